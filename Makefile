@@ -1,0 +1,61 @@
+# What people do here; `make` by itself lists it. Nothing needs root, Docker or an account.
+
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+PYTHON := .venv/bin/python
+BENCHMARKS := $(wildcard benchmarks/[a-z]*.py)
+
+# The environment is always ours, whatever the shell we were called from has activated.
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+
+# The oldest Airflow that is supported, with what there was to install when it was new: later releases of what
+# it depends on break it. Only the compatibility package is of today, as users of an old Airflow would have it.
+OLDEST := --exclude-newer 2025-10-05 --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
+	apache-airflow==3.1.0 \
+	hypothesis jsonschema pytest pytest-asyncio pytest-timeout trustme
+OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
+
+.PHONY: help setup setup-demo demo up test long reliability oldest check bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
+
+setup: | $(filter .uv/%,$(UV)) ## make .venv with everything that development needs
+	$(UV) sync --quiet --locked --extra emulator --group dev
+
+demo: setup-demo ## find stars in M13: eight sessions, a real Airflow; then stop everything
+	$(PYTHON) -m dev.demo
+
+up: setup-demo ## the same, and leave Airflow running, with its pages and no login, until Ctrl-C
+	$(PYTHON) -m dev.demo --stay
+
+test: setup ## run all tests but the long ones, on a real Airflow too
+	$(PYTHON) -m pytest -n auto --dist loadgroup -m "not long"
+
+long: setup ## run every example and every building block on a real Airflow; 10 minutes
+	$(PYTHON) -m pytest -m long tests/e2e
+
+reliability: setup ## kill workers and triggerers, lose answers, and see that each replica runs once; 15 minutes
+	$(PYTHON) -m pytest tests/reliability
+
+oldest: | $(filter .uv/%,$(UV)) ## run the unit tests on the oldest Airflow
+	$(UV) venv --quiet --allow-existing .venv-oldest
+	$(UV) pip install --quiet --python .venv-oldest $(OLDEST) --editable '.[emulator]'
+	.venv-oldest/bin/python -m pytest -m "not airflow" $(OLDEST_TESTS)
+
+check: setup ## lint, format, types, lock file
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	$(UV) lock --check
+
+bench: setup ## run the benchmarks; each prints its table
+	@set -e; for benchmark in $(BENCHMARKS); do echo "$$benchmark"; $(PYTHON) $$benchmark; done
+
+# Inexact: what `make setup` has installed beside it stays.
+setup-demo: | $(filter .uv/%,$(UV))
+	$(UV) sync --quiet --locked --inexact --no-default-groups --extra emulator --group demo
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet uv

@@ -1,0 +1,91 @@
+"""Waiting for free cores and RAM on the platform."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
+from airflow_provider_canfar.skaha.pace import LONGEST_PAUSE, LONGEST_RETRY_AFTER
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.models import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What shall be free on the whole platform, so that sessions start soon.
+
+    :param cores: CPU cores.
+    :param ram: GB.
+    :raises SpecError: when nothing is asked for.
+    """
+
+    cores: float = 0.0
+    ram: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.cores, self.ram) < 0 or not (self.cores or self.ram):
+            raise SpecError(
+                f"cores={self.cores:g} and ram={self.ram:g} are refused: give one or both, above zero."
+            )
+
+    def is_free(self, stats: Stats) -> bool:
+        """Whether there is as much; what the platform does not tell is not free."""
+        return (stats.free.cores or 0.0) >= self.cores and (stats.free.ram or 0.0) >= self.ram
+
+
+def free_in_words(stats: Stats) -> str:
+    """Say what is free.
+
+    >>> from airflow_provider_canfar.skaha.models import Resources, Stats
+    >>> free_in_words(Stats(available=Resources(cores=10), requested=Resources(cores=4)))
+    'Free: 6 cores, unknown GB of RAM.'
+    """
+    cores, ram = ("unknown" if one is None else f"{one:g}" for one in (stats.free.cores, stats.free.ram))
+    return f"Free: {cores} cores, {ram} GB of RAM."
+
+
+async def wait_until_free(
+    capacity: Capacity,
+    client: SkahaClient,
+    interval: float,
+    *,
+    deadline: float | None,
+    tell: Callable[[str], None],
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Stats | None:
+    """Look until there is enough, and return what was seen; None when the deadline has passed before.
+
+    :param client: one that does not retry by itself (``retry_for=0``): this loop is the retry.
+    :param interval: seconds between two looks.
+    :param deadline: seconds since the epoch.
+    :raises AuthenticationError: when the platform refuses the credential.
+    """
+    pause, silent, before = interval, False, ""
+    while deadline is None or clock() < deadline:
+        try:
+            stats = await client.stats()
+        except AuthenticationError:
+            raise
+        except RequestError as fault:
+            if not silent:
+                tell(f"The platform does not say what is free; it is asked again. {fault}")
+            silent = True
+            asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
+            pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
+        else:
+            pause, silent = interval, False
+            if before != (before := free_in_words(stats)):
+                tell(before)
+            if capacity.is_free(stats):
+                return stats
+        # Not a secret's randomness, only a spread of requests over time, and none before its time.
+        await sleep(pause * random.uniform(1.0, 1.1))  # noqa: S311
+    return None

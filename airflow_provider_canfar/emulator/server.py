@@ -1,0 +1,134 @@
+"""One emulator, served by uvicorn: in a program of its own, or in a thread of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from airflow_provider_canfar.emulator.accounts import Accounts
+from airflow_provider_canfar.emulator.admin import Admin
+from airflow_provider_canfar.emulator.app import application
+from airflow_provider_canfar.emulator.fault_injection import FaultInjection
+from airflow_provider_canfar.emulator.faults import Faults
+from airflow_provider_canfar.emulator.platform import Platform
+from airflow_provider_canfar.emulator.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+    from airflow_provider_canfar.emulator.dials import Dials, Settings
+
+LONGEST_HEAD = 4 * 1024 * 1024  # so that it is the emulator that refuses a long one, as Tomcat does
+KEEP_ALIVE = 20  # seconds, as Tomcat
+
+
+class EmulatorServer:
+    """An emulator and its socket.
+
+    :param settings: what it is started with.
+    :param dials: what can be turned meanwhile.
+    :param host: the address to listen on.
+    :param port: 0 takes a free one.
+    """
+
+    def __init__(self, settings: Settings, dials: Dials, host: str = "127.0.0.1", port: int = 0) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket: socket.socket | None = socket.create_server((host, port), family=family)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/skaha/v1"
+        self._settings = settings
+        self._dials = dials
+        self._host = host
+        self._family = family
+        self._stopped = asyncio.Event()
+        self._pause = 0.0
+        self._uvicorn: _Uvicorn | None = None
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until :meth:`stop`; then stop every process that was started.
+
+        :param ready: called once it answers.
+        """
+        settings = self._settings
+        accounts = Accounts(
+            user=settings.user, password=settings.password, token=settings.token, clock=time.time
+        )
+        traffic = Traffic()
+        faults = Faults(settings.seed)
+        async with Platform(settings, self._dials, faults) as platform:
+            admin = Admin(platform, accounts, traffic, self._stop_listening)
+            app = FaultInjection(application(platform, accounts, admin), faults, traffic, self._hang_up)
+            await self._serve(app, ready)
+            while not self._stopped.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), self._pause)
+                faults.switch({"outage": None})
+                await self._serve(app, ready=lambda: None)
+
+    def stop(self) -> None:
+        """Stop to serve; call it in the emulator's own loop."""
+        self._stopped.set()
+        if self._uvicorn:
+            self._uvicorn.should_exit = True
+
+    async def _serve(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+        """Serve until stopped or paused."""
+        if self._stopped.is_set():
+            return
+        listening = self._socket or socket.create_server((self._host, self.port), family=self._family)
+        self._socket = None
+        self._uvicorn = _Uvicorn(_config(app), ready)
+        await self._uvicorn.serve(sockets=[listening])
+
+    def _stop_listening(self, seconds: float) -> None:
+        """Let connections be refused for a while: nothing short of closing the socket does that."""
+        self._pause = seconds
+        if self._uvicorn:
+            self._uvicorn.should_exit = True
+
+    def _hang_up(self, client: Any) -> None:
+        connections = self._uvicorn.server_state.connections if self._uvicorn else ()
+        for connection in [*connections]:
+            if connection.client == client:
+                connection.transport.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals to who started it, and tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
+    )

@@ -1,0 +1,1 @@
+"""The hook, and what it needs to reach the platform."""

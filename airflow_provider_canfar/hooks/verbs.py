@@ -1,0 +1,101 @@
+"""The client's verbs for blocking code, each of them one line over the bridge."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.hooks.settings import Settings
+    from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.credentials import Registry
+    from airflow_provider_canfar.skaha.models import Context, Event, Image, Session, SessionSpec, Stats
+
+T = TypeVar("T")
+
+
+class Verbs(ABC):
+    """What :class:`~airflow_provider_canfar.skaha.client.SkahaClient` can do, without ``await``.
+
+    Arguments, results and errors are the client's; its documentation has the details.
+    """
+
+    @property
+    @abstractmethod
+    def settings(self) -> Settings:
+        """What the connection says."""
+
+    @abstractmethod
+    def call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
+        """Do something with a client, and return what it returns."""
+
+    def create(
+        self, spec: SessionSpec | None = None, *, registry: Registry | None = None, **fields: Any
+    ) -> list[str]:
+        """Create a session, or each replica of one, and return the ids in the replicas' order.
+
+        :param registry: credentials for a private image, if not the connection's.
+        """
+        return self.call(
+            # The connection has been read by then, by call(): where it may be, or not at all.
+            lambda client: client.create(spec, registry=registry or self.settings.registry, **fields)
+        )
+
+    def fetch(
+        self, kind: str | None = None, status: str | None = None, view: str | None = None
+    ) -> list[Session]:
+        """List the account's sessions."""
+        return self.call(lambda client: client.fetch(kind, status, view))
+
+    def info(self, ids: str | Iterable[str]) -> dict[str, Session]:
+        """Return sessions as the platform knows them, by id."""
+        return self.call(lambda client: client.info(ids))
+
+    def events(self, ids: str | Iterable[str]) -> dict[str, list[Event]]:
+        """Return what Kubernetes says of sessions, by id."""
+        return self.call(lambda client: client.events(ids))
+
+    def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Return the events of sessions as the platform prints them, by id."""
+        return self.call(lambda client: client.events_text(ids))
+
+    def logs(self, ids: str | Iterable[str]) -> dict[str, str]:
+        """Return what sessions have written to stdout and stderr, by id."""
+        return self.call(lambda client: client.logs(ids))
+
+    def renew(self, ids: str | Iterable[str]) -> dict[str, bool]:
+        """Give running sessions their whole time again."""
+        return self.call(lambda client: client.renew(ids))
+
+    def destroy(self, ids: str | Iterable[str]) -> dict[str, bool]:
+        """Destroy sessions, and see for each whether it is gone."""
+        return self.call(lambda client: client.destroy(ids))
+
+    def destroy_with(self, prefix: str, kind: str = "headless", status: str = "Completed") -> dict[str, bool]:
+        """Destroy the sessions whose names match, and see for each whether it is gone."""
+        return self.call(lambda client: client.destroy_with(prefix, kind, status))
+
+    def stats(self) -> Stats:
+        """Return how busy the platform is."""
+        return self.call(lambda client: client.stats())
+
+    def context(self) -> Context:
+        """Return what the platform offers to a session."""
+        return self.call(lambda client: client.context())
+
+    def images(self, kind: str | None = None) -> list[Image]:
+        """Return the images that the platform knows without registry credentials."""
+        return self.call(lambda client: client.images(kind))
+
+    def repositories(self) -> list[str]:
+        """Return the registries whose images the platform takes."""
+        return self.call(lambda client: client.repositories())
+
+    def connect_url(self, session_id: str) -> str:
+        """Return where a browser opens a session that is running."""
+        return self.call(lambda client: client.connect_url(session_id))
+
+    def whoami(self) -> str:
+        """Return the account's user name, as the platform itself has it."""
+        return self.call(lambda client: client.whoami())

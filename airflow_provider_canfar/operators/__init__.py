@@ -1,0 +1,1 @@
+"""The operators, and the loop they share."""

@@ -1,0 +1,369 @@
+"""The loop of a task: observe, plan, act, wait; again until there is a verdict.
+
+It holds what one phase of a task in a worker needs. A deferral ends the phase; the next one makes a new loop
+out of the batch that the deferral carried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar import report
+from airflow_provider_canfar.attempt import BUSY_FOR, Attempt, Harvest
+from airflow_provider_canfar.batch import Batch, Limits, Outcome, Plan, Verdict
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    CanfarError,
+    PartialFailure,
+    RequestError,
+    SessionFailed,
+    SessionGone,
+    SessionNeverStarted,
+    SessionOverdue,
+)
+from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Vigil, Waiting, Wake, keep_watch
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.models import SessionSpec
+    from airflow_provider_canfar.vigil import Watching
+
+#: Seconds for which the first question to the platform is repeated while it does not answer. Later, with
+#: sessions launched, an outage is waited out; at the start a person is better served by a task that says so.
+FIRST_ANSWER_WITHIN = 30.0
+
+#: Where few may be alive at once, the worker is woken when a tenth of the places are free.
+PLACES_PER_WAKE = 10
+
+#: Seconds for which a destroy of all is tried again; a person waits for the task to end.
+DESTROY_RETRIES_FOR = 15.0
+
+#: Seconds for which a kill waits for creates that are under way, out of the few that Airflow grants.
+DRAIN_WITHIN = 1.5
+
+
+class CredentialRefused(CanfarError):
+    """The platform refused the credential while sessions were waited for. They still run."""
+
+    retry_helps = True
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a task goes about it, in words of its operator.
+
+    :param poll_interval: seconds between two looks at the platform.
+    :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
+    :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param harvest_within: seconds within which an end is recorded, before the platform forgets it.
+    :param max_log_bytes: how much of each replica's log is shown; None: all of it.
+    :param on_finish: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
+    :param kill_sessions: whether live sessions are destroyed when the task is killed or out of time.
+    """
+
+    poll_interval: float = 15.0
+    startup_timeout: float | None = None
+    log_interval: float | None = None
+    harvest_within: float = HARVEST_WITHIN
+    max_log_bytes: int | None = None
+    on_finish: str = "keep"
+    kill_sessions: bool = True
+
+
+class Killed(Exception):
+    """Somebody has killed the task while its worker was at work."""
+
+
+class Loop:
+    """One phase of a task in a worker.
+
+    :param hook: the platform, with its connection already read.
+    :param spec: what each replica runs.
+    :param batch: what is known at the start; :attr:`batch` is what is known now.
+    :param limits: how many may run, and how many may fail.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param manners: how it goes about it.
+    :param tell: takes one line for the task's log.
+    :param read: reads what an ended session left, before it is shown and recorded.
+    :param is_whole: tells whether the log that it left has all that is due in it.
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: CanfarHook,
+        spec: SessionSpec,
+        batch: Batch,
+        limits: Limits,
+        deadline: float | None,
+        manners: Manners,
+        tell: Callable[[str], None],
+        read: Callable[[Harvest], Harvest],
+        is_whole: Callable[[Harvest], bool] = lambda harvest: True,
+    ) -> None:
+        self.batch = batch
+        self._hook = hook
+        self._spec = spec
+        self._limits = limits
+        self._deadline = deadline
+        self._manners = manners
+        self._tell = tell
+        self._read = read
+        self._is_whole = is_whole
+        self._attempt: Attempt | None = None
+        self._wait: asyncio.Task[Any] | None = None
+        self._stopped = False
+
+    def run(
+        self,
+        wake: Wake | None,
+        *,
+        publish: Callable[[], None],
+        defer: Callable[[Waiting], None] | None,
+    ) -> list[Outcome]:
+        """Go round until there is a verdict, or until ``defer`` ends the phase.
+
+        :param wake: what the wait before this phase has seen.
+        :param publish: called when the sessions are known, before any wait.
+        :param defer: hands the wait to the triggerer and does not return; None to wait here.
+        :return: how each replica ended, in order.
+        :raises CanfarError: when the task fails. Nothing of it is then alive, save after
+            :class:`CredentialRefused`, when nothing can be destroyed.
+        """
+        try:
+            return self._rounds(wake, publish, defer)
+        except CredentialRefused:
+            raise
+        except (CancelledError, Killed, SessionOverdue) as error:
+            if self._manners.kill_sessions:
+                self.destroy_all()
+            if isinstance(error, CancelledError):
+                raise Killed("The worker was told to stop.") from None
+            raise
+        except Exception:
+            # Whatever it was: no session outlives its failed task. A platform that has not answered even once
+            # has launched nothing for this phase, and would not answer this either.
+            has_looked = self._attempt is not None and self._attempt.has_looked
+            if has_looked or self.batch.launched:
+                self.destroy_all()
+            raise
+
+    def _rounds(
+        self, wake: Wake | None, publish: Callable[[], None], defer: Callable[[Waiting], None] | None
+    ) -> list[Outcome]:
+        while True:
+            if wake is not None:
+                self._heed(wake)
+            waiting = self._advance()
+            publish()
+            if self._stopped:
+                raise Killed("The worker was told to stop.")
+            if isinstance(waiting, Verdict):
+                return self._end(waiting)
+            if defer is not None:
+                defer(waiting)
+            wake = self._hook.run(partial(self._wait_for, waiting))
+
+    def stop(self) -> None:
+        """Launch nothing more, and wait no longer."""
+        self._stopped = True
+        if self._attempt is not None:
+            self._attempt.stopped = True
+        if self._wait is not None:
+            self._wait.get_loop().call_soon_threadsafe(self._wait.cancel)
+
+    def destroy_all(self, *, timeout: float | None = None) -> None:
+        """Destroy every live session of this task, as far as the platform lets us; never raises an Exception.
+
+        What could not be destroyed is destroyed by the next execute of the task.
+        """
+
+        async def destroy_all(client: SkahaClient) -> list[str]:
+            if self._attempt is not None:
+                await self._attempt.drain(within=DRAIN_WITHIN)
+                self.batch = self._attempt.batch
+            return await self._new_attempt(client).destroy_all()
+
+        try:
+            alive = self._hook.call(destroy_all, retry_for=DESTROY_RETRIES_FOR, timeout=timeout)
+        except (CanfarError, TimeoutError) as error:
+            self._tell(f"The sessions of this task could not be destroyed: {error}")
+        else:
+            if alive:
+                self._tell(f"Still alive: {', '.join(alive)}.")
+
+    def _new_attempt(self, client: SkahaClient) -> Attempt:
+        return Attempt(
+            client,
+            self._spec,
+            self.batch,
+            self._limits,
+            tell=self._tell,
+            harvest=self._show,
+            is_whole=self._is_whole,
+            registry=self._hook.settings.registry,
+        )
+
+    def _heed(self, wake: Wake) -> None:
+        """Take in what a wait has seen.
+
+        :raises CredentialRefused: when the platform refuses the credential.
+        :raises SessionNeverStarted: when a session cannot start, or has not in time.
+        :raises SessionOverdue: when the deadline has passed.
+        """
+        self._tell(f"Going on: {wake.reason.value}.")
+        self.batch = self.batch.told(wake.ended, wake.gone)
+        if wake.reason is Reason.REFUSED:
+            raise self._credential_refused(wake.words)
+        if wake.never:
+            launches = {launch.session_id: launch for launch in self.batch.launched.values()}
+            raise SessionNeverStarted(
+                "\n".join(
+                    f"Session {session_id} ({launches[session_id].name}) does not start: {words}"
+                    for session_id, words in wake.never.items()
+                )
+                + "\nThe sessions of this task are destroyed.",
+                session_id=next(iter(wake.never)),
+                status="Pending",
+            )
+        if wake.reason is Reason.DEADLINE:
+            unsettled = self.batch.unsettled()
+            raise SessionOverdue(
+                f"The execution_timeout has passed and {len(unsettled)} of {self.batch.replicas} replicas "
+                f"had not ended; they are destroyed: {self._ids()}."
+            )
+
+    def _credential_refused(self, words: str) -> CredentialRefused:
+        return CredentialRefused(
+            f"{words} The sessions of this task still run: {self._ids()}. "
+            "When the credential is renewed, a retry of this task goes on with them."
+        )
+
+    def _ids(self) -> str:
+        return ", ".join(launch.session_id for launch in self.batch.unsettled().values()) or "none"
+
+    def _advance(self) -> Verdict | Waiting:
+        """Do all that can be done now, and return the verdict or what to wait for."""
+
+        async def advance(client: SkahaClient) -> Plan | None:
+            self._attempt = attempt = self._new_attempt(client)
+            attempt.stopped = self._stopped
+            try:
+                return await attempt.advance()
+            except AuthenticationError as error:
+                if not attempt.batch.unsettled():
+                    raise
+                # As where the trigger is refused: what runs is not lost with the credential.
+                raise self._credential_refused(str(error)) from error
+            except RequestError as error:
+                # An outage is a wait, not a failure, as soon as there is something to wait for.
+                if not (error.retry_helps and attempt.batch.unsettled()) or attempt.gave_up:
+                    raise
+                self._tell(f"The platform does not answer; the sessions are waited for all the same. {error}")
+                return None
+            finally:
+                self.batch = attempt.batch
+
+        plan = self._hook.call(advance, retry_for=FIRST_ANSWER_WITHIN)
+        if plan is not None and plan.verdict is not None:
+            return plan.verdict
+        return self._waiting(plan)
+
+    def _waiting(self, plan: Plan | None) -> Waiting:
+        batch, limits, within = self.batch, self._limits, self._manners.startup_timeout
+        waited_for = batch.unsettled().values()
+        places = None
+        if plan is not None and plan.held:
+            places = max(1, (limits.max_active or 1) // PLACES_PER_WAKE)
+        again_at = self._attempt.again_at if self._attempt is not None else None
+        if plan is None:
+            # What could not be planned may want launching; the wait wakes the worker when there is an answer.
+            again_at = again_at or time.time() + BUSY_FOR
+        return Waiting(
+            key=batch.identity.key,
+            sessions={one.session_id: one.name for one in waited_for},
+            places=places,
+            again_at=again_at,
+            failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
+            deadline=self._deadline,
+            log_interval=self._manners.log_interval,
+            since=time.time(),
+            harvest_within=self._manners.harvest_within,
+            start_by={} if within is None else {one.session_id: one.at + within for one in waited_for},
+        )
+
+    async def _wait_for(self, waiting: Waiting) -> Wake:
+        self._wait = asyncio.current_task()
+        return await self._keep(waiting, partial(self._hook.watch, interval=self._manners.poll_interval))
+
+    async def _keep(self, waiting: Waiting, watch: Watching) -> Wake:
+        """Look until there is a reason to go on."""
+        return await keep_watch(Vigil(waiting), watch, tell=self._tell)
+
+    def _show(self, harvest: Harvest) -> Outcome:
+        read = self._read(harvest)
+        for line in report.log_lines(read.outcome, read.log, read.fault, self._manners.max_log_bytes):
+            self._tell(line)
+        return read.outcome
+
+    def _end(self, verdict: Verdict) -> list[Outcome]:
+        """Report, and return how each replica ended or raise why the task failed."""
+        self._tell(report.table(self.batch))
+        try:
+            if verdict is Verdict.SUCCESS:
+                return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
+            raise self._failure()
+        finally:
+            self._clear_away()
+
+    def _clear_away(self) -> None:
+        """Destroy sessions that have ended, if the author wants that."""
+        ended = [
+            outcome.session_id
+            for outcome in self.batch.outcomes.values()
+            if self._manners.on_finish == "destroy"
+            or (self._manners.on_finish == "destroy_succeeded" and outcome.succeeded)
+        ]
+        if ended:
+            try:
+                self._hook.call(lambda client: client.destroy(ended))
+            except CanfarError as error:
+                # They have ended, and the platform forgets them within the hour anyway.
+                self._tell(f"Not all of the ended sessions could be destroyed: {error}")
+
+    def _failure(self) -> SessionFailed | SessionGone:
+        """Say why the task failed, with the last lines of the first that did."""
+        failed = self.batch.failed()
+        described = [outcome.session_id for outcome in failed[: report.DESCRIBED]]
+        try:
+            logs = self._hook.call(lambda client: client.logs(described))
+        except PartialFailure as failure:
+            logs = failure.results
+        except RequestError:
+            # The logs are above already; without them the error says less, and still says which.
+            logs = {}
+        # Once more without what only a program reads.
+        read = {
+            one.session_id: self._read(Harvest(one, logs[one.session_id])).log
+            for one in failed
+            if one.session_id in logs
+        }
+        first = failed[0]
+        kind = (
+            SessionGone if all(outcome.session_id in self.batch.gone for outcome in failed) else SessionFailed
+        )
+        return kind(
+            report.failure(self.batch, failed, read, self._limits.max_failed),
+            session_id=first.session_id,
+            name=first.name,
+            replica=first.replica,
+            status=first.status,
+            log_tail=report.tail(read.get(first.session_id, "")),
+        )

@@ -1,0 +1,1 @@
+"""The sensors: waiting for sessions that others launched."""

@@ -1,0 +1,157 @@
+"""What came back for a request, and what it means where it is not what was asked for. No I/O.
+
+Here HTTP's numbers and the server's sentences become the classes of :mod:`~.errors`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    NotFound,
+    Rejected,
+    RequestError,
+    ServerFault,
+    ServiceBusy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The longest part of a server's words that a message quotes.
+QUOTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for a request.
+
+    :param path: what was asked for, relative to the platform's base URL.
+    :param base: the platform's base URL.
+    :param headers: asked for by their names in lower case.
+    """
+
+    method: str
+    path: str
+    base: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text. Logs are whatever a program wrote, so what is no UTF-8 is replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the platform did what was asked. A page says that something else has answered."""
+        return 200 <= self.status < 300 and not self.is_page
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a page for a browser, which the platform's API never sends."""
+        return "html" in self.headers.get("content-type", "")
+
+
+def fault_of(answer: Answer) -> RequestError:
+    """Tell an answer that is no good one as an error.
+
+    The number says whether the server may have acted: a 4xx refuses beforehand, a 5xx may come after the deed
+    (a create that answers 500 has often been seen to make a session).
+    """
+    if 200 <= answer.status < 300:
+        return unreadable(answer)
+    said = first_line(answer)
+    facts: dict[str, Any] = {
+        "method": answer.method,
+        "path": answer.path,
+        "status": answer.status,
+        "server_message": said,
+        "perhaps_done": answer.status >= 500,
+    }
+    told = f"{answer.method} {answer.path} was answered with {answer.status}"
+    told = f"{told}: {said.rstrip('.')}." if said else f"{told} and no word."
+    if answer.status < 400:
+        target = without_secrets(answer.headers.get("location", ""))
+        return Rejected(f"{told} A redirect to {target!r} is not followed. Is {answer.base} right?", **facts)
+    if answer.status == 401 or any(words in said for words in _UNAUTHENTICATED):
+        return AuthenticationError(told, **facts)
+    if answer.status == 404:
+        return _not_found(answer, told, facts)
+    if answer.status in {408, 429, 503}:
+        return ServiceBusy(told, retry_after=retry_after(answer), **facts)
+    if answer.status < 500:
+        return Rejected(told, **facts)
+    if "jobs.batch" in said:
+        told += (
+            " (The platform could not start it: too busy, over a quota, or something in the request that "
+            "Kubernetes refuses.)"
+        )
+    return ServerFault(told, **facts)
+
+
+# A request without any credential gets 400 (the group client's own words); a proxy certificate that the
+# server does not take gets 403, with this very spelling (RestAction).
+_UNAUTHENTICATED = ("group memberships for anonymous", "invalid proxy certficate")
+
+
+def _not_found(answer: Answer, told: str, facts: dict[str, Any]) -> RequestError:
+    """Believe a 404 only where the server names the session: a proxy without its service says 404 as well."""
+    resource, _, session_id = answer.path.partition("/")
+    is_named = session_id and re.search(rf"\b{re.escape(session_id)}\b", answer.text)
+    if resource == "session" and is_named and not answer.is_page:
+        return NotFound(told, **facts)
+    return ServerFault(
+        f"{told} (It is not the platform that says so: {answer.base} is wrong, or the service is away.)",
+        **facts,
+    )
+
+
+def unreadable(answer: Answer) -> ServerFault:
+    """Tell that an answer is not what was asked for, with the first line of what came."""
+    said = first_line(answer)
+    return ServerFault(
+        f"{answer.method} {answer.path} was answered with {answer.status}, but what came cannot be read: "
+        f"{said or 'nothing at all'!r}. Something on the way may have answered in the platform's place.",
+        method=answer.method,
+        path=answer.path,
+        status=answer.status,
+        server_message=said,
+        perhaps_done=True,
+    )
+
+
+def first_line(answer: Answer) -> str:
+    """Return the first line of what the server said, without a page's tags."""
+    text = answer.text
+    if answer.is_page or text.lstrip()[:1] == "<":
+        text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", "\n", text)
+        text = html.unescape(re.sub(r"(?s)<[^>]*>?", "\n", text))
+    # A JSON's first line may be but a bracket: its lines are told as one.
+    lines = [text] if text.lstrip()[:1] in ("{", "[") else text.splitlines()
+    line = next(filter(None, (" ".join(line.split()) for line in lines)), "")
+    line = "".join(character for character in line if character.isprintable())
+    return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
+
+
+def retry_after(answer: Answer) -> float | None:
+    """Return in how many seconds the server wants to be asked again, be it said in seconds or as a date."""
+    said = answer.headers.get("retry-after", "").strip()
+    if said.isdecimal():
+        return float(said)
+    try:
+        wait = parsedate_to_datetime(said) - parsedate_to_datetime(answer.headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be told: without a password, and without its query."""
+    return re.sub(r"//[^/@]*@", "//***@", url).partition("?")[0]

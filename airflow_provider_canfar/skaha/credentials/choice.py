@@ -1,0 +1,96 @@
+"""Which credential it is, by what somebody has filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.skaha.credentials.certificate import Certificate
+from airflow_provider_canfar.skaha.credentials.login import LOGIN_URL, Login, ProxyCertificate
+from airflow_provider_canfar.skaha.credentials.oidc import CLIENT_AUTHS, TOKEN_URL, OidcRefresh
+from airflow_provider_canfar.skaha.credentials.token import Token
+from airflow_provider_canfar.skaha.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx
+
+    from airflow_provider_canfar.skaha.credentials.base import Credential
+
+_WAYS = (
+    "Give a token as the password; or a login and its password; or a certificate, by its path or its PEM "
+    "text; or client_id, client_secret and refresh_token."
+)
+
+_OIDC = ("client_id", "client_secret", "refresh_token")
+
+
+def from_fields(
+    *,
+    login: str | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Credential:
+    """Choose the credential by what is there; an empty field is one left out.
+
+    ``extra`` may hold ``certificate`` (the path of a proxy certificate, or its PEM text); or ``client_id``,
+    ``client_secret`` and ``refresh_token`` of OIDC, with ``token_url`` and ``client_auth``
+    (``client_secret_basic`` or ``client_secret_post``) where they are not SKA IAM's; or ``login_url``, where
+    login and password give a token; or ``certificate_url``, where they give a proxy certificate, and then
+    that is used. Whatever else it holds is none of this function's business.
+
+    >>> from_fields(password="a-token")
+    Token(expires_at=None)
+
+    :param login: a CADC user name.
+    :param password: the user's password; without a login, a bearer token.
+    :param extra: more fields, by their names.
+    :param transport: what carries requests for tokens and certificates, for tests.
+    :raises SpecError: naming the fields, when they make no credential, or several.
+    """
+    fields = {name: str(value).strip() for name, value in (extra or {}).items() if value}
+    fields |= {name: value for name, value in (("login", login), ("password", password)) if value}
+    password_way = [name for name in ("login", "password") if name in fields]
+    certificate_way = [name for name in ("certificate",) if name in fields]
+    oidc_way = [name for name in _OIDC if name in fields]
+    ways = [way for way in (password_way, certificate_way, oidc_way) if way]
+    if not ways:
+        raise SpecError(f"There is no credential. {_WAYS}")
+    if len(ways) > 1:
+        told = " as well as ".join(", ".join(way) for way in ways)
+        raise SpecError(f"There are {told}, and only one of them can be the credential. {_WAYS}")
+    if certificate_way:
+        text = fields["certificate"]
+        return Certificate(pem=text) if "-----BEGIN" in text else Certificate(text)
+    if oidc_way:
+        return _oidc(fields, transport)
+    return _password(fields, transport)
+
+
+def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
+    if "password" not in fields:
+        raise SpecError(f"The login {fields['login']!r} is without its password. {_WAYS}")
+    if "login" not in fields:
+        return Token(fields["password"])
+    who = (fields["login"], fields["password"])
+    if "certificate_url" in fields:
+        return ProxyCertificate(*who, fields["certificate_url"], transport=transport)
+    return Login(*who, fields.get("login_url", LOGIN_URL), transport=transport)
+
+
+def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
+    if missing := [name for name in _OIDC if name not in fields]:
+        raise SpecError(f"OIDC needs {', '.join(_OIDC)}; {' and '.join(missing)} is not there. {_WAYS}")
+    asked = fields.get("client_auth", "client_secret_basic")
+    client_auth = next((known for known in CLIENT_AUTHS if known == asked), None)
+    if client_auth is None:
+        raise SpecError(f"client_auth={asked!r} is refused. Choose one of {', '.join(CLIENT_AUTHS)}.")
+    return OidcRefresh(
+        fields["client_id"],
+        fields["client_secret"],
+        fields["refresh_token"],
+        fields.get("token_url", TOKEN_URL),
+        client_auth=client_auth,
+        transport=transport,
+    )

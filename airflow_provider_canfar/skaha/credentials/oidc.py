@@ -1,0 +1,97 @@
+"""An OIDC refresh token, such as SKA IAM gives, and the access tokens that it is exchanged for."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal, get_args
+from urllib.parse import quote
+
+from airflow_provider_canfar.skaha.credentials.base import expiry_of
+from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
+from airflow_provider_canfar.skaha.credentials.shared import Grant
+from airflow_provider_canfar.skaha.credentials.token import bearer
+from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import httpx
+
+#: Where SKA IAM exchanges tokens.
+TOKEN_URL = "https://ska-iam.stfc.ac.uk/token"  # noqa: S105 (an address)
+
+ClientAuth = Literal["client_secret_basic", "client_secret_post"]
+CLIENT_AUTHS: tuple[ClientAuth, ...] = get_args(ClientAuth)
+
+#: OAuth's words for a refusal that only a person can mend (RFC 6749, 5.2), and what they mean here.
+_REFUSALS = {
+    "invalid_grant": "the refresh token has ended, was revoked, or was used up by another process",
+    "invalid_client": "the client's id or secret is wrong, or the registration has ended",
+}
+
+
+class OidcRefresh(Fetched):
+    """An access token for a refresh token, fetched again before it ends.
+
+    A service may give a new refresh token each time and take the old one no more. That is followed within the
+    process; another process that was given the same one cannot follow.
+
+    :param client_id: of the registered client.
+    :param client_secret: its secret; like the refresh token, it goes to ``url`` and nowhere else.
+    :param refresh_token: with the scope ``offline_access``.
+    :param url: the service's token endpoint.
+    :param client_auth: how the client shows its secret: in a header (``client_secret_basic``) or in the form
+        (``client_secret_post``).
+    """
+
+    name = "an access token for the refresh token"
+    renewal = "Log in again where the refresh token came from, and give the new one."
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str,
+        url: str = TOKEN_URL,
+        *,
+        client_auth: ClientAuth = "client_secret_basic",
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__(url, client_id, refresh_token, transport=transport, clock=clock)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._refresh_token = refresh_token
+        self._client_auth = client_auth
+
+    async def _fetch(self) -> Grant:
+        last = self._shared.grant
+        refresh_token = (last and last.successor) or self._refresh_token
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        auth = None
+        if self._client_auth == "client_secret_post":
+            form |= {"client_id": self._client_id, "client_secret": self._client_secret}
+        else:
+            # Encoded as a form's values are, before they are joined (RFC 6749, 2.3.1).
+            auth = (quote(self._client_id, safe=""), quote(self._client_secret, safe=""))
+        try:
+            answer = await self._ask("POST", form=form, auth=auth)
+        except (AuthenticationError, Rejected) as error:
+            said = next((why for word, why in _REFUSALS.items() if word in error.server_message), None)
+            raise self._refused(error, said or error.server_message) from error
+        granted_at = self._clock()
+        try:
+            tokens = json.loads(answer.body)
+            access_token = tokens["access_token"]
+            lifetime = tokens.get("expires_in")
+            ends = granted_at + timedelta(seconds=float(lifetime)) if lifetime else expiry_of(access_token)
+            return Grant(
+                bearer(access_token),
+                granted_at,
+                ends,
+                successor=tokens.get("refresh_token") or refresh_token,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise self._useless(answer) from None

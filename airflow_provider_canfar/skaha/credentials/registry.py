@@ -1,0 +1,36 @@
+"""Who may pull a private image."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+from airflow_provider_canfar.skaha.errors import SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The user name and secret of a container registry, for images that are not public.
+
+    With them the server also takes public images that it does not know, such as an image's second tag.
+
+    :param username: the registry's user.
+    :param secret: its CLI secret (in Harbor, *User profile*), not the password.
+    :raises SpecError: for what the server could not tell apart.
+    """
+
+    username: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # The server splits at ":" and wants exactly two parts (PostAction).
+        if not self.username or not self.secret or ":" in self.username + self.secret:
+            raise SpecError(
+                f"The registry credentials of {self.username!r} are refused: the platform takes a user name "
+                "and a secret, none of them empty or with a ':' in it. Make another secret in the registry."
+            )
+
+    def headers(self) -> dict[str, str]:
+        """Return the header that a create carries."""
+        pair = f"{self.username}:{self.secret}".encode()
+        return {"x-skaha-registry-auth": base64.b64encode(pair).decode("ascii")}

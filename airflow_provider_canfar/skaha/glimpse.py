@@ -1,0 +1,63 @@
+"""What those who wait are shown, and what is said to people of an outage. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.models import Session
+
+#: Seconds between two lines that say that an outage goes on.
+TELL_EVERY = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What one look showed to one who waits.
+
+    :param at: seconds since the epoch.
+    :param sessions: those that are waited for, as far as the look has shown them; of a session only its id,
+        name, kind, status, times and connect URL.
+    :param fault: why there was no answer; None where there was one.
+    :param whole: whether every session would have been shown, so that one which was not is missing. A look
+        for ended sessions shows no others.
+    :param before: when the look before this one was answered, in seconds since the epoch. What is news in
+        this one is no older; None where nobody knows.
+    """
+
+    at: float
+    sessions: tuple[Session, ...] = ()
+    fault: Exception | None = None
+    whole: bool = True
+    before: float | None = None
+
+
+class Silence:
+    """What a task's log is told of an outage: a line when it begins, one every five minutes, one at its end.
+
+    >>> silence = Silence()
+    >>> silence.hear(Glimpse(1000.0, fault=OSError("no route")))
+    'The platform does not answer; what is waited for is waited for all the same. no route'
+    >>> silence.hear(Glimpse(1060.0, fault=OSError("no route")))
+    >>> silence.hear(Glimpse(1090.0))
+    'The platform answers again, after 90 s.'
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._told_at = 0.0
+
+    def hear(self, glimpse: Glimpse) -> str | None:
+        """Take in what a look showed, and return a sentence where there is one to tell."""
+        since = self._since
+        if glimpse.fault is None:
+            self._since = None
+            return None if since is None else f"The platform answers again, after {glimpse.at - since:.0f} s."
+        if since is not None and glimpse.at - self._told_at < TELL_EVERY:
+            return None
+        self._told_at = glimpse.at
+        if since is not None:
+            return f"The platform has not answered for {glimpse.at - since:.0f} s. {glimpse.fault}"
+        self._since = glimpse.at
+        return f"The platform does not answer; what is waited for is waited for all the same. {glimpse.fault}"

@@ -1,0 +1,143 @@
+"""The session names a task uses, and reading them back.
+
+A create has no idempotency key, its answer may be lost, and the platform's names are not unique. So a
+session's name says all that is needed to find it again and to know whose it is::
+
+    find-stars-k3v5x2qamd-0-7-2
+    └─ stem ─┘ └─ key ──┘ │ │ └ try: Airflow's try number when the session was launched
+                          │ └ replica: 1 to N
+                          └ epoch: changes when the task is cleared, and at no other time
+
+The *stem* is for people; identity is the *key*, a hash of the task instance. Names are lower case, start
+with a letter and stay below the 63 characters that a Kubernetes host name may have (the server truncates
+its label, but not the host name: SessionJobBuilder).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from airflow_provider_canfar.skaha.errors import SpecError
+
+#: Longest stem kept. The rest of a name takes at most 29 characters, so that a whole name has at most 59.
+STEM_LENGTH = 30
+
+#: 10 characters of base 32 are 50 bits: a million task instances collide with a chance of one in 2,000.
+KEY_LENGTH = 10
+
+_STEM = re.compile(r"[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?")
+# No leading zeros: each name is then built in exactly one way.
+_NUMBER = r"(0|[1-9][0-9]{0,4})"
+_NAME = re.compile(
+    rf"(?P<stem>[a-z](?:[a-z0-9-]{{0,{STEM_LENGTH - 2}}}[a-z0-9])?)"
+    rf"-(?P<key>[a-z2-7]{{{KEY_LENGTH}}})"
+    rf"-(?P<epoch>{_NUMBER})-(?P<replica>{_NUMBER})-(?P<try_number>{_NUMBER})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A task instance, as the names of its sessions carry it.
+
+    :param stem: what people read, from :func:`stem_of`.
+    :param key: whose sessions they are, from :func:`key_of`.
+    :param epoch: how often the task has been cleared, in a number that never repeats.
+    """
+
+    stem: str
+    key: str
+    epoch: int
+
+    def name(self, replica: int, try_number: int) -> SessionName:
+        """Name the session of one replica, launched in the given try."""
+        return SessionName(self.stem, self.key, self.epoch, replica, try_number)
+
+    def owns(self, name: SessionName | None) -> bool:
+        """Whether a session of this name belongs to this task instance, in whatever epoch."""
+        return name is not None and name.key == self.key
+
+
+@dataclass(frozen=True, slots=True)
+class SessionName:
+    """A name that this provider gave, in its parts. ``str()`` is the name itself.
+
+    >>> str(SessionName("find-stars", "k3v5x2qamd", 0, 7, 2))
+    'find-stars-k3v5x2qamd-0-7-2'
+    >>> SessionName.parse("find-stars-k3v5x2qamd-0-7-2").replica
+    7
+    >>> SessionName.parse("my-notebook") is None
+    True
+    """
+
+    stem: str
+    key: str
+    epoch: int
+    replica: int
+    try_number: int
+
+    def __str__(self) -> str:
+        return f"{self.stem}-{self.key}-{self.epoch}-{self.replica}-{self.try_number}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """Read a session's name back; None for a name that is not of this provider's making."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        return cls(
+            stem=match["stem"],
+            key=match["key"],
+            epoch=int(match["epoch"]),
+            replica=int(match["replica"]),
+            try_number=int(match["try_number"]),
+        )
+
+
+def stem_of(name: str | None, task_id: str) -> str:
+    """Make the stem: the author's name as it is, or a readable slug of the task's id.
+
+    :param name: the author's ``name``; letters, digits and ``-``, as the platform's own rule has it.
+    :param task_id: what to fall back on; any character outside that rule becomes a ``-``.
+    :raises SpecError: for a name that the platform would refuse.
+
+    >>> stem_of(None, "group.find_stars")
+    'group-find-stars'
+    """
+    if name is None:
+        slug = re.sub(r"[^a-z0-9]+", "-", task_id.lower()).strip("-")
+        name = slug if slug[:1].isalpha() else f"task-{slug}".rstrip("-")
+    elif not _STEM.fullmatch(name):
+        raise SpecError(
+            f"The name {name!r} is refused: the platform takes letters, digits and '-' only, "
+            "with a letter first and no '-' at the end. "
+            f"Try {stem_of(None, name)!r}, or leave the name out to use the task's id."
+        )
+    return name.lower()[:STEM_LENGTH].rstrip("-")
+
+
+def epoch_of(max_tries: int, retries: int) -> int:
+    """Say how often a task instance has been cleared, in a number that never repeats.
+
+    Airflow sets ``max_tries`` to the retries at first, and adds the tries so far at each clear; the
+    difference stays the same over retries. (The run's own clear number also moves when another task of the
+    run is cleared.) It is never below zero, also where the author has raised the retries since.
+    """
+    return max(0, max_tries - retries)
+
+
+def key_of(*, dag_id: str, task_id: str, run_id: str, map_index: int, run_started: datetime | None) -> str:
+    """Hash a task instance into the key of its sessions' names.
+
+    The run's start is part of it because two Airflow deployments that share an account may well have the
+    same DAG with the same run id; they hardly start it in the same microsecond.
+    """
+    started = run_started.astimezone(UTC).isoformat() if run_started else None
+    identity = json.dumps([dag_id, task_id, run_id, map_index, started])
+    digest = hashlib.sha256(identity.encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:KEY_LENGTH]

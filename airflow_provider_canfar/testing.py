@@ -1,0 +1,184 @@
+"""For tests of your own: the platform's emulator, as pytest fixtures and as a context manager.
+
+A DAG is tested against the emulator without an account on the platform; its sessions are local processes::
+
+    def test_my_dag(canfar_connection, canfar_emulator):
+        dag.test()
+        assert [session["exit_code"] for session in canfar_emulator.record()] == [0]
+
+The fixtures are there in every pytest run, as this module is a plugin of pytest. The emulator needs the extra
+``airflow-provider-canfar[emulator]``; nothing of it is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.emulator.server import EmulatorServer
+
+CONNECTION_VARIABLE = "AIRFLOW_CONN_CANFAR_DEFAULT"
+
+
+class Emulator:
+    """A running emulator, in this process or another one.
+
+    :param url: its base URL up to the version, as a connection's host: ``http://127.0.0.1:8099/skaha/v1``.
+    :param token: the token that it was started with.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self.token = token
+
+    @property
+    def connection(self) -> dict[str, str]:
+        """The Airflow connection that leads to it, in the JSON form of an environment variable."""
+        return {"conn_type": "canfar", "host": self.url, "password": self.token}
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return every session that was ever created, oldest first, deleted and forgotten ones too.
+
+        Each has *id, name, kind, image, status, state, cores, ram, gpus, command, args, environment,
+        replica_id, replica_count, created, started, ended, exit_code, starts, deleted, forgotten, live* and
+        *folder*; times are in seconds since 1970, and None for what has not happened.
+        """
+        recorded: list[dict[str, Any]] = self._call("GET", "sessions")
+        return recorded
+
+    def live(self) -> list[dict[str, Any]]:
+        """Return those of the record that have neither ended nor been deleted."""
+        return [session for session in self.record() if session["live"]]
+
+    def requests(self) -> dict[str, int]:
+        """Return how often each call was made: ``{"GET /session": 3, "GET /session/{id}?view=logs": 1}``."""
+        counted: dict[str, int] = self._call("GET", "requests")
+        return counted
+
+    def forget_requests(self) -> None:
+        """Count requests from zero."""
+        self._call("DELETE", "requests")
+
+    def faults(self, **wanted: Mapping[str, Any] | None) -> None:
+        """Switch faults on, or off with None; others stay as they are.
+
+        For example ``faults(busy={"rate": 0.05}, drop_after={"method": "POST", "count": 1}, latency=None)``.
+        The kinds and their arguments are those of :mod:`airflow_provider_canfar.emulator.faults`.
+
+        :param wanted: arguments by kind of fault.
+        """
+        self._call("PUT", "faults", wanted)
+
+    def no_faults(self) -> None:
+        """Switch all faults off."""
+        self._call("DELETE", "faults")
+
+    def turn(self, **dials: float) -> None:
+        """Turn dials, as in ``turn(retention=20)``; they are those of ``emulator.dials.Dials``."""
+        self._call("PUT", "dials", dials)
+
+    def vanish(self, session_id: str) -> None:
+        """Make the platform forget a session at once, whatever it did."""
+        self._call("POST", f"sessions/{session_id}/vanish")
+
+    def preempt(self, session_id: str) -> None:
+        """Put a running session back into the queue; it starts from scratch."""
+        self._call("POST", f"sessions/{session_id}/preempt")
+
+    def rotate_token(self, token: str | None = None) -> None:
+        """End every token; from now on only this one is good. The emulator's own endpoints keep the first."""
+        self._call("POST", "token", {"token": token})
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        import httpx
+
+        root = self.url.partition("/skaha/")[0]
+        answer = httpx.request(
+            method,
+            f"{root}/emulator/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=30,
+            trust_env=False,
+        )
+        if answer.is_error:
+            raise ValueError(answer.json()["error"])
+        return answer.json()
+
+
+@contextlib.contextmanager
+def running_emulator(**options: Any) -> Iterator[Emulator]:
+    """Run an emulator in a background thread, on a free port of loopback, until the block is left.
+
+    Every process that it has started ends with it.
+
+    :param options: dials and settings by name, such as ``retention=20`` or ``token="..."``; see
+        :class:`airflow_provider_canfar.emulator.dials.Dials` and
+        :class:`~airflow_provider_canfar.emulator.dials.Settings`.
+    """
+    from airflow_provider_canfar.emulator.dials import Dials, Settings
+    from airflow_provider_canfar.emulator.server import EmulatorServer
+
+    names = {field.name for field in dataclasses.fields(Dials)}
+    dials = Dials().turned({name: value for name, value in options.items() if name in names})
+    settings = Settings(**{name: value for name, value in options.items() if name not in names})
+    server = EmulatorServer(settings, dials)
+    thread = _ServerThread(server)
+    thread.start()
+    try:
+        thread.wait_until_ready()
+        yield Emulator(server.url, settings.token)
+    finally:
+        thread.stop()
+
+
+class _ServerThread(threading.Thread):
+    """Runs a server in an event loop of its own; a daemon, so that it keeps no process from ending."""
+
+    def __init__(self, server: EmulatorServer) -> None:
+        super().__init__(name="canfar-emulator", daemon=True)
+        self._server = server
+        self._loop = asyncio.new_event_loop()
+        self._settled = threading.Event()
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._server.run(self._settled.set))
+        except BaseException as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+            self._error = error
+        finally:
+            self._settled.set()
+
+    def wait_until_ready(self) -> None:
+        self._settled.wait()
+        if self._error:
+            raise self._error
+
+    def stop(self) -> None:
+        if self.is_alive():
+            self._loop.call_soon_threadsafe(self._server.stop)
+        self.join()
+
+
+@pytest.fixture
+def canfar_emulator() -> Iterator[Emulator]:
+    """Run a fresh emulator for one test, whose sessions start at once."""
+    with running_emulator(start_delay=0.05, flicker=0.05) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def canfar_connection(canfar_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Lead the connection ``canfar_default`` to the test's emulator; return its id."""
+    monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(canfar_emulator.connection))
+    return "canfar_default"

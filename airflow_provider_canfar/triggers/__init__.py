@@ -1,0 +1,1 @@
+"""The triggers: waiting without a worker slot."""

@@ -1,0 +1,150 @@
+"""The trigger that watches a task's sessions while the task holds no worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.vigil import Wake, Watching
+
+#: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
+#: executor has reported that the worker let the task go, and the scheduler then fails the task.
+NO_EVENT_WITHIN = 10.0
+
+#: Seconds for which a destroy is tried again; Airflow gives an on_kill thirty ([triggerer] on_kill_timeout).
+KILL_RETRIES_FOR = 15.0
+
+#: Airflow 3.3 calls a trigger's on_kill. Before it, a kill is a cancellation like any other.
+AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
+
+
+class CanfarSessionTrigger(BaseTrigger):
+    """Wait until the worker has something to do about a task's sessions.
+
+    It only looks; it launches, destroys and records nothing, so two copies of it do no harm. Its arguments
+    are stored and logged in the clear: ids, names and times, and the *name* of the connection.
+
+    :param canfar_conn_id: the Airflow connection to look with.
+    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.vigil.Waiting.to_json`.
+    :param poll_interval: seconds between two looks.
+    :param task: which task instance waits, from :meth:`TaskInstanceId.to_json`; asked after before a kill.
+    :param kill_sessions: whether a person's kill of the task destroys its sessions.
+    :param others: arguments that another release of this provider wrote; a row in Airflow's database outlives
+        an upgrade, and a trigger that raises here would take the triggerer down.
+    """
+
+    def __init__(
+        self,
+        *,
+        canfar_conn_id: str = "canfar_default",
+        waiting: dict[str, Any] | None = None,
+        poll_interval: float = 15.0,
+        task: dict[str, Any] | None = None,
+        kill_sessions: bool = True,
+        **others: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
+        self.canfar_conn_id = canfar_conn_id
+        self.waiting = waiting
+        self.poll_interval = poll_interval
+        self.waiting_task = task
+        self.kill_sessions = kill_sessions
+        self.others = others
+        self._killing: asyncio.Task[None] | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path, and the arguments as JSON."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "canfar_conn_id": self.canfar_conn_id,
+                "waiting": self.waiting,
+                "poll_interval": self.poll_interval,
+                "task": self.waiting_task,
+                "kill_sessions": self.kill_sessions,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event, which says why the worker is woken and which ends have been seen."""
+        try:
+            wake = await self._watch()
+        except asyncio.CancelledError:
+            if not AIRFLOW_CALLS_ON_KILL:
+                await self.on_kill()
+            raise
+        # Nothing may follow the yield: a trigger that lingers is cancelled as if it had been killed.
+        yield TriggerEvent(wake)
+
+    async def _watch(self) -> dict[str, Any]:
+        from airflow_provider_canfar.hooks.canfar import CanfarHook
+
+        started = time.monotonic()
+        # Nothing that is seen before could be told yet; then, what there is to tell is told at once.
+        watch = partial(
+            CanfarHook(self.canfar_conn_id).watch, interval=self.poll_interval, soon=NO_EVENT_WITHIN
+        )
+        wake = await self._keep(watch)
+        await asyncio.sleep(max(0.0, started + NO_EVENT_WITHIN - time.monotonic()))
+        return wake.to_json()
+
+    async def _keep(self, watch: Watching) -> Wake:
+        """Look until there is a reason to wake the worker."""
+        from airflow_provider_canfar.vigil import Vigil, Waiting, keep_watch
+
+        return await keep_watch(Vigil(Waiting.from_json(self.waiting or {})), watch, tell=self._tell)
+
+    async def on_kill(self) -> None:
+        """Destroy the sessions because a person has killed the task; and only then.
+
+        Airflow also calls this when a triggerer has merely lost its triggers to another one, and cancels it
+        again each second until it has returned. So the work is a task of its own, which that does not reach.
+        """
+        if self.kill_sessions:
+            self._killing = self._killing or asyncio.create_task(self._kill())
+            await asyncio.shield(self._killing)
+
+    async def _kill(self) -> None:
+        from airflow_provider_canfar.hooks.canfar import CanfarHook
+        from airflow_provider_canfar.skaha.errors import CanfarError
+
+        session_ids = list((self.waiting or {}).get("sessions", {}))
+        state = await self._task_state()
+        if state in (None, "deferred"):
+            # Another triggerer watches on, or nobody can tell. If the task was cleared, its next execute
+            # destroys what it does not adopt.
+            self._tell(f"The task's state is {state or 'unknown'}: its sessions are left alone.")
+            return
+        try:
+            async with CanfarHook(self.canfar_conn_id).client(retry_for=KILL_RETRIES_FOR) as client:
+                destroyed = await client.destroy(session_ids)
+        except CanfarError as error:
+            self._tell(f"The task is {state}, and its sessions could not all be destroyed: {error}")
+        else:
+            alive = [session_id for session_id, is_gone in destroyed.items() if not is_gone]
+            self._tell(
+                f"The task is {state}: {len(destroyed) - len(alive)} sessions destroyed"
+                + (f", still alive: {', '.join(alive)}." if alive else ".")
+            )
+
+    async def _task_state(self) -> str | None:
+        """Ask Airflow how the task stands; None when there is no telling."""
+        from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+
+        if self.waiting_task is None:
+            return None
+        try:
+            return await asyncio.to_thread(TaskInstanceId(**self.waiting_task).state)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, there is no telling; nothing is killed
+            self._tell(f"Airflow did not say how the task stands: {error}")
+            return None
+
+    def _tell(self, line: str) -> None:
+        # As an argument: a session's name is no format.
+        self.log.info("%s", line)

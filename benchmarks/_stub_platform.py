@@ -1,0 +1,132 @@
+"""A platform that only answers: after a while, and sometimes that it is busy. It runs nothing.
+
+The emulator runs each session as a process of this machine, and 256 of those would be what is measured. This
+one is a program of its own, so that its work is not in the figures either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+PATH = "/skaha/v1/session"
+
+
+@contextmanager
+def stub_platform(*, latency: float, busy: float = 0.0) -> Iterator[str]:
+    """Run one, and yield its base URL.
+
+    :param latency: seconds before each answer.
+    :param busy: the share of requests that are answered with 503 and Retry-After, and do nothing.
+    """
+    command = [sys.executable, __file__, f"--latency={latency}", f"--busy={busy}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (this very file)
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+class StubPlatform:
+    """Creates sessions, which run for ever, and lists them.
+
+    :param latency: seconds before each answer.
+    :param busy: the share of requests that are answered with 503.
+    """
+
+    def __init__(self, latency: float, busy: float) -> None:
+        self._latency = latency
+        self._busy = busy
+        self._dice = random.Random(64)  # noqa: S311 (the same dice in every run)
+        self._sessions: list[dict[str, object]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        assert scope["type"] == "http"
+        form = scope["query_string"] + b"&" + await _body(receive)
+        await asyncio.sleep(self._latency)
+        if scope["path"] != PATH:
+            await _answer(send, 404, f"{scope['path']} is not served here\n")
+        elif self._dice.random() < self._busy:
+            await _answer(send, 503, "temporarily unavailable: session\n", (b"retry-after", b"1"))
+        elif scope["method"] == "POST":
+            (name,) = parse_qs(form.decode())["name"]
+            await _answer(send, 200, f"{self._create(name)}\n")
+        else:
+            listed = json.dumps(self._sessions, indent=2)
+            await _answer(send, 200, listed, (b"content-type", b"application/json"))
+
+    def _create(self, name: str) -> str:
+        session_id = f"s{len(self._sessions):07}"
+        self._sessions.append(
+            {
+                "id": session_id,
+                "userid": "astronomer",
+                "runAsUID": "10001",
+                "runAsGID": "10001",
+                "supplementalGroups": [30123],
+                "image": "images.canfar.net/skaha/astroml:24.07",
+                "type": "headless",
+                "status": "Running",
+                "name": name,
+                "startTime": "2026-03-04T18:22:10Z",
+                "expiryTime": "2026-03-18T18:22:10Z",
+                "connectURL": "",
+                "requestedGPUCores": "0",
+                "isFixedResources": False,
+            }
+        )
+        return session_id
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if not message.get("more_body"):
+            return body
+
+
+async def _answer(send: Send, status: int, body: str, *headers: tuple[bytes, bytes]) -> None:
+    content = body.encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-length", str(len(content)).encode()), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": content})
+
+
+def main() -> None:
+    """Serve on a free port, and print the base URL."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency", type=float, required=True)
+    parser.add_argument("--busy", type=float, required=True)
+    options = parser.parse_args()
+    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    print(f"http://127.0.0.1:{listening.getsockname()[1]}/skaha/v1", flush=True)
+    app = StubPlatform(options.latency, options.busy)
+    uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error")).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Creating 256 sessions: this provider's client against the platform's own, on the same stub in the same run.
+
+The two take turns, and all figures are medians. Both have 32 requests under way at once, their default. The
+aim is a ratio of at most 1.0. Then the stub answers every twentieth request with 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from typing import Any
+
+from _stub_platform import stub_platform
+
+from airflow_provider_canfar.attempt import Attempt
+from airflow_provider_canfar.batch import Batch, Limits
+from airflow_provider_canfar.skaha.client import SkahaClient
+from airflow_provider_canfar.skaha.credentials import Token
+from airflow_provider_canfar.skaha.models import SessionSpec
+from airflow_provider_canfar.skaha.naming import Identity
+
+SESSIONS = 256
+LATENCY = 0.05
+BUSY = 0.05
+ROUNDS = 15
+LABEL = 52  # characters
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+Create = Callable[[str], Coroutine[Any, Any, list[str]]]
+
+
+async def ours(url: str) -> list[str]:
+    """Create them by our client."""
+    async with SkahaClient(url, Token("token")) as client:
+        return await client.create(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
+
+
+async def theirs(url: str) -> list[str]:
+    """Create them by the platform's own client."""
+    from canfar.sessions import AsyncSession
+
+    async with AsyncSession(url=url, token="token") as session:  # noqa: S106 (of nobody)
+        ids: list[str] = await session.create(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
+        return ids
+
+
+class ScriptedTime:
+    """Seconds that pass when somebody waits for them: the pauses of a launch would only be waited for."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def clock(self) -> float:
+        """Return the time."""
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let them pass."""
+        self.now += seconds
+
+
+async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
+    """Create them as an operator does: a bare create is never sent twice, a launch looks and sends again."""
+    batch = Batch(Identity("stars", "k3v5x2qamd", 0), try_number=1, replicas=SESSIONS)
+    spec = SessionSpec(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
+    async with SkahaClient(url, Token("token"), clock=clock.clock, sleep=clock.sleep) as client:
+        while True:
+            attempt = Attempt(
+                client,
+                spec,
+                batch,
+                Limits(),
+                tell=lambda line: None,
+                harvest=lambda harvest: harvest.outcome,
+                clock=clock.clock,
+                sleep=clock.sleep,
+            )
+            plan = await attempt.advance()
+            batch = attempt.batch
+            if not plan.launch:
+                return [launch.session_id for launch in batch.launched.values()]
+            await clock.sleep(max(0.0, (attempt.again_at or 0.0) - clock.clock()))
+
+
+def measure(create: Create, url: str) -> tuple[float, float]:
+    """Return the seconds of wall and of CPU that it takes."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    ids = asyncio.run(create(url))
+    took = time.perf_counter() - wall, time.process_time() - cpu
+    assert len(set(ids)) == SESSIONS
+    return took
+
+
+def without_faults() -> None:
+    """Print wall and CPU of either."""
+    figures: dict[Create, list[tuple[float, float]]] = {theirs: [], ours: []}
+    with stub_platform(latency=LATENCY) as url:
+        for create in figures:  # Whatever is loaded or compiled at the first use is not in the figures.
+            measure(create, url)
+        for turn in range(ROUNDS):
+            for create in (theirs, ours) if turn % 2 else (ours, theirs):
+                figures[create].append(measure(create, url))
+    medians = {
+        create: [statistics.median(column) for column in zip(*rows, strict=True)]
+        for create, rows in figures.items()
+    }
+    title = f"{SESSIONS} sessions, {LATENCY * 1000:.0f} ms latency, median of {ROUNDS}"
+    print(f"{title:<{LABEL}}{'wall s':>8}{'CPU s':>8}")
+    for label, create in (
+        (f"canfar {version('canfar')}: AsyncSession.create", theirs),
+        ("SkahaClient.create", ours),
+    ):
+        wall, cpu = medians[create]
+        print(f"{label:<{LABEL}}{wall:8.3f}{cpu:8.3f}")
+    # Of neighbours, which whatever else this machine does has slowed down alike.
+    pairs = list(zip(figures[ours], figures[theirs], strict=True))
+    wall, cpu = (statistics.median(mine[i] / other[i] for mine, other in pairs) for i in (0, 1))
+    print(f"{'ratio of neighbours (aim: at most 1.0)':<{LABEL}}{wall:8.2f}{cpu:8.2f}")
+
+
+def with_faults() -> None:
+    """Print how many of the sessions either creates."""
+    print(f"the same, where {BUSY:.0%} of the requests are answered with 503")
+    with stub_platform(latency=LATENCY, busy=BUSY) as url:
+        created = len(asyncio.run(theirs(url)))
+    print(f"{'canfar: AsyncSession.create':<{LABEL}}{created:8} created")
+    with stub_platform(latency=LATENCY, busy=BUSY) as url:
+        clock = ScriptedTime()
+        began = clock.now
+        created = len(set(asyncio.run(our_launch(url, clock))))
+    pauses = f"{clock.now - began:.0f} s of pauses, which are not waited for here"
+    print(f"{'Attempt: the launch of an operator':<{LABEL}}{created:8} created, with {pauses}")
+    assert created == SESSIONS
+
+
+def main() -> None:
+    """Run both."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["HOME"] = home  # The platform's client reads its configuration there when it is imported.
+        without_faults()
+        logging.disable()  # It logs each failure.
+        with_faults()
+
+
+if __name__ == "__main__":
+    main()

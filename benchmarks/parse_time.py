@@ -1,0 +1,85 @@
+"""What it costs to parse a DAG file that imports operators, over Airflow's own SDK.
+
+Each import is in a process of its own; the figures are medians. Other providers are measured where they are
+installed beside this one: ``pip install apache-airflow-providers-databricks
+apache-airflow-providers-cncf-kubernetes``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import subprocess
+import sys
+
+ROUNDS = 5
+
+PROBE = """
+import sys, time
+began = time.perf_counter()
+from airflow.sdk import DAG, BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+sdk, modules = time.perf_counter() - began, len(sys.modules)
+began = time.perf_counter()
+{imports}
+print(sdk, time.perf_counter() - began, len(sys.modules) - modules)
+"""
+
+#: What is imported, and the module whose presence says that it can be.
+DAG_FILES = (
+    (
+        "airflow_provider_canfar: headless",
+        "from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator",
+        "airflow_provider_canfar",
+    ),
+    (
+        "airflow_provider_canfar: operators and sensors",
+        (
+            "from airflow_provider_canfar.operators import cleanup, headless, interactive\n"
+            "from airflow_provider_canfar.sensors import resources, session"
+        ),
+        "airflow_provider_canfar",
+    ),
+    (
+        "databricks: submit run",
+        "from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunOperator",
+        "airflow.providers.databricks",
+    ),
+    (
+        "cncf.kubernetes: pod",
+        "from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator",
+        "airflow.providers.cncf.kubernetes",
+    ),
+)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def parse(imports: str) -> tuple[float, float, int]:
+    """Return the seconds of the SDK, those of what comes after it, and the modules that this loads."""
+    program = [sys.executable, "-c", PROBE.format(imports=imports)]
+    probe = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    sdk, more, modules = probe.stdout.split()[-3:]
+    return float(sdk), float(more), int(modules)
+
+
+def main() -> None:
+    """Measure, and print."""
+    title = f"a DAG file imports (median of {ROUNDS})"
+    print(f"{title:50}{'airflow.sdk, ms':>16}{'over it, ms':>13}{'modules':>9}")
+    for label, imports, module in DAG_FILES:
+        if not is_installed(module):
+            print(f"{label:50}{'not installed':>16}")
+            continue
+        figures = [parse(imports) for _ in range(ROUNDS)]
+        sdk, more = (1000 * statistics.median(one[i] for one in figures) for i in (0, 1))
+        print(f"{label:50}{sdk:16.0f}{more:13.1f}{figures[0][2]:9}")
+
+
+if __name__ == "__main__":
+    main()

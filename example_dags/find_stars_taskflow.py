@@ -1,0 +1,121 @@
+"""Find the stars of M13 as `find_stars` does, with a function where that has a program.
+
+1. `list_tiles` divides the image into tiles, and puts what the sessions need into a folder of this run.
+2. `detect_stars` is a Python function that runs in eight sessions of the CANFAR Science Platform. Each takes
+   its share of the tiles, and *returns* its stars. The task returns a list of what the eight have returned.
+3. `brightest` puts the stars together, and prints the brightest.
+
+A function takes its own source and its arguments along, and nothing else: what it needs it imports itself.
+Here that is also a module of one's own, the program of `find_stars`, from the folder. The folder must be one
+that both Airflow and the sessions see: on the platform one below `/arc`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from airflow_provider_canfar import replicas
+from airflow_provider_canfar.replicas import chunk  # For checkers: a function has it without an import.
+
+SCRIPT = Path(__file__).parent / "scripts" / "detect_stars.py"
+TILES_PER_SIDE = 4
+BRIGHTEST = 12
+
+
+@dag(
+    schedule=None,
+    doc_md=__doc__,
+    tags=["canfar", "example"],
+    params={
+        "folder": Param(
+            str(Path(tempfile.gettempdir()) / "find_stars"),
+            type="string",
+            description="A folder that both Airflow and the sessions see; on CANFAR one below /arc.",
+        )
+    },
+)
+def find_stars_taskflow() -> None:
+    @task
+    def list_tiles() -> dict[str, Any]:
+        """Put the image and the module where the sessions see them, and list the tiles."""
+        import astropy
+        from astropy.io import fits
+
+        context = get_current_context()
+        folder = Path(context["params"]["folder"]) / str(context["run_id"])
+        package = folder / replicas.__name__.partition(".")[0]
+        package.mkdir(parents=True, exist_ok=True)
+        # The module uses one file of this package, which the image of a session need not have.
+        shutil.copy(replicas.__file__, package)
+        shutil.copy(SCRIPT, folder)
+        image = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
+        shutil.copy(image, folder)
+
+        header = fits.getheader(image)
+        columns, rows = _cuts(header["NAXIS1"]), _cuts(header["NAXIS2"])
+        tiles = [(x, y, x_end, y_end) for y, y_end in rows for x, x_end in columns]
+        return {"folder": str(folder), "image": str(folder / image.name), "tiles": tiles}
+
+    @task.canfar(
+        image="images.canfar.net/skaha/astroml:24.07",
+        name="find-stars",
+        replicas=8,
+        env={"OMP_NUM_THREADS": "1"},
+        poll_interval=2,
+    )
+    def detect_stars(folder: str, image: str, tiles: list[list[int]]) -> list[dict[str, float]]:
+        """Detect the stars in this replica's share of the tiles."""
+        import sys
+
+        import numpy as np
+        from astropy.io import fits
+        from astropy.wcs import WCS
+
+        sys.path.insert(0, folder)
+        from detect_stars import stars_in, without_background
+
+        counts, header = fits.getdata(image, header=True)
+        above_sky, noise = without_background(np.asarray(counts, dtype=float))
+        found = []
+        for tile in chunk(tiles):
+            stars = stars_in(above_sky, noise, tuple(tile))
+            print(f"x {tile[0]}-{tile[2]}, y {tile[1]}-{tile[3]}: {len(stars)} stars")
+            stars["ra"], stars["dec"] = WCS(header).pixel_to_world_values(stars["x"], stars["y"])
+            found += [{name: float(star[name]) for name in stars.colnames} for star in stars]
+        return found
+
+    @task
+    def brightest(found: list[list[dict[str, float]]]) -> dict[str, Any]:
+        """Print the brightest of the stars that the sessions have found."""
+        from astropy.table import Table
+
+        rows = [star | {"replica": replica} for replica, part in enumerate(found, 1) for star in part]
+        stars = Table(rows=sorted(rows, key=lambda star: -star["flux"]))
+        stars.add_column(range(1, len(stars) + 1), name="id", index=0)
+        shown = stars["id", "x", "y", "flux", "mag", "ra", "dec", "replica"][:BRIGHTEST]
+        for name, form in {"flux": ".0f", "ra": ".5f", "dec": ".5f"}.items():
+            shown[name].info.format = form
+        for name in ("x", "y", "mag"):
+            shown[name].info.format = ".2f"
+        table = "\n".join(shown.pformat(max_lines=-1, max_width=-1))
+        print(table)
+        return {"stars": len(stars), "table": table}
+
+    work: Any = list_tiles()  # what it returns, once it has run; Airflow does not type its items
+    found: Any = detect_stars(work["folder"], work["image"], work["tiles"])
+    brightest(found)
+
+
+def _cuts(pixels: int) -> list[tuple[int, int]]:
+    """Cut an axis into tiles, and return the first pixel of each and the first beyond it."""
+    edges = [pixels * edge // TILES_PER_SIDE for edge in range(TILES_PER_SIDE + 1)]
+    return list(pairwise(edges))
+
+
+find_stars_taskflow()

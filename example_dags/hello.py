@@ -1,0 +1,23 @@
+"""Say hello from a session on the CANFAR Science Platform.
+
+The task launches one session, waits for it without a worker slot, and shows what it has printed.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+
+
+@dag(schedule=None, doc_md=__doc__, tags=["canfar", "example"])
+def hello() -> None:
+    CanfarHeadlessOperator(
+        task_id="hello",
+        image="images.canfar.net/skaha/astroml:24.07",
+        # A list, and not a string: each element arrives as one argument, spaces and all.
+        command=["echo", "Hello, World! This is {{ run_id }}."],
+    )
+
+
+hello()

@@ -1,0 +1,48 @@
+"""Tasks of decorated functions, run as Airflow would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.serde import serialize
+
+from airflow_provider_canfar.decorators import canfar_task
+from tests.fake_task import FakeTask
+from tests.on_emulator import IMAGE, event_of
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.testing import Emulator
+
+
+def task_of(decorator: Any, function: Callable[..., Any], *args: Any, **settings: Any) -> FakeTask:
+    """Make a task of a function, called with arguments, that waits in the worker and looks often."""
+    standard = {"image": IMAGE, "deferrable": False, "poll_interval": 0.2, "task_id": "stars"}
+    decorated = decorator(**(standard | settings))(function)
+    return FakeTask(lambda: operator_of(decorated(*args)))
+
+
+def task(function: Callable[..., Any], *args: Any, **settings: Any) -> FakeTask:
+    """Make a task of a function that runs in sessions."""
+    return task_of(canfar_task, function, *args, **settings)
+
+
+def operator_of(output: Any) -> Any:
+    """Return the operator behind what a decorated function gives when a DAG file calls it."""
+    return output.operator
+
+
+def created(platform: Emulator) -> Counter[str]:
+    """Count the sessions that were ever created for each replica."""
+    return Counter(session["replica_id"] for session in platform.record())
+
+
+def defer_again(stars: FakeTask, deferred: TaskDeferred) -> TaskDeferred:
+    """Resume a task that defers once more, with what Airflow can carry."""
+    with pytest.raises(TaskDeferred) as caught:
+        stars.resume(deferred, event_of(deferred.trigger))
+    assert serialize(caught.value.kwargs)
+    return caught.value

@@ -1,0 +1,366 @@
+"""``@task.canfar`` on the emulator: real sessions, and a context as Airflow gives it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
+from airflow_provider_canfar.decorators.runner import MARK
+from airflow_provider_canfar.replicas import stripe
+from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
+from tests.decorators.tasks import created, defer_again, operator_of, task
+from tests.on_emulator import IMAGE, event_of, shown
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.testing import Emulator
+    from tests.decorators.image import Image
+
+    REPLICA_ID = 1  # What a function finds in the image.
+
+pytestmark = pytest.mark.usefixtures("inside_a_worker")
+
+
+# --- results
+
+
+def test_a_function_returns_its_result_and_what_it_prints_is_in_the_task_s_log(platform: Emulator) -> None:
+    def measure(frame: str, threshold: float) -> dict[str, Any]:
+        import logging
+
+        logging.getLogger("survey").info("measuring")
+        print(f"{frame} above {threshold}", end="")
+        return {"frame": frame, "é": [threshold, None, True]}
+
+    stars = task(measure, "m13's.fits", 5.5)
+    with shown() as lines:
+        assert stars.run() == {"frame": "m13's.fits", "é": [5.5, None, True]}
+    assert lines[lines.index("INFO survey: measuring") :][:3] == [
+        "INFO survey: measuring",
+        "m13's.fits above 5.5",
+        "::endgroup::",
+    ]
+
+
+def test_replicas_return_a_list_in_their_order(platform: Emulator) -> None:
+    def share(items: list[int]) -> dict[str, list[int]]:
+        import time
+
+        time.sleep((4 - REPLICA_ID) / 4)
+        return {"items": list(stripe(items))}
+
+    stars = task(share, [*range(7)], replicas=3)
+    assert stars.run() == [{"items": [0, 3, 6]}, {"items": [1, 4]}, {"items": [2, 5]}]
+    assert stars.operator.multiple_outputs is False
+
+
+def test_one_replica_that_was_asked_for_returns_a_list_as_well(platform: Emulator) -> None:
+    def number() -> int:
+        return REPLICA_ID
+
+    assert task(number, replicas="1").run() == [1]
+
+
+def test_the_image_may_have_an_older_python(platform: Emulator, old_image: Image) -> None:
+    def version() -> list[int]:
+        import sys
+
+        return list(sys.version_info[:2])
+
+    result = task(version, python=old_image.python).run()
+    assert f"python{result[0]}.{result[1]}" in old_image.python
+
+
+def test_a_replica_that_may_fail_and_did_has_none_for_a_result(platform: Emulator) -> None:
+    def number() -> int:
+        return 6 // (REPLICA_ID - 2)
+
+    assert task(number, replicas=3, max_failed_replicas=1).run() == [-6, None, 6]
+
+
+# --- failures
+
+
+def test_an_error_in_the_function_is_in_the_task_s_error(platform: Emulator) -> None:
+    def measure() -> float:
+        values: list[float] = []
+        print("the last frame")
+        return sum(values) / len(values)
+
+    with pytest.raises(SessionFailed) as failure:
+        task(measure).run()
+    message = str(failure.value)
+    assert "the last frame\nTraceback (most recent call last):\n" in message
+    assert f'File "{__file__}"' in message
+    assert "ZeroDivisionError: division by zero" in message
+    assert platform.record()[0]["exit_code"] == 1
+
+
+def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SessionFailed):
+        task(leave).run()
+    assert platform.record()[0]["exit_code"] == 3
+
+
+def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_canfar.attempt.LOOK_EVERY", 0.1)
+
+    def leave() -> None:
+        import sys
+
+        print("nothing to do")
+        sys.exit(0)
+
+    with pytest.raises(SessionFailed) as failure, shown() as lines:
+        task(leave).run()
+    assert platform.record()[0]["status"] == "Completed"
+    assert "Completed without a result." in str(failure.value)
+    assert "It called sys.exit(0) or os._exit(0) before it returned" in str(failure.value)
+    assert any("Completed without a result" in line for line in lines)
+
+
+def test_a_failure_after_the_return_shows_no_lines_of_the_result(platform: Emulator) -> None:
+    def leave() -> int:
+        import atexit
+        import os
+
+        atexit.register(os._exit, 4)
+        print("returning")
+        return 42
+
+    with pytest.raises(SessionFailed) as failure, shown() as lines:
+        task(leave).run()
+    assert "returning" in lines
+    assert not [line for line in (*lines, str(failure.value)) if MARK in line]
+
+
+# --- retries
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["Airflow remembers", "the platform remembers"])
+def test_a_retry_keeps_the_results_of_those_that_succeeded(
+    platform: Emulator, tmp_path: Path, *, remembers: bool
+) -> None:
+    def number(mark: str) -> list[Any]:
+        import time
+        from pathlib import Path
+
+        if REPLICA_ID == 2:
+            assert Path(mark).exists()
+        return [REPLICA_ID, time.time()]
+
+    mark = tmp_path / "mended"
+    stars = task(number, str(mark), replicas=3, retries=1)
+    if not remembers:
+        stars.store = None
+    with pytest.raises(SessionFailed):
+        stars.run()
+    if remembers:
+        for session in platform.record():
+            platform.vanish(session["id"])
+    mark.touch()
+    stars.retry()
+    results = stars.run()
+    assert [result[0] for result in results] == [1, 2, 3]
+    assert max(results[0][1], results[2][1]) < results[1][1]
+    assert created(platform) == {"1": 1, "2": 2, "3": 1}
+
+
+def test_a_retry_runs_again_what_ended_well_without_a_result(
+    platform: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform lists its session as Completed for an hour yet."""
+    monkeypatch.setattr("airflow_provider_canfar.attempt.LOOK_EVERY", 0.1)
+
+    def number(mark: str) -> int:
+        import os
+        from pathlib import Path
+
+        if REPLICA_ID == 2 and not Path(mark).exists():
+            os._exit(0)
+        return REPLICA_ID
+
+    mark = tmp_path / "mended"
+    stars = task(number, str(mark), replicas=2, retries=1)
+    with pytest.raises(SessionFailed, match="Completed without a result"):
+        stars.run()
+    mark.touch()
+    stars.retry()
+    assert stars.run() == [1, 2]
+    assert created(platform) == {"1": 1, "2": 2}
+
+
+def test_a_retry_takes_the_result_of_a_session_that_it_finds_alive(platform: Emulator) -> None:
+    """The worker dies without a word after its launch; the result names the try that launched it."""
+
+    def number() -> int:
+        import time
+
+        time.sleep(1.5)
+        return 42
+
+    stars = task(number, deferrable=True, retries=1)
+    stars.defer()
+    stars.retry()
+    stars.make = task(number, retries=1).make
+    assert stars.run() == 42
+    assert created(platform) == {"1": 1}
+
+
+def test_with_another_number_of_replicas_no_former_result_counts(platform: Emulator) -> None:
+    """Each then has another share of the work."""
+
+    def share(items: list[int]) -> list[int]:
+        if REPLICA_ID == 2 and len(list(stripe(items))) == 3:
+            raise ValueError
+        return list(stripe(items))
+
+    stars = task(share, [*range(6)], replicas=2, retries=1)
+    with pytest.raises(SessionFailed):
+        stars.run()
+    stars.make = task(share, [*range(6)], replicas=3, retries=1).make
+    stars.retry()
+    assert stars.run() == [[0, 3], [1, 4], [2, 5]]
+
+
+# --- waiting in the triggerer
+
+
+def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: None) -> None:
+    """Also a result with keys in which Airflow's own serialization would see something else."""
+
+    def number() -> dict[str, Any]:
+        import time
+
+        time.sleep(0.5)
+        return {"__classname__": "star", "__var": REPLICA_ID}
+
+    stars = task(number, replicas=2, max_active_replicas=1, deferrable=True)
+    first = stars.defer()
+    second = defer_again(stars, first)
+    (session, _) = platform.record()
+    platform.vanish(session["id"])
+    results = stars.resume(second, event_of(second.trigger))
+    assert results == [{"__classname__": "star", "__var": 1}, {"__classname__": "star", "__var": 2}]
+
+
+# --- what is asked of the author
+
+
+def test_what_the_function_needs_and_the_image_lacks_is_refused_when_the_dag_is_parsed() -> None:
+    threshold = 5.0
+
+    @canfar_task(image=IMAGE)
+    def measure() -> float:
+        return threshold
+
+    with pytest.raises(SpecError, match=r"measure\(\) uses threshold from the function around it"):
+        measure()
+
+
+@pytest.mark.parametrize("setting", ["command", "cmd", "args"])
+@pytest.mark.parametrize("decorator", [canfar_task, canfar_cmd_task])
+def test_a_command_beside_the_function_is_refused(decorator: Any, setting: str) -> None:
+    def measure() -> list[str]:
+        return ["true"]
+
+    with pytest.raises(TypeError, match=f"takes no {setting}: the function is what runs"):
+        decorator(image=IMAGE, **{setting: ["true"]})(measure)()
+
+
+def test_too_many_arguments_are_refused_before_any_request(platform: Emulator) -> None:
+    def measure(frames: list[str]) -> int:
+        return len(frames)
+
+    with pytest.raises(AirflowFailException, match=r"platform carries 1,000,000\. Write the data to a file"):
+        task(measure, ["x" * 1000] * 2000).run()
+    assert not platform.requests()
+
+
+def test_airflow_s_context_comes_by_the_parameters_names(platform: Emulator) -> None:
+    def night(frame: str, ds: str | None = None, params: dict[str, Any] | None = None) -> list[Any]:
+        return [frame, ds, params]
+
+    stars = task(night, "m13")
+    context = stars.context
+    context["ds"] = "2026-03-04"
+    context["params"] = {"seeing": 0.7}
+    assert stars.make().execute(context) == ["m13", "2026-03-04", {"seeing": 0.7}]
+
+
+def test_what_of_the_context_is_no_json_is_refused(platform: Emulator) -> None:
+    def night(dag_run: Any = None) -> Any:
+        return dag_run
+
+    with pytest.raises(
+        AirflowFailException, match=r"its argument dag_run is of type tests\.fake_task\.FakeDagRun"
+    ):
+        task(night).run()
+
+
+def test_arguments_are_templates() -> None:
+    @canfar_task(image=IMAGE, name="night-{{ ds_nodash }}")
+    def night(date: str, frames: list[str]) -> str:
+        return date
+
+    with DAG("survey"):
+        operator = operator_of(night("{{ ds }}", frames=["{{ ds }}.fits"]))
+    operator.render_template_fields({"ds": "2026-03-04", "ds_nodash": "20260304"})
+    assert (*operator.op_args,) == ("2026-03-04",)
+    assert operator.op_kwargs == {"frames": ["2026-03-04.fits"]}
+    assert operator.name == "night-20260304"
+
+
+def test_expand_partial_and_override_work_as_on_every_task() -> None:
+    @canfar_task(image=IMAGE, replicas=2)
+    def measure(frame: str, threshold: float) -> float:
+        return threshold
+
+    with DAG("survey") as dag:
+        measure.override(task_id="twenty", replicas=20)("m13.fits", threshold=5.0)
+        measure.partial(threshold=5.0).expand(frame=["m13.fits", "m92.fits"])
+    twenty: Any = dag.get_task("twenty")
+    assert (twenty.image, twenty.replicas) == (IMAGE, 20)
+    mapped: Any = dag.get_task("measure")
+    one = mapped.unmap({"op_kwargs": {"frame": "m92.fits"}})
+    assert one.op_kwargs == {"frame": "m92.fits", "threshold": 5.0}
+    assert (one.replicas, one.returns_list, one.multiple_outputs) == (2, True, False)
+
+
+def test_default_args_may_name_the_image() -> None:
+    @canfar_task
+    def measure() -> int:
+        return 1
+
+    with DAG("survey", default_args={"image": IMAGE, "ram": 16, "replicas": 3}):
+        operator = operator_of(measure())
+    assert (operator.image, operator.ram, operator.replicas, operator.returns_list) == (IMAGE, 16, 3, True)
+
+
+def test_a_dict_of_a_lone_session_is_several_outputs_as_on_every_task() -> None:
+    @canfar_task(image=IMAGE)
+    def measure() -> dict[str, float]:
+        return {}
+
+    with DAG("survey"):
+        operator = operator_of(measure())
+    assert operator.multiple_outputs is True
+
+
+def test_a_dry_run_shows_the_command(platform: Emulator) -> None:
+    def measure(frame: str) -> str:
+        return frame
+
+    with shown() as lines:
+        task(measure, "m13.fits").operator.dry_run()
+    assert "Replica 1: cmd=/bin/sh" in lines
+    assert not platform.requests()

@@ -1,0 +1,61 @@
+"""What Airflow knows of the decorators, and what it costs to know them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from airflow.sdk import task
+
+from airflow_provider_canfar import decorators
+from airflow_provider_canfar.get_provider_info import get_provider_info
+
+PROBE = """
+import json, sys
+from airflow.sdk import task
+from airflow.sdk.bases import decorator
+before = set(sys.modules)
+import airflow_provider_canfar.decorators
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.mark.parametrize("name", ["canfar", "canfar_cmd"])
+def test_airflow_s_collection_of_decorators_has_them(name: str) -> None:
+    assert getattr(task, name) is getattr(decorators, f"{name}_task")
+
+
+def test_the_metadata_names_them() -> None:
+    named = {one["name"]: one["class-name"] for one in get_provider_info()["task-decorators"]}
+    package = decorators.__name__
+    assert named == {"canfar": f"{package}.canfar_task", "canfar_cmd": f"{package}.canfar_cmd_task"}
+
+
+@pytest.mark.parametrize(
+    ("decorator", "name"),
+    [(decorators.canfar_task, "@task.canfar"), (decorators.canfar_cmd_task, "@task.canfar_cmd")],
+)
+def test_a_task_is_shown_by_its_decorator_s_name(decorator: Any, name: str) -> None:
+    def measure() -> None:
+        """Say what the task is for."""
+
+    operator = decorator(image="skaha/astroml:24.07")(measure)().operator
+    assert operator.operator_name == name
+    assert operator.doc_md == measure.__doc__
+
+
+def test_importing_them_loads_nothing_heavy() -> None:
+    """No client, no models: DAG files are parsed all day."""
+    probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+    loaded = json.loads(probe.stdout.splitlines()[-1])
+    assert "airflow_provider_canfar.decorators.headless" in loaded
+    heavy = ("httpx", "pydantic", "cryptography", "starlette", "airflow.models", "airflow.triggers")
+    assert not [name for name in loaded if name.startswith(heavy)]
+    package = "airflow_provider_canfar"
+    allowed = (f"{package}.decorators", f"{package}.hooks", f"{package}.links", f"{package}.operators")
+    lean = {package, f"{package}.skaha", f"{package}.skaha.errors"}
+    ours = {name for name in loaded if name.startswith(package)}
+    assert not {name for name in ours if not name.startswith(allowed)} - lean

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TARGETS = ["help", "setup", "demo", "up", "test", "long", "reliability", "oldest", "check", "bench"]
+
+
+def test_make_by_itself_lists_every_target() -> None:
+    listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in listed.splitlines()] == TARGETS
+
+
+def test_contributing_names_every_target() -> None:
+    named = set(re.findall(r"`make (\w+)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert named >= {*TARGETS} - {"help"}
+    assert named <= {*TARGETS}

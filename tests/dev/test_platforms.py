@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from airflow_provider_canfar.skaha.errors import SpecError
+from dev.platforms import Emulator, Platform, connection_fields
+from dev.programs import Programs
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ('{"conn_type": "canfar", "host": "http://127.0.0.1:8099/skaha/v1", "password": "t"}', None),
+        ("canfar://:t@http%3A%2F%2F127.0.0.1%3A8099%2Fskaha%2Fv1", None),
+        ("canfar://:t@src.canfar.net", "https://src.canfar.net/skaha/v1"),
+        ("canfar://:t@src.canfar.net:8443", "https://src.canfar.net:8443/skaha/v1"),
+        ("canfar://:t@", "https://ws-uv.canfar.net/skaha/v1"),
+    ],
+)
+def test_a_connection_is_read_in_both_of_airflows_forms(text: str, url: str | None) -> None:
+    fields = connection_fields(text)
+    assert fields["password"] == "t"
+    assert Platform(fields).url == (url or "http://127.0.0.1:8099/skaha/v1")
+
+
+def test_a_uri_carries_its_extra_either_way() -> None:
+    assert connection_fields("canfar://?a=1&b=x%2Fy")["extra"] == {"a": "1", "b": "x/y"}
+    assert connection_fields("canfar://?__extra__=%7B%22a%22%3A+1%7D")["extra"] == {"a": 1}
+
+
+def test_json_may_hold_its_extra_as_text() -> None:
+    assert connection_fields('{"extra": "{\\"a\\": 1}"}')["extra"] == {"a": 1}
+
+
+def test_a_connection_without_a_credential_is_refused() -> None:
+    with pytest.raises(SpecError):
+        Platform({"host": "http://127.0.0.1:8099/skaha/v1"})
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"), [("http://localhost:8099/skaha/v1", True), ("https://ws-uv.canfar.net", False)]
+)
+def test_only_this_machine_is_local(host: str, is_local: bool) -> None:
+    assert Platform({"host": host, "password": "t"}).is_local is is_local
+
+
+def test_an_emulator_answers_and_ends_with_its_programs(tmp_path: Path) -> None:
+    with Programs() as programs:
+        emulator = Emulator(programs, tmp_path / "emulator")
+        assert emulator.is_local
+        assert emulator.sessions(["abcdefgh"]) == []
+        assert emulator.record() == []
+        port = urlsplit(emulator.url).port
+    with socket.socket() as one:
+        assert one.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_an_emulator_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with Programs() as programs, pytest.raises(RuntimeError, match="unrecognized arguments: --nonsense"):
+        Emulator(programs, tmp_path, "--nonsense")

@@ -1,0 +1,57 @@
+"""One emulator and one real Airflow, which all end-to-end tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.local_airflow import LocalAirflow
+from dev.platforms import Emulator
+from dev.programs import Programs, free_ports
+
+if TYPE_CHECKING:
+    from dev.airflow_rest import AirflowRest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Run programs beside the tests, and end them with the tests."""
+    with Programs() as programs:
+        yield programs
+
+
+@pytest.fixture(scope="session")
+def emulator(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Emulator:
+    """Start the platform."""
+    return Emulator(programs, tmp_path_factory.mktemp("emulator"))
+
+
+@pytest.fixture(scope="session")
+def local_airflow(
+    programs: Programs, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalAirflow]:
+    """Start a real Airflow, with connections that are good and others that are not."""
+    (nobody_listens,) = free_ports(1)
+    canfar = emulator.connection
+    connections = {
+        "canfar_default": canfar,
+        "wrong_token": canfar | {"password": "stale"},
+        "unreachable": canfar | {"host": f"http://127.0.0.1:{nobody_listens}/skaha/v1"},
+    }
+    folders = [ROOT / "example_dags", Path(__file__).parent / "dags"]
+    home = tmp_path_factory.mktemp("airflow")
+    with LocalAirflow(home, folders, programs=programs, connections=connections) as local_airflow:
+        yield local_airflow
+
+
+@pytest.fixture
+def airflow(local_airflow: LocalAirflow, emulator: Emulator) -> Iterator[AirflowRest]:
+    """Give the Airflow to a test, which may leave nothing running on the platform."""
+    local_airflow.wait_until_healthy()
+    yield local_airflow.rest
+    assert [session for session in emulator.record() if session["live"]] == []

@@ -1,0 +1,67 @@
+"""DAGs that wait for sessions of others, open sessions for people, and destroy sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import dag
+
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
+from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
+from airflow_provider_canfar.sensors.session import CanfarSessionSensor
+
+MODES: dict[str, dict[str, Any]] = {
+    "deferred": {"deferrable": True},
+    "poked": {"mode": "poke"},
+    "rescheduled": {"mode": "reschedule"},
+}
+
+
+@dag(schedule=None, params={"prefix": ""})
+def waits() -> None:
+    """Wait for the same sessions in each of the ways."""
+    for name, mode in MODES.items():
+        CanfarSessionSensor(
+            task_id=name, prefix="{{ params.prefix }}", at_least=2, poll_interval=2, timeout=90, **mode
+        )
+        CanfarResourceSensor(task_id=f"room_{name}", cores=1, ram=1, poll_interval=2, timeout=90, **mode)
+
+
+@dag(schedule=None, params={"prefix": ""})
+def waits_for_all() -> None:
+    """Wait until all of some sessions have completed, which they do not; and skip, in each of the ways."""
+    for name, mode in MODES.items():
+        standard: dict[str, Any] = {"prefix": "{{ params.prefix }}", "poll_interval": 2, "timeout": 90}
+        CanfarSessionSensor(task_id=name, **standard, **mode)
+        CanfarSessionSensor(task_id=f"softly_{name}", soft_fail=True, **standard, **mode)
+
+
+@dag(
+    schedule=None,
+    render_template_as_native_obj=True,
+    params={"ids": None, "prefix": None, "regex": None, "kind": None, "status": None},
+)
+def cleans() -> None:
+    """Destroy what the parameters choose."""
+    CanfarCleanupOperator(
+        task_id="clean",
+        ids="{{ params.ids }}",
+        prefix="{{ params.prefix }}",
+        regex="{{ params.regex }}",
+        kind="{{ params.kind }}",
+        status="{{ params.status }}",
+        quiet_for=2,
+    )
+
+
+@dag(schedule=None, params={"image": "images.canfar.net/skaha/astroml:24.07"})
+def opens() -> None:
+    """Open a notebook."""
+    CanfarInteractiveOperator(task_id="open", image="{{ params.image }}", poll_interval=1)
+
+
+waits()
+waits_for_all()
+cleans()
+opens()

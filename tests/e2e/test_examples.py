@@ -1,0 +1,168 @@
+"""Each of the examples does on a real Airflow what it says, and leaves nothing running."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.testing import CONNECTION_VARIABLE
+from airflow_provider_canfar.testing import Emulator as Admin
+from dev.platforms import TOKEN
+from dev.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.airflow_rest import Run
+    from dev.local_airflow import LocalAirflow
+    from dev.platforms import Emulator
+
+pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+
+#: How each is started. What they wait for is done beside them by the tests.
+CONFS: dict[str, dict[str, Any]] = {
+    "hello": {},
+    "file_list": {},
+    "person_in_the_middle": {},
+    "somebody_elses_session": {"prefix": "colleague-"},
+    # Fewer than a thousand, as this is a laptop; and more than fifty, so that it rolls.
+    "rolling_thousand": {"replicas": 60},
+    "more_ram": {},
+    "private_image": {},
+    "tidy_up": {},
+}
+
+
+@pytest.fixture(name="admin", scope="module")
+def _admin(emulator: Emulator) -> Admin:
+    return Admin(emulator.url, TOKEN)
+
+
+@pytest.fixture(name="runs", scope="module")
+def _runs(local_airflow: LocalAirflow, emulator: Emulator, admin: Admin) -> Iterator[dict[str, Run]]:
+    """Start all of them at once, and see that none has left anything running."""
+    local_airflow.wait_until_healthy()
+    airflow = local_airflow.rest
+    extra = {"registry_username": "mcurie", "registry_secret": "a-cli-secret"}
+    airflow.add_connection("canfar_private", **emulator.connection, extra=extra)
+    yield {dag_id: airflow.trigger(dag_id, conf) for dag_id, conf in CONFS.items()}
+    assert admin.live() == []
+
+
+@pytest.fixture(name="colleague")
+def _colleague(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> CanfarHook:
+    """Reach the platform beside the Airflow under test."""
+    monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(emulator.connection))
+    return CanfarHook()
+
+
+def succeeds(run: Run) -> None:
+    """Wait for a run's success; when it fails, show the log of what has failed."""
+    state = run.wait(seconds=240)
+    failed = [task for task, end in run.states().items() if end == "failed"]
+    assert state == "success", "\n".join(line for task in failed for line in run.log(task))
+
+
+def sessions_of(run: Run, task_id: str, admin: Admin) -> list[dict[str, Any]]:
+    """Return what the platform has recorded of a task's last sessions."""
+    ids = {row["session_id"] for row in run.xcom(task_id, key="sessions")}
+    return [session for session in admin.record() if session["id"] in ids]
+
+
+def test_somebody_elses_session(runs: dict[str, Run], colleague: CanfarHook) -> None:
+    run = runs["somebody_elses_session"]
+    run.wait_for("survey", "deferred", seconds=120)
+    ids = colleague.create(name="colleague", image=IMAGE, command=["echo", "I am theirs"], replicas=2)
+    succeeds(run)
+    assert sorted(run.xcom("show_logs")) == sorted(ids)
+    assert "I am theirs" in run.log("show_logs")
+
+
+def test_person_in_the_middle(runs: dict[str, Run], admin: Admin, colleague: CanfarHook) -> None:
+    run = runs["person_in_the_middle"]
+    run.wait_for("wait_for_person", "deferred", seconds=180)
+    (session,) = sessions_of(run, "inspect", admin)
+    assert session["live"]
+    colleague.destroy(session["id"])
+    succeeds(run)
+    assert [row["status"] for row in run.xcom("wait_for_person")] == ["Gone"]
+
+
+def test_asset_driven(local_airflow: LocalAirflow, runs: dict[str, Run], colleague: CanfarHook) -> None:
+    """The watcher's first look takes note of what there is; so the night begins after it."""
+    airflow = local_airflow.rest
+    nights = itertools.count()
+
+    def found() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = airflow.call("GET", "/dags/asset_driven/dagRuns")["dag_runs"]
+        return listed
+
+    def a_night_starts_it() -> bool:
+        colleague.create(name=f"night-{next(nights)}", image=IMAGE, command=["true"])
+        try:
+            return bool(until(found, for_what="a run", seconds=30))
+        except TimeoutError:
+            return False
+
+    until(a_night_starts_it, for_what="a run of asset_driven", seconds=150)
+    until(lambda: found()[0]["state"] == "success", for_what="its success", seconds=90)
+    assert found()[0]["run_type"] == "asset_triggered"
+
+
+def test_hello(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["hello"]
+    succeeds(run)
+    assert f"Hello, World! This is {run.run_id}." in run.log("hello")
+    (session,) = sessions_of(run, "hello", admin)
+    assert run.links("hello")["Open session"] == f"{admin.url}/session/{session['id']}?view=logs"
+
+
+def test_file_list(runs: dict[str, Run]) -> None:
+    run = runs["file_list"]
+    succeeds(run)
+    assert run.xcom("collect") == 4
+    log = "\n".join(run.log("measure"))
+    for number in range(10):
+        assert log.count(f"measuring /arc/projects/survey/field-{number:03}.fits") == 1
+
+
+def test_private_image(runs: dict[str, Run]) -> None:
+    succeeds(runs["private_image"])
+    assert "Hello from an image of our own" in runs["private_image"].log("run")
+
+
+def test_tidy_up(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["tidy_up"]
+    assert run.wait(seconds=240) == "failed"
+    assert run.states() == {"show": "success", "work": "failed", "tidy": "success"}
+    (carta,) = sessions_of(run, "show", admin)
+    assert carta["deleted"] is not None
+    (failed, *_) = [one for one in run.xcom("work", key="sessions") if one["succeeded"] is False]
+    assert failed["session_id"] in str(run.links("work")["Open session"])
+
+
+def test_more_ram(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["more_ram"]
+    succeeds(run)
+    (key,) = {row["name"].split("-")[1] for row in run.xcom("stack")}
+    given: dict[str, list[float]] = {}
+    for session in admin.record():
+        if f"-{key}-" in session["name"]:
+            given.setdefault(session["replica_id"], []).append(session["ram"])
+    # 3, 6, 9 and 12 GB are needed.
+    assert given == {"1": [4.0], "2": [4.0, 8.0], "3": [4.0, 8.0, 16.0], "4": [4.0, 8.0, 16.0]}
+
+
+def test_rolling_thousand(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["rolling_thousand"]
+    succeeds(run)
+    assert len(run.xcom("simulate")) == 60
+    sessions = [session for session in admin.record() if session["replica_count"] == "60"]
+    assert sorted(int(session["replica_id"]) for session in sessions) == list(range(1, 61))

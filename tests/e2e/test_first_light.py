@@ -1,0 +1,91 @@
+"""A DAG runs replicated sessions on a real Airflow, end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.waiting import until
+
+if TYPE_CHECKING:
+    from dev.airflow_rest import AirflowRest
+    from dev.platforms import Emulator
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+
+
+def test_eight_sessions_find_the_stars_of_m13(
+    airflow: AirflowRest, emulator: Emulator, tmp_path: Path
+) -> None:
+    run = airflow.trigger("find_stars", {"folder": str(tmp_path)})
+    assert run.wait(seconds=240) == "success", run.log("detect_stars")
+
+    result = run.xcom("merge_catalogues")
+    assert result["stars"] == 501
+    assert Path(result["picture"]).stat().st_size > 100_000
+    launched = {session["session_id"] for session in run.xcom("detect_stars", key="sessions")}
+    record = [session for session in emulator.record() if session["id"] in launched]
+    assert sorted(session["replica_id"] for session in record) == list("12345678")
+    assert {session["status"] for session in record} == {"Completed"}
+    log = "\n".join(run.log("detect_stars"))
+    for replica in range(1, 9):
+        assert f"Replica {replica}: " in log, "what each session has printed is in the task's log"
+
+
+def test_while_sessions_run_the_task_is_deferred_and_holds_no_worker_slot(
+    airflow: AirflowRest, emulator: Emulator, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    script = f"while [ ! -e {gate} ]; do sleep 0.1; done"
+    run = airflow.trigger("sessions", {"script": script, "replicas": 3})
+    run.wait_for("sessions", "deferred", seconds=60)
+
+    def are_running() -> bool:
+        launched = {session["session_id"] for session in run.xcom("sessions", key="sessions")}
+        return [one["status"] for one in emulator.record() if one["id"] in launched] == ["Running"] * 3
+
+    until(are_running, for_what="three running sessions", seconds=60)
+    assert run.state_of("sessions") == "deferred"
+    assert airflow.slots_in_use() == 0
+
+    gate.touch()
+    assert run.wait(seconds=60) == "success"
+
+
+def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
+    airflow: AirflowRest, emulator: Emulator
+) -> None:
+    script = (
+        'echo "replica $REPLICA_ID reads"; test $REPLICA_ID != 2 || { echo "no such plate" >&2; exit 3; }'
+    )
+    run = airflow.trigger("sessions", {"script": script, "replicas": 3})
+    assert run.wait(seconds=90) == "failed"
+
+    (failed,) = [session for session in emulator.record() if session["exit_code"] == 3]
+    error = next(line for line in run.log("sessions") if failed["id"] in line and "Replica 2" in line)
+    log = run.log("sessions")
+    last_lines = log[log.index(error) :]
+    assert last_lines[:1] == [error]
+    assert "no such plate" in last_lines
+
+
+@pytest.mark.parametrize(
+    ("conf", "sentence"),
+    [
+        ({"connection": "wrong_token"}, "has expired. That was with the bearer token. Get a new token"),
+        ({"connection": "unreachable"}, "gave no answer to GET session"),
+        ({"image": "docker.io/library/python:3.12"}, "must come from one of [images.canfar.net]"),
+        ({"name": "my_stars"}, "Try 'my-stars'"),
+    ],
+    ids=["wrong-token", "unreachable-host", "unknown-image-host", "name-with-underscore"],
+)
+def test_what_cannot_work_fails_with_a_clear_sentence(
+    airflow: AirflowRest, emulator: Emulator, conf: dict[str, str], sentence: str
+) -> None:
+    before = len(emulator.record())
+    run = airflow.trigger("sessions", conf)
+    assert run.wait(seconds=60) == "failed"
+    assert any(sentence in line for line in run.log("sessions")), "\n".join(run.log("sessions"))
+    assert len(emulator.record()) == before

@@ -1,0 +1,41 @@
+"""The Airflow that the other end-to-end tests stand on."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dev.airflow_rest import AirflowRest
+    from dev.local_airflow import LocalAirflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_triggerer_that_was_stopped_starts_again_on_the_same_port(
+    airflow: AirflowRest, local_airflow: LocalAirflow, number: signal.Signals
+) -> None:
+    """The server of its logs, which outlives a killed triggerer, has gone too."""
+    local_airflow.kill_component("triggerer", number)
+    local_airflow.start_component("triggerer")
+    run = airflow.trigger("sessions", {"replicas": 2})
+    assert run.wait(seconds=90) == "success"
+    local_airflow.wait_until_healthy()
+    assert "address already in use" not in local_airflow.last_lines()
+
+
+def test_a_second_triggerer_works_while_the_first_one_is_stopped(
+    airflow: AirflowRest, local_airflow: LocalAirflow
+) -> None:
+    local_airflow.start_component("triggerer", "--skip-serve-logs", name="second triggerer")
+    local_airflow.signal_component("triggerer", signal.SIGSTOP)
+    try:
+        run = airflow.trigger("sessions", {"replicas": 2})
+        assert run.wait(seconds=120) == "success"
+    finally:
+        local_airflow.signal_component("triggerer", signal.SIGCONT)
+        local_airflow.kill_component("second triggerer", signal.SIGTERM)
+    local_airflow.wait_until_healthy()

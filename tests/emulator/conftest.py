@@ -1,0 +1,105 @@
+"""An emulator for each test, and a caller that speaks its HTTP as any client would."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from airflow_provider_canfar.testing import Emulator, running_emulator
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls an emulator, and waits for what its sessions do.
+
+    :param http: has the emulator's URL and token.
+    """
+
+    emulator: Emulator
+    http: httpx.Client
+
+    def post(self, **form: Any) -> httpx.Response:
+        """Post a create; name and image need not be given."""
+        wanted = {"name": "test", "image": IMAGE, **form}
+        return self.http.post(
+            "/session", data={key: value for key, value in wanted.items() if value is not None}
+        )
+
+    def create(self, **form: Any) -> str:
+        """Create a session and return its id."""
+        response = self.post(**form)
+        assert response.status_code == 200, response.text
+        return response.text.strip()
+
+    def shell(self, script: str, **form: Any) -> str:
+        """Create a session that runs a shell script, a TAB for each space, which the server splits at."""
+        assert not set(script) & set(' "\\$'), "the server would not let this script through"
+        return self.create(cmd="/bin/sh", args=f"-c {script}", **form)
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """Return what the platform shows of a session."""
+        shown: dict[str, Any] = self.http.get(f"/session/{session_id}").raise_for_status().json()
+        return shown
+
+    def view(self, session_id: str, view: str) -> str:
+        """Return a session's logs or events."""
+        return self.http.get(f"/session/{session_id}", params={"view": view}).raise_for_status().text
+
+    def record(self, session_id: str) -> dict[str, Any]:
+        """Return what the emulator has recorded of a session."""
+        return next(session for session in self.emulator.record() if session["id"] == session_id)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition."""
+        last = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < last, f"it has not come true within {PATIENCE} s"
+            time.sleep(0.01)
+
+    def until_shown(self, session_id: str, status: str) -> dict[str, Any]:
+        """Wait until a session shows a status, and return it."""
+        self.until(lambda: self.session(session_id)["status"] == status)
+        return self.session(session_id)
+
+
+@contextlib.contextmanager
+def calling(emulator: Emulator) -> Iterator[Caller]:
+    """Return a caller of an emulator."""
+    headers = {"Authorization": f"Bearer {emulator.token}"}
+    with httpx.Client(base_url=emulator.url, headers=headers, timeout=60, trust_env=False) as http:
+        yield Caller(emulator, http)
+
+
+@pytest.fixture
+def make_caller() -> Iterator[Callable[..., Caller]]:
+    """Return a function that starts an emulator, with dials and settings by name."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**options: Any) -> Caller:
+            quick = {"start_delay": 0.02, "flicker": 0.02, "grace": 1.0}
+            emulator = stack.enter_context(running_emulator(**{**quick, **options}))
+            return stack.enter_context(calling(emulator))
+
+        yield make
+
+
+@pytest.fixture
+def caller(make_caller: Callable[..., Caller]) -> Caller:
+    """Return a caller of a fresh emulator."""
+    return make_caller()
+
+
+@pytest.fixture(scope="module")
+def shared_caller() -> Iterator[Caller]:
+    """Return a caller of an emulator that the tests of a module share."""
+    with running_emulator(start_delay=0.02) as emulator, calling(emulator) as caller:
+        yield caller

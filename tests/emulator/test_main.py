@@ -1,0 +1,187 @@
+"""The emulator as a program: its command line, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
+from airflow_provider_canfar.testing import Emulator
+from tests.emulator.conftest import calling
+from tests.emulator.test_lives import IGNORES_TERM, is_running, logged_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.emulator.conftest import Caller
+
+COMMAND = [sys.executable, "-m", "airflow_provider_canfar.emulator"]
+QUICK = ["--port", "0", "--start-delay", "0", "--grace", "0.5"]
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
+PATIENCE = 30
+
+
+def until(condition: Callable[[], bool]) -> None:
+    last = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < last, f"it has not come true within {PATIENCE} s"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def program(*options: str, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [*COMMAND, *QUICK, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def announced(running: subprocess.Popen[str]) -> Emulator:
+    """Read what a program says first: its URL and its token."""
+    assert running.stdout is not None
+    url, token = (running.stdout.readline().split()[1] for _ in range(2))
+    return Emulator(url, token)
+
+
+@contextlib.contextmanager
+def with_a_session_of_two_processes(emulator: Emulator) -> Iterator[tuple[Caller, list[int]]]:
+    with calling(emulator) as caller:
+        session = caller.shell(f"sleep\t600&jobs\t-p;{IGNORES_TERM}&jobs\t-p;wait")
+        processes = logged_numbers(caller, session, 3)
+        assert all(is_running(process) for process in processes)
+        yield caller, processes
+
+
+def test_it_prints_its_url_and_token_and_writes_its_port(tmp_path: Path) -> None:
+    with program("--port-file", str(tmp_path / "port"), "--user", "jdoe") as running:
+        emulator = announced(running)
+        until((tmp_path / "port").exists)
+        assert emulator.url == f"http://127.0.0.1:{(tmp_path / 'port').read_text().strip()}/skaha/v1"
+        assert emulator.token == "token"
+        with calling(emulator) as caller:
+            assert caller.session(caller.create(cmd="true"))["userid"] == "jdoe"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_it_ends_no_process_of_a_session_remains(number: signal.Signals) -> None:
+    with program() as running:
+        emulator = announced(running)
+        with with_a_session_of_two_processes(emulator) as (caller, processes):
+            running.send_signal(number)
+            assert running.wait(PATIENCE) == (-9 if number is signal.SIGKILL else 0)
+            until(lambda: not any(is_running(process) for process in processes))
+            port = caller.http.base_url.port
+    with socket.socket() as again, pytest.raises(ConnectionRefusedError):
+        again.connect(("127.0.0.1", port))
+
+
+def test_it_ends_with_the_process_that_started_it_if_told_so(tmp_path: Path) -> None:
+    port_file = tmp_path / "port"
+    start = f"""
+import subprocess, time
+subprocess.Popen({[*COMMAND, *QUICK, "--exit-with-parent", "--port-file", str(port_file)]!r})
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.DEVNULL) as parent:
+        until(port_file.exists)
+        emulator = Emulator(f"http://127.0.0.1:{port_file.read_text().strip()}/skaha/v1", "token")
+        with with_a_session_of_two_processes(emulator) as (_, processes):
+            parent.kill()
+            until(lambda: not any(is_running(process) for process in processes))
+
+
+def test_a_state_folder_of_ones_own_is_kept(tmp_path: Path) -> None:
+    with program("--state-folder", str(tmp_path / "state")) as running, calling(announced(running)) as caller:
+        session = caller.shell("echo\thi>result")
+        caller.until_shown(session, "Completed")
+        running.terminate()
+        running.wait(PATIENCE)
+    assert (tmp_path / "state" / "sessions" / session / "work" / "result").read_text() == "hi\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_folder_of_the_emulators_own_is_deleted(tmp_path: Path, number: signal.Signals) -> None:
+    with program(environment={"TMPDIR": str(tmp_path)}) as running, calling(announced(running)) as caller:
+        caller.until_shown(caller.create(cmd="true"), "Completed")
+        assert [*tmp_path.iterdir()]
+        running.send_signal(number)
+        running.wait(PATIENCE)
+    until(lambda: not [*tmp_path.iterdir()])
+
+
+def test_its_options_reach_the_platform(tmp_path: Path) -> None:
+    """The token comes by the environment, where no list of processes shows it."""
+    (tmp_path / "tool").write_text("#!/bin/sh\necho hi\n")
+    (tmp_path / "tool").chmod(0o755)
+    options = [
+        *("--image-host", "images.example.org", "--image-host", "images.canfar.net"),
+        *(
+            "--known-image",
+            "images.example.org/lab/*",
+            "--image-folder",
+            f"images.example.org/lab/*={tmp_path}",
+        ),
+        *("--retention", "20", "--password", "sesame"),
+    ]
+    with program(*options, environment={TOKEN_VARIABLE: "by-variable"}) as running:
+        emulator = announced(running)
+        assert emulator.token == "by-variable"
+        with calling(emulator) as caller:
+            session = caller.create(image="images.example.org/lab/tool:1", cmd="tool")
+            caller.until_shown(session, "Completed")
+            assert caller.view(session, "logs") == "hi\n"
+            assert caller.http.get("/repository").json() == ["images.example.org", "images.canfar.net"]
+
+
+def refusal_to_start(*options: str, environment: dict[str, str] | None = None) -> str:
+    ended = subprocess.run(
+        [*COMMAND, *options],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    assert ended.returncode != 0
+    return ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("token", [[], ["--token", "token"], ["--token", ""]])
+def test_off_loopback_it_insists_on_a_token_of_the_users(token: list[str]) -> None:
+    assert f"{EVERYWHERE} is not loopback: choose a --token" in refusal_to_start("--host", EVERYWHERE, *token)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--retention", "-1"], "The dial 'retention' takes a number from 0 up, not -1.0."),
+        (["--port", "70000"], "port must be 0-65535"),
+        (["--image-folder", "*=/no/such/folder"], "is not PATTERN=FOLDER with a folder that exists"),
+        (["--image-folder", "*"], "is not PATTERN=FOLDER with a folder that exists"),
+    ],
+)
+def test_a_wrong_option_is_said(options: list[str], reason: str) -> None:
+    assert reason in refusal_to_start(*options)
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert refusal_to_start("--port", str(port)) == (
+            f"Cannot listen on 127.0.0.1:{port}: Address already in use. Try --port 0."
+        )

@@ -1,0 +1,57 @@
+"""The demo's DAG in the form of functions, without an Airflow and without a platform."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import astropy
+import pytest
+from astropy.io import fits
+
+from tests.decorators.image import Image
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+M13 = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Import the DAG, and return the functions of its tasks by name."""
+    monkeypatch.syspath_prepend(ROOT / "example_dags")
+    module = importlib.import_module("find_stars_taskflow")
+    context = {"params": {"folder": str(tmp_path)}, "run_id": "manual__2026"}
+    monkeypatch.setattr(module, "get_current_context", lambda: context)
+    dag = module.find_stars_taskflow()
+    return {task.task_id: task.python_callable for task in dag.tasks}
+
+
+def test_the_sessions_find_the_stars_that_the_program_finds_in_the_whole_image(
+    functions: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = functions["list_tiles"]()
+    image = Image(sys.executable, tmp_path)
+    found = []
+    for replica in (1, 2):
+        ended = image.call(functions["detect_stars"], **work, replica=replica, replicas=2)
+        assert ended.exit_code == 0, ended.log
+        assert ended.log.count("stars\n") == 8
+        found.append(ended.value)
+
+    monkeypatch.syspath_prepend(ROOT / "example_dags" / "scripts")
+    program: Any = importlib.import_module("detect_stars")
+    above_sky, noise = program.without_background(fits.getdata(M13).astype(float))
+    whole = program.stars_in(above_sky, noise, (0, 0, 300, 300))
+    assert places(star for part in found for star in part) == places(whole)
+
+    result = functions["brightest"](found)
+    assert result["stars"] == len(whole) > 400
+    _, _, first, *others = result["table"].splitlines()
+    assert len(others) == 11
+    assert float(first.split()[3]) == pytest.approx(max(whole["flux"]), abs=1)
+
+
+def places(stars: Any) -> list[tuple[float, float]]:
+    return sorted((round(float(star["x"]), 6), round(float(star["y"]), 6)) for star in stars)

@@ -1,0 +1,215 @@
+"""Blocking callers, and code that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import pytest
+
+from airflow_provider_canfar.hooks.bridge import Bridge
+
+
+@pytest.fixture(name="bridge", scope="module")
+def _bridge() -> Bridge:
+    return Bridge()
+
+
+#: Takes what to call in a signal handler, and when this may be.
+Interrupt = Callable[[Callable[[], object], threading.Event], None]
+
+
+class Interrupted(BaseException):
+    """What a signal handler raises, as Airflow's own for its time-outs."""
+
+
+class Work:
+    """A coroutine that goes on until it is told to stop, and remembers how it ended."""
+
+    def __init__(self) -> None:
+        self.has_begun = threading.Event()
+        self.was_cancelled = threading.Event()
+
+    async def go_on(self) -> None:
+        self.has_begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled.set()
+            raise
+
+
+async def thread_name() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+def test_a_coroutine_runs_to_its_end_for_a_caller_without_a_loop(bridge: Bridge) -> None:
+    async def answer() -> int:
+        await asyncio.sleep(0)
+        return 42
+
+    assert bridge.run(answer) == 42
+
+
+def test_what_a_coroutine_raises_is_raised_to_its_caller(bridge: Bridge) -> None:
+    async def fail() -> None:
+        raise KeyError("k3v9x2qa")
+
+    with pytest.raises(KeyError, match="k3v9x2qa"):
+        bridge.run(fail)
+
+
+def test_all_calls_run_on_one_loop_in_a_thread_of_its_own(bridge: Bridge) -> None:
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    assert bridge.run(loop) is bridge.run(loop)
+    assert bridge.run(thread_name) == "canfar-bridge"
+
+
+def test_callers_in_several_threads_wait_each_for_its_own(bridge: Bridge) -> None:
+    both = asyncio.Barrier(2)
+
+    async def meet(number: int) -> int:
+        await both.wait()
+        return number
+
+    answers: dict[int, int] = {}
+    threads = [
+        threading.Thread(target=lambda n=n: answers.update({n: bridge.run(lambda: meet(n))})) for n in (1, 2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {1: 1, 2: 2}
+
+
+async def test_inside_a_running_loop_a_blocking_call_is_refused_with_a_way_out(bridge: Bridge) -> None:
+    calls = 0
+
+    def call() -> None:
+        nonlocal calls
+        calls += 1
+
+    with pytest.raises(RuntimeError, match=r"inside a running event loop.*async with hook\.client\(\)"):
+        bridge.run(call)  # type: ignore[arg-type]  # It must not even be called.
+    assert calls == 0
+
+
+async def test_from_a_thread_of_a_program_with_a_loop_a_blocking_call_is_fine(bridge: Bridge) -> None:
+    assert await asyncio.to_thread(bridge.run, thread_name) == "canfar-bridge"
+
+
+def test_when_the_time_is_up_the_coroutine_is_cancelled(bridge: Bridge) -> None:
+    work = Work()
+    with pytest.raises(TimeoutError):
+        bridge.run(work.go_on, timeout=0.05)
+    assert work.was_cancelled.wait(10)
+
+
+@pytest.fixture(name="interrupt")
+def _interrupt() -> Iterator[Interrupt]:
+    """Call something in a signal handler of this thread, while this thread waits for a coroutine."""
+    before, threads = signal.getsignal(signal.SIGUSR1), []
+
+    def interrupt(handle: Callable[[], object], begun: threading.Event) -> None:
+        is_handled = threading.Event()
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            # One that comes a moment before the wait is sent again.
+            if frame is not None and frame.f_code.co_name == "wait" and not is_handled.is_set():
+                is_handled.set()
+                handle()
+
+        def send() -> None:
+            begun.wait()
+            while not is_handled.wait(0.05):
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+        signal.signal(signal.SIGUSR1, on_signal)
+        threads.append(threading.Thread(target=send))
+        threads[-1].start()
+
+    yield interrupt
+    for thread in threads:
+        thread.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_caller_that_is_interrupted_takes_the_coroutine_down_with_it(
+    bridge: Bridge, interrupt: Interrupt
+) -> None:
+    def time_out() -> None:
+        raise Interrupted
+
+    work = Work()
+    interrupt(time_out, work.has_begun)
+    with pytest.raises(Interrupted):
+        bridge.run(work.go_on)
+    assert work.was_cancelled.wait(10)
+
+
+def test_a_signal_handler_can_call_while_its_thread_waits(bridge: Bridge, interrupt: Interrupt) -> None:
+    """Airflow calls an operator's on_kill in such a handler; after it, the wait goes on."""
+    is_killed, begun, answers = asyncio.Event(), threading.Event(), []
+
+    async def kill() -> str:
+        is_killed.set()
+        return "killed"
+
+    async def wait() -> str:
+        begun.set()
+        await is_killed.wait()
+        return "waited"
+
+    interrupt(lambda: answers.append(bridge.run(kill)), begun)
+    assert bridge.run(wait) == "waited"
+    assert answers == ["killed"]
+
+
+FORKING = """
+    import asyncio, os, sys
+    from airflow_provider_canfar.hooks.bridge import BRIDGE
+
+    async def answer():
+        await asyncio.sleep(0)
+        return os.getpid()
+
+    assert BRIDGE.run(answer) == os.getpid()
+    child = os.fork()
+    if child == 0:
+        # The loop's thread has not followed; without a loop of its own the child would wait for ever.
+        is_fine = BRIDGE.run(answer, timeout=20) == BRIDGE.run(answer, timeout=20) == os.getpid()
+        os._exit(0 if is_fine else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # What the child did to its copy has not hurt the loop of its parent.
+    assert BRIDGE.run(answer, timeout=20) == os.getpid()
+    sys.exit(status)
+"""
+
+
+def test_a_forked_child_has_a_loop_of_its_own_and_leaves_its_parents_alone() -> None:
+    """As Airflow's executors fork. In a process of its own, as a fork of this one would copy the tests."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORKING)],
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_runs_before_the_first_call() -> None:
+    threads = threading.active_count()
+    Bridge()
+    assert threading.active_count() == threads

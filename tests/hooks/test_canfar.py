@@ -1,0 +1,268 @@
+"""The hook on the emulator: an Airflow connection, in each form that Airflow has, becomes a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.skaha.client import SkahaClient
+from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, SpecError
+from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
+
+TOKEN = "a/token+with=signs"
+
+
+@pytest.fixture(name="platform", scope="module")
+def _platform() -> Iterator[Emulator]:
+    with running_emulator(token=TOKEN, user="mcurie", password="a-password") as emulator:
+        yield emulator
+
+
+Connect = Callable[[str], CanfarHook]
+
+
+@pytest.fixture(name="connect")
+def _connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Define the default connection in the environment, and return a hook that has not read it yet."""
+
+    def connect(connection: str) -> CanfarHook:
+        monkeypatch.setenv(CONNECTION_VARIABLE, connection)
+        return CanfarHook()
+
+    return connect
+
+
+def as_json(platform: Emulator, **fields: Any) -> str:
+    return json.dumps(platform.connection | fields)
+
+
+def as_airflow_writes_it(platform: Emulator) -> str:
+    """Return what ``airflow connections export`` makes of it."""
+    return Connection(conn_id="x", conn_type="canfar", host=platform.url, password=TOKEN).get_uri()
+
+
+def whole_url_quoted(platform: Emulator) -> str:
+    return f"canfar://:{quote(TOKEN, safe='')}@{quote(platform.url, safe='')}"
+
+
+def in_parts(platform: Emulator) -> str:
+    address = platform.url.removeprefix("http://").partition("/")[0]
+    return f"canfar://:{quote(TOKEN, safe='')}@{address}/skaha%2Fv1"
+
+
+def with_a_protocol(platform: Emulator) -> str:
+    return in_parts(platform).replace("canfar://", "canfar://http://")
+
+
+def without_a_path(platform: Emulator) -> str:
+    return in_parts(platform).removesuffix("/skaha%2Fv1")
+
+
+def with_a_login(platform: Emulator) -> str:
+    root = platform.url.partition("/skaha/")[0]
+    address = root.removeprefix("http://")
+    return f"canfar://mcurie:a-password@{address}/?login_url={quote(f'{root}/ac/login', safe='')}"
+
+
+def with_extra_in_json(platform: Emulator) -> str:
+    root = platform.url.partition("/skaha/")[0]
+    return as_json(platform, login="mcurie", password="a-password", extra={"login_url": f"{root}/ac/login"})
+
+
+FORMS = [
+    as_json,
+    as_airflow_writes_it,
+    whole_url_quoted,
+    in_parts,
+    with_a_protocol,
+    without_a_path,
+    with_a_login,
+    with_extra_in_json,
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_each_form_of_a_connection_leads_async_code_to_the_platform(
+    form: Callable[[Emulator], str], platform: Emulator, connect: Connect
+) -> None:
+    async with connect(form(platform)).client() as client:
+        assert client.url == platform.url
+        assert await client.whoami() == "mcurie"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_a_connection_leads_blocking_code_to_the_platform(
+    form: Callable[[Emulator], str], platform: Emulator, connect: Connect
+) -> None:
+    assert connect(form(platform)).call(lambda client: client.whoami()) == "mcurie"
+
+
+def test_nothing_is_read_before_it_is_needed() -> None:
+    assert CanfarHook("nowhere").canfar_conn_id == "nowhere"
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        CanfarHook("nowhere").call(lambda client: client.whoami())
+
+
+async def test_the_connection_is_read_once(
+    platform: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever Airflow would say later, a hook stays with what it has read."""
+    hook = connect(as_json(platform))
+    async with hook.client() as client:
+        await client.whoami()
+    monkeypatch.delenv(CONNECTION_VARIABLE)
+    async with hook.client() as client:
+        assert await client.whoami() == "mcurie"
+    assert hook.settings.url == platform.url
+
+
+def test_blocking_and_async_code_share_what_was_read(
+    platform: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = connect(as_json(platform))
+    assert hook.settings.url == platform.url
+    monkeypatch.delenv(CONNECTION_VARIABLE)
+    assert hook.call(lambda client: client.whoami()) == "mcurie"
+
+
+async def test_a_blocking_call_inside_a_running_loop_says_what_to_do_instead(
+    platform: Emulator, connect: Connect
+) -> None:
+    platform.forget_requests()
+    hook = connect(as_json(platform))
+    with pytest.raises(RuntimeError, match=r"inside a running event loop.*async with hook\.client\(\)"):
+        hook.call(lambda client: client.whoami())
+    assert platform.requests() == {}
+
+
+#: What blocking code can call, with the least that each wants.
+VERBS: dict[str, tuple[Any, ...]] = {
+    "create": (None,),
+    "fetch": (),
+    "info": ("k3v9x2qa",),
+    "events": ("k3v9x2qa",),
+    "events_text": ("k3v9x2qa",),
+    "logs": ("k3v9x2qa",),
+    "renew": ("k3v9x2qa",),
+    "destroy": ("k3v9x2qa",),
+    "destroy_with": ("stars",),
+    "stats": (),
+    "context": (),
+    "images": (),
+    "repositories": (),
+    "connect_url": ("k3v9x2qa",),
+    "whoami": (),
+    "test_connection": (),
+}
+
+
+def test_blocking_code_has_the_client_s_verbs() -> None:
+    """All but those that make no sense there: one create of many, a stream, a poll for who asks for ever."""
+    async_only = {"create_replica", "stream_logs", "poll", "url"}
+    verbs = {name for name in vars(SkahaClient) if not name.startswith("_")}
+    assert verbs - async_only == set(VERBS) - {"test_connection"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_inside_a_running_loop_that_is_said_before_anything_about_the_connection(verb: str) -> None:
+    """A triggerer's loop cannot read a connection in blocking code, and calls it undefined."""
+    with pytest.raises(RuntimeError, match="inside a running event loop"):
+        getattr(CanfarHook("nowhere"), verb)(*VERBS[verb])
+
+
+def test_blocking_code_creates_finds_and_destroys_a_session(platform: Emulator, connect: Connect) -> None:
+    hook = connect(as_json(platform))
+    ids = hook.create(name="stars", image="skaha/astroml:24.07", command=["sleep", "60"], replicas=2)
+    assert {session.id for session in hook.fetch(kind="headless")} == set(ids)
+    assert list(hook.info(ids)) == ids
+    assert hook.logs(ids) == dict.fromkeys(ids, "")
+    assert hook.destroy(ids) == dict.fromkeys(ids, True)
+
+
+def test_blocking_code_shows_the_connection_s_registry_credentials(
+    platform: Emulator, connect: Connect
+) -> None:
+    private: dict[str, Any] = {
+        "name": "stars",
+        "image": "images.canfar.net/private/stars:1",
+        "kind": "notebook",
+    }
+    with pytest.raises(Rejected, match="unknown or private image"):
+        connect(as_json(platform)).create(**private)
+    extra = {"registry_username": "mcurie", "registry_secret": "a-secret"}
+    hook = connect(as_json(platform, extra=extra))
+    assert hook.destroy(hook.create(**private))
+
+
+def test_the_connection_tests_itself(platform: Emulator, connect: Connect) -> None:
+    assert connect(as_json(platform)).test_connection() == (
+        True,
+        f"{platform.url} knows you as mcurie, by the bearer token.",
+    )
+    is_good, words = connect(as_json(platform, password="wrong")).test_connection()
+    assert not is_good
+    assert "Get a new token" in words
+
+
+def test_blocking_calls_of_several_threads_do_not_wait_for_one_another(
+    platform: Emulator, connect: Connect
+) -> None:
+    hook = connect(as_json(platform))
+    both = threading.Barrier(2, timeout=30)
+    said: list[str] = []
+
+    async def meet(client: SkahaClient) -> str:
+        """Go on only when another thread's call is under way as well."""
+        await asyncio.to_thread(both.wait)
+        return await client.whoami()
+
+    threads = [threading.Thread(target=lambda: said.append(hook.call(meet))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said == ["mcurie", "mcurie"]
+
+
+def test_a_call_that_takes_too_long_is_given_up(platform: Emulator, connect: Connect) -> None:
+    platform.faults(outage={"mode": "hang"})
+    try:
+        with pytest.raises(TimeoutError):
+            connect(as_json(platform)).call(lambda client: client.whoami(), timeout=0.2)
+    finally:
+        platform.no_faults()
+
+
+def test_the_timeouts_of_the_connection_are_the_client_s(platform: Emulator, connect: Connect) -> None:
+    hook = connect(as_json(platform, extra={"timeout": "5", "create_timeout": 90}))
+    assert (hook.settings.timeouts.other, hook.settings.timeouts.create) == (5.0, 90.0)
+
+
+async def test_errors_say_what_to_change_in_the_connection(platform: Emulator, connect: Connect) -> None:
+    with pytest.raises(AuthenticationError, match=r"the bearer token\. Get a new token"):
+        async with connect(as_json(platform, password="wrong")).client() as client:
+            await client.whoami()
+    with pytest.raises(SpecError, match="There is no credential"):
+        async with connect(as_json(platform, password="")).client():
+            raise AssertionError("there is nobody to be")
+    with pytest.raises(SpecError, match="registry_secret"):
+        async with connect(as_json(platform, extra={"registry_username": "mcurie"})).client():
+            raise AssertionError("half a credential is none")
+
+
+@pytest.mark.parametrize("field", ["login_url", "certificate_url"])
+def test_an_address_that_is_none_is_refused_by_its_name(
+    platform: Emulator, connect: Connect, field: str
+) -> None:
+    extra = {field: "https://skaha.test:https/ac/login"}
+    with pytest.raises(SpecError, match=r"URL of .* is refused"):
+        connect(as_json(platform, login="mcurie", extra=extra)).whoami()

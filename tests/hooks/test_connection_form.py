@@ -1,0 +1,199 @@
+"""The connection's form, in each version of Airflow, and its test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+import pytest
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+from airflow_provider_canfar.get_provider_info import get_provider_info
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.hooks.settings import Settings
+from airflow_provider_canfar.skaha.credentials import Certificate, Login, OidcRefresh, Token
+from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
+
+(CONNECTION_TYPE,) = get_provider_info()["connection-types"]
+FIELDS = CONNECTION_TYPE["conn-fields"]
+
+#: What Airflow masks in a connection's extra, by the field's name (DEFAULT_SENSITIVE_FIELDS).
+MASKED = ("password", "secret", "token", "private_key")
+
+
+def test_the_metadata_obeys_airflow_s_schema_of_a_provider() -> None:
+    """It is not looked at when Airflow reads it: a misspelt word would vanish without a word."""
+    schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
+    jsonschema.validate([CONNECTION_TYPE], schema["properties"]["connection-types"])
+
+
+def test_airflow_s_page_has_the_fields_with_labels_help_and_masks() -> None:
+    HookMetaService.hook_meta_data.cache_clear()
+    (shown,) = [one for one in HookMetaService.hook_meta_data() if one.connection_type == "canfar"]
+    assert shown.hook_name == "CANFAR Science Platform"
+    assert shown.standard_fields is not None
+    assert shown.standard_fields.host is not None
+    assert shown.standard_fields.host.title == "Service URL"
+    assert shown.standard_fields.host.placeholder == "https://ws-uv.canfar.net/skaha/v1"
+    assert shown.standard_fields.port is not None
+    assert shown.standard_fields.port.hidden
+    assert shown.extra_fields is not None
+    assert list(shown.extra_fields) == list(FIELDS)
+    for name, field in shown.extra_fields.items():
+        assert field["schema"]["title"] == FIELDS[name]["label"]
+        assert field["description"]
+
+
+@pytest.fixture(name="old_interface")
+def _old_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the stand-ins there which Airflow 3.1's API server has for its old user interface."""
+    stand_ins: dict[str, dict[str, Any]] = {
+        "wtforms": {
+            "StringField": HookMetaService.MockStringField,
+            "IntegerField": HookMetaService.MockIntegerField,
+            "PasswordField": HookMetaService.MockPasswordField,
+        },
+        "wtforms.validators": {
+            "Optional": HookMetaService.MockOptional,
+            "any_of": HookMetaService.MockEnum,
+        },
+        "flask_appbuilder": {},
+        "flask_appbuilder.fieldwidgets": {
+            "BS3TextFieldWidget": HookMetaService.MockAnyWidget,
+            "BS3PasswordFieldWidget": HookMetaService.MockAnyWidget,
+        },
+    }
+    for name, contents in stand_ins.items():
+        module = ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_airflow_3_1_shows_the_same_form(old_interface: None) -> None:
+    widgets = CanfarHook.get_connection_form_widgets()
+    assert list(widgets) == list(FIELDS)
+    for name, widget in widgets.items():
+        shown, described = widget.param.dump(), FIELDS[name]
+        assert shown["schema"]["title"] == described["label"]
+        assert shown["description"] == described["description"]
+        assert shown["schema"]["type"] == described["schema"]["type"]
+        assert (shown["schema"].get("format") == "password") == (
+            described["schema"].get("format") == "password"
+        )
+        choices = [choice for choice in described["schema"].get("enum", ()) if choice]
+        assert shown["schema"].get("enum", []) == choices
+
+
+def test_airflow_3_1_hides_and_renames_the_same_standard_fields() -> None:
+    described = CONNECTION_TYPE["ui-field-behaviour"]
+    shown = CanfarHook.get_ui_field_behaviour()
+    assert shown["hidden_fields"] == described["hidden-fields"]
+    assert shown["relabeling"] == described["relabeling"]
+    assert shown["placeholders"] == described["placeholders"]
+
+
+def test_what_is_secret_is_masked_in_the_form_and_by_its_name_everywhere_else() -> None:
+    for name, field in FIELDS.items():
+        if field["schema"].get("format") == "password":
+            assert any(word in name for word in MASKED), name
+
+
+@pytest.mark.parametrize(
+    ("fields", "credential"),
+    [
+        ({"password": "t"}, Token),
+        ({"login": "jdoe", "password": "p"}, Login),
+        ({"extra": {"certificate": "/secrets/cadcproxy.pem"}}, Certificate),
+        (
+            {
+                "extra": {
+                    "client_id": "c",
+                    "client_secret": "s",
+                    "refresh_token": "r",
+                    "client_auth": "client_secret_post",
+                }
+            },
+            OidcRefresh,
+        ),
+    ],
+)
+def test_the_hook_reads_what_the_form_has(fields: dict[str, Any], credential: type) -> None:
+    # A field that is left empty arrives as None, or as an empty string.
+    extra = dict.fromkeys(FIELDS, None) | fields.get("extra", {})
+    settings = Settings.from_fields(
+        host=None,
+        port=None,
+        schema=None,
+        login=fields.get("login"),
+        password=fields.get("password"),
+        extra=extra,
+    )
+    assert isinstance(settings.credential, credential)
+
+
+def test_each_field_of_the_form_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody reads would be a promise that nobody keeps."""
+    asked: set[str] = set()
+
+    class Extra(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return super().get(name, default)
+
+        def items(self) -> Any:
+            asked.update({"certificate", "login_url", "certificate_url", "token_url"})
+            asked.update({"client_id", "client_secret", "client_auth", "refresh_token"})
+            return super().items()
+
+    Settings.from_fields(
+        host=None, port=None, schema=None, login=None, password="t", extra=Extra({"timeout": 5})
+    )
+    assert asked == set(FIELDS)
+
+
+@pytest.fixture(name="platform", scope="module")
+def _platform() -> Iterator[Emulator]:
+    with running_emulator(user="mcurie") as emulator:
+        yield emulator
+
+
+def asked_by_the_button(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> tuple[bool, str]:
+    monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(connection))
+    return CanfarHook().test_connection()
+
+
+def test_the_test_says_who_one_is_and_where(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, said = asked_by_the_button(monkeypatch, platform.connection)
+    assert good
+    assert said == f"{platform.url} knows you as mcurie, by the bearer token."
+
+
+def test_the_test_says_until_when(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = platform.url.partition("/skaha/")[0]
+    login = {"login": "mcurie", "password": "password", "extra": {"login_url": f"{root}/ac/login"}}
+    good, said = asked_by_the_button(monkeypatch, platform.connection | login)
+    assert good, said
+    assert "a token for the user 'mcurie', which ends at 20" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"password": "stale"}, "Get a new token"),
+        ({"password": ""}, "There is no credential"),
+        ({"host": "http://127.0.0.1:9/skaha/v1"}, "gave no answer"),
+        ({"host": "http://elsewhere.example/skaha/v1"}, "Write it with https"),
+        ({"extra": {"timeout": "soon"}}, "timeout='soon' is refused"),
+    ],
+)
+def test_the_test_says_what_to_change(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], said: str
+) -> None:
+    good, told = asked_by_the_button(monkeypatch, platform.connection | wrong)
+    assert not good
+    assert said in told

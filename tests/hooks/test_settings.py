@@ -1,0 +1,138 @@
+"""What an Airflow connection says, read into what the client needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.hooks.settings import Settings, service_url
+from airflow_provider_canfar.skaha.client import Timeouts
+from airflow_provider_canfar.skaha.credentials import Login, Registry, Token
+from airflow_provider_canfar.skaha.errors import SpecError
+
+EMPTY: dict[str, Any] = {
+    "host": None,
+    "port": None,
+    "schema": None,
+    "login": None,
+    "password": None,
+    "extra": {},
+}
+
+
+def settings(**fields: Any) -> Settings:
+    return Settings.from_fields(**(EMPTY | {"password": "a-token"} | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "https://src.canfar.net/skaha/v1"}, "https://src.canfar.net/skaha/v1"),
+        ({"host": " https://src.canfar.net/skaha/v1/ "}, "https://src.canfar.net/skaha/v1"),
+        ({"host": "https://src.canfar.net"}, "https://src.canfar.net/skaha/v1"),
+        ({"host": "src.canfar.net"}, "https://src.canfar.net/skaha/v1"),
+        ({"host": "src.canfar.net/skaha/v2"}, "https://src.canfar.net/skaha/v2"),
+        ({"host": "src.canfar.net", "port": 8443}, "https://src.canfar.net:8443/skaha/v1"),
+        ({"host": "src.canfar.net", "schema": "skaha/v2"}, "https://src.canfar.net/skaha/v2"),
+        ({"host": "src.canfar.net", "schema": "/skaha/v2/"}, "https://src.canfar.net/skaha/v2"),
+        ({"host": "src.canfar.net", "schema": "https"}, "https://src.canfar.net/skaha/v1"),
+        (
+            {"host": "https://src.canfar.net/skaha/v1", "schema": "skaha/v1"},
+            "https://src.canfar.net/skaha/v1",
+        ),
+        ({"host": "https://src.canfar.net:8443", "port": 8443}, "https://src.canfar.net:8443/skaha/v1"),
+        ({"host": "http://127.0.0.1:8099/skaha/v1"}, "http://127.0.0.1:8099/skaha/v1"),
+        ({"host": "127.0.0.1", "port": 8099}, "http://127.0.0.1:8099/skaha/v1"),
+        ({"host": "localhost:8099"}, "http://localhost:8099/skaha/v1"),
+        ({"host": "localhost", "port": 8099, "schema": "https"}, "https://localhost:8099/skaha/v1"),
+        ({"host": "::1", "port": 8099}, "http://[::1]:8099/skaha/v1"),
+        ({"host": "[::1]:8099"}, "http://[::1]:8099/skaha/v1"),
+        ({"schema": "skaha/v2"}, "https://ws-uv.canfar.net/skaha/v2"),
+        ({"host": "", "schema": ""}, "https://ws-uv.canfar.net/skaha/v1"),
+        ({}, "https://ws-uv.canfar.net/skaha/v1"),
+    ],
+)
+def test_the_url_is_completed_from_what_is_there(fields: dict[str, Any], url: str) -> None:
+    assert settings(**fields).url == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"port": 8099}, "without a host"),
+        ({"host": "https://src.canfar.net:8443", "port": 8099}, "port 8099 is refused: the host says 8443"),
+        ({"host": "https://x.test/skaha/v1", "schema": "skaha/v2"}, "the host says 'skaha/v1' already"),
+        ({"host": "https://x.test:https/skaha/v1"}, "no address"),
+        ({"host": "https://[::1/skaha/v1"}, "no address"),
+        ({"host": "ftp://x.test"}, "must be a whole address"),
+        ({"host": "http://src.canfar.net"}, "Write it with https"),
+        ({"host": "src.canfar.net", "schema": "http"}, "Write it with https"),
+        ({"host": "https://x.test/skaha/v1?token=x"}, "no query and no fragment"),
+    ],
+)
+def test_fields_that_make_no_url_are_refused_with_a_way_out(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        settings(**fields)
+
+
+@pytest.mark.parametrize(
+    "host", ["https://:canary@x.test", "https://me:can/canary@x.test", "me:canary@x.test", "canary@x.test"]
+)
+def test_a_password_in_the_host_is_refused_without_being_shown(host: str) -> None:
+    with pytest.raises(SpecError, match="Fill in login and password instead") as refusal:
+        settings(host=host)
+    assert "canary" not in str(refusal.value)
+
+
+@given(
+    scheme=st.sampled_from(["https", "http"]),
+    host=st.sampled_from(["127.0.0.1", "localhost", "[::1]"]),
+    port=st.none() | st.integers(1, 65535),
+    path=st.lists(st.text("abcxyz019.-_~", min_size=1), min_size=1).map("/".join),
+)
+def test_a_url_survives_airflow_s_uri(scheme: str, host: str, port: int | None, path: str) -> None:
+    """Airflow exports connections as URIs, and reads them back into other fields than they came from."""
+    url = f"{scheme}://{host}{f':{port}' if port else ''}/{path}"
+    exported = Connection(conn_id="x", conn_type="canfar", host=url, password="a-token").get_uri()
+    again = Connection.from_uri(exported, conn_id="x")
+    assert service_url(again.host, again.port, again.schema) == service_url(url) == url
+
+
+def test_login_and_password_are_a_login_and_a_password_alone_is_a_token() -> None:
+    """Of a URI without a login Airflow makes an empty one."""
+    assert isinstance(settings(login="mcurie", password="a-password").credential, Login)
+    assert isinstance(settings(login="", password="a-token").credential, Token)
+    with pytest.raises(SpecError, match="no credential"):
+        settings(password=None)
+
+
+def test_registry_credentials_come_in_pairs() -> None:
+    assert settings().registry is None
+    both = {"registry_username": "mcurie", "registry_secret": "a-secret"}
+    assert settings(extra=both).registry == Registry("mcurie", "a-secret")
+    for name in both:
+        with pytest.raises(SpecError, match="only one is there"):
+            settings(extra={name: both[name]})
+
+
+def test_timeouts_are_seconds_as_numbers_or_as_a_form_and_a_uri_have_them() -> None:
+    assert settings().timeouts == Timeouts(create=180.0, other=60.0)
+    assert settings(extra={"timeout": 5, "create_timeout": "7.5"}).timeouts == Timeouts(7.5, 5.0)
+    assert settings(extra={"timeout": "", "create_timeout": None}).timeouts == Timeouts()
+
+
+@pytest.mark.parametrize("value", ["soon", "0", -1, 3600, "nan", [1]])
+def test_a_timeout_that_is_none_is_refused_by_its_name(value: Any) -> None:
+    with pytest.raises(SpecError, match=r"create_timeout=.* is refused: .* Leave it out for 180"):
+        settings(extra={"create_timeout": value})
+
+
+def test_what_was_read_shows_no_secret() -> None:
+    read = settings(extra={"registry_username": "mcurie", "registry_secret": "a-secret"})
+    assert "a-token" not in repr(read)
+    assert "a-secret" not in repr(read)
+    assert read.client().url == read.url

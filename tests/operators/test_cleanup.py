@@ -1,0 +1,328 @@
+"""The cleanup operator on the emulator: what it destroys, and what it refuses to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import DAG
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+from airflow_provider_canfar import sweep
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators.cleanup import (
+    CanfarCleanupOperator,
+    keys_of_this_run,
+    map_indexes,
+    sessions_of_this_run,
+)
+from airflow_provider_canfar.skaha.client import SkahaClient
+from airflow_provider_canfar.skaha.errors import PartialFailure
+from airflow_provider_canfar.skaha.naming import Identity, key_of
+from tests.fake_task import FakeTask
+from tests.on_emulator import launch, shown, wait_until
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_canfar.testing import Emulator
+
+
+def clean(context: dict[str, Any] | None = None, **settings: Any) -> list[dict[str, Any]]:
+    """Run a cleanup."""
+    settings.setdefault("quiet_for", 0.2)
+    return CanfarCleanupOperator(task_id="tidy", **settings).execute(cast("Context", context or {}))
+
+
+def names(platform: Emulator) -> list[str]:
+    return sorted(session["name"] for session in platform.live())
+
+
+def test_sessions_are_destroyed_by_prefix_and_no_other(platform: Emulator) -> None:
+    for name in ("survey-1", "survey-2", "other"):
+        launch(name, "sleep", "60")
+    destroyed = clean(prefix="survey-")
+    assert sorted(row["name"] for row in destroyed) == ["survey-1", "survey-2"]
+    assert names(platform) == ["other"]
+
+
+def test_case_does_not_matter_as_the_platform_keeps_names_in_lower_case(platform: Emulator) -> None:
+    launch("Survey-1", "sleep", "60")
+    assert len(clean(prefix="SURVEY")) == 1
+
+
+def test_a_regular_expression_is_searched_for(platform: Emulator) -> None:
+    for name in ("a-m13-x", "a-m31-x"):
+        launch(name, "sleep", "60")
+    clean(regex="m1[0-9]")
+    assert names(platform) == ["a-m31-x"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "{ids[0]} {ids[1]}",
+        "{ids[0]},{ids[1]}",
+        "{ids}",
+        '[{{"session_id": "{ids[0]}"}}, {{"session_id": "{ids[1]}"}}]',
+    ],
+)
+def test_ids_may_be_what_a_template_renders(platform: Emulator, given: str) -> None:
+    ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
+    launch("other", "sleep", "60")
+    assert [row["session_id"] for row in clean(ids=given.format(ids=ids))] == ids
+
+
+def test_ids_may_be_what_operators_have_returned(platform: Emulator) -> None:
+    """Each of several mapped tasks has returned a list with one dict per replica."""
+    ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
+    clean(ids=[[{"replica": 1, "session_id": ids[0]}], [{"replica": 1, "session_id": ids[1]}]])
+    assert platform.live() == []
+
+
+def test_no_ids_are_none_at_all(platform: Emulator) -> None:
+    launch("survey-1", "sleep", "60")
+    assert clean(ids=[]) == []
+    assert names(platform) == ["survey-1"]
+
+
+def test_an_id_that_nobody_knows_any_more_is_gone_already(platform: Emulator) -> None:
+    assert clean(ids="k3v9x2qa") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "neither ids nor prefix nor regex"),
+        ({"prefix": ""}, "the prefix is empty"),
+        ({"regex": ""}, "found in every name"),
+        ({"regex": ".*"}, "found in every name"),
+        ({"regex": "^[a-z]"}, "found in every name"),
+        ({"regex": "^.{3,}$"}, "found in every name"),
+        ({"regex": "(?!keep)"}, "found in every name"),
+        ({"regex": "a["}, "unterminated"),
+        ({"prefix": "survey_"}, "letters, digits and '-'"),
+        ({"prefix": "survey", "kind": "notebok"}, "kind 'notebok' is refused"),
+        ({"prefix": "survey", "status": "Done"}, "status 'Done' is refused"),
+        ({"prefix": "survey", "regex": "survey"}, "together"),
+        ({"of_this_run": True, "prefix": "survey"}, "chooses by itself"),
+        ({"ids": "k3v9x2qa/../x"}, "session id"),
+        ({"ids": "[k3v9x2qa"}, "no list of ids"),
+        ({"ids": [7]}, "session id 7"),
+        ({"prefix": "survey", "older_than": timedelta(hours=-1)}, "age"),
+    ],
+)
+def test_what_would_destroy_too_much_or_means_nothing_is_refused(
+    platform: Emulator, settings: dict[str, Any], reason: str
+) -> None:
+    launch("survey-1", "sleep", "60")
+    platform.forget_requests()
+    with pytest.raises(AirflowFailException, match=reason.replace("[", r"\[")):
+        clean(**settings)
+    assert platform.requests() == {}
+    assert names(platform) == ["survey-1"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"regex": "."}, {"prefix": ""}])
+def test_everything_of_a_kind_is_destroyed_when_somebody_says_so(
+    platform: Emulator, settings: dict[str, Any]
+) -> None:
+    for name in ("survey-1", "other"):
+        launch(name, "sleep", "60")
+    launch("a-notebook", kind="notebook")
+    assert len(clean(everything=True, **settings)) == 2
+    assert names(platform) == ["a-notebook"]
+
+
+def test_no_kind_is_touched_that_was_not_asked_for(platform: Emulator) -> None:
+    launch("survey-1", "sleep", "60")
+    launch("survey-2", kind="notebook")
+    launch("survey-3", kind="carta")
+    clean(prefix="survey-", kind=["notebook"])
+    assert names(platform) == ["survey-1", "survey-3"]
+
+
+def test_by_ids_the_kind_may_be_any_unless_it_is_said(platform: Emulator) -> None:
+    ids = [launch("survey-1", "sleep", "60"), launch("survey-2", kind="notebook")]
+    clean(ids=ids, kind="headless")
+    assert names(platform) == ["survey-2"]
+    clean(ids=ids)
+    assert names(platform) == []
+
+
+def test_only_sessions_in_a_status_are_destroyed(platform: Emulator) -> None:
+    failed = launch("survey-1", "false")
+    launch("survey-2", "sleep", "60")
+    wait_until(failed, "Failed")
+    assert [row["name"] for row in clean(prefix="survey-", status="Error")] == ["survey-1"]
+
+
+def test_only_sessions_of_an_age_are_destroyed(platform: Emulator) -> None:
+    old = launch("survey-1", "sleep", "60")
+    wait_until(old, "Running")
+    assert clean(prefix="survey-", older_than=timedelta(hours=1)) == []
+    assert len(clean(prefix="survey-", older_than=timedelta(0))) == 1
+
+
+def test_a_session_that_has_not_started_has_no_age(platform: Emulator) -> None:
+    platform.turn(start_delay=60)
+    launch("survey-1", "sleep", "60")
+    assert clean(prefix="survey-", older_than=timedelta(0)) == []
+
+
+def test_a_dry_run_lists_and_destroys_nothing(platform: Emulator) -> None:
+    launch("survey-1", "sleep", "60")
+    with shown() as lines:
+        assert [row["name"] for row in clean(prefix="survey-", dry_run=True)] == ["survey-1"]
+    assert "1 would be destroyed" in lines[-1]
+    assert names(platform) == ["survey-1"]
+
+
+def test_what_registers_late_is_destroyed_too(platform: Emulator) -> None:
+    """A create was under way when its task was killed."""
+    launch("survey-1", "sleep", "60")
+    late = threading.Timer(1.0, lambda: launch("survey-2", "sleep", "60"))
+    late.start()
+    destroyed = clean(prefix="survey-", quiet_for=3.0)
+    late.join()
+    assert sorted(row["name"] for row in destroyed) == ["survey-1", "survey-2"]
+    assert names(platform) == []
+
+
+def test_what_could_not_be_destroyed_fails_the_task_and_is_named(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
+    honest = SkahaClient.destroy
+
+    async def all_but_one(self: SkahaClient, wanted: Any) -> dict[str, bool]:
+        gone = await honest(self, [one for one in wanted if one != ids[0]])
+        return gone | ({ids[0]: False} if ids[0] in wanted else {})
+
+    monkeypatch.setattr(SkahaClient, "destroy", all_but_one)
+    with pytest.raises(PartialFailure) as failure:
+        clean(ids=ids)
+    assert failure.value.retry_helps
+    assert list(failure.value.results) == [ids[1]]
+    assert list(failure.value.errors) == [ids[0]]
+    assert f"survey-0 {ids[0]}: it was told to go, and is still there" in str(failure.value)
+
+
+def test_somebody_who_launches_for_ever_is_not_swept_after_for_ever(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "NO_LONGER_THAN", 0.0)
+    launch("survey-1", "sleep", "60")
+    with pytest.raises(PartialFailure, match="it has come while others were destroyed"):
+        clean(prefix="survey-")
+
+
+def test_a_platform_that_is_busy_for_a_moment_is_asked_again(platform: Emulator) -> None:
+    launch("survey-1", "sleep", "60")
+    platform.faults(busy={"count": 2, "retry_after": 0})
+    assert len(clean(prefix="survey-")) == 1
+
+
+def test_it_works_as_a_teardown() -> None:
+    with DAG("survey", schedule=None):
+        work = CanfarCleanupOperator(task_id="work", prefix="work-")
+        teardown = CanfarCleanupOperator(task_id="tidy", prefix="survey-").as_teardown(setups=work)
+        work >> teardown
+    assert teardown.is_teardown
+    assert work.is_setup
+
+
+class Run:
+    """A run of a DAG with a task, a mapped one and a cleanup, as Airflow tells of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.task = FakeTask(lambda: sessions_of_this_run(quiet_for=0.2))
+        self.pushed: list[Any] = []
+        self.states = {"stars": "failed", "tiles_0": "success", "tiles_1": "success", "tidy": "running"}
+        dag = SimpleNamespace(task_ids=["stars", "tiles", "tidy"])
+        self.context = {**self.task.context, "dag": dag}
+        monkeypatch.setattr(self.task.ti, "xcom_pull", lambda **_: self.pushed)
+        monkeypatch.setattr(
+            RuntimeTaskInstance,
+            "get_task_states",
+            lambda **asked: dict.fromkeys(asked["run_ids"], self.states),
+        )
+
+    def name(self, task_id: str, map_index: int = -1, run_id: str = "manual__2026") -> str:
+        """Name a session of a task of the run."""
+        key = key_of(
+            dag_id="survey",
+            task_id=task_id,
+            run_id=run_id,
+            map_index=map_index,
+            run_started=self.task.dag_run.start_date,
+        )
+        return str(Identity(task_id, key, 0).name(1, 1))
+
+    def clean(self, **settings: Any) -> list[dict[str, Any]]:
+        operator = sessions_of_this_run(quiet_for=0.2, **settings)
+        return operator.execute(cast("Context", self.context))
+
+
+@pytest.fixture(name="run")
+def _run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    return Run(monkeypatch)
+
+
+def test_what_the_run_has_launched_is_destroyed_and_no_more(platform: Emulator, run: Run) -> None:
+    for name in (run.name("stars"), run.name("tiles", 0), run.name("tiles", 1)):
+        launch(name, "sleep", "60")
+    others = [run.name("stars", run_id="another"), "stars", "other"]
+    for name in others:
+        launch(name, "sleep", "60")
+    assert len(run.clean()) == 3
+    assert names(platform) == sorted(others)
+
+
+def test_interactive_sessions_of_the_run_are_destroyed_unless_a_kind_is_said(
+    platform: Emulator, run: Run
+) -> None:
+    launch(run.name("stars"), kind="notebook")
+    assert run.clean(kind="headless") == []
+    assert len(run.clean()) == 1
+
+
+def test_a_key_from_before_a_clear_is_known_by_what_the_task_has_pushed(run: Run) -> None:
+    """Airflow has given the run another start since."""
+    old = Identity("stars", "k3v5x2qamd", 1).name(1, 2)
+    assert old.key not in keys_of_this_run(cast("Context", run.context))
+    run.pushed = [None, [{"replica": 1, "session_id": "k3v9x2qa", "name": str(old)}]]
+    assert old.key in keys_of_this_run(cast("Context", run.context))
+
+
+def test_map_indexes_are_read_from_the_names_of_task_instances() -> None:
+    listed = ["stars_0", "stars_12", "stars_of_m13", "stars", "other_3"]
+    assert map_indexes("stars", listed) == [-1, 0, 12]
+
+
+def test_the_connection_and_the_choice_are_templated() -> None:
+    operator = CanfarCleanupOperator(task_id="tidy", prefix="{{ run }}-", ids="{{ ids }}", kind="{{ kind }}")
+    operator.render_template_fields(cast("Context", {"run": "a", "ids": "x y", "kind": "carta"}))
+    assert (operator.prefix, operator.ids, operator.kind) == ("a-", "x y", "carta")
+
+
+def test_one_connection_is_read_for_the_whole_sweep(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    honest: Callable[..., Any] = CanfarHook.get_connection.__func__  # type: ignore[attr-defined]  # a classmethod
+
+    def get_connection(cls: type[CanfarHook], conn_id: str) -> Any:
+        read.append(conn_id)
+        return honest(cls, conn_id)
+
+    monkeypatch.setattr(CanfarHook, "get_connection", classmethod(get_connection))
+    launch("survey-1", "sleep", "60")
+    read.clear()
+    clean(prefix="survey-")
+    assert read == ["canfar_default"]

@@ -1,0 +1,370 @@
+"""The headless operator on the emulator: real sessions, and a context as Airflow would give it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from structlog.testing import capture_logs
+
+from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.operators.loop import CredentialRefused, Killed
+from airflow_provider_canfar.skaha.errors import (
+    SessionFailed,
+    SessionNeverStarted,
+    SessionOverdue,
+    SpecError,
+)
+from airflow_provider_canfar.testing import Emulator, running_emulator
+from airflow_provider_canfar.triggers import session as trigger_module
+from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
+from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Wake
+from tests.fake_task import FakeTask
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import TriggerEvent
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+Make = Callable[..., FakeTask]
+
+
+@pytest.fixture(name="platform")
+def _platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """Start an emulator, and let the default connection lead to it."""
+    with running_emulator(start_delay=0.0) as emulator:
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_CANFAR_DEFAULT",
+            f'{{"conn_type": "canfar", "host": "{emulator.url}", "password": "{emulator.token}"}}',
+        )
+        yield emulator
+
+
+@pytest.fixture(name="task")
+def _task(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Make a task that waits in the worker and looks often."""
+    # Only inside a worker does Airflow answer how a task stands.
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+
+    def make(*argv: str, **settings: Any) -> FakeTask:
+        standard: dict[str, Any] = {
+            "task_id": "stars",
+            "image": IMAGE,
+            "command": list(argv),
+            "deferrable": False,
+            "poll_interval": 0.2,
+        }
+        return FakeTask(partial(CanfarHeadlessOperator, **(standard | settings)))
+
+    return make
+
+
+@contextmanager
+def shown() -> Iterator[list[str]]:
+    """Collect what the task's log shows."""
+    lines: list[str] = []
+    with capture_logs() as entries:
+        try:
+            yield lines
+        finally:
+            lines += [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
+
+
+def created(platform: Emulator) -> Counter[str]:
+    """Count the sessions that were ever created for each replica."""
+    return Counter(session["replica_id"] for session in platform.record())
+
+
+def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Make) -> None:
+    outcomes = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=3).run()
+    assert [outcome["replica"] for outcome in outcomes] == [1, 2, 3]
+    assert {outcome["status"] for outcome in outcomes} == {"Completed"}
+    assert created(platform) == {"1": 1, "2": 1, "3": 1}
+
+
+def test_the_ids_are_known_before_the_wait(platform: Emulator, task: Make) -> None:
+    stars = task("true", replicas=2)
+    stars.run()
+    listed = {(one["session_id"], one["name"]) for one in stars.ti.xcoms["sessions"]}
+    assert listed == {(session["id"], session["name"]) for session in platform.record()}
+
+
+def test_logs_reach_the_task_s_log_failed_ones_first(platform: Emulator, task: Make) -> None:
+    stars = task("sh", "-c", "echo I am $REPLICA_ID; test $REPLICA_ID != 2", replicas=3)
+    with pytest.raises(SessionFailed), shown() as lines:
+        stars.run()
+    assert [line for line in lines if line.startswith("I am")] == ["I am 2", "I am 1", "I am 3"]
+
+
+def test_a_failure_names_the_replica_its_session_and_its_last_lines(platform: Emulator, task: Make) -> None:
+    stars = task("sh", "-c", "echo the tile is empty; exit $((REPLICA_ID == 2 ? 3 : 0))", replicas=2)
+    with pytest.raises(SessionFailed) as failure:
+        stars.run()
+    (session,) = [one for one in platform.record() if one["replica_id"] == "2"]
+    assert "1 of 2 replicas failed" in str(failure.value)
+    assert "Replica 2" in str(failure.value)
+    assert session["id"] in str(failure.value)
+    assert "the tile is empty" in str(failure.value)
+    assert (failure.value.session_id, failure.value.replica) == (session["id"], 2)
+
+
+def test_as_many_may_fail_as_the_author_says(platform: Emulator, task: Make) -> None:
+    outcomes = task("sh", "-c", "test $REPLICA_ID != 2", replicas=3, max_failed_replicas=1).run()
+    assert [outcome["succeeded"] for outcome in outcomes] == [True, False, True]
+
+
+def test_a_retry_runs_only_what_failed(platform: Emulator, task: Make, tmp_path: Any) -> None:
+    mark = tmp_path / "mended"
+    stars = task("sh", "-c", f"test $REPLICA_ID != 2 || test -e {mark}", replicas=3, retries=1)
+    with pytest.raises(SessionFailed):
+        stars.run()
+    mark.touch()
+    stars.retry()
+    outcomes = stars.run()
+    assert [outcome["succeeded"] for outcome in outcomes] == [True, True, True]
+    assert created(platform) == {"1": 1, "2": 2, "3": 1}
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_what_succeeded_stays_so_when_the_platform_has_forgotten_it_and_airflow_remembers(
+    platform: Emulator, task: Make, tmp_path: Any, *, remembers: bool
+) -> None:
+    mark = tmp_path / "mended"
+    stars = task("sh", "-c", f"test $REPLICA_ID != 2 || test -e {mark}", replicas=2, retries=1)
+    if not remembers:
+        stars.store = None
+    with pytest.raises(SessionFailed):
+        stars.run()
+    for session in platform.record():
+        platform.vanish(session["id"])
+    mark.touch()
+    stars.retry()
+    stars.run()
+    assert created(platform) == {"1": 1 if remembers else 2, "2": 2}
+
+
+def test_a_retry_adopts_what_is_alive(platform: Emulator, task: Make) -> None:
+    """The worker dies without a word after its launch; the next one goes on with its session."""
+    stars = task("sleep", "2", deferrable=True, retries=1)
+    stars.defer()
+    stars.retry()
+    stars.make = task("sleep", "2", retries=1).make
+    assert [outcome["succeeded"] for outcome in stars.run()] == [True]
+    assert created(platform) == {"1": 1}
+
+
+def test_a_clear_destroys_what_is_alive_and_starts_afresh(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", deferrable=True)
+    stars.defer()
+    stars.clear()
+    stars.make = task("true").make
+    stars.run()
+    first, second = platform.record()
+    assert first["deleted"] is not None
+    assert second["exit_code"] == 0
+    assert not platform.live()
+
+
+@pytest.mark.parametrize(("on_clear", "second_time"), [("fresh", ["1", "2", "3"]), ("resume", ["2"])])
+def test_a_clear_can_resume_what_had_failed(
+    platform: Emulator, task: Make, tmp_path: Any, on_clear: str, second_time: list[str]
+) -> None:
+    mark = tmp_path / "mended"
+    stars = task("sh", "-c", f"test $REPLICA_ID != 2 || test -e {mark}", replicas=3, on_clear=on_clear)
+    with pytest.raises(SessionFailed):
+        stars.run()
+    before = len(platform.record())
+    mark.touch()
+    stars.clear()
+    stars.run()
+    assert sorted(session["replica_id"] for session in platform.record()[before:]) == second_time
+
+
+def test_no_more_are_alive_at_once_than_may_be(platform: Emulator, task: Make) -> None:
+    outcomes = task("sleep", "0.3", replicas=5, max_active_replicas=2).run()
+    assert len(outcomes) == 5
+    record = platform.record()
+    for session in record:
+        others = [
+            one
+            for one in record
+            if one["created"] <= session["created"] and (one["ended"] or 0.0) > session["created"]
+        ]
+        assert len(others) <= 2
+
+
+def test_a_deferred_task_goes_on_with_what_its_trigger_has_seen(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trigger_module, "NO_EVENT_WITHIN", 0.0)
+    stars = task("true", replicas=2, deferrable=True)
+    stars.make.keywords["poll_interval"] = 0.1  # type: ignore[attr-defined]  # a partial has keywords
+    deferred = stars.defer()
+    assert isinstance(deferred.trigger, CanfarSessionTrigger)
+    event = watch(deferred.trigger)
+    assert event["reason"] == "all have ended"
+    assert len(event["ended"]) == 2
+    outcomes = stars.resume(deferred, event)
+    assert [outcome["status"] for outcome in outcomes] == ["Completed", "Completed"]
+
+
+def test_an_end_that_the_platform_has_forgotten_since_is_not_lost(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trigger_module, "NO_EVENT_WITHIN", 0.0)
+    stars = task("true", deferrable=True)
+    deferred = stars.defer()
+    assert isinstance(deferred.trigger, CanfarSessionTrigger)
+    event = watch(deferred.trigger)
+    platform.vanish(platform.record()[0]["id"])
+    assert [outcome["status"] for outcome in stars.resume(deferred, event)] == ["Completed"]
+
+
+def watch(trigger: CanfarSessionTrigger) -> dict[str, Any]:
+    """Run a trigger to its event, from the arguments that Airflow stores."""
+    _, kwargs = trigger.serialize()
+
+    async def first() -> TriggerEvent:
+        return await anext(CanfarSessionTrigger(**kwargs).run())
+
+    payload: dict[str, Any] = asyncio.run(first()).payload
+    return payload
+
+
+def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", replicas=2, execution_timeout=timedelta(seconds=1))
+    with pytest.raises(SessionOverdue):
+        stars.run()
+    assert len(platform.record()) == 2
+    assert not platform.live()
+
+
+def test_a_kill_destroys_the_sessions(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", deferrable=True)
+    stars.defer()
+    stars.operator.on_kill()
+    assert not platform.live()
+
+
+def test_a_kill_leaves_the_sessions_where_the_author_wants_that(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", deferrable=True, kill_sessions=False)
+    stars.defer()
+    stars.operator.on_kill()
+    assert len(platform.live()) == 1
+
+
+def test_a_task_that_was_killed_while_it_launched_leaves_nothing_running(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow would refuse its deferral, and then call no on_kill."""
+    stars = task("sleep", "60", replicas=3, deferrable=True)
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "failed")
+    with pytest.raises(Killed, match="marked failed"):
+        stars.run()
+    assert len(platform.record()) == 3
+    assert not platform.live()
+
+
+def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
+    platform: Emulator, task: Make
+) -> None:
+    stars = task("sleep", "60", deferrable=True)
+    deferred = stars.defer()
+    platform.faults(expired_token={})
+    with pytest.raises(CredentialRefused, match="still run"):
+        stars.resume(deferred, Wake(Reason.HARVEST).to_json())
+    platform.no_faults()
+    assert len(platform.live()) == 1
+    stars.operator.on_kill()
+
+
+def test_a_trigger_that_failed_takes_the_sessions_down(platform: Emulator, task: Make) -> None:
+    """Airflow resumes a task whose trigger has died, or timed out, with a method name of its own."""
+    stars = task("sleep", "60", deferrable=True)
+    stars.defer()
+    with pytest.raises(Exception, match="Trigger timeout"):
+        stars.operator.resume_execution("__fail__", {"error": "Trigger timeout"}, stars.context)
+    assert not platform.live()
+
+
+def test_an_image_that_cannot_be_pulled_fails_the_task_in_the_platform_s_words(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_canfar.starting.ASK_EVERY", 0.2)
+    platform.faults(pull={"image": "*astroml*"})
+    with pytest.raises(SessionNeverStarted, match="does not start: Failed to pull image"):
+        task("true").run()
+    assert not platform.live()
+
+
+def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken_for_it(
+    platform: Emulator, task: Make
+) -> None:
+    platform.faults(pull={})
+    stars = task("true", deferrable=True)
+    deferred = stars.defer()
+    (session,) = platform.live()
+    event = Wake(Reason.NOT_STARTING, never={session["id"]: "Failed to pull image"}).to_json()
+    with pytest.raises(SessionNeverStarted):
+        stars.resume(deferred, event)
+    assert not platform.live()
+
+
+def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Emulator, task: Make) -> None:
+    """A triggerer that was restarted then knows how old an end may be that it sees at its first look."""
+    before = time.time()
+    trigger = task("true", deferrable=True).defer().trigger
+    assert isinstance(trigger, CanfarSessionTrigger)
+    assert trigger.waiting is not None
+    assert before <= trigger.waiting["since"] <= time.time()
+    assert trigger.waiting["harvest_within"] == HARVEST_WITHIN
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"name": "find_stars"}, "find-stars"),
+        ({"gpus": 0}, "gpus=0 is refused"),
+        ({"replicas": 0}, "replicas"),
+        ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_request(
+    platform: Emulator, task: Make, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=words) as refusal:
+        task("true", **settings).run()
+    assert isinstance(refusal.value.__cause__, SpecError)
+    assert not platform.requests()
+
+
+def test_what_the_platform_rejects_fails_for_good_and_leaves_nothing(platform: Emulator, task: Make) -> None:
+    with pytest.raises(AirflowFailException, match=r"must come from one of \[images.canfar.net\]"):
+        task("true", image="docker.io/library/python:3.12", replicas=3).run()
+    assert not platform.record()
+
+
+def test_ended_sessions_are_kept_or_destroyed_as_the_author_wants(platform: Emulator, task: Make) -> None:
+    with pytest.raises(SessionFailed):
+        task("sh", "-c", "test $REPLICA_ID = 1", replicas=2, on_finish="destroy_succeeded").run()
+    deleted = {one["replica_id"]: one["deleted"] is not None for one in platform.record()}
+    assert deleted == {"1": True, "2": False}
+
+
+def test_a_dry_run_shows_what_would_be_created_and_no_value_of_the_environment(
+    platform: Emulator, task: Make
+) -> None:
+    with shown() as lines:
+        task("true", replicas=2, env={"TOKEN": "canary"}).operator.dry_run()
+    assert "Replica 2: env=TOKEN=***" in lines
+    assert not [line for line in lines if "canary" in line]
+    assert not platform.requests()

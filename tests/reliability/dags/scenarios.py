@@ -1,0 +1,48 @@
+"""DAGs whose runs say what their sessions do; one DAG for each way in which an author may write the task."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+
+
+def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: Any) -> DAG:
+    """Make a DAG with one task.
+
+    :param settings: of the operator, beyond what every run says by its parameters.
+    """
+    with DAG(
+        dag_id,
+        schedule=None,
+        dagrun_timeout=dagrun_timeout,
+        params={"script": "true", "replicas": 1, "connection": "canfar_default"},
+        render_template_as_native_obj=True,
+    ) as dag:
+        CanfarHeadlessOperator(
+            task_id="sessions",
+            name=dag_id,
+            image="images.canfar.net/skaha/astroml:24.07",
+            command=["sh", "-c", "{{ params.script }}"],
+            replicas="{{ params.replicas }}",
+            canfar_conn_id="{{ params.connection }}",
+            poll_interval=1,
+            **settings,
+        )
+    return dag
+
+
+once = scenario("once")
+retried = scenario("retried", retries=2, retry_delay=timedelta(seconds=1))
+retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(seconds=20))
+resumed = scenario("resumed", on_clear="resume")
+rolling = scenario("rolling", max_active_replicas=4)
+out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
+out_of_time_in_worker = scenario(
+    "out-of-time-in-worker", execution_timeout=timedelta(seconds=20), deferrable=False
+)
+run_out_of_time = scenario("run-out-of-time", dagrun_timeout=timedelta(seconds=60))
+soon_forgotten = scenario("soon-forgotten", harvest_within=2)

@@ -1,0 +1,89 @@
+"""The resource sensor on the emulator, in each of its modes."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
+
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
+from tests.fake_task import FakeTask
+from tests.on_emulator import IMAGE, event_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_canfar.testing import Emulator
+
+
+def sensor(**settings: Any) -> FakeTask:
+    """Make a sensor that looks often."""
+    standard: dict[str, Any] = {"task_id": "room", "poll_interval": 0.2, "timeout": 20}
+    return FakeTask(partial(CanfarResourceSensor, **(standard | settings)))
+
+
+def poked(**settings: Any) -> Any:
+    """Wait in the worker."""
+    return sensor(mode="poke", **settings).run()
+
+
+def deferred(**settings: Any) -> Any:
+    """Wait in the triggerer."""
+    task = sensor(**settings)
+    try:
+        return task.run()
+    except TaskDeferred as deferral:
+        return task.resume(deferral, event_of(deferral.trigger))
+
+
+@pytest.fixture(name="wait", params=[poked, deferred])
+def _wait(request: pytest.FixtureRequest, platform: Emulator, quick_triggers: None) -> Callable[..., Any]:
+    """Wait in each of the modes."""
+    wait: Callable[..., Any] = request.param
+    return wait
+
+
+def occupy() -> tuple[float, str]:
+    """Take cores, and return how many had been free, with the session that has them."""
+    free = CanfarHook().stats().free.cores or 0.0
+    (session_id,) = CanfarHook().create(name="big", image=IMAGE, command=["sleep", "60"], cores=2, ram=4)
+    return free, session_id
+
+
+def test_it_returns_what_is_free(wait: Callable[..., Any]) -> None:
+    free = CanfarHook().stats().free
+    assert wait(cores=1, ram="1") == {"cores": free.cores, "ram": free.ram}
+
+
+def test_it_waits_until_somebody_has_ended(wait: Callable[..., Any]) -> None:
+    free, session_id = occupy()
+    timer = threading.Timer(1.0, lambda: CanfarHook().destroy(session_id))
+    timer.start()
+    assert wait(cores=free)["cores"] == free
+    timer.join()
+
+
+def test_it_has_its_time(wait: Callable[..., Any]) -> None:
+    free, _ = occupy()
+    with pytest.raises(AirflowSensorTimeout):
+        wait(cores=free, timeout=1)
+
+
+def test_an_outage_is_waited_out(wait: Callable[..., Any], platform: Emulator) -> None:
+    platform.faults(outage={"mode": "busy", "retry_after": 0})
+    timer = threading.Timer(1.0, platform.no_faults)
+    timer.start()
+    assert wait(cores=1)
+    timer.join()
+
+
+@pytest.mark.parametrize("settings", [{}, {"cores": -1}, {"ram": "much"}, {"cores": None}])
+def test_what_means_nothing_is_refused(platform: Emulator, settings: dict[str, Any]) -> None:
+    platform.forget_requests()
+    with pytest.raises(AirflowFailException, match="refused"):
+        sensor(**settings).run()
+    assert platform.requests() == {}

@@ -1,0 +1,460 @@
+"""Who asks: tokens, logins and refresh tokens. Certificates have a file of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from airflow_provider_canfar.skaha.credentials import (
+    Authorization,
+    Certificate,
+    Credential,
+    Login,
+    OidcRefresh,
+    ProxyCertificate,
+    Registry,
+    Token,
+    from_fields,
+)
+from airflow_provider_canfar.skaha.credentials.base import expiry_of
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    CanfarError,
+    RequestError,
+    ServerFault,
+    ServiceBusy,
+    SpecError,
+    Unreachable,
+)
+
+NOW = datetime(2026, 2, 11, 7, 30, tzinfo=UTC)
+LOGIN_URL = "https://login.test/ac/login"
+TOKEN_URL = "https://iam.test/token"
+
+
+def cadc_token(expires: datetime, user: str = "mcurie") -> str:
+    """Make a token as CADC's login does: base64 of what it says, without a key to sign it."""
+    ends = int(expires.timestamp() * 1000)
+    said = f"expirytime={ends}&userid={user}&domain=canfar.net&signature={uuid4().hex}"
+    return base64.b64encode(said.encode()).decode()
+
+
+def jwt(expires: datetime) -> str:
+    parts = ({"alg": "none"}, {"exp": int(expires.timestamp()), "sub": "mcurie"})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+    return ".".join([*encoded, "signature"])
+
+
+class Granting:
+    """A service that grants: it answers with what is next in line, the last again and again."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.now = NOW
+        self.asked = asyncio.Event()
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self._answer)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        self.asked.set()
+        await asyncio.sleep(0.01)  # Long enough for others to come and wait.
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    def form(self, number: int = -1) -> dict[str, str]:
+        return {name: values[0] for name, values in parse_qs(self.requests[number].content.decode()).items()}
+
+
+def login(service: Granting, username: str | None = None) -> Login:
+    """Make a login that no other test shares a grant with."""
+    user = username or f"mcurie-{uuid4().hex}"
+    return Login(user, "radium", LOGIN_URL, transport=service.transport, clock=service.clock)
+
+
+def oidc(service: Granting, refresh_token: str | None = None, **options: Any) -> OidcRefresh:
+    return OidcRefresh(
+        "a-client",
+        "its secret&",
+        refresh_token or uuid4().hex,
+        TOKEN_URL,
+        transport=service.transport,
+        clock=service.clock,
+        **options,
+    )
+
+
+def tokens(access_token: str, **more: object) -> httpx.Response:
+    return httpx.Response(200, json={"access_token": access_token, "expires_in": 3600} | more)
+
+
+def shown(authorization: Authorization) -> str:
+    return authorization.headers["Authorization"]
+
+
+# A token.
+
+
+async def test_a_token_is_carried_as_it_is_and_nothing_renews_it() -> None:
+    token = Token(" a-token\n")
+    authorization = await token.authorize()
+    assert authorization.headers == {"Authorization": "Bearer a-token"}
+    assert not await token.refresh(authorization)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "two words", "Bearer x", "a\nb", "é"])
+def test_what_cannot_be_a_token_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(SpecError) as refusal:
+        Token(text)
+    assert repr(text) not in str(refusal.value)
+
+
+@pytest.mark.parametrize("make", [cadc_token, jwt])
+def test_a_token_knows_when_it_ends_if_it_says_so(make: Callable[[datetime], str]) -> None:
+    assert Token(make(NOW)).expires_at == NOW
+    assert str(NOW) in repr(Token(make(NOW)))
+
+
+@pytest.mark.parametrize(
+    "text", ["a-token", "a.b.c", "e30.e30.e30", base64.b64encode(b"x=1").decode(), "%%%"]
+)
+def test_a_token_that_does_not_say_when_it_ends_is_taken_all_the_same(text: str) -> None:
+    assert expiry_of(text) is None
+
+
+# A login.
+
+
+async def test_a_login_is_exchanged_for_a_token_once() -> None:
+    token = cadc_token(NOW + timedelta(hours=48))
+    service = Granting(httpx.Response(200, text=token))
+    credential = login(service, "mcurie")
+    assert credential.expires_at is None
+    for _ in range(3):
+        assert shown(await credential.authorize()) == f"Bearer {token}"
+    (request,) = service.requests
+    assert (request.method, str(request.url)) == ("POST", LOGIN_URL)
+    assert service.form() == {"username": "mcurie", "password": "radium"}
+    assert credential.expires_at == NOW + timedelta(hours=48)
+
+
+async def test_a_login_is_repeated_before_its_token_ends() -> None:
+    service = Granting(
+        *(httpx.Response(200, text=cadc_token(NOW + timedelta(hours=hours))) for hours in (48, 96))
+    )
+    credential = login(service)
+    first = await credential.authorize()
+    service.now = NOW + timedelta(hours=47, minutes=50)
+    assert await credential.authorize() is first
+    service.now = NOW + timedelta(hours=47, minutes=56)
+    assert await credential.authorize() is not first
+    assert len(service.requests) == 2
+
+
+async def test_a_token_of_a_short_life_is_not_fetched_for_each_request() -> None:
+    service = Granting(httpx.Response(200, text=cadc_token(NOW + timedelta(minutes=4))))
+    credential = login(service)
+    for _ in range(3):
+        await credential.authorize()
+    assert len(service.requests) == 1
+
+
+async def test_a_hundred_who_were_refused_make_one_fetch() -> None:
+    service = Granting(*(httpx.Response(200, text=f"token-{number}") for number in (1, 2, 3)))
+    credential = login(service)
+    rejected = await credential.authorize()
+    assert all(await asyncio.gather(*(credential.refresh(rejected) for _ in range(100))))
+    assert shown(await credential.authorize()) == "Bearer token-2"
+    assert await credential.refresh(rejected), "somebody has fetched another since"
+    assert len(service.requests) == 2
+
+
+async def test_two_clients_of_one_account_share_what_was_fetched() -> None:
+    service = Granting(httpx.Response(200, text="a-token"))
+    user = uuid4().hex
+    first, second = (login(service, user) for _ in range(2))
+    assert await first.authorize() is await second.authorize()
+    assert len(service.requests) == 1
+
+
+def test_event_loops_in_several_threads_share_one_fetch() -> None:
+    """Each sync call of a hook has an event loop of its own."""
+    service = Granting(httpx.Response(200, text="a-token"))
+    user = uuid4().hex
+    start = threading.Barrier(4)
+    seen: list[str] = []
+
+    def use() -> None:
+        start.wait()
+        seen.append(shown(asyncio.run(login(service, user).authorize())))
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == ["Bearer a-token"] * 4
+    assert len(service.requests) == 1
+
+
+async def test_one_who_gives_up_does_not_cost_the_others_their_token() -> None:
+    service = Granting(httpx.Response(200, text="a-token"))
+    credential = login(service)
+    first, second = (asyncio.create_task(credential.authorize()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert shown(await second) == "Bearer a-token"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert len(service.requests) == 1
+
+
+def test_a_fetch_whose_event_loop_ends_is_begun_anew_by_who_still_waits() -> None:
+    service = Granting(httpx.Response(200, text="a-token"))
+    user = uuid4().hex
+
+    async def give_up() -> None:
+        asking = asyncio.create_task(login(service, user).authorize())
+        await service.asked.wait()
+        asking.cancel()
+
+    asyncio.run(give_up())
+    assert shown(asyncio.run(login(service, user).authorize())) == "Bearer a-token"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_a_refused_login_says_whose_it_is_and_what_to_do(status: int) -> None:
+    service = Granting(httpx.Response(status, text="Invalid username or password"))
+    with pytest.raises(AuthenticationError, match="Correct the user name and the password") as refusal:
+        await login(service, f"mcurie-{status}").authorize()
+    assert LOGIN_URL in str(refusal.value)
+    assert f"mcurie-{status}" in str(refusal.value)
+    assert "Invalid username or password" in str(refusal.value)
+    assert "radium" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(503, headers={"Retry-After": "30"}), ServiceBusy),
+        (httpx.Response(500, text="Internal Server Error: ..."), ServerFault),
+        (httpx.Response(404, text="no such page"), ServerFault),
+        (httpx.Response(200, text="<p>Sign in</p>", headers={"Content-Type": "text/html"}), ServerFault),
+        (httpx.ConnectError("refused"), Unreachable),
+        (httpx.ReadTimeout(""), Unreachable),
+    ],
+)
+async def test_a_login_service_in_trouble_is_worth_another_try_and_no_session_was_made(
+    answer: httpx.Response | Exception, kind: type[RequestError]
+) -> None:
+    """The platform itself has not been asked yet, whatever became of the login."""
+    with pytest.raises(kind, match=r"login\.test|/ac/login") as fault:
+        await login(Granting(answer)).authorize()
+    assert fault.value.retry_helps
+    assert not fault.value.perhaps_done
+
+
+@pytest.mark.parametrize("text", ["", "canary two words", '{"token": "canary"}'])
+async def test_an_answer_that_is_no_token_is_not_shown(text: str) -> None:
+    with pytest.raises(ServerFault, match="something else") as fault:
+        await login(Granting(httpx.Response(200, text=text))).authorize()
+    assert "canary" not in str(fault.value)
+
+
+async def test_a_failed_fetch_is_tried_again_by_the_next_who_asks() -> None:
+    service = Granting(httpx.ConnectError("refused"), httpx.Response(200, text="a-token"))
+    credential = login(service)
+    with pytest.raises(Unreachable):
+        await credential.authorize()
+    assert shown(await credential.authorize()) == "Bearer a-token"
+
+
+# A refresh token.
+
+
+async def test_a_refresh_token_is_exchanged_with_the_secret_in_a_header() -> None:
+    service = Granting(tokens("access-1"))
+    configured = uuid4().hex
+    credential = oidc(service, configured)
+    assert shown(await credential.authorize()) == "Bearer access-1"
+    assert service.form() == {"grant_type": "refresh_token", "refresh_token": configured}
+    pair = base64.b64decode(service.requests[0].headers["Authorization"].removeprefix("Basic "))
+    assert pair == b"a-client:its%20secret%26"
+    assert credential.expires_at == NOW + timedelta(hours=1)
+
+
+async def test_a_refresh_token_is_exchanged_with_the_secret_in_the_form() -> None:
+    service = Granting(tokens("access-1"))
+    await oidc(service, client_auth="client_secret_post").authorize()
+    assert service.form()["client_id"] == "a-client"
+    assert service.form()["client_secret"] == "its secret&"
+    assert "Authorization" not in service.requests[0].headers
+
+
+async def test_a_rotated_refresh_token_is_used_by_the_whole_process() -> None:
+    service = Granting(
+        tokens("access-1", refresh_token="second"),
+        tokens("access-2"),
+        tokens("access-3", refresh_token="fourth"),
+    )
+    configured = uuid4().hex
+    first = await oidc(service, configured).authorize()
+    await oidc(service, configured).refresh(first)
+    another = oidc(service, configured)
+    await another.refresh(await another.authorize())
+    assert [service.form(number)["refresh_token"] for number in range(3)] == [configured, "second", "second"]
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "told"),
+    [
+        (400, "invalid_grant", "used up by another process"),
+        (401, "invalid_client", "id or secret is wrong"),
+        (400, "unsupported_grant_type", "unsupported_grant_type"),
+    ],
+)
+async def test_a_refused_refresh_token_is_explained(status: int, word: str, told: str) -> None:
+    service = Granting(httpx.Response(status, text=f'{{\n  "error": "{word}"\n}}'))
+    configured = uuid4().hex
+    with pytest.raises(AuthenticationError, match="Log in again") as refusal:
+        await oidc(service, configured).authorize()
+    assert told in str(refusal.value)
+    assert configured not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, json={"token": "canary"}), httpx.Response(200, text="canary"), tokens("é")]
+)
+async def test_an_answer_without_an_access_token_is_not_shown(answer: httpx.Response) -> None:
+    with pytest.raises(ServerFault, match="something else") as fault:
+        await oidc(Granting(answer)).authorize()
+    assert "canary" not in str(fault.value)
+
+
+async def test_an_access_token_without_a_lifetime_may_say_it_by_itself() -> None:
+    credential = oidc(Granting(tokens(jwt(NOW + timedelta(minutes=20)), expires_in=None)))
+    await credential.authorize()
+    assert credential.expires_at == NOW + timedelta(minutes=20)
+
+
+# The choice.
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"password": "a-token"}, Token),
+        ({"login": "mcurie", "password": "radium"}, Login),
+        ({"login": "mcurie", "password": "radium", "extra": {"login_url": LOGIN_URL}}, Login),
+        (
+            {
+                "login": "mcurie",
+                "password": "radium",
+                "extra": {"certificate_url": "https://cred.test/generate"},
+            },
+            ProxyCertificate,
+        ),
+        ({"extra": {"certificate": "~/.ssl/cadcproxy.pem"}}, Certificate),
+        (
+            {"login": "", "password": None, "extra": {"certificate": "-----BEGIN CERTIFICATE-----"}},
+            Certificate,
+        ),
+        ({"extra": {"client_id": "a", "client_secret": "b", "refresh_token": "c", "else": 7}}, OidcRefresh),
+    ],
+)
+def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind: type[Credential]) -> None:
+    assert type(from_fields(**fields)) is kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "There is no credential"),
+        ({"extra": {"certificate": ""}}, "There is no credential"),
+        ({"login": "mcurie"}, "without its password"),
+        ({"password": "canary", "extra": {"certificate": "x.pem"}}, "password as well as certificate"),
+        (
+            {"login": "a", "password": "canary", "extra": {"refresh_token": "canary"}},
+            "login, password as well as",
+        ),
+        ({"extra": {"client_id": "a", "refresh_token": "canary"}}, "client_secret is not there"),
+        (
+            {
+                "extra": {
+                    "client_id": "a",
+                    "client_secret": "canary",
+                    "refresh_token": "canary",
+                    "client_auth": "none",
+                }
+            },
+            "client_secret_post",
+        ),
+        ({"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}}, "URL of Login"),
+    ],
+)
+def test_fields_that_make_no_credential_or_several_are_refused_by_name(
+    fields: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(SpecError) as refusal:
+        from_fields(**fields)
+    assert told in str(refusal.value)
+    assert "canary" not in str(refusal.value)
+
+
+# A registry.
+
+
+def test_registry_credentials_go_in_one_header() -> None:
+    headers = Registry("mcurie", "a-secret").headers()
+    assert base64.b64decode(headers["x-skaha-registry-auth"]) == b"mcurie:a-secret"
+    assert "a-secret" not in repr(Registry("mcurie", "a-secret"))
+
+
+@pytest.mark.parametrize(
+    "pair", [("", "s3cr3t"), ("mcurie", ""), ("mcurie", "s3:cr3t"), ("m:curie", "s3cr3t")]
+)
+def test_registry_credentials_that_the_server_could_not_tell_apart_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(SpecError, match="registry") as refusal:
+        Registry(*pair)
+    assert "cr3t" not in str(refusal.value)
+
+
+@pytest.fixture(name="sealed")
+def _sealed() -> list[Credential]:
+    service = Granting(httpx.Response(200, text="canary"))
+    return [
+        Token("canary"),
+        Login("mcurie", "canary", LOGIN_URL, transport=service.transport),
+        ProxyCertificate("mcurie", "canary", "https://cred.test/generate", transport=service.transport),
+        OidcRefresh("id", "canary", "canary", TOKEN_URL, transport=service.transport),
+        Certificate(pem="-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"),
+    ]
+
+
+async def test_no_credential_shows_its_secret(sealed: list[Credential]) -> None:
+    for credential in sealed:
+        said = f"{credential!r} {credential.name} {credential.renewal}"
+        try:
+            said += repr(await credential.authorize())
+            said += repr(vars(credential).get("_shared") and vars(credential)["_shared"].grant)
+        except CanfarError as error:
+            said += f"{error!r}"
+        assert "canary" not in said

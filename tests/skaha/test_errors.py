@@ -1,0 +1,128 @@
+"""What can go wrong, as one tree."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from typing import Any
+
+import pytest
+
+from airflow_provider_canfar.skaha import errors
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    CanfarError,
+    NotFound,
+    PartialFailure,
+    Rejected,
+    RequestError,
+    ServerFault,
+    ServiceBusy,
+    SessionError,
+    SessionFailed,
+    SessionGone,
+    SessionNeverStarted,
+    SessionOverdue,
+    SpecError,
+    Unreachable,
+    Untrusted,
+)
+
+FACTS: dict[str, Any] = {
+    "method": "POST",
+    "path": "session",
+    "status": 500,
+    "server_message": "no",
+    "perhaps_done": True,
+}
+TOLD: list[CanfarError] = [
+    SpecError("gpus=0 is refused"),
+    *(
+        kind("told", **FACTS)
+        for kind in (
+            RequestError,
+            AuthenticationError,
+            Unreachable,
+            Untrusted,
+            ServerFault,
+            NotFound,
+            Rejected,
+        )
+    ),
+    ServiceBusy("told", retry_after=30.0, **FACTS),
+    *(
+        kind(
+            "told",
+            session_id="k3v9x2qa",
+            name="stars-7",
+            replica=7,
+            status="Failed",
+            log_tail="Killed",
+            events=("Warning",),
+        )
+        for kind in (SessionError, SessionFailed, SessionNeverStarted, SessionOverdue, SessionGone)
+    ),
+    PartialFailure(
+        results={1: "k3v9x2qa"}, errors={2: Rejected("no"), 3: Unreachable("gone", method="POST")}
+    ),
+]
+
+
+def facts_of(error: BaseException) -> dict[str, object]:
+    return {name: repr(value) for name, value in vars(error).items()}
+
+
+@pytest.mark.parametrize("error", TOLD, ids=lambda error: type(error).__name__)
+def test_an_error_keeps_its_facts_through_pickling_and_copying(error: CanfarError) -> None:
+    """Airflow moves exceptions between processes."""
+    error.add_note("seen at noon")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 (our own bytes)
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert facts_of(twin) == facts_of(error)
+
+
+def test_all_errors_have_one_root_and_their_place_in_the_drawing() -> None:
+    kinds = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
+    assert len(kinds) == len(TOLD) + 1
+    for kind in kinds:
+        assert issubclass(kind, CanfarError)
+        assert f" {kind.__name__}" in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "helps"),
+    [
+        (SpecError, False),
+        (AuthenticationError, False),
+        (Rejected, False),
+        (NotFound, False),
+        (Untrusted, False),
+        (Unreachable, True),
+        (ServiceBusy, True),
+        (ServerFault, True),
+        (SessionFailed, True),
+        (SessionGone, True),
+    ],
+)
+def test_an_error_says_whether_a_retry_can_help(kind: type[CanfarError], helps: bool) -> None:
+    assert kind.retry_helps is helps
+
+
+def test_a_spec_error_is_a_value_error_too() -> None:
+    with pytest.raises(ValueError, match="gpus"):
+        raise SpecError("gpus=0 is refused")
+
+
+def test_a_partial_failure_tells_a_shared_reason_once() -> None:
+    failure = PartialFailure(
+        results=dict.fromkeys(range(1, 4), "id"),
+        errors={replica: ServerFault("the platform is full") for replica in range(4, 12)},
+    )
+    assert str(failure) == "8 of 11 failed. 4, 5, 6, 7, 8 and 3 more: the platform is full."
+
+
+def test_a_retry_of_many_can_help_only_if_it_can_help_each() -> None:
+    assert PartialFailure(errors={1: ServiceBusy("busy"), 2: Unreachable("away")}).retry_helps
+    assert not PartialFailure(errors={1: ServiceBusy("busy"), 2: Rejected("no")}).retry_helps

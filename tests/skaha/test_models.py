@@ -1,0 +1,240 @@
+"""What is asked of the platform, and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.models import (
+    Context,
+    Image,
+    Kind,
+    Resources,
+    Session,
+    SessionSpec,
+    Stats,
+    Status,
+)
+
+Sample = Callable[[str], bytes]
+
+
+def spec(**fields: object) -> SessionSpec:
+    return SessionSpec(**({"name": "stars", "image": "skaha/astroml:24.07"} | fields))
+
+
+def test_a_running_flexible_session_is_read(sample: Sample) -> None:
+    assert Session.model_validate_json(sample("session_running.json")) == Session(
+        id="h4c0w7ts",
+        name="tiles-1",
+        kind=Kind.HEADLESS,
+        status=Status.RUNNING,
+        status_word="Running",
+        image="images.canfar.net/skaha/astroml:24.07",
+        userid="mcurie",
+        start_time=datetime(2026, 2, 11, 7, 30, 5, tzinfo=UTC),
+        expiry_time=datetime(2026, 2, 25, 7, 30, 5, tzinfo=UTC),
+        connect_url=None,
+        requested_gpus=0,
+        cores_in_use=1.73,
+        ram_in_use=2.41,
+        fixed=False,
+        run_as_uid="20417",
+        run_as_gid="20417",
+        supplemental_groups=(41001, 41002),
+    )
+
+
+def test_a_pending_session_has_no_times_and_uses_nothing(sample: Sample) -> None:
+    session = Session.model_validate_json(sample("session_pending.json"))
+    assert (session.start_time, session.expiry_time) == (None, None)
+    assert (session.cores_in_use, session.ram_in_use) == (None, None)
+    assert (session.requested_cores, session.requested_ram, session.requested_gpus) == (4.0, 17.18, 1)
+    assert session.fixed
+
+
+def test_a_notebook_has_a_page(sample: Sample) -> None:
+    session = Session.model_validate_json(sample("session_notebook.json"))
+    assert session.is_interactive
+    assert (session.connect_url or "").endswith("token=n2b6k9oo")
+
+
+def test_what_an_old_server_says_in_place_of_nothing_is_nothing(sample: Sample) -> None:
+    session = Session.model_validate_json(sample("session_legacy.json"))
+    assert session.status.is_success
+    assert session.status_word == "Succeeded"
+    assert session.requested_ram == 8.0
+    absent = (session.connect_url, session.ram_in_use, session.cores_in_use, session.expiry_time)
+    assert absent == (None, None, None, None)
+    assert (session.app_id, session.run_as_uid) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "missing", ["name", "image", "type", "startTime", "connectURL", "supplementalGroups"]
+)
+def test_a_session_is_read_without_what_the_server_leaves_out(sample: Sample, missing: str) -> None:
+    """The server writes no field that is null."""
+    whole = Session.model_validate_json(sample("session_running.json"))
+    fields = whole.model_dump(by_alias=True, exclude={"status_word"})
+    del fields[missing]
+    assert Session.model_validate(fields).id == whole.id
+
+
+def test_a_kind_and_a_status_never_heard_of_are_kept_as_words() -> None:
+    session = Session.model_validate({"id": "a", "type": "hologram", "status": "Frozen"})
+    assert (session.kind, session.status, session.status_word) == ("hologram", Status.UNKNOWN, "Frozen")
+
+
+def test_a_session_is_the_same_when_it_is_read_back() -> None:
+    session = Session(id="a", name="b", kind="headless", status="Failed (BackoffLimitExceeded)")
+    assert Session.model_validate(session.model_dump()) == session
+    assert session.status_word == "Failed (BackoffLimitExceeded)"
+
+
+def test_models_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Session(id="a").name = "b"  # type: ignore[misc] # That is the test.
+    with pytest.raises(ValidationError, match="frozen"):
+        spec().name = "b"  # type: ignore[misc] # That is the test.
+
+
+@pytest.mark.parametrize(("name", "sessions"), [("context_file.json", 5), ("context_limit_range.json", 3)])
+def test_both_shapes_of_a_context_are_read(sample: Sample, name: str, sessions: int) -> None:
+    context = Context.model_validate_json(sample(name))
+    assert context.max_interactive_sessions == sessions
+    assert context.cores.options
+    assert context.ram.default_limit
+
+
+def test_the_platforms_load_is_read(sample: Sample) -> None:
+    stats = Stats.model_validate_json(sample("stats.json"))
+    assert stats.requested == Resources(cores=640.25, ram=3500.5)
+    assert stats.available == Resources(cores=1800, ram=9000)
+    assert stats.free == Resources(cores=1159.75, ram=5499.5)
+    assert (stats.most_cores, stats.most_ram) == (Resources(cores=16, ram=192),) * 2
+
+
+def test_the_load_of_an_old_server_is_read(sample: Sample) -> None:
+    stats = Stats.model_validate_json(sample("stats_legacy.json"))
+    assert stats.free == Resources(cores=550, ram=None)
+    assert stats.most_cores == Resources(cores=32, ram=157.840048128)
+    assert stats.instances["headless"] == 122
+
+
+def test_images_are_read(sample: Sample) -> None:
+    assert Image(id="a/b:1", types=["headless"]) == Image.model_validate(
+        {"id": "a/b:1", "types": ["headless"]}
+    )
+    assert Image.model_validate({"id": "a/b:1"}).types == ()
+
+
+def test_a_spec_is_kept_as_it_will_be_sent() -> None:
+    asked = spec(name="Stars", command=["echo", "Hello, World!"], cores="2", ram=4.5)
+    assert asked.name == "stars"
+    assert asked.command == ("echo", "Hello, World!")
+    assert (asked.cores, asked.ram) == (2, 4.5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "flexible"), [({}, True), ({"gpus": 1}, True), ({"cores": 2}, False), ({"ram": 2}, False)]
+)
+def test_cores_and_ram_left_out_make_a_flexible_session(fields: dict[str, object], flexible: bool) -> None:
+    assert spec(**fields).is_flexible is flexible
+
+
+def test_replicas_are_named_with_a_suffix_only_where_there_are_several() -> None:
+    assert spec().replica_name(1) == "stars"
+    assert spec(replicas=12).replica_name(7) == "stars-7"
+
+
+REFUSED = {
+    "name with underscore": ({"name": "my_stars"}, "my-stars"),
+    "name of 62 with suffix": ({"name": "a" * 62, "replicas": 10}, "Shorten it by 2"),
+    "name y": ({"name": "Y"}, "session-y"),
+    "no name": ({"name": None}, "name=None"),
+    "image without project": ({"image": "astroml"}, "project/name"),
+    "image missing": ({"image": ...}, "needs 'image'"),
+    "gpus 0": ({"gpus": 0}, "Leave gpus out"),
+    "gpus negative": ({"gpus": -1}, "Leave gpus out"),
+    "cores 0": ({"cores": 0}, "cores=0"),
+    "cores no number": ({"cores": "many"}, "cores='many'"),
+    "ram not finite": ({"ram": float("inf")}, "ram=inf"),
+    "kind unknown": ({"kind": "notebok"}, "'notebook'"),
+    "command a string": ({"command": "python stars.py"}, "must be a list"),
+    "command and cmd": ({"command": ["a"], "cmd": "a"}, "together"),
+    "command and args": ({"command": ["a"], "args": "a"}, "together"),
+    "command interactive": ({"command": ["a"], "kind": "notebook"}, "headless"),
+    "cmd interactive": ({"cmd": "a", "kind": "notebook"}, "headless"),
+    "args interactive": ({"args": ["a"], "kind": "carta"}, "headless"),
+    "env interactive": ({"env": {"A": "b"}, "kind": "contributed"}, "headless"),
+    "replicas of a desktop": ({"replicas": 2, "kind": "desktop"}, "Leave replicas out"),
+    "replicas of firefly": ({"replicas": 2, "kind": "firefly"}, "Leave replicas out"),
+    "no replicas": ({"replicas": 0}, "replicas=0"),
+    "too many replicas": ({"replicas": 10_001}, "replicas=10001"),
+    "transport unknown": ({"transport": "pigeon"}, "transport='pigeon'"),
+    "field unknown": ({"gpu": 1}, "'gpus'"),
+    "field unheard of": ({"zzz": 1}, "replicas"),
+    "env no mapping": ({"env": ["A=b"]}, "mapping"),
+    "variable of the replica": ({"env": {"REPLICA_ID": "1"}}, "REPLICA_ID"),
+}
+
+
+@pytest.mark.parametrize(("fields", "told"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_spec_that_the_platform_would_refuse_is_refused_with_a_way_out(
+    fields: dict[str, object], told: str
+) -> None:
+    given = {"name": "stars", "image": "skaha/astroml:24.07"} | fields
+    with pytest.raises(SpecError) as refusal:
+        SessionSpec(**{name: value for name, value in given.items() if value is not ...})
+    assert told in str(refusal.value)
+
+
+def test_the_environments_values_are_in_no_repr_and_in_no_refusal() -> None:
+    asked = spec(env={"PASSWORD": "s3cr3t"})
+    assert "PASSWORD" in repr(asked)
+    assert "s3cr3t" not in f"{asked!r} {asked}"
+    for fields in ({"gpus": 0}, {"gpu": 0}, {"kind": "notebook"}, {"name": "_"}):
+        with pytest.raises(SpecError) as refusal:
+            spec(**fields, env={"PASSWORD": "s3cr3t"})
+        assert "s3cr3t" not in str(refusal.value)
+        assert refusal.value.__cause__ is None
+    with pytest.raises(SpecError) as refusal:
+        spec(env={"PASSWORD": ["s3cr3t"]})
+    assert "s3cr3t" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"cores": 3}, "1, 2, 4, 8, 16"),
+        ({"cores": 0.5}, "cores=0.5"),
+        ({"ram": 512}, "ram=512"),
+        ({"gpus": 8}, "1, 2, 3, 4"),
+    ],
+)
+def test_resources_outside_the_context_are_refused(
+    sample: Sample, fields: dict[str, object], told: str
+) -> None:
+    context = Context.model_validate_json(sample("context_file.json"))
+    with pytest.raises(SpecError, match=told):
+        spec(**fields).check_against(context)
+
+
+@pytest.mark.parametrize("fields", [{}, {"cores": 2.7}, {"cores": 16, "ram": 192, "gpus": 4}])
+def test_resources_within_the_context_pass(sample: Sample, fields: dict[str, object]) -> None:
+    """The server compares integer parts."""
+    spec(**fields).check_against(Context.model_validate_json(sample("context_file.json")))
+
+
+def test_a_platform_without_gpus_refuses_them(sample: Sample) -> None:
+    context = Context.model_validate_json(sample("context_limit_range.json"))
+    with pytest.raises(SpecError, match="none at all"):
+        spec(gpus=1).check_against(context)
+
+
+def test_a_context_that_does_not_say_refuses_nothing() -> None:
+    spec(cores=3, ram=7, gpus=2).check_against(Context())

@@ -1,0 +1,207 @@
+"""Choosing sessions: what is chosen, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.models import Kind, Session, Status
+from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
+
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True)
+IDS = st.from_regex(r"[a-z][a-z0-9]{7}", fullmatch=True)
+
+
+def session(name: str = "survey-1", **fields: Any) -> Session:
+    """Make a session as the platform reports it."""
+    standard = {"id": "k3v9x2qa", "name": name, "type": "headless", "status": "Running"}
+    return Session.model_validate(standard | fields)
+
+
+def chosen(selection: Selection, *sessions: Session) -> list[str]:
+    return [one.name for one in selection.choose(sessions, NOW)]
+
+
+def test_a_prefix_is_taken_literally() -> None:
+    assert chosen(Selection(prefix="a-"), session("a-1"), session("ab1"), session("b-a-1")) == ["a-1"]
+
+
+def test_a_regular_expression_is_searched_for_and_case_does_not_matter() -> None:
+    assert chosen(Selection(regex="^A.1$"), session("a-1"), session("a-12")) == ["a-1"]
+
+
+def test_ids_choose_themselves_and_none_choose_none() -> None:
+    first, second = session("a", id="k3v9x2qa"), session("b", id="m0d4tt7z")
+    assert chosen(Selection(ids=("m0d4tt7z",)), first, second) == ["b"]
+    assert chosen(Selection(ids=()), first, second) == []
+
+
+def test_keys_choose_what_a_task_has_launched() -> None:
+    name = str(Identity("stars", "k3v5x2qamd", 2).name(7, 3))
+    assert chosen(Selection(keys=("k3v5x2qamd",)), session(name), session("stars")) == [name]
+    assert chosen(Selection(keys=()), session(name)) == []
+
+
+def test_all_that_is_given_must_hold() -> None:
+    selection = Selection(prefix="a", kinds=("notebook", "carta"), statuses=("Error",))
+    good = session("a-good", type="carta", status="Failed")
+    others = [
+        session("b", type="carta", status="Failed"),
+        session("a-headless", status="Failed"),
+        session("a-alive", type="carta"),
+    ]
+    assert chosen(selection, good, *others) == ["a-good"]
+
+
+def test_an_age_is_counted_from_the_start_and_what_has_not_started_has_none() -> None:
+    selection = Selection(older_than=3600)
+    old = session("old", startTime="2026-03-04T11:00:00Z")
+    young = session("young", startTime="2026-03-04T11:00:01Z")
+    assert chosen(selection, old, young, session("pending")) == ["old"]
+
+
+def test_a_status_that_nobody_has_heard_of_is_chosen_by_no_status() -> None:
+    assert chosen(Selection(statuses=tuple(set(Status) - {Status.UNKNOWN})), session(status="Frozen")) == []
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(),
+        Selection(kinds=("headless",), statuses=("Failed",), older_than=60),
+        Selection(prefix=""),
+        *(
+            Selection(regex=regex)
+            for regex in [
+                "",
+                "^",
+                "$",
+                ".",
+                ".*",
+                ".+",
+                "[a-z]",
+                "^[a-z][a-z0-9-]*$",
+                r"\w",
+                "(?!keep)",
+                "^.{8,}",
+            ]
+        ),
+    ],
+)
+def test_what_chooses_every_session_says_why(selection: Selection) -> None:
+    assert selection.reason_to_refuse()
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(prefix="a"),
+        Selection(regex="survey|pilot"),
+        Selection(regex="-[0-9]+$"),
+        Selection(regex="^[a-m]"),
+        Selection(ids=()),
+        Selection(keys=()),
+    ],
+)
+def test_what_chooses_by_what_is_in_a_name_is_taken(selection: Selection) -> None:
+    assert selection.reason_to_refuse() is None
+
+
+@given(NAMES, NAMES)
+def test_a_prefix_is_refused_or_chooses_by_it(prefix: str, name: str) -> None:
+    selection = Selection(prefix=prefix)
+    assert selection.reason_to_refuse() is None
+    assert chosen(selection, session(name)) == ([name] if name.startswith(prefix) else [])
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4, unique=True), NAMES)
+def test_names_in_a_regular_expression_are_no_everything(wanted: list[str], name: str) -> None:
+    selection = Selection(regex=f"^({'|'.join(map(re.escape, wanted))})$")
+    assert selection.reason_to_refuse() is None
+    assert chosen(selection, session(name)) == ([name] if name in wanted else [])
+
+
+@given(st.lists(IDS, max_size=5, unique=True))
+def test_ids_are_read_in_whatever_form_they_come(ids: list[str]) -> None:
+    wanted = tuple(ids)
+    assert session_ids(ids) == wanted
+    assert session_ids(str(ids)) == wanted
+    assert session_ids(" , ".join(ids)) == wanted
+    rows = [{"replica": number, "session_id": one} for number, one in enumerate(ids)]
+    assert session_ids(rows) == wanted
+    assert session_ids(str(rows)) == wanted
+    assert session_ids([rows, rows]) == wanted
+
+
+@pytest.mark.parametrize("value", [[None], [7], [{"id": "k3v9x2qa"}], "[oops", 7, [["k3v9x2qa", 7]]])
+def test_what_is_no_id_is_refused(value: Any) -> None:
+    with pytest.raises(SpecError, match="refused"):
+        session_ids(value)
+
+
+def test_no_ids_given_are_not_the_same_as_none_at_all() -> None:
+    assert session_ids(None) is None
+    assert session_ids("") == ()
+
+
+@given(
+    st.builds(
+        Selection,
+        prefix=st.none() | NAMES,
+        kinds=st.lists(st.sampled_from([kind.value for kind in Kind]), max_size=2).map(tuple),
+        statuses=st.lists(st.sampled_from(["Completed", "Error", "Pending"]), max_size=2).map(tuple),
+        older_than=st.none() | st.floats(0, 1e6),
+    )
+)
+def test_a_selection_comes_back_from_json(selection: Selection) -> None:
+    assert Selection.from_json(selection.to_json() | {"added_later": 1}) == selection
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"prefix": "a", "regex": "a"}, "together"),
+        ({"ids": ("a b",)}, "session id 'a b'"),
+        ({"prefix": "a_"}, "none starts with it"),
+        ({"regex": "("}, "regex"),
+        ({"kinds": ("Notebook",)}, "kind 'Notebook'"),
+        ({"statuses": ("Unknown",)}, "status 'Unknown'"),
+        ({"older_than": -1.0}, "below zero"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(reason)):
+        Selection(**fields)
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection(), "all sessions"),
+        (Selection(ids=("k3v9x2qa",)), "the sessions k3v9x2qa"),
+        (Selection(ids=()), "the sessions (none)"),
+        (Selection(keys=("a", "b")), "the sessions of 2 task instances"),
+        (Selection(regex="x"), "the sessions in whose names 'x' is found"),
+        (
+            Selection(prefix="a", kinds=("carta",), statuses=("Failed",), older_than=60),
+            "the sessions whose names start with 'a' of kind carta that are Failed and older than 60 s",
+        ),
+    ],
+)
+def test_it_says_what_it_chooses(selection: Selection, said: str) -> None:
+    assert str(selection) == said
+
+
+def test_one_word_is_not_its_letters() -> None:
+    assert words("carta") == ("carta",)
+    assert words(iter(string.ascii_lowercase[:2])) == ("a", "b")

@@ -1,0 +1,60 @@
+"""What a task remembers over retries and clears."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_canfar.batch import Batch, Outcome
+from airflow_provider_canfar.memory import Memory
+from airflow_provider_canfar.skaha.naming import Identity
+from tests.fake_task import FakeStore
+
+
+def outcome(replica: int, *, succeeded: bool) -> Outcome:
+    status = "Completed" if succeeded else "Failed"
+    return Outcome(
+        replica, f"session{replica}", f"stars-{replica}", status, succeeded, 1, result=f"[{replica}]"
+    )
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Three replicas, of which the second has failed."""
+    outcomes = [outcome(1, succeeded=True), outcome(2, succeeded=False), outcome(3, succeeded=True)]
+    return Batch(Identity("stars", "k3v5x2qamd", 0), 1, 3).record(outcomes)
+
+
+def test_successes_come_back_as_they_were_and_failures_do_not(batch: Batch) -> None:
+    store = FakeStore()
+    Memory.of(batch).write(store)
+    memory = Memory.recall(store)
+    assert memory is not None
+    assert memory.key == "k3v5x2qamd"
+    assert memory.successes == {1: outcome(1, succeeded=True), 3: outcome(3, succeeded=True)}
+
+
+def test_nothing_is_remembered_where_airflow_has_no_store(batch: Batch) -> None:
+    Memory.of(batch).write(None)
+    assert Memory.recall(None) is None
+    assert Memory.recall(FakeStore()) is None
+
+
+def test_a_retry_keeps_the_successes_of_its_epoch(batch: Batch) -> None:
+    assert sorted(Memory.of(batch).successes_for(0, replicas=3, resume=False)) == [1, 3]
+
+
+def test_a_clear_starts_afresh_unless_it_shall_resume(batch: Batch) -> None:
+    memory = Memory.of(batch)
+    assert memory.successes_for(2, replicas=3, resume=False) == {}
+    assert sorted(memory.successes_for(2, replicas=3, resume=True)) == [1, 3]
+
+
+def test_with_another_number_of_replicas_nothing_counts(batch: Batch) -> None:
+    """Each then has another share of the work."""
+    assert Memory.of(batch).successes_for(0, replicas=4, resume=True) == {}
+
+
+def test_a_task_that_had_succeeded_as_a_whole_is_cleared_to_run_as_a_whole(batch: Batch) -> None:
+    memory = Memory.of(batch.record([outcome(2, succeeded=True)]))
+    assert memory.is_complete
+    assert memory.successes_for(2, replicas=3, resume=True) == {}

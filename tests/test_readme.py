@@ -1,0 +1,130 @@
+"""Every block of code in the README and in the docs does what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_canfar.hooks.settings import Settings
+from airflow_provider_canfar.skaha.credentials import Token
+from airflow_provider_canfar.testing import running_emulator
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_BLOCK = re.compile(r"^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of code."""
+
+    page: str
+    line: int
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks() -> Iterator[Block]:
+    for page in PAGES:
+        text = page.read_text()
+        for match in _BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            yield Block(str(page.relative_to(ROOT)), line, match["language"], match["code"])
+
+
+BLOCKS = list(blocks())
+
+
+def of(*languages: str) -> pytest.MarkDecorator:
+    chosen = [block for block in BLOCKS if block.language in languages]
+    return pytest.mark.parametrize("block", chosen, ids=str)
+
+
+def test_each_block_is_in_a_language_that_a_test_runs() -> None:
+    assert {block.language for block in BLOCKS} <= {"python", "console", "json", "text"}
+
+
+@of("python")
+def test_python_runs(block: Block, tmp_path: Path) -> None:
+    """With a platform behind the default connection, and with warnings as errors."""
+    script = tmp_path / "block.py"
+    script.write_text(block.code)
+    with running_emulator() as emulator:
+        environment = {
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW_CONN_CANFAR_DEFAULT": json.dumps(emulator.connection),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "HOME": str(tmp_path),
+            "PATH": str(Path(sys.executable).parent),
+            "PYTHONPATH": str(ROOT),
+        }
+        done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def read_connection(text: str) -> Settings:
+    """Read a connection in one of Airflow's forms, as the hook would."""
+    read = Connection.from_json if text.lstrip().startswith("{") else Connection.from_uri
+    connection = read(text, "canfar_default")
+    assert connection.conn_type == "canfar"
+    return Settings.from_fields(
+        host=connection.host,
+        port=connection.port,
+        schema=connection.schema,
+        login=connection.login,
+        password=connection.password,
+        extra=connection.extra_dejson,
+    )
+
+
+@of("json")
+def test_json_is_an_airflow_connection(block: Block) -> None:
+    assert read_connection(block.code).credential.name
+
+
+@of("console")
+def test_commands_are_ones_that_there_are(block: Block) -> None:
+    """Each make target exists, each module can be run, each connection can be read."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = [line[2:] for line in block.code.splitlines() if line.startswith("$ ")]
+    assert commands
+    for command in commands:
+        match shlex.split(command, comments=True):
+            case ["make", *wanted]:
+                assert set(wanted) <= targets, command
+            case ["export", assignment]:
+                name, _, value = assignment.partition("=")
+                assert name == "AIRFLOW_CONN_CANFAR_DEFAULT"
+                assert isinstance(read_connection(value).credential, Token)
+            case ["airflow", "connections", "add", "canfar_default", "--conn-json", value]:
+                assert isinstance(read_connection(value).credential, Token)
+            case ["python", "-m", module, *_]:
+                subprocess.run([sys.executable, "-m", module, "--help"], check=True, capture_output=True)
+            case _:
+                pytest.fail(f"nothing here knows how to check {command!r}")
+
+
+def test_the_first_screen_has_a_sentence_a_picture_a_dag_and_two_commands() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:40])
+    assert "](docs/images/" in first_screen
+    assert "with DAG(" in first_screen
+    assert "$ make demo\n$ make test" in first_screen
+
+
+def test_each_picture_is_there() -> None:
+    for page in PAGES:
+        for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / target).is_file(), f"{page.name} shows {target}"

@@ -1,0 +1,85 @@
+"""The fixtures that DAG authors use, in a pytest of its own that has them as a plugin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from airflow_provider_canfar.testing import Emulator, running_emulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEST_OF_AN_AUTHOR = """
+import json, os
+import httpx
+
+def test_the_connection_leads_to_the_emulator(canfar_connection, canfar_emulator):
+    assert canfar_connection == "canfar_default"
+    connection = json.loads(os.environ["AIRFLOW_CONN_CANFAR_DEFAULT"])
+    assert connection == canfar_emulator.connection
+    headers = {"Authorization": f"Bearer {connection['password']}"}
+    assert httpx.get(f"{connection['host']}/session", headers=headers, trust_env=False).json() == []
+
+def test_each_test_has_its_own(canfar_emulator):
+    assert canfar_emulator.requests() == {}
+    assert "AIRFLOW_CONN_CANFAR_DEFAULT" not in os.environ
+"""
+
+
+def test_an_authors_test_gets_an_emulator_and_a_connection_to_it(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(TEST_OF_AN_AUTHOR)
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("AIRFLOW_CONN_CANFAR_DEFAULT", None)
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "airflow_provider_canfar.testing", str(tmp_path)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_the_plugin_loads_nothing_of_the_emulator_before_it_is_asked_for() -> None:
+    """It is loaded in every pytest run, also where the extra is not installed."""
+    looks = (
+        "import sys, airflow_provider_canfar.testing; "
+        "print([name for name in ('airflow', 'httpx', 'starlette', 'yaml') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def test_an_emulator_is_gone_when_its_block_is_left() -> None:
+    with running_emulator(token="mine", retention=20) as emulator:
+        assert emulator.token == "mine"
+        assert emulator.record() == emulator.live() == []
+        url = emulator.url
+    with pytest.raises(httpx.ConnectError):
+        Emulator(url, "mine").record()
+
+
+def test_several_emulators_know_nothing_of_one_another() -> None:
+    with running_emulator() as one, running_emulator() as other:
+        one.faults(busy={})
+        headers = {"Authorization": "Bearer token"}
+        answers = [
+            httpx.get(f"{each.url}/session", headers=headers, trust_env=False) for each in (one, other)
+        ]
+        assert [answer.status_code for answer in answers] == [503, 200]
+        assert (one.requests(), other.requests()) == ({"GET /session": 1}, {"GET /session": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "error"), [({"retention": -1}, ValueError), ({"colour": "red"}, TypeError)]
+)
+def test_an_option_that_there_is_not_is_said(options: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"retention|colour"), running_emulator(**options):
+        pass

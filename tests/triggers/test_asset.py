@@ -1,0 +1,239 @@
+"""The trigger that starts DAGs, on the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetWatcher
+
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.testing import CONNECTION_VARIABLE
+from airflow_provider_canfar.triggers import asset
+from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
+from dev.waiting import until
+from tests.on_emulator import launch, shown, stored, wait_until
+
+if TYPE_CHECKING:
+    import pytest
+    from airflow.triggers.base import TriggerEvent
+
+    from airflow_provider_canfar.testing import Emulator
+
+
+class FakeStore:
+    """Keeps values as Airflow's asset state store does: as JSON."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.rows[key]) if key in self.rows else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.rows[key] = json.dumps(value)
+
+
+class BrokenStore:
+    """Fails, as Airflow's does for a trigger of two assets."""
+
+    async def aget(self, key: str) -> Any:
+        raise ValueError("Task has 2 concrete inlets and outlets")
+
+    async def aset(self, key: str, value: Any) -> None:
+        raise ValueError("Task has 2 concrete inlets and outlets")
+
+
+def watcher(store: Any = None, **settings: Any) -> CanfarSessionEventTrigger:
+    """Make a trigger as the triggerer does, with the asset's store."""
+    trigger = stored(CanfarSessionEventTrigger(poll_interval=0.2, **settings))
+    assert isinstance(trigger, CanfarSessionEventTrigger)
+    trigger.asset_state_store = store
+    return trigger
+
+
+async def looked_again(platform: Emulator, times: int = 3) -> None:
+    """Wait until a look that began after now has been judged: the next one has begun."""
+
+    def lists() -> int:
+        return sum(times for what, times in platform.requests().items() if what.startswith("GET /session"))
+
+    before = await asyncio.to_thread(lists)
+    await asyncio.to_thread(
+        until, lambda: lists() >= before + times, for_what="two looks", seconds=30, every=0.1
+    )
+
+
+async def fired(
+    platform: Emulator,
+    trigger: CanfarSessionEventTrigger,
+    *happenings: Callable[[], Any],
+    events: int = 1,
+) -> list[dict[str, Any]]:
+    """Run a watcher, let things happen once it looks, and return the payloads of its first events."""
+    stream: AsyncIterator[TriggerEvent] = trigger.run()
+    looking = asyncio.ensure_future(anext(stream))
+    if happenings:
+        await looked_again(platform)
+    for happening in happenings:
+        await asyncio.to_thread(happening)
+    payloads = [(await asyncio.wait_for(looking, timeout=30)).payload]
+    while len(payloads) < events:
+        payloads += [(await asyncio.wait_for(anext(stream), timeout=30)).payload]
+    # It remembers what it has fired when it goes on.
+    going_on = asyncio.ensure_future(anext(stream))
+    await looked_again(platform)
+    assert not going_on.done()
+    going_on.cancel()
+    await asyncio.gather(going_on, return_exceptions=True)
+    return json.loads(json.dumps(payloads))  # type: ignore[no-any-return]  # as Airflow stores them
+
+
+async def test_the_end_of_a_session_fires(platform: Emulator) -> None:
+    (payload,) = await fired(
+        platform,
+        watcher(prefix="survey-"),
+        lambda: launch("other", "true"),
+        lambda: launch("survey-1", "true"),
+    )
+    assert (payload["name"], payload["kind"], payload["status"]) == ("survey-1", "headless", "Completed")
+    assert payload["session_id"] == platform.record()[-1]["id"]
+
+
+async def test_an_end_fires_once(platform: Emulator) -> None:
+    payloads = await fired(
+        platform,
+        watcher(prefix="survey-"),
+        lambda: launch("survey-1", "true"),
+        lambda: launch("survey-2", "sleep", "1"),
+        events=2,
+    )
+    assert [payload["name"] for payload in payloads] == ["survey-1", "survey-2"]
+
+
+async def test_a_notebook_ends_by_being_destroyed(platform: Emulator) -> None:
+    session_id = await asyncio.to_thread(launch, "a-notebook", kind="notebook")
+    (payload,) = await fired(platform, watcher(kind="notebook"), lambda: CanfarHook().destroy(session_id))
+    assert (payload["session_id"], payload["status"]) == (session_id, "Gone")
+
+
+async def test_what_had_ended_before_the_first_look_does_not_fire(platform: Emulator) -> None:
+    session_id = await asyncio.to_thread(launch, "survey-1", "true")
+    await asyncio.to_thread(wait_until, session_id, "Completed")
+    (payload,) = await fired(platform, watcher(prefix="survey-"), lambda: launch("survey-2", "true"))
+    assert payload["name"] == "survey-2"
+
+
+async def test_only_ends_that_are_asked_for_fire(platform: Emulator) -> None:
+    (payload,) = await fired(
+        platform,
+        watcher(prefix="survey-", status="Failed"),
+        lambda: launch("survey-1", "true"),
+        lambda: launch("survey-2", "false"),
+    )
+    assert payload["name"] == "survey-2"
+
+
+async def test_a_batch_fires_once_when_all_of_it_has_ended(platform: Emulator) -> None:
+    (payload,) = await fired(
+        platform,
+        watcher(prefix="survey-", together=True),
+        lambda: launch("survey-1", "sleep", "1.5"),
+        lambda: launch("survey-2", "true"),
+        lambda: launch("survey-3", "false"),
+    )
+    ends = {row["name"]: row["status"] for row in payload["sessions"]}
+    assert ends == {"survey-1": "Completed", "survey-2": "Completed", "survey-3": "Failed"}
+
+
+async def test_what_ended_while_no_triggerer_ran_fires_where_airflow_remembers(platform: Emulator) -> None:
+    store = FakeStore()
+    await fired(platform, watcher(store, prefix="survey-"), lambda: launch("survey-1", "true"))
+    session_id = await asyncio.to_thread(launch, "survey-2", "true")
+    await asyncio.to_thread(wait_until, session_id, "Completed")
+    (payload,) = await fired(platform, watcher(store, prefix="survey-"))
+    assert payload["name"] == "survey-2"
+
+
+async def test_what_was_alive_and_is_gone_after_a_restart_fires_where_airflow_remembers(
+    platform: Emulator,
+) -> None:
+    store = FakeStore()
+    session_id = await asyncio.to_thread(launch, "a-notebook", kind="notebook")
+    await fired(platform, watcher(store, regex="notebook|survey"), lambda: launch("survey-1", "true"))
+    await asyncio.to_thread(CanfarHook().destroy, session_id)
+    (payload,) = await fired(platform, watcher(store, regex="notebook|survey"))
+    assert (payload["session_id"], payload["status"]) == (session_id, "Gone")
+
+
+async def test_a_store_that_fails_stops_nothing(platform: Emulator) -> None:
+    payloads = await fired(
+        platform, watcher(BrokenStore(), prefix="survey-"), lambda: launch("survey-1", "true")
+    )
+    assert len(payloads) == 1
+
+
+async def test_an_outage_is_waited_out(platform: Emulator) -> None:
+    payloads = await fired(
+        platform,
+        watcher(prefix="survey-"),
+        lambda: launch("survey-1", "true"),
+        lambda: platform.faults(outage={"mode": "busy", "retry_after": 0}),
+        lambda: asyncio.run(looked_again(platform, 1)),
+        platform.no_faults,
+    )
+    assert len(payloads) == 1
+
+
+async def test_a_refused_credential_is_tried_again_with_what_the_connection_says_then(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asset, "TRY_AGAIN_AFTER", 0.3)
+    stale = json.dumps(platform.connection | {"password": "stale"})
+    monkeypatch.setenv(CONNECTION_VARIABLE, stale)
+
+    def mend() -> None:
+        monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(platform.connection))
+
+    with shown() as lines:
+        trigger = watcher(prefix="survey-")
+        looking = asyncio.ensure_future(anext(trigger.run()))
+        await looked_again(platform)
+        mend()
+        await looked_again(platform)
+        await asyncio.to_thread(launch, "survey-1", "true")
+        payload = (await asyncio.wait_for(looking, timeout=30)).payload
+    assert payload["name"] == "survey-1"
+    assert any(line.startswith("No session is watched; it is tried again") for line in lines)
+
+
+async def test_what_chooses_no_session_is_told_and_fires_nothing(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asset, "TRY_AGAIN_AFTER", 0.1)
+    told = asyncio.Event()
+    trigger = watcher()
+    monkeypatch.setattr(trigger, "_tell", lambda line: told.set() if "No session is chosen" in line else None)
+    looking = asyncio.ensure_future(anext(trigger.run()))
+    await asyncio.wait_for(told.wait(), timeout=30)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert platform.requests() == {}
+
+
+def test_an_asset_takes_it_as_its_watcher() -> None:
+    ended = Asset(
+        "survey_ended",
+        watchers=[AssetWatcher(name="survey", trigger=CanfarSessionEventTrigger(prefix="survey-"))],
+    )
+    assert ended.watchers[0].trigger.serialize()[1]["prefix"] == "survey-"
+
+
+def test_airflow_tells_two_watchers_apart_and_knows_one_again() -> None:
+    def fingerprint(**settings: Any) -> int:
+        return CanfarSessionEventTrigger.hash(*CanfarSessionEventTrigger(**settings).serialize())
+
+    assert fingerprint(prefix="a") == fingerprint(prefix="a", status=["Completed", "Failed", "Gone"])
+    assert fingerprint(prefix="a") != fingerprint(prefix="b")

@@ -1,0 +1,88 @@
+"""What Airflow stores of a trigger, and what a triggerer makes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.serde import deserialize, serialize
+from airflow.serialization.serialized_objects import BaseSerialization
+
+from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.interactive import InteractiveWaiting
+from airflow_provider_canfar.lookout import Lookout, Wish
+from airflow_provider_canfar.skaha.selection import Selection
+from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
+from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
+from airflow_provider_canfar.triggers.sensing import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
+from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
+from airflow_provider_canfar.vigil import Waiting
+from tests.on_emulator import stored
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+TASK = TaskInstanceId("survey", "manual__2026", "stars", 3).to_json()
+SESSIONS = {"k3v9x2qa": "stars-k3v5x2qamd-0-1-1"}
+WISH = Wish(Selection(prefix="survey-", kinds=("headless",)), ("Completed", "Gone"), 3, ("Failed",))
+
+TRIGGERS: list[BaseTrigger] = [
+    CanfarSessionTrigger(
+        canfar_conn_id="canfar_test",
+        waiting=Waiting("k3v5x2qamd", SESSIONS, deadline=1.8e9, start_by={"k3v9x2qa": 1.8e9}).to_json(),
+        poll_interval=7.0,
+        task=TASK,
+        kill_sessions=False,
+    ),
+    CanfarInteractiveTrigger(
+        canfar_conn_id="canfar_test",
+        waiting=InteractiveWaiting("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
+        task=TASK,
+    ),
+    CanfarSessionSensorTrigger(
+        canfar_conn_id="canfar_test", wish=WISH.to_json(), memory=Lookout(WISH).to_json(), deadline=1.8e9
+    ),
+    CanfarResourceSensorTrigger(wish={"cores": 8.0, "ram": 0.0}, poll_interval=60.0),
+    CanfarSessionEventTrigger(
+        regex="^survey", kind=("headless", "notebook"), status=("Completed",), together=True
+    ),
+]
+
+IDS = [type(trigger).__name__ for trigger in TRIGGERS]
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
+def test_a_trigger_survives_being_stored(trigger: BaseTrigger) -> None:
+    """As Airflow does from 3.2 on: its arguments go through airflow.sdk.serde and JSON."""
+    again = stored(trigger)
+    assert again.serialize() == trigger.serialize()
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
+def test_a_trigger_survives_being_stored_by_airflow_3_1(trigger: BaseTrigger) -> None:
+    _, kwargs = trigger.serialize()
+    assert BaseSerialization.deserialize(BaseSerialization.serialize(kwargs)) == kwargs
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
+def test_what_is_stored_is_plain_json(trigger: BaseTrigger) -> None:
+    """So that no class has to be found, and allowed, where it is read."""
+    _, kwargs = trigger.serialize()
+    assert serialize(kwargs) == kwargs
+    assert json.loads(json.dumps(kwargs)) == deserialize(serialize(kwargs))
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"added_later": 1, "and": {"more": [2]}}])
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
+def test_arguments_of_another_release_do_not_stop_the_triggerer(
+    trigger: BaseTrigger, kwargs: dict[str, Any]
+) -> None:
+    """A row outlives an upgrade, and what a trigger's __init__ raises takes the triggerer down."""
+    assert type(trigger)(**kwargs).serialize()
+
+
+def test_what_is_waited_for_comes_back_from_json() -> None:
+    waiting = InteractiveWaiting("k3v5x2qamd", SESSIONS, again_at=1.8e9, fewer_than=3, page_must_answer=True)
+    assert InteractiveWaiting.from_json(waiting.to_json() | {"added_later": 1}) == waiting
+    assert Wish.from_json(WISH.to_json()) == WISH
