@@ -15,7 +15,7 @@ OLDEST := --exclude-newer 2025-10-05 --exclude-newer-package apache-airflow-prov
 	hypothesis jsonschema pytest pytest-asyncio pytest-timeout trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 
-.PHONY: help setup setup-demo demo up test long reliability oldest check bench
+.PHONY: help setup setup-demo demo up test long browser reliability oldest check bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -34,6 +34,10 @@ test: setup ## run all tests but the long ones, on a real Airflow too
 
 long: setup ## run every example and every building block on a real Airflow; 10 minutes
 	$(PYTHON) -m pytest -m long tests/e2e
+
+browser: setup ## click through Airflow's pages and the emulator's in a headless Chromium
+	$(UV) sync --quiet --locked --inexact --extra emulator --group browser
+	$(PYTHON) -m pytest tests/browser
 
 reliability: setup ## kill workers and triggerers, lose answers, and see that each replica runs once; 15 minutes
 	$(PYTHON) -m pytest tests/reliability
