@@ -5,7 +5,19 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TARGETS = "help setup demo up test long browser reliability oldest check bench".split()
+TARGETS = [
+    "help",
+    "setup",
+    "demo",
+    "up",
+    "test",
+    "long",
+    "browser",
+    "reliability",
+    "oldest",
+    "check",
+    "bench",
+]
 
 
 def test_make_by_itself_lists_every_target() -> None:
