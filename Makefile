@@ -32,8 +32,8 @@ up: setup-demo ## the same, and leave Airflow running, with its pages and no log
 test: setup ## run all tests but the long ones, on a real Airflow too
 	$(PYTHON) -m pytest -n auto --dist loadgroup -m "not long"
 
-long: setup ## run every example and every building block on a real Airflow; 10 minutes
-	$(PYTHON) -m pytest -m long tests/e2e
+long: setup ## run the demo, every example and every building block on a real Airflow; 15 minutes
+	$(PYTHON) -m pytest -m long
 
 browser: setup ## click through Airflow's pages and the emulator's in a headless Chromium
 	$(UV) sync --quiet --locked --inexact --extra emulator --group browser

@@ -10,6 +10,8 @@ settings.register_profile("canfar", deadline=None)
 settings.load_profile("canfar")
 
 
+# Before pytest-xdist looks at the marks: it does so in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests on a real Airflow together: one worker of pytest-xdist starts it, once."""
     for item in items:

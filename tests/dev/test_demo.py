@@ -137,6 +137,7 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[Show]:
 
 
 @pytest.mark.airflow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_it_shows_the_stars_and_stays_until_ctrl_c(tmp_path: Path) -> None:
     """``make up``: the same as ``make demo``, but for the end."""
@@ -153,6 +154,7 @@ def test_it_shows_the_stars_and_stays_until_ctrl_c(tmp_path: Path) -> None:
 
 
 @pytest.mark.airflow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_ctrl_c_in_the_middle_leaves_nothing_neither_here_nor_on_the_platform(tmp_path: Path) -> None:
     """The platform is somebody else's, and stays up."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dev.airflow_rest import AirflowRest
     from dev.local_airflow import LocalAirflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
