@@ -18,7 +18,10 @@ From a request to a process::
         snakeyaml, job  the server's YAML library, and the Job that it reads
         kubectl         what kubectl makes of that, and what the API server refuses of it
         kubelet         $(NAME)
+      credential        a bearer token, or the cookie of a browser
       refusal, answers  no, and yes
+      browser, connect  what a person meets: the page at ``/``, and interactive sessions
+      overview, assets  what the page shows, and the files of which it is made
     platform            every session of one emulator: create, list, delete, renew
       sessions, shown   one session, and how the service shows it
       lives             what brings a session from the queue to its end

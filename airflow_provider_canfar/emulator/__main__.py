@@ -24,7 +24,8 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_canfar.emulator",
         description="Emulates the CANFAR Science Platform: its v1 API, with headless sessions as processes "
-        "of yours. Who has the token can run any program as you, so it listens on loopback by default.",
+        "of yours, and a page that shows them. Who has the token can run any program as you, so it listens "
+        "on loopback by default.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s); another needs a token")
@@ -117,7 +118,8 @@ async def _run(server: EmulatorServer, options: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
 
     def announce() -> None:
-        print(f"URL:   {server.url}\nToken: {options.token or Settings.token}", flush=True)
+        token = options.token or Settings.token
+        print(f"URL:   {server.url}\nToken: {token}\nPage:  {server.page_url}", flush=True)
         if options.port_file:
             fresh = options.port_file.with_suffix(".new")
             fresh.write_text(f"{server.port}\n", encoding="ascii")

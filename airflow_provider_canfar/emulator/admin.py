@@ -1,18 +1,22 @@
 """The emulator's own endpoints: what happened, what shall go wrong, and how fast things go.
 
-None of it is part of the platform. All of it takes the token that the emulator was started with.
+None of it is part of the platform. All of it takes the token that the emulator was started with, and no fault
+strikes it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider_canfar.emulator.credential import authorization
+from airflow_provider_canfar.emulator.overview import as_line, as_opened
 from airflow_provider_canfar.emulator.refusal import Refusal, bad_request
-from airflow_provider_canfar.emulator.shown import as_recorded
+from airflow_provider_canfar.emulator.shown import as_recorded, base_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +33,8 @@ class Admin:
 
     ==============================================  =========================================================
     ``GET /emulator/sessions``                      every session ever created, oldest first
+    ``GET /emulator/sessions/{id}``                 one of them, with its events and the end of its log
+    ``GET /emulator/overview``                      what the page shows: a line for each, and the faults
     ``POST /emulator/sessions/{id}/vanish``         the platform forgets it at once
     ``POST /emulator/sessions/{id}/preempt``        Running becomes Pending, and it starts from scratch
     ``GET``, ``DELETE /emulator/requests``          how often each call was made; begin again at zero
@@ -57,7 +63,9 @@ class Admin:
         """Return the routes."""
         return [
             self._route("/emulator/sessions", GET=self._sessions),
+            self._route("/emulator/sessions/{id}", GET=self._session),
             self._route("/emulator/sessions/{id}/{what}", POST=self._happen),
+            self._route("/emulator/overview", GET=self._overview),
             self._route("/emulator/requests", GET=self._requests, DELETE=self._forget_requests),
             self._route(
                 "/emulator/faults", GET=self._show_faults, PUT=self._switch_on, DELETE=self._switch_off
@@ -69,7 +77,7 @@ class Admin:
     def _route(self, path: str, **answers: Callable[[Request], Awaitable[Any]]) -> Route:
         async def endpoint(request: Request) -> Response:
             try:
-                if request.headers.get("authorization") != f"Bearer {self._platform.settings.token}":
+                if authorization(request) != f"Bearer {self._platform.settings.token}":
                     raise Refusal(401, "the emulator's own endpoints want the token it was started with")
                 return JSONResponse(await answers[request.method](request))
             except ValueError as error:
@@ -81,6 +89,19 @@ class Admin:
 
     async def _sessions(self, request: Request) -> list[dict[str, Any]]:
         return [as_recorded(session) for session in self._platform.every_session()]
+
+    async def _session(self, request: Request) -> dict[str, Any]:
+        session = self._platform.recorded(request.path_params["id"])
+        return await asyncio.to_thread(as_opened, session, base_url(request))
+
+    async def _overview(self, request: Request) -> dict[str, Any]:
+        root = base_url(request)
+        return {
+            "user": self._platform.settings.user,
+            "now": self._platform.now(),
+            "sessions": [as_line(session, root) for session in self._platform.every_session()],
+            "faults": self._faults.as_json(),
+        }
 
     async def _happen(self, request: Request) -> dict[str, Any]:
         session_id, what = request.path_params["id"], request.path_params["what"]

@@ -14,13 +14,16 @@ from starlette.routing import Route
 
 from airflow_provider_canfar.emulator import documents, server_rules
 from airflow_provider_canfar.emulator.answers import as_json, plain, refused, xml
+from airflow_provider_canfar.emulator.browser import Browser, to_login
 from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.emulator.connect import Connect
+from airflow_provider_canfar.emulator.credential import authorization, is_stranger_with_a_browser
 from airflow_provider_canfar.emulator.java import JavaError
 from airflow_provider_canfar.emulator.kubectl import JobRefusedError, PostedContainer, check_hostname
 from airflow_provider_canfar.emulator.parameters import Parameters, check_head, read_parameters
 from airflow_provider_canfar.emulator.refusal import Refusal, bad_request, job_not_found, not_found
 from airflow_provider_canfar.emulator.sessions import DESKTOP_APP, HEADLESS, KINDS, Asked, Session
-from airflow_provider_canfar.emulator.shown import as_shown, as_shown_to_all
+from airflow_provider_canfar.emulator.shown import as_shown, as_shown_to_all, base_url
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.accounts import Accounts
@@ -75,7 +78,12 @@ class Service:
     async def _answer(self, answer: Answer, request: Request) -> Response:
         check_head(request)
         login = f"{base_url(request)}/ac/login"
-        user = self._accounts.identify(request.headers.get("authorization"), login)
+        try:
+            user = self._accounts.identify(authorization(request), login)
+        except Refusal:
+            if is_stranger_with_a_browser(request, self._platform.settings.token):
+                return to_login(request)
+            raise
         response = await answer(request, await read_parameters(request))
         response.headers["X-VO-Authenticated"] = user
         return response
@@ -217,15 +225,11 @@ class Service:
 
 
 def application(platform: Platform, accounts: Accounts, admin: Admin) -> Starlette:
-    """Return the application: the platform's API, and the emulator's own under ``/emulator``."""
-    app = Starlette(routes=[*Service(platform, accounts).routes(), *admin.routes()])
+    """Return the application: the platform's API and sessions, and the emulator's own page and endpoints."""
+    parts = (Service(platform, accounts), Connect(platform), Browser(platform.settings.token), admin)
+    app = Starlette(routes=[route for part in parts for route in part.routes()])
     app.router.redirect_slashes = False
     return app
-
-
-def base_url(request: Request) -> str:
-    """Return where the emulator answers, as the caller calls it."""
-    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def _is_asked_for(session: Session, kind: str | None, status: str | None) -> bool:

@@ -24,7 +24,7 @@ LOOK_EVERY = 0.05
 
 
 class FaultInjection:
-    """The application with the faults in front of it; the emulator's own endpoints never fail.
+    """The application with the faults in front of it; the emulator's own page and endpoints never fail.
 
     :param app: what answers when nothing goes wrong.
     :param faults: what goes wrong.
@@ -42,7 +42,7 @@ class FaultInjection:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or fail to."""
-        if scope["type"] != "http" or scope["path"].startswith("/emulator"):
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/emulator"):
             await self._app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]

@@ -88,6 +88,16 @@ class Platform:
         session = self._sessions.get(session_id)
         return session if session and self._is_remembered(session) else None
 
+    def recorded(self, session_id: str) -> Session:
+        """Return one session, whether the platform still remembers it or not.
+
+        :raises Refusal: 404 when there never was one.
+        """
+        for session in self.every_session():
+            if session.id == session_id:
+                return session
+        raise not_found(f"there has never been a session {session_id}")
+
     def expect(self, session_id: str) -> Session:
         """Return one session.
 
@@ -97,6 +107,10 @@ class Platform:
         if session is None:
             raise not_found(f"session {session_id} not found")
         return session
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970, by the clock that its sessions go by."""
+        return self._clock()
 
     def stats(self) -> dict[str, object]:
         """Return ``view=stats``: a cluster that is as large as this one pretends."""

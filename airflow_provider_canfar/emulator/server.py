@@ -42,7 +42,8 @@ class EmulatorServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/skaha/v1"
+        self.page_url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        self.url = f"{self.page_url}skaha/v1"
         self._settings = settings
         self._dials = dials
         self._host = host

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.emulator.sessions import State
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from airflow_provider_canfar.emulator.sessions import Session
 
 GB_IN_A_GIB = 1.073741824
@@ -87,6 +89,11 @@ def as_recorded(session: Session) -> dict[str, Any]:
         "live": session.is_live,
         "folder": str(session.folder),
     }
+
+
+def base_url(request: Request) -> str:
+    """Return where the emulator answers, as the caller calls it."""
+    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def connect_url(session: Session, base_url: str) -> str:

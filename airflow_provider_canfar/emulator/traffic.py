@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 SESSION_ID = re.compile(r"(?<=/session/)[^/]+")
+CONNECT_URL = re.compile(r"(?<=^/session/)([^/]+)/[^/]+.*")
 VIEW = re.compile(rb"(?:^|&)(view=\w+)")
 
 
@@ -18,10 +19,14 @@ class Traffic:
     def count(self, method: str, path: str, query: bytes) -> None:
         """Count one request, answered or not.
 
-        :param path: the whole path; a session's id becomes ``{id}``, and the API's root is left out.
+        :param path: the whole path; a session's id becomes ``{id}``, and the API's root is left out. Of a
+            connect URL remains ``/session/notebook/{id}``.
         :param query: only its view is kept.
         """
-        shape = SESSION_ID.sub("{id}", path.removeprefix("/skaha/v1"))
+        if path.startswith("/skaha/v1"):
+            shape = SESSION_ID.sub("{id}", path.removeprefix("/skaha/v1"))
+        else:
+            shape = CONNECT_URL.sub(r"\1/{id}", path)
         view = VIEW.search(query)
         self._counts[f"{method} {shape}{'?' + view[1].decode() if view else ''}"] += 1
 
