@@ -70,10 +70,10 @@ class FunctionSource:
             line=first,
             annotations=bool(code.co_flags & __future__.annotations.compiler_flag),
         )
-        source._check_defaults()
+        source._check_defaults(plain)
         return source
 
-    def _check_defaults(self) -> None:
+    def _check_defaults(self, function: FunctionType) -> None:
         """Refuse defaults that only the file around can make: they are made anew, in the image."""
         block = f"if True:\n{self.text}" if self.text[:1].isspace() else self.text
         statement = ast.parse(block).body[0]
@@ -83,8 +83,9 @@ class FunctionSource:
             raise SpecError(f"What is in {self.file} at line {self.line} is not the function {self.name}().")
         arguments = statement.args
         defaults = [*arguments.defaults, *(one for one in arguments.kw_defaults if one is not None)]
-        used = {node.id for one in defaults for node in ast.walk(one) if isinstance(node, ast.Name)}
-        _refuse(self.name, sorted(used - set(dir(builtins))), "in its parameters' defaults, from its file")
+        together = ast.fix_missing_locations(ast.Expression(ast.Tuple(defaults, ast.Load())))
+        missing = _missing(compile(together, self.file, "eval"), function)
+        _refuse(self.name, missing, "in its parameters' defaults, from its file")
 
 
 def check(function: Any) -> FunctionType:
@@ -110,17 +111,25 @@ def check(function: Any) -> FunctionType:
             f"{name}() is asynchronous, and nothing in the image awaits it. Make it a plain function, "
             "and let it call asyncio.run()."
         )
+    if inspect.isgeneratorfunction(function):
+        raise SpecError(
+            f"{name}() yields what it finds, and nothing in the image asks for it. Let it return a list."
+        )
     # Its own name is a variable of what is around it; in the image it is defined as well.
     enclosed = [variable for variable in code.co_freevars if variable != code.co_name]
     _refuse(name, enclosed, "from the function around it")
-    of_the_file = [variable for variable in _globals_of(code) if not _is_there(variable, function)]
-    _refuse(name, of_the_file, "from its file")
+    _refuse(name, _missing(code, function), "from its file")
     return function
 
 
 def _refuse(function: str, names: list[str], where: str) -> None:
     if names:
         raise SpecError(f"{function}() uses {', '.join(names)} {where}. {_WAY_OUT}")
+
+
+def _missing(code: CodeType, function: FunctionType) -> list[str]:
+    """Return the names of a function's file that code of the function would miss in the image."""
+    return [name for name in _globals_of(code) if not _is_there(name, function)]
 
 
 def _is_there(name: str, function: FunctionType) -> bool:
@@ -141,6 +150,8 @@ def _globals_of(code: CodeType) -> list[str]:
     for each in _codes(code):
         names = [(one.opname, str(one.argval)) for one in dis.get_instructions(each)]
         own = {name for operation, name in names if operation == "STORE_NAME"}
+        if any(operation == "SETUP_ANNOTATIONS" for operation, _ in names):
+            own.add("__annotations__")  # A class makes it for its own attributes.
         for operation, name in names:
             if operation == "STORE_GLOBAL":
                 made.add(name)

@@ -15,9 +15,11 @@ from airflow_provider_canfar.replicas import chunk, stripe
 from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     REPLICA_ID = 1  # What a function finds in the image.
 
-THRESHOLD = 5.0
+THRESHOLD: float = 5.0
 sorted = functools.partial(sorted, reverse=True)  # noqa: A001 - what a DAG file may do
 
 
@@ -64,8 +66,27 @@ def has_a_default_of_its_file(value: float, *, threshold: float = THRESHOLD) -> 
     return value > threshold
 
 
+def has_a_default_of_a_builtin_that_its_file_has_replaced(
+    values: Any = sorted([1, 2]),  # noqa: B008 - people do
+) -> Any:
+    return values
+
+
+def has_defaults_that_any_file_can_make(
+    values: Any = (1, -2.5, None, {"a": float}),
+    *,
+    key: Any = lambda value: -value,
+    more: Any = [2 * number for number in range(3)],  # noqa: B006 - people do
+) -> Any:
+    return values, key, more
+
+
 async def is_asynchronous() -> int:
     return 1
+
+
+def is_a_generator() -> Iterator[int]:
+    yield 1
 
 
 @functools.lru_cache
@@ -87,6 +108,7 @@ def uses_what_is_there(items: list[float]) -> Any:
         """A class of its own."""
 
         count = 0
+        band: str
 
         def brightness(self) -> float:
             return max(math.sqrt(item) for item in items)
@@ -110,6 +132,7 @@ def uses_what_is_there(items: list[float]) -> Any:
         (uses_its_file, "uses __file__ from its file"),
         (uses_what_there_is_nowhere, "uses measure from its file"),
         (is_asynchronous, "is_asynchronous() is asynchronous, and nothing in the image awaits it"),
+        (is_a_generator, "is_a_generator() yields what it finds, and nothing in the image asks for it"),
         (is_cached, "is of type _lru_cache_wrapper, whose source cannot be sent"),
         (is_wrapped, "uses_a_constant() has a decorator below Airflow's own, which is not in the image"),
         (lambda: 1, "A lambda cannot be sent"),
@@ -158,6 +181,13 @@ def test_a_default_that_only_its_file_can_make_is_refused_by_name() -> None:
     """Its value is known here, but the image makes it anew."""
     with pytest.raises(SpecError, match="uses THRESHOLD in its parameters' defaults, from its file"):
         FunctionSource.of(has_a_default_of_its_file)
+    with pytest.raises(SpecError, match="uses sorted in its parameters' defaults, from its file"):
+        FunctionSource.of(has_a_default_of_a_builtin_that_its_file_has_replaced)
+
+
+def test_a_default_may_have_variables_of_its_own() -> None:
+    """Those of a lambda and of a comprehension are nobody else's."""
+    assert FunctionSource.of(has_defaults_that_any_file_can_make).name
 
 
 def test_the_source_is_as_it_stands_in_its_file() -> None:
