@@ -25,8 +25,8 @@ import os
 import sys
 import traceback
 import types
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 #: How a line of a result begins.
 MARK = "canfar-result"
@@ -45,6 +45,9 @@ MAX_DEPTH = 100
 #: Bits of a whole number, about 4,000 digits; Python by itself reads no more than 4,300.
 MAX_BITS = 13_000
 
+# What arrays, times and paths have, and what JSON has a form for.
+_STAND_INS = (("tolist", "its tolist()"), ("isoformat", "its isoformat()"), ("__fspath__", "its str()"))
+
 
 def main(words: list[str]) -> None:
     """Call the function that the words of the command line describe, and write down its result.
@@ -53,9 +56,11 @@ def main(words: list[str]) -> None:
     of ``sys.exit`` has its own.
     """
     call = json.loads("".join(words))
+    del sys.argv[1:]  # Many a library looks for its own options there.
     token = f"{call['token']}-{_number('REPLICA_ID')}-{_number('REPLICA_COUNT')}"
     process = os.getpid()
-    stdout = os.dup(1)  # Whatever becomes of it, through the function or what that calls.
+    # Whatever becomes of them, through the function or what that calls.
+    stdout, stderr = os.dup(1), os.dup(2)
     _let_output_through()
     try:
         function = _define(call)
@@ -63,21 +68,22 @@ def main(words: list[str]) -> None:
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever it is, its author shall see it
-        _show(error, call["file"])
-        sys.exit(1)
+        _leave(stderr, _traceback(error, call["file"]))
     if os.getpid() != process:
         return  # A fork of the function's that came back as well: the result is its parent's to tell.
     try:
         text = json.dumps(plain(result, "its result"), allow_nan=False)
     except ValueError as fault:
-        sys.exit(f"{call['name']}() returned what cannot come back: {fault}.")
+        _leave(stderr, f"{call['name']}() returned what cannot come back: {fault}.\n")
     if len(text) > MAX_RESULT_BYTES:
-        sys.exit(
+        _leave(
+            stderr,
             f"{call['name']}() returned {len(text):,} bytes of JSON, and {MAX_RESULT_BYTES:,} can come back. "
-            "Let it write them to a file below /arc, and return the file's path."
+            "Let it write them to a file below /arc, and return the file's path.\n",
         )
     _flush()
-    _write(stdout, result_lines(token, text))
+    for line in result_lines(token, text):
+        _write(stdout, f"\n{line}\n")  # Somebody else's line may not have ended.
 
 
 def result_lines(token: str, text: str) -> list[str]:
@@ -125,7 +131,7 @@ def plain(value: object, where: str, depth: int = 0) -> object:
         return {key: plain(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [plain(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    hint = "; its tolist() may stand for it" if hasattr(value, "tolist") else ""
+    hint = next((f"; {words} may stand for it" for name, words in _STAND_INS if hasattr(value, name)), "")
     raise ValueError(f"{where} is of type {_type_of(value)}, which JSON has no form for{hint}")
 
 
@@ -199,15 +205,22 @@ def _compiled(
     return code
 
 
-def _show(error: BaseException, file: str) -> None:
-    """Print a traceback that begins with the function, as if nothing had called it."""
+def _traceback(error: BaseException, file: str) -> str:
+    """Return a traceback that begins with the function, as if nothing had called it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != file:
         trace = trace.tb_next
-    _flush()
-    traceback.print_exception(type(error), error, trace)
+    text = "".join(traceback.format_exception(type(error), error, trace))
     if isinstance(error, SyntaxError):
-        sys.stderr.write(f"{sys.executable} in this image is Python {sys.version.split()[0]}.\n")
+        text += f"{sys.executable} in this image is Python {sys.version.split()[0]}.\n"
+    return text
+
+
+def _leave(stderr: int, words: str) -> NoReturn:
+    """Say why there is no result, and end."""
+    _flush()
+    _write(stderr, words)
+    sys.exit(1)
 
 
 def _flush() -> None:
@@ -217,14 +230,12 @@ def _flush() -> None:
             stream.flush()
 
 
-def _write(descriptor: int, lines: Iterable[str]) -> None:
-    os.set_blocking(
-        descriptor, True
-    )  # A child may have left the pipe such that it takes no more than it can.
-    for line in lines:
-        data = f"\n{line}\n".encode("ascii")  # Somebody else's line may not have ended.
-        while data:
-            data = data[os.write(descriptor, data) :]
+def _write(descriptor: int, text: str) -> None:
+    # A child may have left the pipe such that it takes no more than it can.
+    os.set_blocking(descriptor, True)
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _number(variable: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -143,6 +145,10 @@ def test_a_result_in_the_middle_of_a_line_is_none() -> None:
         ({7: "a"}, "it has the key 7 of type int, and a key in JSON is a string"),
         ([{1, 2}], "it[0] is of type set, which JSON has no form for"),
         (b"bytes", "it is of type bytes"),
+        (
+            [date(2026, 3, 4)],
+            "it[0] is of type datetime.date, which JSON has no form for; its isoformat() may",
+        ),
         ([10**4200], "it[0] is a number of more than 4,000 digits"),
     ],
 )
@@ -150,6 +156,11 @@ def test_what_json_has_no_form_for_is_refused_by_its_place_and_type(value: objec
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - its words are what is looked at
         plain(value, "it")
     assert str(refusal.value).startswith(words)
+
+
+def test_a_path_may_stand_as_its_text() -> None:
+    with pytest.raises(ValueError, match=r"PurePosixPath, which JSON has no form for; its str\(\) may stand"):
+        plain(PurePosixPath("/arc"), "it")
 
 
 def test_what_contains_itself_is_refused() -> None:

@@ -117,6 +117,36 @@ def test_annotations_may_name_what_is_not_in_the_image(image: Image) -> None:
     assert image.call(measure, "/arc/a.fits").value == {"path": "/arc/a.fits", "names": None}
 
 
+def test_a_function_may_have_classes_of_its_own(image: Image) -> None:
+    def measure() -> list[Any]:
+        import pickle
+        from dataclasses import asdict, dataclass
+        from typing import NamedTuple
+
+        @dataclass
+        class Star:
+            flux: float
+            band: str = "r"
+
+        class Place(NamedTuple):
+            ra: float
+
+        return [asdict(Star(5.5)), Place(250.4), pickle.loads(pickle.dumps(measure)).__name__]  # noqa: S301
+
+    assert image.call(measure).value == [{"flux": 5.5, "band": "r"}, [250.4], "measure"]
+
+
+def test_a_function_finds_no_command_line_of_ours(image: Image) -> None:
+    """Many a library reads its options there, and takes what it does not know for a mistake."""
+
+    def options() -> dict[str, Any]:
+        import argparse
+
+        return vars(argparse.ArgumentParser().parse_args())
+
+    assert image.call(options).value == {}
+
+
 def test_a_module_in_the_folder_that_it_starts_in_is_not_taken_for_pythons_own(image: Image) -> None:
     """A container starts in the user's home, where many a json.py lies."""
     for name in ("json", "linecache", "logging", "random", "token"):
@@ -212,6 +242,27 @@ def test_an_error_is_shown_as_where_the_function_was_written(image: Image) -> No
     ]
     assert ended.exit_code == 1
     assert ended.reading.result is None
+
+
+@pytest.mark.parametrize("left", ["closed", "a file", "nothing"])
+def test_an_error_is_shown_whatever_has_become_of_stderr(image: Image, left: str) -> None:
+    def measure(left: str) -> float:
+        import os
+        import sys
+
+        print("the last frame")
+        if left == "closed":
+            sys.stderr.close()
+        elif left == "a file":
+            sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - people do
+        else:
+            sys.stderr = sys.stdout = None
+        raise ValueError("no such plate")
+
+    ended = image.call(measure, left)
+    assert ended.exit_code == 1
+    assert ended.log.startswith("the last frame\nTraceback (most recent call last):\n")
+    assert ended.log.endswith("ValueError: no such plate\n")
 
 
 def test_syntax_that_the_image_does_not_know_is_shown_with_the_image_s_version(old_image: Image) -> None:

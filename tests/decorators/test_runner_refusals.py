@@ -39,6 +39,19 @@ def test_a_result_that_is_no_json_fails_with_its_place_and_type(image: Image) ->
     )
 
 
+def test_a_refusal_is_shown_when_the_function_has_closed_all_it_prints_to(image: Image) -> None:
+    def mute() -> Any:
+        import sys
+
+        sys.stdout.close()
+        sys.stderr.close()
+        return {1, 2}
+
+    ended = image.call(mute)
+    assert ended.exit_code == 1
+    assert "its result is of type set, which JSON has no form for" in ended.log
+
+
 def test_not_a_number_fails_rather_than_becoming_something_else(image: Image) -> None:
     def measure() -> Any:
         return [1.0, float("nan")]
