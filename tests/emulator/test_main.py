@@ -52,9 +52,10 @@ def program(*options: str, environment: dict[str, str] | None = None) -> Iterato
 
 
 def announced(running: subprocess.Popen[str]) -> Emulator:
-    """Read what a program says first: its URL and its token."""
+    """Read what a program says first: its URL, its token and its page."""
     assert running.stdout is not None
-    url, token = (running.stdout.readline().split()[1] for _ in range(2))
+    url, token, page = (running.stdout.readline().split()[1] for _ in range(3))
+    assert page == url.removesuffix("skaha/v1")
     return Emulator(url, token)
 
 
@@ -67,7 +68,7 @@ def with_a_session_of_two_processes(emulator: Emulator) -> Iterator[tuple[Caller
         yield caller, processes
 
 
-def test_it_prints_its_url_and_token_and_writes_its_port(tmp_path: Path) -> None:
+def test_it_prints_its_url_its_token_and_its_page_and_writes_its_port(tmp_path: Path) -> None:
     with program("--port-file", str(tmp_path / "port"), "--user", "jdoe") as running:
         emulator = announced(running)
         until((tmp_path / "port").exists)

@@ -9,7 +9,7 @@ const EVERY = 1000; // milliseconds
 
 const FAULTS = [
   ["Slow answers", "each comes 2 s later", {latency: {seconds: 2}}],
-  ["Busy", "503, Retry-After; every other", {busy: {rate: 0.5, retry_after: 2}}],
+  ["Busy", "every other one is a 503", {busy: {rate: 0.5, retry_after: 2}}],
   ["Outage", "every connection closes", {outage: {mode: "close"}}],
   ["Lost answers", "created, but not told", {drop_after: {method: "POST", path: "^/skaha/v1/session$"}}],
   ["No image", "no pull succeeds", {pull: {image: "*"}}],
@@ -319,7 +319,8 @@ function showPanel(session) {
   showLog($("panel-log"), session);
   put($("panel-events"), session.events);
   $("panel-events-all").hidden = !session.events;
-  if (isNew) $("panel").scrollIntoView({block: "nearest"});
+  const isBelow = matchMedia("(max-width: 1119px)").matches;
+  if (isNew && isBelow) $("panel").scrollIntoView({block: "nearest"});
 }
 
 function showFacts(facts) {
