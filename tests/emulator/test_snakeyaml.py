@@ -100,7 +100,11 @@ def test_a_number_that_is_none_is_a_number_format_error() -> None:
         load("._")
 
 
-@given(st.recursive(st.text() | st.booleans() | st.integers() | st.none(), st.lists, max_leaves=8))
+#: PyYAML writes U+0085 between single quotes as it is, a line break there, and does not read it back itself.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"))
+
+
+@given(st.recursive(TEXT | st.booleans() | st.integers() | st.none(), st.lists, max_leaves=8))
 def test_what_pyyaml_writes_reads_back(value: Any) -> None:
     written = yaml.safe_dump(value, allow_unicode=True, default_style='"' if isinstance(value, str) else None)
     assert load(written) == value
