@@ -23,7 +23,7 @@ from airflow_provider_canfar.skaha.errors import CanfarError
 from dev.airflow_rest import RUN_ENDS, Run
 from dev.demo_home import DemoFailed, home_of_our_own
 from dev.local_airflow import LocalAirflow
-from dev.platforms import Emulator, Platform, connection_fields
+from dev.platforms import TOKEN, Emulator, Platform, connection_fields
 from dev.programs import Programs
 from dev.waiting import Interrupted, until
 
@@ -69,6 +69,8 @@ class Demo:
             platform = self._platform(programs)
             folder = self._folder(platform)
             self.say("platform", platform.url)
+            if isinstance(platform, Emulator):
+                self.say("  its page", f"{platform.root}/, with the token {TOKEN!r}")
             self.say("airflow", "starts: database, api-server, scheduler, dag-processor, triggerer")
             with LocalAirflow(
                 self.home,

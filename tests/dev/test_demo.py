@@ -146,6 +146,8 @@ def test_it_shows_the_stars_and_stays_until_ctrl_c(tmp_path: Path) -> None:
         assert "deferred, holding no worker slot" in show.said
         assert "8 Completed" in show.said
         assert "stars; the brightest" in show.said
+        sessions = show.said.partition("its page")[2].split(",")[0].strip()
+        assert "CANFAR emulator" in httpx.get(sessions, trust_env=False).text
         page = show.said.partition("Airflow at ")[2].split()[0]
         assert httpx.get(f"{page}/api/v2/dags", trust_env=False).is_success
         assert list((tmp_path / "home" / "stars").glob("*/stars.png"))
