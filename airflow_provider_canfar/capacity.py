@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
+from airflow_provider_canfar.skaha.glimpse import Glimpse, Silence
 from airflow_provider_canfar.skaha.pace import LONGEST_PAUSE, LONGEST_RETRY_AFTER
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Stats
 
 
@@ -53,7 +53,7 @@ def free_in_words(stats: Stats) -> str:
 
 async def wait_until_free(
     capacity: Capacity,
-    client: SkahaClient,
+    ask: Callable[[float], Awaitable[Stats]],
     interval: float,
     *,
     deadline: float | None,
@@ -63,29 +63,32 @@ async def wait_until_free(
 ) -> Stats | None:
     """Look until there is enough, and return what was seen; None when the deadline has passed before.
 
-    :param client: one that does not retry by itself (``retry_for=0``): this loop is the retry.
+    :param ask: returns how busy the platform is, or was so many seconds ago at most: many who wait may share
+        an answer. It does not try again by itself: this loop does.
     :param interval: seconds between two looks.
     :param deadline: seconds since the epoch.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    pause, silent, before = interval, False, ""
+    pause, silence, before = interval, Silence(), ""
     while deadline is None or clock() < deadline:
+        fault: RequestError | None = None
         try:
-            stats = await client.stats()
+            stats = await ask(pause)
         except AuthenticationError:
             raise
-        except RequestError as fault:
-            if not silent:
-                tell(f"The platform does not say what is free; it is asked again. {fault}")
-            silent = True
+        except RequestError as error:
+            fault = error
             asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
             pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
-        else:
-            pause, silent = interval, False
+        if (news := silence.hear(Glimpse(clock(), fault=fault))) is not None:
+            tell(news)
+        if fault is None:
+            pause = interval
             if before != (before := free_in_words(stats)):
                 tell(before)
             if capacity.is_free(stats):
                 return stats
+        left = float("inf") if deadline is None else deadline - clock()
         # Not a secret's randomness, only a spread of requests over time, and none before its time.
-        await sleep(pause * random.uniform(1.0, 1.1))  # noqa: S311
+        await sleep(min(left, pause * random.uniform(1.0, 1.1)))  # noqa: S311
     return None

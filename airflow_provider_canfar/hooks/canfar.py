@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.settings import Settings
     from airflow_provider_canfar.skaha.audience import Looks
     from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.models import Stats
 
 T = TypeVar("T")
 
@@ -113,6 +114,16 @@ class CanfarHook(Verbs, LegacyForm, BaseHook):
         watch = await watches().of(self.canfar_conn_id, self._settings_now, known=self._settings)
         async with watch.subscribe(ids, **wanted) as looks:
             yield looks
+
+    async def shared_stats(self, within: float) -> Stats:
+        """Return how busy the platform is, asked for once for all who want to know on this event loop.
+
+        :param within: it may be as old as this, in seconds.
+        :raises RequestError: when the platform has not answered.
+        """
+        from airflow_provider_canfar.hooks.watching import watches
+
+        return await watches().stats(self.canfar_conn_id, self._settings_now)(within)
 
     def call(
         self,

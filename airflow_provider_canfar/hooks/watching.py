@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.skaha.errors import AuthenticationError
+from airflow_provider_canfar.skaha.shared_answer import SharedAnswer
 from airflow_provider_canfar.skaha.watch import Watch
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.hooks.settings import Settings
     from airflow_provider_canfar.skaha.credentials import Authorization
+    from airflow_provider_canfar.skaha.models import Stats
     from airflow_provider_canfar.skaha.retrying import Clock
 
     #: Reads a connection.
@@ -109,6 +112,7 @@ class Watches:
         self._clock = clock
         self._polls: dict[str, Poll] = {}
         self._readings: dict[str, tuple[float, asyncio.Future[Settings]]] = {}
+        self._stats: dict[str, SharedAnswer[Stats]] = {}
 
     async def of(self, conn_id: str, read: Read, *, known: Settings | None = None) -> Watch:
         """Return the watch of the account that a connection leads to.
@@ -117,6 +121,27 @@ class Watches:
         :param known: what it says, where that has been read already.
         """
         return self._watch(conn_id, known or await self._settings(conn_id, read), read)
+
+    def stats(self, conn_id: str, read: Read) -> SharedAnswer[Stats]:
+        """Return how busy the platform is that a connection leads to, for all who wait for room there.
+
+        :param read: reads the connection.
+        """
+        if conn_id not in self._stats:
+            self._stats[conn_id] = SharedAnswer(partial(self._ask_stats, conn_id, read), clock=self._clock)
+        return self._stats[conn_id]
+
+    async def _ask_stats(self, conn_id: str, read: Read) -> Stats:
+        settings = await self._settings(conn_id, read)
+        try:
+            return await _stats(settings)
+        except AuthenticationError:
+            # A person may have renewed it there.
+            self._readings.pop(conn_id, None)
+            renewed = await self._settings(conn_id, read)
+            if renewed.account == settings.account:
+                raise
+        return await _stats(renewed)
 
     async def _settings(self, conn_id: str, read: Read) -> Settings:
         now = self._clock()
@@ -155,6 +180,12 @@ class Watches:
 
     def _end(self, watch: Watch) -> None:
         self._polls = {account: poll for account, poll in self._polls.items() if poll.watch is not watch}
+
+
+async def _stats(settings: Settings) -> Stats:
+    # Who waits is the retry: a client that retried by itself would only hide an outage.
+    async with settings.client(retry_for=0) as client:
+        return await client.stats()
 
 
 _watches: dict[asyncio.AbstractEventLoop, Watches] = {}

@@ -47,7 +47,7 @@ class CanfarResourceSensor(SensingOperator):
         ram: float | str = 0,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool | None = None,
-        poll_interval: float = 60.0,
+        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(

@@ -38,13 +38,11 @@ class CanfarResourceSensorTrigger(WaitingTrigger):
         from airflow_provider_canfar.capacity import Capacity, wait_until_free
 
         wish = self.wish or {}
-        # The loop is the retry: a client that retried by itself would only hide an outage from it.
-        async with hook.client(retry_for=0) as client:
-            stats = await wait_until_free(
-                Capacity(wish["cores"], wish["ram"]),
-                client,
-                self.poll_interval,
-                deadline=self.deadline,
-                tell=self._tell,
-            )
+        stats = await wait_until_free(
+            Capacity(wish["cores"], wish["ram"]),
+            hook.shared_stats,
+            self.poll_interval,
+            deadline=self.deadline,
+            tell=self._tell,
+        )
         return {"free": stats and {"cores": stats.free.cores, "ram": stats.free.ram}}

@@ -241,3 +241,53 @@ async def test_where_a_login_gives_tokens_one_that_expires_is_fetched_once_for_a
     platform.rotate_token()
     assert set(await asyncio.gather(*waiting)) == {"Completed"}
     assert platform.requests()["POST /ac/login"] == 1
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"busy": {"count": 3}},
+        {"html": {"count": 3}},
+        {"truncated": {"count": 3}},
+        {"server_error": {"count": 3}},
+        {"drop_before": {"count": 3}},
+        {"drop_after": {"count": 3}},
+        {"latency": {"count": 3, "seconds": 0.5}},
+        {"outage": {"mode": "refuse", "seconds": 1}},
+    ],
+    ids=lambda faults: " ".join(f"{kind} {how.get('mode', '')}" for kind, how in faults.items()).strip(),
+)
+async def test_whatever_comes_instead_of_an_answer_is_waited_out(
+    platform: Emulator, connect: Connect, faults: dict[str, Any]
+) -> None:
+    hook = connect(extra={"timeout": 0.2})
+    session_id = await launch(hook, "sleep", "1")
+    silent = []
+    async with hook.watch([session_id], interval=0.1) as looks:
+        assert (await anext(looks)).fault is None
+        platform.faults(**faults)
+        async for glimpse in looks:
+            silent.append(glimpse.fault is not None)
+            if any(session.status.is_final for session in glimpse.sessions):
+                break
+    assert (any(silent), silent[-1]) == (True, False)
+
+
+async def test_fifty_who_wait_for_room_ask_once(platform: Emulator, connect: Connect) -> None:
+    connect()
+    platform.forget_requests()
+    free = await asyncio.gather(*(CanfarHook().shared_stats(within=60.0) for _ in range(50)))
+    assert len({stats.free.cores for stats in free}) == 1
+    assert platform.requests() == {"GET /session?view=stats": 1}
+
+
+async def test_who_waits_for_room_finds_a_token_that_was_replaced_in_the_connection(
+    platform: Emulator, connect: Connect
+) -> None:
+    hook = connect()
+    await hook.shared_stats(within=0.0)
+    platform.rotate_token("a-new-token")
+    with pytest.raises(AuthenticationError):
+        await hook.shared_stats(within=0.0)
+    connect(password="a-new-token")
+    assert (await hook.shared_stats(within=0.0)).free.cores
