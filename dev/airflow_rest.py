@@ -79,8 +79,14 @@ class AirflowRest:
 
         :param fields: ``conn_type``, ``host``, ``password`` and so on.
         """
-        body = {"connection_id": connection_id, **fields, "extra": json.dumps(fields.get("extra") or {})}
-        self.call("POST", "/connections", body=body)
+        self.call("POST", "/connections", body=_connection(connection_id, fields))
+
+    def change_connection(self, connection_id: str, **fields: Any) -> None:
+        """Store a connection in place of one that is there.
+
+        :param fields: as for :meth:`add_connection`.
+        """
+        self.call("PATCH", f"/connections/{connection_id}", body=_connection(connection_id, fields))
 
     def slots_in_use(self) -> int:
         """Return how many tasks occupy a place in the default pool."""
@@ -139,6 +145,11 @@ class Run:
             one["task_id"] + (f"[{one['map_index']}]" if one["map_index"] >= 0 else ""): one["state"]
             for one in self.tasks()
         }
+
+    def count(self, state: str) -> int:
+        """Return how many of its task instances are in a state, however many there are."""
+        params = {"state": state, "limit": 1}
+        return int(self.airflow.call("GET", f"{self._path}/taskInstances", params=params)["total_entries"])
 
     def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
         """Return the lines of a task's log, those of its trigger among them, errors with their messages."""
@@ -204,6 +215,10 @@ class Run:
             stop=self.airflow.stop,
         )
         return str(state)
+
+
+def _connection(connection_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"connection_id": connection_id, **fields, "extra": json.dumps(fields.get("extra") or {})}
 
 
 def _lines(content: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,3 +78,29 @@ def test_before_it_listens_nothing_is_known_of_its_health() -> None:
 def test_a_runs_page_is_a_link_that_a_browser_takes() -> None:
     run = Run(airflow_that_answers({}), "d", "manual__2026-11-23T12:00:26+00:00")
     assert run.page == "http://airflow/dags/d/runs/manual__2026-11-23T12%3A00%3A26%2B00%3A00"
+
+
+def test_tasks_are_counted_though_the_api_shows_but_some() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(dict(request.url.params))
+        return httpx.Response(200, json={"task_instances": [{}], "total_entries": 200})
+
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(answer))
+    assert Run(airflow, "d", "r").count("deferred") == 200
+    assert asked == [{"state": "deferred", "limit": "1"}]
+
+
+def test_a_connection_is_changed_as_it_was_added() -> None:
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append((request.method, request.url.path, json.loads(request.content)))
+        return httpx.Response(200, json={})
+
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(answer))
+    airflow.add_connection("one", conn_type="canfar", extra={"timeout": 5})
+    airflow.change_connection("one", conn_type="canfar", extra={"timeout": 5})
+    stored = {"connection_id": "one", "conn_type": "canfar", "extra": '{"timeout": 5}'}
+    assert sent == [("POST", "/api/v2/connections", stored), ("PATCH", "/api/v2/connections/one", stored)]
