@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from airflow_provider_canfar.skaha import rules
+from airflow_provider_canfar.skaha.command import encode
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.words import Kind, Quantity, Status, Text, Time, Tuple, Url, Whole, text
 
@@ -308,6 +309,8 @@ class SessionSpec(BaseModel):
                 "command is refused together with cmd or args: it is the program and its arguments in one. "
                 "Leave the others out."
             )
+        # Here, before any request, and not when the first replica is created: what nothing can carry.
+        encode(command=self.command, cmd=self.cmd, args=self.args, env=self.env, transport=self.transport)
         rules.host_name(self.replica_name(self.replicas))
         return self
 
@@ -355,10 +358,10 @@ def _in_words(error: ValidationError, fields: Mapping[str, Any]) -> str:
         )
     if field == "env":
         return "env is refused: it must be a mapping of names to strings. Write env={'NAME': 'value'}."
-    if field == "command" and isinstance(fields["command"], str):
-        return (
-            f"command={fields['command']!r} is refused: it must be a list, one element for each argument. "
-            "Write command=['python', 'stars.py'], or give the program as cmd and the rest as args."
-        )
+    if field in {"command", "cmd", "args"}:
+        try:
+            encode(command=fields.get("command"), cmd=fields.get("cmd"), args=fields.get("args"))
+        except SpecError as fault:
+            return str(fault)
     rule = first["msg"][:1].lower() + first["msg"][1:]
     return f"{field}={fields[field]!r} is refused: {rule}. Correct it, or leave it out."

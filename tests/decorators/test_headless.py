@@ -286,6 +286,15 @@ def test_too_many_arguments_are_refused_before_any_request(platform: Emulator) -
     assert not platform.requests()
 
 
+def test_an_environment_that_nothing_can_carry_is_refused_before_any_request(platform: Emulator) -> None:
+    def measure() -> int:
+        return 1
+
+    with pytest.raises(AirflowFailException, match=r"env\['PLATE'\] has a NUL character"):
+        task(measure, env={"PLATE": "m13\0"}).run()
+    assert not platform.requests()
+
+
 def test_airflow_s_context_comes_by_the_parameters_names(platform: Emulator) -> None:
     def night(frame: str, ds: str | None = None, params: dict[str, Any] | None = None) -> list[Any]:
         return [frame, ds, params]
