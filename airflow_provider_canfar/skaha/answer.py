@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: The longest part of a server's words that a message quotes.
 QUOTED = 500
 
+#: What is shorter is a word like any other, and no secret: the emulator's token is "token".
+SHORTEST_SECRET = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -34,14 +37,16 @@ class Answer:
     :param path: what was asked for, relative to the platform's base URL.
     :param base: the platform's base URL.
     :param headers: asked for by their names in lower case.
+    :param secrets: what the request held that no message may repeat.
     """
 
     method: str
     path: str
     base: str
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
@@ -56,7 +61,7 @@ class Answer:
     @property
     def is_page(self) -> bool:
         """Whether it is a page for a browser, which the platform's API never sends."""
-        return "html" in self.headers.get("content-type", "")
+        return "html" in self.headers.get("content-type", "").lower()
 
 
 def fault_of(answer: Answer) -> RequestError:
@@ -128,8 +133,15 @@ def unreadable(answer: Answer) -> ServerFault:
 
 
 def first_line(answer: Answer) -> str:
-    """Return the first line of what the server said, without a page's tags."""
+    """Return the first line of what the server said, without a page's tags and without a secret.
+
+    Whoever refuses something may well repeat it: "Invalid refresh token: ..." has the token whole (MITREid,
+    of which SKA IAM is made), and pages about a header that is too long show the header.
+    """
     text = answer.text
+    for secret in answer.secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "***")
     if answer.is_page or text.lstrip()[:1] == "<":
         text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", "\n", text)
         text = html.unescape(re.sub(r"(?s)<[^>]*>?", "\n", text))
@@ -153,5 +165,5 @@ def retry_after(answer: Answer) -> float | None:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL as it may be told: without a password, and without its query."""
-    return re.sub(r"//[^/@]*@", "//***@", url).partition("?")[0]
+    """Return a URL as it may be told: without a password, and without its query and its fragment."""
+    return re.sub(r"[?#].*", "", re.sub(r"//[^/@]*@", "//***@", url), flags=re.DOTALL)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
-from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, Unreachable, Untrusted
+from airflow_provider_canfar.skaha import wire
+from airflow_provider_canfar.skaha.answer import Answer
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    RequestError,
+    SpecError,
+    Unreachable,
+    Untrusted,
+)
 
 # At DEBUG, httpcore logs the headers of each answer, and a login's answer carries the token in one of them.
 _SECRET_HEADER = re.compile(r"(?i)(b'(?:x-vo-bearer|set-cookie|authorization)', b)('[^']*'|\"[^\"]*\")")
@@ -56,10 +65,69 @@ def trust(url: str = "https:") -> ssl.SSLContext:
     """Return whom to trust, as ``SSL_CERT_FILE`` says. It reads files, so keep it off the event loop.
 
     :param url: where to; plain http needs no authorities, and to read them takes longer than a request.
+    :raises SpecError: when that file cannot be read.
     """
     if url.startswith("http:"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # Of which OpenSSL's own is one; neither says which file it is.
+        raise SpecError(
+            f"SSL_CERT_FILE={os.environ.get('SSL_CERT_FILE')!r} is refused: {error.strerror or error}. "
+            "It must be the path of a PEM file with the authorities to trust. Correct it, or leave it out."
+        ) from None
+
+
+def new_client(
+    url: str, *, verify: ssl.SSLContext | bool, transport: httpx.AsyncBaseTransport | None, **options: Any
+) -> httpx.AsyncClient:
+    """Make a client for one service. It follows no redirect: the credential is for that service alone.
+
+    :param url: the service.
+    :raises SpecError: for a proxy of the environment that cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            verify=verify,
+            transport=transport,
+            follow_redirects=False,
+            # A proxy of the environment is for the world outside; to this machine the way is direct. With
+            # plain http, which is for this machine only, it would be shown the credential.
+            trust_env=not wire.is_loopback(httpx.URL(url).host),
+            **options,
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # What is no address is not told: there may be a password in it.
+        why = "it is no address" if isinstance(error, httpx.InvalidURL) else str(error).rstrip(".")
+        raise SpecError(
+            f"The proxy of the environment (HTTPS_PROXY, ALL_PROXY) is refused: {why}. Correct it, or name "
+            f"{httpx.URL(url).host} in NO_PROXY."
+        ) from None
+
+
+#: Headers of a request that show who asks, the secret in their last word.
+_SECRET_HEADERS = ("authorization", "x-skaha-registry-auth")
+
+
+def answer_of(
+    response: httpx.Response, path: str, base: str, body: bytes = b"", secrets: Iterable[str] = ()
+) -> Answer:
+    """Return what came back.
+
+    :param path: what was asked for, relative to ``base``.
+    :param secrets: what the request held, besides its headers, that no message may repeat.
+    """
+    request = response.request
+    shown = (request.headers[name].split()[-1] for name in _SECRET_HEADERS if request.headers.get(name))
+    return Answer(
+        method=request.method,
+        path=path,
+        base=base,
+        status=response.status_code,
+        headers=response.headers,
+        body=body,
+        secrets=(*shown, *secrets),
+    )
 
 
 @contextmanager

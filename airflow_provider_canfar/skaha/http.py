@@ -8,11 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
-import httpx
-
 from airflow_provider_canfar import __version__
 from airflow_provider_canfar.skaha import exchange, wire
-from airflow_provider_canfar.skaha.answer import Answer, fault_of
+from airflow_provider_canfar.skaha.answer import fault_of
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.retrying import RETRY_FOR, retrying
 
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from types import TracebackType
 
+    import httpx
+
+    from airflow_provider_canfar.skaha.answer import Answer
     from airflow_provider_canfar.skaha.credentials import Authorization, Credential
     from airflow_provider_canfar.skaha.retrying import Clock, Sleep
 
@@ -109,7 +110,7 @@ class Channel:
 
         async def once() -> T:
             async with self._once(request, timeout) as response:
-                answer = _answer(request, self.url, response, await response.aread())
+                answer = exchange.answer_of(response, request.path, self.url, await response.aread())
             if len(answer.body) <= LARGE:
                 return read(answer)
             return await asyncio.to_thread(read, answer)
@@ -168,8 +169,9 @@ class Channel:
                     content=content,
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not _answer(request, self.url, response).is_good:
-                        raise fault_of(_answer(request, self.url, response, await response.aread()))
+                    if not exchange.answer_of(response, request.path, self.url).is_good:
+                        body = await response.aread()
+                        raise fault_of(exchange.answer_of(response, request.path, self.url, body))
                     yield response
 
     @asynccontextmanager
@@ -199,12 +201,10 @@ class Channel:
         async with self._trusting:
             if tls is None and self._trust is None and self._transport is None:
                 self._trust = await asyncio.to_thread(exchange.trust, self.url)
-        return httpx.AsyncClient(
+        return exchange.new_client(
+            self.url,
             verify=tls or self._trust or True,
             transport=self._transport,
-            follow_redirects=False,
-            # A proxy of the environment is for the world outside; to this machine the way is direct.
-            trust_env=not wire.is_loopback(httpx.URL(self.url).host),
             headers={
                 "Accept": "application/json, text/plain",
                 "User-Agent": f"airflow-provider-canfar/{__version__}",
@@ -220,14 +220,3 @@ class Channel:
             server_message=error.server_message,
             perhaps_done=error.perhaps_done,
         )
-
-
-def _answer(request: Request, url: str, response: httpx.Response, body: bytes = b"") -> Answer:
-    return Answer(
-        method=request.method,
-        path=request.path,
-        base=url,
-        status=response.status_code,
-        headers=response.headers,
-        body=body,
-    )

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_canfar.skaha import rules
@@ -40,7 +41,7 @@ def service_url(url: str, what: str = "platform's URL") -> str:
             f"The {what} is refused: it must hold no user and no password. Give the credential by itself."
         )
     parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_a_port_or_none(parts):
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _can_be_asked(url.strip(), parts):
         raise SpecError(
             f"The {what} {without_secrets(url)!r} is refused: it must be a whole address. "
             "Write it like 'https://ws-uv.canfar.net/skaha/v1'."
@@ -58,10 +59,12 @@ def service_url(url: str, what: str = "platform's URL") -> str:
     return url.strip().rstrip("/")
 
 
-def _has_a_port_or_none(parts: SplitResult) -> bool:
+def _can_be_asked(url: str, parts: SplitResult) -> bool:
+    """Whether it has no space, and a host and a port that can be; urlsplit looks at neither."""
     try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
+        httpx.URL(url)
+        return parts.port != 0 and re.search(r"\s", url) is None
+    except (ValueError, httpx.InvalidURL):
         return False
 
 

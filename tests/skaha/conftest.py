@@ -157,8 +157,10 @@ def _serve() -> Serve:
 
             threads.submit(accept)
             scheme = "https" if tls else "http"
-            yield f"{scheme}://localhost:{listener.getsockname()[1]}/skaha/v1"
-            listener.shutdown(socket.SHUT_RDWR)
+            try:
+                yield f"{scheme}://localhost:{listener.getsockname()[1]}/skaha/v1"
+            finally:  # Or a test that fails would wait for ever for the next to connect.
+                listener.shutdown(socket.SHUT_RDWR)
 
     return serve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -128,6 +129,25 @@ def test_a_redirect_is_refused_and_told_without_its_query() -> None:
     assert type(fault) is Rejected
     assert "https://login.test/sign-in" in str(fault)
     assert "s3cr3t" not in str(fault)
+
+
+def test_a_redirect_is_told_without_its_fragment_too() -> None:
+    fault = fault_of(answer(302, location="https://login.test/#access_token=s3cr3t"))
+    assert "s3cr3t" not in str(fault)
+
+
+def test_a_page_is_one_however_its_type_is_spelt() -> None:
+    assert not answer(200, "<p>Sign in</p>", content_type="Text/HTML").is_good
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_what_the_server_repeats_of_a_secret_is_not_told(status: int) -> None:
+    """Apache shows a header that is too long for it, with whatever is in it."""
+    body = "Size of a request header field exceeds server limit: Authorization: Bearer s3cr3t"
+    refused = replace(answer(status, body), secrets=("s3cr3t", ""))
+    fault = fault_of(refused)
+    assert "exceeds server limit: Authorization: Bearer ***" in str(fault)
+    assert "s3cr3t" not in f"{fault} {fault.server_message} {refused!r}"
 
 
 @given(st.binary(max_size=2000), st.sampled_from(["text/plain", "text/html", ""]))

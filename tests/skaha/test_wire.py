@@ -127,6 +127,12 @@ def test_a_url_is_taken_where_a_credential_is_safe(url: str, kept: str) -> None:
         "http://localhost.evil.test/skaha/v1",
         "https://user:s3cr3t@ws-uv.canfar.net/skaha/v1",
         "https://ws-uv.canfar.net/skaha/v1?token=s3cr3t",
+        "https://ws-uv.canfar.net/skaha/v1#token=s3cr3t",
+        "https://ws-uv.canfar.net:0/skaha/v1",
+        "https://ws-uv.canfar.net:port/skaha/v1",
+        "https://ws-uv.canfar.net /skaha/v1",
+        "https://ws-uv.canfar.net/ska\x01ha/v1",
+        "https://-é_.test/skaha/v1",
     ],
 )
 def test_a_url_that_would_show_the_credential_is_refused(url: str) -> None:

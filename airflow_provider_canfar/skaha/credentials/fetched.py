@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
 from airflow_provider_canfar.skaha import exchange, wire
-from airflow_provider_canfar.skaha.answer import Answer, fault_of
+from airflow_provider_canfar.skaha.answer import fault_of
 from airflow_provider_canfar.skaha.credentials.shared import shared
-from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, ServerFault
+from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerFault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    import httpx
+
+    from airflow_provider_canfar.skaha.answer import Answer
     from airflow_provider_canfar.skaha.credentials.base import Authorization
     from airflow_provider_canfar.skaha.credentials.shared import Grant
 
@@ -97,8 +98,13 @@ class Fetched(ABC):
         form: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
+        secrets: Iterable[str] = (),
     ) -> Answer:
-        """Ask the service for a grant. Whatever comes of it, the platform itself has not been asked yet."""
+        """Ask the service for a grant. Whatever comes of it, the platform itself has not been asked yet.
+
+        :param secrets: what of it no message may repeat.
+        :raises AuthenticationError: when the service does not take what it is shown.
+        """
         parts = urlsplit(self._url)
         origin = f"{parts.scheme}://{parts.netloc}"
         headers = {"Content-Type": wire.FORM_TYPE} if form else {}
@@ -113,28 +119,29 @@ class Fetched(ABC):
                         content=wire.form_body(form.items()) if form else None,
                         auth=auth,
                     )
-            answer = Answer(
-                method=method,
-                path=parts.path,
-                base=origin,
-                status=response.status_code,
-                headers=response.headers,
-                body=response.content,
-            )
+            answer = exchange.answer_of(response, parts.path, origin, response.content, secrets)
             if not answer.is_good:
                 raise fault_of(answer)
         except RequestError as error:
             error.perhaps_done = False
+            # A redirect refuses nobody: it is the address that is wrong, and the error says so.
+            is_redirect = error.status is not None and error.status < 400
+            if isinstance(error, AuthenticationError | Rejected) and not is_redirect:
+                raise self._refused(error) from error
             raise
         return answer
 
     def _new_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        return exchange.new_client(
+            self._url,
             verify=True if self._transport else exchange.trust(self._url),
             transport=self._transport,
-            follow_redirects=False,
             timeout=exchange.timeout(TIMEOUT),
         )
+
+    def _meaning(self, error: RequestError) -> str:
+        """Say why the service refuses."""
+        return error.server_message
 
     def _useless(self, answer: Answer) -> ServerFault:
         """Tell that what came is not what was asked for; not what came, as some of it may be secret."""
@@ -145,10 +152,11 @@ class Fetched(ABC):
             status=answer.status,
         )
 
-    def _refused(self, error: RequestError, said: str) -> AuthenticationError:
+    def _refused(self, error: RequestError) -> AuthenticationError:
         """Tell that the service does not take what it was shown."""
+        why = self._meaning(error).rstrip(".") or error.status or "it wants another certificate"
         return AuthenticationError(
-            f"{self._url} refuses {self.name}: {said or error.status}. {self.renewal}",
+            f"{self._url} refuses {self.name}: {why}. {self.renewal}",
             method=error.method,
             path=error.path,
             status=error.status,

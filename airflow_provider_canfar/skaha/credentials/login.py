@@ -10,7 +10,7 @@ from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
 from airflow_provider_canfar.skaha.credentials.shared import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
-from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected
+from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,10 +54,11 @@ class Login(Fetched):
         return f"a token for the user {self._username!r}"
 
     async def _fetch(self) -> Grant:
-        try:
-            answer = await self._ask("POST", form={"username": self._username, "password": self._password})
-        except (AuthenticationError, Rejected) as error:
-            raise self._refused(error, error.server_message) from error
+        answer = await self._ask(
+            "POST",
+            form={"username": self._username, "password": self._password},
+            secrets=(self._password,),
+        )
         token = answer.text.strip()
         try:
             return Grant(bearer(token), self._clock(), expiry_of(token))
@@ -94,16 +95,16 @@ class ProxyCertificate(Login):
         return f"a proxy certificate for the user {self._username!r}"
 
     async def _fetch(self) -> Grant:
-        try:
-            answer = await self._ask(
-                "GET",
-                params={"daysValid": f"{self._days_valid:g}"},
-                auth=(self._username, self._password),
-            )
-        except (AuthenticationError, Rejected) as error:
-            raise self._refused(error, error.server_message) from error
+        answer = await self._ask(
+            "GET",
+            params={"daysValid": f"{self._days_valid:g}"},
+            auth=(self._username, self._password),
+            secrets=(self._password,),
+        )
         try:
             loaded = await asyncio.to_thread(certificate.load, answer.text)
+        except SpecError:
+            raise  # It is about whom this machine trusts.
         except ValueError:
             # Neither the text nor a traceback whose frames hold it: there may be a private key in it.
             raise self._useless(answer) from None

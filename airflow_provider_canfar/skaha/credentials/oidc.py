@@ -11,7 +11,6 @@ from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
 from airflow_provider_canfar.skaha.credentials.shared import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
-from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,15 +18,20 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from airflow_provider_canfar.skaha.errors import RequestError
+
 #: Where SKA IAM exchanges tokens.
 TOKEN_URL = "https://ska-iam.stfc.ac.uk/token"  # noqa: S105 (an address)
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 CLIENT_AUTHS: tuple[ClientAuth, ...] = get_args(ClientAuth)
 
+_USED_UP = "the refresh token has ended, was revoked, or was used up by another process"
+
 #: OAuth's words for a refusal that only a person can mend (RFC 6749, 5.2), and what they mean here.
 _REFUSALS = {
-    "invalid_grant": "the refresh token has ended, was revoked, or was used up by another process",
+    "invalid_grant": _USED_UP,
+    "invalid_token": _USED_UP,  # As SKA IAM has it (MITREid's DefaultOAuth2ProviderTokenService).
     "invalid_client": "the client's id or secret is wrong, or the registration has ended",
 }
 
@@ -76,11 +80,7 @@ class OidcRefresh(Fetched):
         else:
             # Encoded as a form's values are, before they are joined (RFC 6749, 2.3.1).
             auth = (quote(self._client_id, safe=""), quote(self._client_secret, safe=""))
-        try:
-            answer = await self._ask("POST", form=form, auth=auth)
-        except (AuthenticationError, Rejected) as error:
-            said = next((why for word, why in _REFUSALS.items() if word in error.server_message), None)
-            raise self._refused(error, said or error.server_message) from error
+        answer = await self._ask("POST", form=form, auth=auth, secrets=(refresh_token, self._client_secret))
         granted_at = self._clock()
         try:
             tokens = json.loads(answer.body)
@@ -93,5 +93,9 @@ class OidcRefresh(Fetched):
                 ends,
                 successor=tokens.get("refresh_token") or refresh_token,
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             raise self._useless(answer) from None
+
+    def _meaning(self, error: RequestError) -> str:
+        said = error.server_message
+        return next((why for word, why in _REFUSALS.items() if word in said), said)
