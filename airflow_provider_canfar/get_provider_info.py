@@ -26,12 +26,15 @@ def _field(
         schema["format"] = format_
     if enum:
         schema["enum"] = enum
+        schema["values_display"] = {"null": "left out"}
     return {"label": label, "description": description, "schema": schema}
 
 
 #: What becomes of the standard fields of Airflow's connection form.
-FIELD_BEHAVIOUR = {
-    "hidden-fields": ["port", "schema"],
+FIELD_BEHAVIOUR: dict[str, Any] = {
+    # The URL has the port. But Airflow 3.3.2 does not test a connection that has no port of its own:
+    # https://github.com/apache/airflow/pull/73298
+    "hidden-fields": ["schema"],
     "relabeling": {
         "host": "Service URL",
         "login": "CADC user name",
@@ -41,6 +44,7 @@ FIELD_BEHAVIOUR = {
         "host": "https://ws-uv.canfar.net/skaha/v1",
         "login": "leave empty for a bearer token",
         "password": "a bearer token; with a user name, its password",
+        "port": "443, where the Test button needs one; the URL's port otherwise",
     },
 }
 
@@ -52,6 +56,12 @@ CONNECTION_FIELDS = {
         "Instead of a token or password: the path of an X.509 proxy certificate, as cadc-get-cert writes it, "
         "on each machine of Airflow's. One that is renewed there is read again.",
     ),
+    # Airflow masks an extra by its name, and of these two only the second one's is on its list ("proxy").
+    "proxy_certificate": _field(
+        "Proxy certificate as text",
+        "Instead of its path: the whole PEM text, with the private key. Nobody renews it but who edits this.",
+        "password",
+    ),
     "client_id": _field(
         "OIDC: client id",
         "Instead of a token or password: a client that is registered with SKA IAM, with its secret and a "
@@ -61,7 +71,8 @@ CONNECTION_FIELDS = {
     "refresh_token": _field(
         "OIDC: refresh token", "With the scope offline_access; it is exchanged for access tokens.", "password"
     ),
-    "token_url": _field("OIDC: token URL", "Where it is exchanged, if that is not SKA IAM's own.", "url"),
+    # Not "token_url": Airflow masks what has "token" in its name, and an address is to be read.
+    "oidc_url": _field("OIDC: token endpoint", "Where it is exchanged, if that is not SKA IAM's own.", "url"),
     "client_auth": _field(
         "OIDC: client authentication",
         "How the client shows its secret; client_secret_basic if left out.",

@@ -127,13 +127,13 @@ def fields_of(kind: str, url: str, grants: Grants, password: str) -> dict[str, A
         "client_id": f"a-client-{uuid4().hex}",
         "client_secret": grants.canaries.plant(),
         "refresh_token": grants.canaries.plant(),
-        "token_url": f"{grants.url}/token",
+        "oidc_url": f"{grants.url}/token",
     }
     kinds: dict[str, dict[str, Any]] = {
         "login": {**login, "extra": {"login_url": f"{url.partition('/skaha/')[0]}/ac/login"}},
         "oidc basic": {"extra": oidc},
         "oidc post": {"extra": {**oidc, "client_auth": "client_secret_post"}},
-        "certificate": {"extra": {"certificate": grants.pem}},
+        "certificate": {"extra": {"proxy_certificate": grants.pem}},
         "proxy certificate": {**login, "extra": {"certificate_url": f"{grants.url}/generate"}},
     }
     return {"conn_type": "canfar", "host": url, **kinds[kind]}
@@ -335,6 +335,8 @@ def test_a_refused_environment_is_told_without_its_values(
         {"password": "CANARY and CANARY"},
         {"password": "CANARY", "extra": {"certificate": "-----BEGIN CERTIFICATE-----\nCANARY"}},
         {"password": "", "extra": {"certificate": "-----BEGIN CERTIFICATE-----\nCANARY"}},
+        {"password": "", "extra": {"proxy_certificate": "-----BEGIN CERTIFICATE-----\nCANARY"}},
+        {"password": "", "extra": {"proxy_certificate": "CANARY"}},
         {"password": "", "extra": {"client_secret": "CANARY", "refresh_token": "CANARY"}},
         {"password": "CANARY", "extra": {"registry_secret": "CANARY"}},
         {"password": "CANARY", "extra": {"registry_username": "me", "registry_secret": "CAN:CANARY"}},

@@ -23,7 +23,7 @@ from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, runni
 FIELDS = CONNECTION_TYPE["conn-fields"]
 
 #: What Airflow masks in a connection's extra, by the field's name (DEFAULT_SENSITIVE_FIELDS).
-MASKED = ("password", "secret", "token", "private_key")
+MASKED = ("password", "secret", "token", "private_key", "proxy")
 
 
 def test_the_metadata_obeys_airflow_s_schema_of_a_provider() -> None:
@@ -41,7 +41,9 @@ def test_airflow_s_page_has_the_fields_with_labels_help_and_masks() -> None:
     assert shown.standard_fields.host.title == "Service URL"
     assert shown.standard_fields.host.placeholder == "https://ws-uv.canfar.net/skaha/v1"
     assert shown.standard_fields.port is not None
-    assert shown.standard_fields.port.hidden
+    assert not shown.standard_fields.port.hidden
+    assert shown.standard_fields.url_schema is not None
+    assert shown.standard_fields.url_schema.hidden
     assert shown.extra_fields is not None
     assert list(shown.extra_fields) == list(FIELDS)
     for name, field in shown.extra_fields.items():
@@ -98,9 +100,10 @@ def test_airflow_3_1_hides_and_renames_the_same_standard_fields() -> None:
 
 
 def test_what_is_secret_is_masked_in_the_form_and_by_its_name_everywhere_else() -> None:
+    """And what is not can be read: an address that is masked could not be corrected."""
     for name, field in FIELDS.items():
-        if field["schema"].get("format") == "password":
-            assert any(word in name for word in MASKED), name
+        is_secret = field["schema"].get("format") == "password"
+        assert any(word in name for word in MASKED) is is_secret, name
 
 
 @pytest.mark.parametrize(
@@ -109,6 +112,7 @@ def test_what_is_secret_is_masked_in_the_form_and_by_its_name_everywhere_else() 
         ({"password": "t"}, Token),
         ({"login": "jdoe", "password": "p"}, Login),
         ({"extra": {"certificate": "/secrets/cadcproxy.pem"}}, Certificate),
+        ({"extra": {"proxy_certificate": "-----BEGIN CERTIFICATE-----..."}}, Certificate),
         (
             {
                 "extra": {
@@ -146,7 +150,7 @@ def test_each_field_of_the_form_is_read(monkeypatch: pytest.MonkeyPatch) -> None
             return super().get(name, default)
 
         def items(self) -> Any:
-            asked.update({"certificate", "login_url", "certificate_url", "token_url"})
+            asked.update({"certificate", "proxy_certificate", "login_url", "certificate_url", "oidc_url"})
             asked.update({"client_id", "client_secret", "client_auth", "refresh_token"})
             return super().items()
 

@@ -98,6 +98,20 @@ async def test_a_certificate_that_will_end_soon_is_worth_a_warning(
     assert "cadc-get-cert" in record.getMessage()
 
 
+async def test_a_process_that_lives_long_is_warned_once_when_the_end_comes_near(
+    authority: trustme.CA, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = NOW
+    credential = Certificate(pem=issue(authority), clock=lambda: now)
+    await credential.authorize()
+    assert caplog.records == []
+    now = NOW + timedelta(days=9)
+    await credential.authorize()
+    await credential.authorize()
+    (warning,) = caplog.messages
+    assert str(NOW + timedelta(days=10)) in warning
+
+
 async def test_a_file_that_somebody_renews_is_read_again(authority: trustme.CA, tmp_path: Path) -> None:
     file = tmp_path / "proxy.pem"
     file.write_text(issue(authority, until=NOW + timedelta(days=1)))
@@ -145,6 +159,14 @@ async def test_a_certificate_that_cannot_be_used_says_so_without_showing_its_key
         await credential.authorize()
     assert whole.splitlines()[1] not in f"{refusal.value!r}"
     assert refusal.value.__cause__ is None
+
+
+@pytest.mark.parametrize("end", ["", " ", "\\n", "\r\n"])
+async def test_a_text_that_has_lost_its_lines_is_read_all_the_same(authority: trustme.CA, end: str) -> None:
+    """A form's field of one line takes them away, and a variable often has them written out."""
+    credential = Certificate(pem=issue(authority).replace("\n", end))
+    assert (await credential.authorize()).tls
+    assert credential.expires_at == NOW + timedelta(days=10)
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -261,6 +283,32 @@ async def test_a_server_of_an_unknown_authority_is_not_trusted_and_not_asked_aga
         await whoami(tls_platform, Token("a-token"), time)
     assert isinstance(fault.value, Unreachable)
     assert not fault.value.perhaps_done
+    assert time.slept == []
+
+
+@pytest.mark.parametrize("file", ["missing.pem", "no-authority.pem"])
+async def test_authorities_that_cannot_be_read_are_told_by_the_name_of_their_variable(
+    authority: trustme.CA,
+    tls_platform: str,
+    time: Time,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file: str,
+) -> None:
+    """And not as a fault of the certificate that was to be shown."""
+    tmp_path.joinpath("no-authority.pem").write_text("none")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
+    pem = issue(authority)
+    from_a_service = ProxyCertificate(
+        uuid4().hex,
+        "radium",
+        "https://cred.test/generate",
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, text=pem)),
+    )
+    for credential in (Token("a-token"), Certificate(pem=pem), from_a_service):
+        with pytest.raises(SpecError, match=f"SSL_CERT_FILE=.*{file}") as refusal:
+            await whoami(tls_platform, credential, time)
+        assert "cadc-get-cert" not in str(refusal.value)
     assert time.slept == []
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import threading
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
@@ -30,12 +32,16 @@ from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     CanfarError,
+    Rejected,
     RequestError,
     ServerFault,
     ServiceBusy,
     SpecError,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from tests.skaha.conftest import Serve
 
 NOW = datetime(2026, 2, 11, 7, 30, tzinfo=UTC)
 LOGIN_URL = "https://login.test/ac/login"
@@ -93,13 +99,18 @@ def login(service: Granting, username: str | None = None) -> Login:
 def oidc(service: Granting, refresh_token: str | None = None, **options: Any) -> OidcRefresh:
     return OidcRefresh(
         "a-client",
-        "its secret&",
+        SECRET,
         refresh_token or uuid4().hex,
         TOKEN_URL,
         transport=service.transport,
         clock=service.clock,
         **options,
     )
+
+
+#: What the client shows beside its refresh token, and the header that has it.
+SECRET = "its secret&"
+BASIC = base64.b64encode(b"a-client:its%20secret%26").decode()
 
 
 def tokens(access_token: str, **more: object) -> httpx.Response:
@@ -340,6 +351,50 @@ async def test_a_refused_refresh_token_is_explained(status: int, word: str, told
     assert configured not in str(refusal.value)
 
 
+@pytest.mark.parametrize("client_auth", ["client_secret_basic", "client_secret_post"])
+async def test_a_refusal_that_repeats_what_it_refuses_is_told_without_it(client_auth: str) -> None:
+    """SKA IAM has the token in its words (MITREid's DefaultOAuth2ProviderTokenService), others the rest."""
+    configured = uuid4().hex
+    repeated = f"Invalid refresh token: {configured} {SECRET} {BASIC}"
+    service = Granting(
+        httpx.Response(401, json={"error": "invalid_token", "error_description": repeated}),
+        httpx.Response(500, text=repeated),
+        httpx.Response(200, text=repeated, headers={"Content-Type": "text/html"}),
+    )
+    credential = oidc(service, configured, client_auth=client_auth)
+    for words in ("was used up by another process", "Invalid refresh token: ***", "***"):
+        with pytest.raises(RequestError, match=re.escape(words)) as refusal:
+            await credential.authorize()
+        told = "".join(traceback.format_exception(refusal.value))
+        for secret in (configured, SECRET, *([BASIC] if client_auth == "client_secret_basic" else [])):
+            assert secret not in told + refusal.value.server_message
+
+
+async def test_a_refused_login_that_repeats_the_password_is_told_without_it() -> None:
+    service = Granting(httpx.Response(401, text="no user mcurie with the password radium"))
+    with pytest.raises(AuthenticationError, match=r"with the password \*\*\*") as refusal:
+        await login(service).authorize()
+    assert "radium" not in "".join(traceback.format_exception(refusal.value))
+
+
+async def test_a_redirect_of_a_login_is_about_the_address_and_not_about_the_password() -> None:
+    service = Granting(httpx.Response(301, headers={"Location": "https://login.test/ac2/login"}))
+    with pytest.raises(Rejected, match=r"Is https://login\.test right") as refusal:
+        await login(service).authorize()
+    assert "Correct the user name" not in str(refusal.value)
+    assert len(service.requests) == 1
+
+
+async def test_the_way_to_a_login_on_this_machine_leads_past_a_proxy_of_the_environment(
+    serve: Serve, raw: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be shown the password in plain text."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with serve(lambda *_: raw(200, "a-token")) as url:
+        assert shown(await Login(uuid4().hex, "radium", f"{url}/login").authorize()) == "Bearer a-token"
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.Response(200, json={"token": "canary"}), httpx.Response(200, text="canary"), tokens("é")]
 )
@@ -374,7 +429,7 @@ async def test_an_access_token_without_a_lifetime_may_say_it_by_itself() -> None
         ),
         ({"extra": {"certificate": "~/.ssl/cadcproxy.pem"}}, Certificate),
         (
-            {"login": "", "password": None, "extra": {"certificate": "-----BEGIN CERTIFICATE-----"}},
+            {"login": "", "password": None, "extra": {"proxy_certificate": "-----BEGIN CERTIFICATE-----"}},
             Certificate,
         ),
         ({"extra": {"client_id": "a", "client_secret": "b", "refresh_token": "c", "else": 7}}, OidcRefresh),
@@ -391,6 +446,13 @@ def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind:
         ({"extra": {"certificate": ""}}, "There is no credential"),
         ({"login": "mcurie"}, "without its password"),
         ({"password": "canary", "extra": {"certificate": "x.pem"}}, "password as well as certificate"),
+        (
+            {"extra": {"certificate": "x.pem", "proxy_certificate": "canary"}},
+            "certificate as well as proxy_certificate",
+        ),
+        ({"extra": {"certificate": "-----BEGIN CERTIFICATE-----canary"}}, "as proxy_certificate, which"),
+        ({"extra": {"proxy_certificate": "/canary.pem"}}, "Give the path of a file as certificate"),
+        ({"extra": {"certificate": "~nobody-of-that-name/x.pem"}}, "there is no such home"),
         (
             {"login": "a", "password": "canary", "extra": {"refresh_token": "canary"}},
             "login, password as well as",

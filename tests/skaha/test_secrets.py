@@ -115,9 +115,9 @@ def fields_of(kind: str, url: str, canaries: Canaries, pem: str) -> dict[str, An
         "token": {"password": canaries.plant()},
         "login": {**user, "extra": {"login_url": f"{url}/login"}},
         "proxy certificate": {**user, "extra": {"certificate_url": f"{url}/generate"}},
-        "certificate": {"extra": {"certificate": pem}},
-        "oidc basic": {"extra": {**oidc, "token_url": f"{url}/token"}},
-        "oidc post": {"extra": {**oidc, "token_url": f"{url}/token", "client_auth": "client_secret_post"}},
+        "certificate": {"extra": {"proxy_certificate": pem}},
+        "oidc basic": {"extra": {**oidc, "oidc_url": f"{url}/token"}},
+        "oidc post": {"extra": {**oidc, "oidc_url": f"{url}/token", "client_auth": "client_secret_post"}},
     }
     return kinds[kind]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 import tempfile
+import textwrap
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,6 +43,28 @@ class Loaded:
     subject: str
     expires_at: datetime
     authorization: Authorization = field(repr=False)
+
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+
+
+def in_lines(pem: str) -> str:
+    r"""Return a PEM text in lines, where it has lost them.
+
+    A form's field of one line takes them away, and a variable often has ``\n`` written out.
+
+    >>> print(in_lines("-----BEGIN X-----QUJD-----END X-----"))
+    -----BEGIN X-----
+    QUJD
+    -----END X-----
+    """
+    if re.search(r"-----BEGIN [A-Z0-9 ]+-----\s*\n", pem):
+        return pem
+    blocks = ((name, re.sub(r"\\n|\s", "", content)) for name, content in _BLOCK.findall(pem))
+    return "\n".join(
+        "\n".join([f"-----BEGIN {name}-----", *textwrap.wrap(content, 64), f"-----END {name}-----"])
+        for name, content in blocks
+    )
 
 
 def load(pem: str, path: Path | None = None) -> Loaded:
@@ -94,10 +118,16 @@ class Certificate:
     ) -> None:
         if (path is None) == (pem is None):
             raise SpecError("A certificate is a path or a PEM text. Give one of the two.")
-        self._path = Path(path).expanduser() if path is not None else None
-        self._pem = pem
+        try:
+            self._path = Path(path).expanduser() if path is not None else None
+        except RuntimeError:
+            raise SpecError(
+                f"The path {str(path)!r} is refused: there is no such home. Write it out."
+            ) from None
+        self._pem = in_lines(pem) if pem is not None else None
         self._clock = clock
         self._loaded: Loaded | None = None
+        self._warned_of: Loaded | None = None
         self._reading = threading.Lock()
 
     def __repr__(self) -> str:
@@ -136,6 +166,9 @@ class Certificate:
             raise AuthenticationError(
                 f"{_sentence(self.name)} of {loaded.subject} ended at {loaded.expires_at}. {self.renewal}"
             )
+        if loaded.expires_at - self._clock() < SOON and self._warned_of is not loaded:
+            self._warned_of = loaded
+            log.warning("%s ends at %s. %s", _sentence(self.name), loaded.expires_at, self.renewal)
         return loaded.authorization
 
     async def refresh(self, rejected: Authorization) -> bool:
@@ -155,14 +188,13 @@ class Certificate:
                 if stale is not None and stale.pem == pem:
                     return stale
                 self._loaded = load(pem or "", self._path)
+            except SpecError:
+                raise  # It is about whom this machine trusts, not about the certificate.
             except (OSError, ValueError) as error:
                 # The cause's own words, but not its traceback: its frames hold the private key.
                 raise AuthenticationError(
                     f"{_sentence(self.name)} cannot be read: {error}. {self.renewal}"
                 ) from None
-        left = self._loaded.expires_at - self._clock()
-        if timedelta(0) < left < SOON:
-            log.warning("%s ends at %s. %s", _sentence(self.name), self._loaded.expires_at, self.renewal)
         return self._loaded
 
 

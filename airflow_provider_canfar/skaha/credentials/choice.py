@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.credentials.base import Credential
 
 _WAYS = (
-    "Give a token as the password; or a login and its password; or a certificate, by its path or its PEM "
-    "text; or client_id, client_secret and refresh_token."
+    "Give a token as the password; or a login and its password; or as certificate the path of a proxy "
+    "certificate; or as proxy_certificate its PEM text; or client_id, client_secret and refresh_token."
 )
 
 _OIDC = ("client_id", "client_secret", "refresh_token")
@@ -34,11 +34,11 @@ def from_fields(
 ) -> Credential:
     """Choose the credential by what is there; an empty field is one left out.
 
-    ``extra`` may hold ``certificate`` (the path of a proxy certificate, or its PEM text); or ``client_id``,
-    ``client_secret`` and ``refresh_token`` of OIDC, with ``token_url`` and ``client_auth``
-    (``client_secret_basic`` or ``client_secret_post``) where they are not SKA IAM's; or ``login_url``, where
-    login and password give a token; or ``certificate_url``, where they give a proxy certificate, and then
-    that is used. Whatever else it holds is none of this function's business.
+    ``extra`` may hold ``certificate`` (the path of a proxy certificate) or ``proxy_certificate`` (its PEM
+    text); or ``client_id``, ``client_secret`` and ``refresh_token`` of OIDC, with ``oidc_url`` and
+    ``client_auth`` (``client_secret_basic`` or ``client_secret_post``) where they are not SKA IAM's; or
+    ``login_url``, where login and password give a token; or ``certificate_url``, where they give a proxy
+    certificate, and then that is used. Whatever else it holds is none of this function's business.
 
     >>> from_fields(password="a-token")
     Token(expires_at=None)
@@ -51,21 +51,36 @@ def from_fields(
     """
     fields = {name: str(value).strip() for name, value in (extra or {}).items() if value}
     fields |= {name: value for name, value in (("login", login), ("password", password)) if value}
-    password_way = [name for name in ("login", "password") if name in fields]
-    certificate_way = [name for name in ("certificate",) if name in fields]
-    oidc_way = [name for name in _OIDC if name in fields]
-    ways = [way for way in (password_way, certificate_way, oidc_way) if way]
+    groups = (("login", "password"), ("certificate",), ("proxy_certificate",), _OIDC)
+    ways = [way for group in groups if (way := [name for name in group if name in fields])]
     if not ways:
         raise SpecError(f"There is no credential. {_WAYS}")
     if len(ways) > 1:
         told = " as well as ".join(", ".join(way) for way in ways)
         raise SpecError(f"There are {told}, and only one of them can be the credential. {_WAYS}")
-    if certificate_way:
-        text = fields["certificate"]
-        return Certificate(pem=text) if "-----BEGIN" in text else Certificate(text)
-    if oidc_way:
+    if "password" in fields or "login" in fields:
+        return _password(fields, transport)
+    if any(name in fields for name in _OIDC):
         return _oidc(fields, transport)
-    return _password(fields, transport)
+    return _certificate(fields)
+
+
+def _certificate(fields: Mapping[str, str]) -> Credential:
+    # Airflow masks what is in an extra by the name of the field, and "certificate" is no such name: its API
+    # and its pages would show the private key.
+    if "-----BEGIN" in fields.get("certificate", ""):
+        raise SpecError(
+            "The certificate is refused: it must be the path of a file. Give the text as proxy_certificate, "
+            "which Airflow masks."
+        )
+    if "certificate" in fields:
+        return Certificate(fields["certificate"])
+    if "-----BEGIN" not in fields["proxy_certificate"]:
+        raise SpecError(
+            "The proxy_certificate is refused: it must be a PEM text, which starts with -----BEGIN. "
+            "Give the path of a file as certificate."
+        )
+    return Certificate(pem=fields["proxy_certificate"])
 
 
 def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
@@ -90,7 +105,7 @@ def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None)
         fields["client_id"],
         fields["client_secret"],
         fields["refresh_token"],
-        fields.get("token_url", TOKEN_URL),
+        fields.get("oidc_url", TOKEN_URL),
         client_auth=client_auth,
         transport=transport,
     )
