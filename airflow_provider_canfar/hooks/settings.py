@@ -63,6 +63,8 @@ class Settings:
 
         :raises SpecError: when they do not make a URL or a credential; it names the field.
         """
+        if not isinstance(extra, Mapping):
+            raise SpecError('The extra is refused: it must be a JSON object, such as {"timeout": 60}.')
         url = service_url(host, port, schema)
         return cls(
             url=url,
@@ -80,12 +82,13 @@ class Settings:
         return SkahaClient(
             self.url,
             self.credential,
+            registry=self.registry,
             timeouts=self.timeouts,
             retry_for=RETRY_FOR if retry_for is None else retry_for,
         )
 
 
-def _registry(username: str | None, secret: str | None) -> Registry | None:
+def _registry(username: object, secret: object) -> Registry | None:
     if not username and not secret:
         return None
     if not (username and secret):
@@ -93,7 +96,8 @@ def _registry(username: str | None, secret: str | None) -> Registry | None:
             "Of registry_username and registry_secret only one is there. Fill in both, or neither; the "
             "registry's own page shows the secret as the CLI secret of your user profile."
         )
-    return Registry(username, secret)
+    # Of JSON, digits may come as a number.
+    return Registry(str(username), str(secret))
 
 
 #: Known to this process only, so that nobody finds a password out by trying hashes.

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.hooks.settings import Settings
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.credentials import Registry
     from airflow_provider_canfar.skaha.models import Context, Event, Image, Session, SessionSpec, Stats
@@ -21,11 +20,6 @@ class Verbs(ABC):
     Arguments, results and errors are the client's; its documentation has the details.
     """
 
-    @property
-    @abstractmethod
-    def settings(self) -> Settings:
-        """What the connection says."""
-
     @abstractmethod
     def call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
         """Do something with a client, and return what it returns."""
@@ -37,10 +31,7 @@ class Verbs(ABC):
 
         :param registry: credentials for a private image, if not the connection's.
         """
-        return self.call(
-            # The connection has been read by then, by call(): where it may be, or not at all.
-            lambda client: client.create(spec, registry=registry or self.settings.registry, **fields)
-        )
+        return self.call(lambda client: client.create(spec, registry=registry, **fields))
 
     def fetch(
         self, kind: str | None = None, status: str | None = None, view: str | None = None

@@ -72,6 +72,7 @@ class SkahaClient:
 
     :param url: the service's base URL up to its version.
     :param credential: who asks; it goes to that URL's host only.
+    :param registry: credentials for private images, for each create that is given none of its own.
     :param timeouts: seconds to wait for the server.
     :param retry_for: seconds within which the last try of a request begins; 0 for single tries.
     :param concurrency: how many requests are under way at once.
@@ -86,6 +87,7 @@ class SkahaClient:
         url: str,
         credential: Credential,
         *,
+        registry: Registry | None = None,
         timeouts: Timeouts = Timeouts(),
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
@@ -93,6 +95,8 @@ class SkahaClient:
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._registry = registry
+        self._context: Context | None = None
         self._timeouts = timeouts
         self._sleep = sleep
         self._channel = Channel(
@@ -134,14 +138,17 @@ class SkahaClient:
         Nothing is sent twice: where an error's ``perhaps_done`` is true, look at the list before another try.
 
         :param spec: what is asked for; or give its ``fields`` themselves.
-        :param registry: credentials for a private image.
-        :raises SpecError: for what the platform would refuse, before any request.
+        :param registry: credentials for a private image, if not the client's.
+        :raises SpecError: for what the platform would refuse, before any request; also for resources that it
+            does not offer, where :meth:`context` has been asked for before.
         :raises PartialFailure: where some of several replicas were not created; its ``results`` hold the ids
             of those that were, by replica, and its ``errors`` the reasons for the others.
         """
         wanted = spec if spec is not None else SessionSpec(**fields)
         if spec is not None and fields:
             raise SpecError(f"create() was given a spec and {', '.join(fields)}. Put them into the spec.")
+        if self._context is not None:
+            wanted.check_against(self._context)
         replicas = range(1, wanted.replicas + 1)
         wire.create_form(wanted, 1)  # What nothing can carry is refused before any replica is sent.
         ids = await each(replicas, lambda replica: self.create_replica(wanted, replica, registry=registry))
@@ -154,8 +161,10 @@ class SkahaClient:
 
         :param replica: which one, from 1.
         :param name: the session's whole name, if not the spec's own with the replica's suffix.
+        :param registry: credentials for a private image, if not the client's.
         :raises RequestError: ``perhaps_done`` tells whether it may exist all the same.
         """
+        registry = registry or self._registry
         request = Request(
             "POST",
             "session",
@@ -239,10 +248,13 @@ class SkahaClient:
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         request = Request("GET", f"session/{rules.session_id(session_id)}", params={"view": "logs"})
-        async with self._channel.stream(request, timeout=self._timeouts.other) as response:
-            async for chunk in response.aiter_bytes():
-                if text := decoder.decode(chunk):
-                    yield text
+        try:
+            async with self._channel.stream(request, timeout=self._timeouts.other) as response:
+                async for chunk in response.aiter_bytes():
+                    if text := decoder.decode(chunk):
+                        yield text
+        except NotFound:  # As in logs(): the session may be there, and its log not yet.
+            await self._session(session_id)
         if rest := decoder.decode(b"", final=True):
             yield rest
 
@@ -290,7 +302,8 @@ class SkahaClient:
 
     async def context(self) -> Context:
         """Return what the platform offers to a session."""
-        return await self._get("context", wire.context)
+        self._context = await self._get("context", wire.context)
+        return self._context
 
     async def images(self, kind: str | None = None) -> list[Image]:
         """Return the images that the platform knows without registry credentials.

@@ -230,7 +230,8 @@ class SessionSpec(BaseModel):
         completed and why ``:latest`` is so often refused.
     :param kind: a :class:`Kind`.
     :param cores: CPU cores. Cores and RAM both left out make a *flexible* session, which starts small and may
-        take what is free; either given makes a *fixed* one, which has what it asked for to itself.
+        take what is free. What is given is *fixed*: the session has it to itself. Cores without RAM leave
+        the RAM flexible, and the platform reports such a session as not fixed.
     :param ram: RAM in GB.
     :param gpus: GPUs, at least 1; left out for none.
     :param command: what to run, as an argv: each element arrives as one argument. Headless only.

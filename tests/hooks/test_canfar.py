@@ -203,6 +203,15 @@ def test_blocking_code_shows_the_connection_s_registry_credentials(
     assert hook.destroy(hook.create(**private))
 
 
+async def test_async_code_shows_the_connection_s_registry_credentials_too(
+    platform: Emulator, connect: Connect
+) -> None:
+    extra = {"registry_username": "mcurie", "registry_secret": "a-secret"}
+    async with connect(as_json(platform, extra=extra)).client() as client:
+        ids = await client.create(name="stars", image="images.canfar.net/private/stars:1", kind="notebook")
+        assert await client.destroy(ids)
+
+
 def test_the_connection_tests_itself(platform: Emulator, connect: Connect) -> None:
     assert connect(as_json(platform)).test_connection() == (
         True,

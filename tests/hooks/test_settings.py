@@ -119,6 +119,16 @@ def test_registry_credentials_come_in_pairs() -> None:
             settings(extra={name: both[name]})
 
 
+def test_a_registry_secret_of_digits_is_a_secret_too() -> None:
+    extra = {"registry_username": "mcurie", "registry_secret": 1234567}
+    assert settings(extra=extra).registry == Registry("mcurie", "1234567")
+
+
+def test_an_extra_that_is_no_object_is_refused() -> None:
+    with pytest.raises(SpecError, match="JSON object"):
+        settings(extra=["canary"])
+
+
 def test_timeouts_are_seconds_as_numbers_or_as_a_form_and_a_uri_have_them() -> None:
     assert settings().timeouts == Timeouts(create=180.0, other=60.0)
     assert settings(extra={"timeout": 5, "create_timeout": "7.5"}).timeouts == Timeouts(7.5, 5.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 
 from airflow_provider_canfar.skaha import http, wire
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
-from airflow_provider_canfar.skaha.credentials import Authorization, Token
+from airflow_provider_canfar.skaha.credentials import Authorization, Registry, Token
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     Rejected,
@@ -327,6 +328,38 @@ async def test_the_way_to_this_machine_leads_past_a_proxy_of_the_environment(
     with serve(lambda *_: raw(200, "[]")) as url:
         async with alone(url) as client:
             assert await client.fetch() == []
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://me:s3cr3t@127.0.0.1:none"])
+async def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    async with alone("https://skaha.test/skaha/v1") as client:
+        with pytest.raises(
+            SpecError, match=r"proxy of the environment .* name skaha\.test in NO_PROXY"
+        ) as no:
+            await client.fetch()
+    assert "s3cr3t" not in str(no.value)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+async def test_what_a_server_repeats_of_the_credentials_is_not_told(serve: Serve, status: int) -> None:
+    """As a proxy's page about too long a header does, or a service that answers with what it was sent."""
+
+    def repeat(head: str, _: bytes) -> bytes:
+        return f"HTTP/1.1 {status} -\r\nConnection: close\r\n\r\n{' '.join(head.splitlines())}".encode()
+
+    registry = Registry("mcurie", "s3cr3t")
+    (secret,) = registry.headers().values()
+    with serve(repeat) as url:
+        async with alone(url, registry=registry) as client:
+            with pytest.raises(RequestError, match=r"(?i)authorization: Bearer \*\*\*") as raised:
+                await client.create(**SPEC)
+    told = "".join(traceback.format_exception(raised.value)) + raised.value.server_message
+    assert "x-skaha-registry-auth: ***" in told
+    assert secret not in told
+    assert "a-token" not in told
 
 
 # How many at once, and where.
