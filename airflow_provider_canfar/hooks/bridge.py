@@ -22,8 +22,9 @@ class Bridge:
     """
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid: int | None = None
+        #: By process id. There is no lock, which a forked child might find held for ever, and a signal
+        #: handler held by the very caller that it has interrupted.
+        self._loops: dict[int, asyncio.AbstractEventLoop] = {}
 
     def run(self, call: Callable[[], Coroutine[Any, Any, T]], *, timeout: float | None = None) -> T:
         """Run a coroutine to its end and return what it returns.
@@ -44,11 +45,20 @@ class Bridge:
             raise
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None or self._pid != os.getpid():
-            self._loop = asyncio.new_event_loop()
-            self._pid = os.getpid()
-            threading.Thread(target=self._loop.run_forever, name="canfar-bridge", daemon=True).start()
-        return self._loop
+        loop = self._loops.get(os.getpid())
+        if loop is None:
+            started = asyncio.new_event_loop()
+            threading.Thread(target=_run, args=(started,), name="canfar-bridge", daemon=True).start()
+            # Of several that come at once, all take the one that is there first.
+            loop = self._loops.setdefault(os.getpid(), started)
+            if loop is not started:
+                started.call_soon_threadsafe(started.stop)
+        return loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 def refuse_inside_a_loop() -> None:

@@ -75,6 +75,34 @@ def test_all_calls_run_on_one_loop_in_a_thread_of_its_own(bridge: Bridge) -> Non
     assert bridge.run(thread_name) == "canfar-bridge"
 
 
+def test_callers_that_come_first_at_once_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when two people press Test in a fresh API server, which answers each in a thread."""
+    bridge, make = Bridge(), asyncio.new_event_loop
+    both, answered = threading.Barrier(2, timeout=10), threading.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def make_when_both_are_there() -> asyncio.AbstractEventLoop:
+        if both.wait() == 1:  # One of them is so slow that the other has its answer by then.
+            answered.wait(10)
+        return make()
+
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    def call() -> None:
+        loops.append(bridge.run(loop, timeout=10))
+        answered.set()
+
+    monkeypatch.setattr(asyncio, "new_event_loop", make_when_both_are_there)
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loops) == 2
+    assert loops[0] is loops[1] is bridge.run(loop, timeout=10)
+
+
 def test_callers_in_several_threads_wait_each_for_its_own(bridge: Bridge) -> None:
     both = asyncio.Barrier(2)
 
