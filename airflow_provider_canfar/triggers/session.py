@@ -20,6 +20,10 @@ NO_EVENT_WITHIN = 10.0
 #: Seconds for which a destroy is tried again; Airflow gives an on_kill thirty ([triggerer] on_kill_timeout).
 KILL_RETRIES_FOR = 15.0
 
+#: The states of a task that is over: where it waited, a person or a time limit has ended it. A task in any
+#: other state has a next execute, which destroys what it does not adopt.
+OVER = frozenset({"failed", "success", "skipped", "upstream_failed", "removed"})
+
 #: Airflow 3.3 calls a trigger's on_kill. Before it, a kill is a cancellation like any other.
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 
@@ -116,9 +120,9 @@ class CanfarSessionTrigger(BaseTrigger):
 
         session_ids = list((self.waiting or {}).get("sessions", {}))
         state = await self._task_state()
-        if state in (None, "deferred"):
-            # Another triggerer watches on, or nobody can tell. If the task was cleared, its next execute
-            # destroys what it does not adopt.
+        if state not in OVER:
+            # Another triggerer watches on, or has woken the worker already; or nobody can tell. If the task
+            # was cleared, its next execute destroys what it does not adopt.
             self._tell(f"The task's state is {state or 'unknown'}: its sessions are left alone.")
             return
         try:
