@@ -7,9 +7,9 @@ with more to be woken for.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
 from airflow_provider_canfar.skaha.page import answers
@@ -59,13 +59,6 @@ class InteractiveWaiting(Waiting):
     fewer_than: int | None = None
     page_must_answer: bool = False
     keep_until: float | None = None
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read it back."""
-        # The slots of a subclass are only its own.
-        known = {one.name for one in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
 
 
 class InteractiveVigil(Vigil):

@@ -55,10 +55,12 @@ class Starting:
     """Which of the sessions that are waited for have not started, and what is known of the reasons.
 
     :param start_by: session id -> seconds since the epoch at which it must have started.
+    :param since: when the wait began, in seconds since the epoch.
     """
 
-    def __init__(self, start_by: Mapping[str, float]) -> None:
-        self._start_by = start_by
+    def __init__(self, start_by: Mapping[str, float], since: float | None = None) -> None:
+        self._start_by = dict(start_by)
+        self._since = since
         self._ask_at: dict[str, float] = {}
         self._pauses: dict[str, float] = {}
         self._admitted: set[str] = set()
@@ -69,7 +71,9 @@ class Starting:
 
     def see(self, session: Session, at: float) -> None:
         """Take in how a session stands. One that is Pending again after it ran has been preempted."""
-        self._names[session.id] = session.name
+        if session.id not in self._names:
+            self._names[session.id] = session.name
+            self._first_look_at(session.id, at)
         if session.status.value != "Pending":
             self._started.add(session.id)
             self._ask_at.pop(session.id, None)
@@ -82,6 +86,21 @@ class Starting:
             if at >= self._start_by.get(session.id, at + 1):
                 reason = self._reasons.get(session.id, "its events give no reason")
                 self.never[session.id] = f"it was Pending for longer than startup_timeout allows; {reason}"
+
+    def _first_look_at(self, session_id: str, at: float) -> None:
+        """Put the bound off where it has passed while nobody was looking: a triggerer was away meanwhile.
+
+        The session may have run by then, and may wait for its second start. Only with somebody who looks on
+        for as long again is it known to have had its time.
+        """
+        start_by = self._start_by.get(session_id)
+        if start_by is not None and self._since is not None and self._since < start_by <= at:
+            self._start_by[session_id] = at + start_by - self._since
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """Return the ids, of those that must start in time, that have."""
+        return tuple(sorted(self._started & self._start_by.keys()))
 
     def to_ask(self, at: float) -> list[str]:
         """Return the ids whose events shall be asked for now."""

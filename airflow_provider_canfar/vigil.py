@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.following import Following
@@ -72,7 +73,8 @@ class Waiting:
     :param again_at: when to send replicas again that a busy platform did not take; seconds since the epoch.
     :param failures_left: how many more may fail before the worker is woken; None: let all end first.
     :param deadline: seconds since the epoch; None: no deadline.
-    :param start_by: id -> seconds since the epoch at which the session must have started.
+    :param start_by: id -> seconds since the epoch at which the session must have started; those that have
+        started once are left out.
     :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
     :param since: when the wait began, in seconds since the epoch. The first look of a triggerer that was
         restarted may show an end as old as that.
@@ -91,13 +93,22 @@ class Waiting:
     harvest_within: float = HARVEST_WITHIN
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument."""
-        return asdict(self)
+        """Write it as a trigger's argument.
+
+        What all names begin with is written once: on MySQL, a trigger's arguments are a TEXT of 64 kB.
+        """
+        prefix = commonprefix(list(self.sessions.values()))  # noqa: RUF071 - by characters; it is no path
+        sessions = {session_id: name.removeprefix(prefix) for session_id, name in self.sessions.items()}
+        return asdict(self) | {"sessions": sessions, "prefix": prefix}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read it back; arguments that another release wrote and this one does not know are left aside."""
-        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+        # The slots of a subclass are only its own.
+        known = {one.name for one in fields(cls)}
+        prefix = data.get("prefix", "")
+        sessions = {session_id: f"{prefix}{name}" for session_id, name in data["sessions"].items()}
+        return cls(**{name: value for name, value in data.items() if name in known} | {"sessions": sessions})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,7 @@ class Wake:
     :param ended: id -> the platform's word for how the session ended.
     :param gone: ids that the platform no longer knows.
     :param never: id -> why the session does not start.
+    :param started: ids that have started, of those that must have in time.
     :param words: what the platform said, where it refuses the credential.
     """
 
@@ -117,16 +129,19 @@ class Wake:
     gone: tuple[str, ...] = ()
     never: Mapping[str, str] = field(default_factory=dict)
     words: str = ""
+    started: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's event."""
-        return asdict(self) | {"reason": self.reason.value, "gone": list(self.gone)}
+        as_json = {"reason": self.reason.value, "gone": list(self.gone), "started": list(self.started)}
+        return asdict(self) | as_json
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack something, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
-        return cls(**known | {"reason": Reason(data["reason"]), "gone": tuple(data.get("gone", ()))})
+        several = {name: tuple(data.get(name, ())) for name in ("gone", "started")}
+        return cls(**known | several | {"reason": Reason(data["reason"])})
 
 
 class Vigil:
@@ -139,7 +154,7 @@ class Vigil:
         self.waiting = waiting
         self.ended: dict[str, str] = {}
         self.gone: set[str] = set()
-        self.starting = Starting(waiting.start_by)
+        self.starting = Starting(waiting.start_by, waiting.since)
         self.following = Following(waiting.log_interval)
         self._looked_at = waiting.since
         self._first_end: float | None = None
@@ -223,8 +238,15 @@ class Vigil:
         return self._wake(Reason.REFUSED, words)
 
     def _wake(self, reason: Reason, words: str = "") -> Wake:
-        never = dict(self.starting.never)
-        return Wake(reason, dict(self.ended), tuple(sorted(self.gone)), never, words)
+        starting = self.starting
+        return Wake(
+            reason,
+            dict(self.ended),
+            tuple(sorted(self.gone)),
+            dict(starting.never),
+            words,
+            starting.started,
+        )
 
     def _reason(self, now: float) -> Reason | None:
         waiting, ends = self.waiting, len(self.ended) + len(self.gone)

@@ -85,6 +85,33 @@ def test_queueing_is_bounded_only_where_the_author_says_so() -> None:
     assert "Insufficient cpu" in bounded.never[PENDING.id]
 
 
+def test_a_bound_that_passed_while_nobody_looked_is_put_off() -> None:
+    """The triggerer was away from 90 to 150, and the session may have run meanwhile and been preempted."""
+    starting = Starting({PENDING.id: 100.0}, since=40.0)
+    starting.see(PENDING, at=150.0)
+    assert not starting.never
+    starting.see(PENDING, at=209.0)
+    assert not starting.never
+    starting.see(PENDING, at=210.0)
+    assert PENDING.id in starting.never
+
+
+def test_a_bound_that_had_passed_when_the_wait_began_has_passed() -> None:
+    """The worker has just seen it Pending, and had never seen it run."""
+    starting = Starting({PENDING.id: 100.0}, since=120.0)
+    starting.see(PENDING, at=121.0)
+    assert PENDING.id in starting.never
+
+
+def test_what_has_started_is_told_of_those_that_must_in_time() -> None:
+    starting = Starting({PENDING.id: 100.0})
+    starting.see(PENDING, at=0.0)
+    assert not starting.started
+    starting.see(RUNNING, at=50.0)
+    starting.see(RUNNING.model_copy(update={"id": "another"}), at=50.0)
+    assert starting.started == (PENDING.id,)
+
+
 def test_a_preempted_session_has_started_once_and_may_queue_again() -> None:
     starting = Starting({PENDING.id: 100.0})
     starting.see(RUNNING, at=50.0)

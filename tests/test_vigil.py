@@ -317,6 +317,17 @@ async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Sc
     assert sum("0/42 nodes are available" in sentence for sentence in scene.told) == 1
 
 
+async def test_the_worker_is_told_what_has_started(scene: Scene) -> None:
+    """It leaves those out of the next wait, in which they may be Pending again."""
+    rows = [scene.session(1, "Pending"), scene.session(2, "Pending")]
+    scene.platform.after(60, lambda: rows[0].start(scene.now))
+    scene.platform.after(90, rows[0].preempt)
+    start_by = {row.session_id: scene.now + 600 for row in rows}
+    wake, _ = await scene.wait(rows, start_by=start_by)
+    assert list(wake.never) == [rows[1].session_id]
+    assert wake.started == (rows[0].session_id,)
+
+
 async def test_events_that_cannot_be_had_say_nothing(scene: Scene) -> None:
     """The server knows of no events until the session has been admitted."""
     row = scene.session(word="Pending")
@@ -602,6 +613,7 @@ WAKES = st.builds(
     gone=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     never=WORDS,
     words=st.text(),
+    started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )
 
 
@@ -613,6 +625,19 @@ def through_json(data: dict[str, Any]) -> dict[str, Any]:
 
 @given(waiting=WAITINGS)
 def test_what_is_waited_for_survives_the_way_through_json(waiting: Waiting) -> None:
+    assert Waiting.from_json(through_json(waiting.to_json())) == waiting
+
+
+def test_names_that_an_older_release_has_written_whole_are_read() -> None:
+    assert Waiting.from_json({"key": "k", "sessions": {"a": "b"}}) == Waiting("k", {"a": "b"})
+
+
+def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() -> None:
+    """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
+    identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
+    sessions = {f"s{number:07d}": str(identity.name(number, 12)) for number in range(1, 1001)}
+    waiting = Waiting("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
+    assert len(json.dumps(waiting.to_json())) < 60_000
     assert Waiting.from_json(through_json(waiting.to_json())) == waiting
 
 
@@ -634,6 +659,6 @@ def test_what_another_release_has_written_is_read(
     """It may have known of more, or of less."""
     assert read(thing.to_json() | {"invented_since": 1}) == thing
     data = thing.to_json()
-    for unknown_yet in {"since", "log_interval", "start_by", "never", "words"} & data.keys():
+    for unknown_yet in {"since", "log_interval", "start_by", "never", "words", "started"} & data.keys():
         del data[unknown_yet]
     assert read(data) == thing
