@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar import batch as batches
 from airflow_provider_canfar.batch import Batch, Launch, Limits, Outcome, Plan, Sighting
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
+from airflow_provider_canfar.skaha.words import Status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -33,6 +34,9 @@ NO_JOB_FOR = 15.0
 
 #: Seconds between two looks for a session whose answer was lost.
 LOOK_EVERY = 5.0
+
+#: How many logs of ended sessions are read at once. Each is a kubectl of the platform's, and may be 10 MB.
+LOGS_AT_ONCE = 8
 
 #: How often a log is looked at again that does not have in it what is due.
 MORE_LOOKS_AT_A_LOG = 2
@@ -118,12 +122,7 @@ class Attempt:
         :raises RequestError: when the platform cannot be asked, or refuses a launch (:attr:`gave_up`).
         """
         while True:
-            seen = await self._look()
-            plan = self._plan(seen)
-            if plan.ended:
-                await self._collect(plan.ended)
-                # What the logs say beyond the platform's word may change the verdict.
-                plan = self._plan(seen)
+            plan = await self._observe()
             self._adopt(plan.alive)
             alive = await self._destroy(plan.destroy, plan.missing if plan.verdict else {})
             if alive and plan.launch:
@@ -135,15 +134,37 @@ class Attempt:
             self._refuse_to_send_for_ever(plan.launch)
             await self._launch(plan.launch)
 
+    async def record_ends(self) -> None:
+        """Record what has ended, and hand over what it left; launch and destroy nothing.
+
+        :raises RequestError: when the platform cannot be asked.
+        """
+        await self._observe()
+
     async def destroy_all(self) -> list[str]:
         """Destroy every live session of this task instance, and return the ids of those that stay alive."""
         plan = self._plan(await self._look())
         return await self._destroy([*plan.destroy, *plan.alive.values()], plan.missing)
 
+    @property
+    def is_launching(self) -> bool:
+        """Whether creates are under way."""
+        return not all(create.done() for create in self._in_flight)
+
     async def drain(self, within: float) -> None:
         """Let the creates that are under way come to their end, so that what they made can be destroyed."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=within)
+
+    async def _observe(self) -> Plan:
+        """Look, and record what has ended."""
+        seen = await self._look()
+        plan = self._plan(seen)
+        if plan.ended:
+            await self._collect(plan.ended)
+            # What the logs say beyond the platform's word may change the verdict.
+            plan = self._plan(seen)
+        return plan
 
     async def _look(self) -> list[Sighting]:
         """List the account's sessions, and return what is ours among them."""
@@ -163,6 +184,8 @@ class Attempt:
                     {replica: Launch(one.session_id, str(one.name), self._clock())}
                 )
                 self._tell(f"Replica {replica} is {one.name} {one.session_id}, which is alive: adopted.")
+        started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
+        self.batch = self.batch.told({}, (), started)
 
     async def _collect(self, ended: Iterable[Outcome]) -> None:
         """Record how replicas ended, and hand over what they left while the platform still has it.
@@ -170,17 +193,33 @@ class Attempt:
         :raises RequestError: when a log that has to be read could not be had. The others are recorded all
             the same, unless the platform itself does not answer.
         """
-        faults = []
-        for outcome in sorted(ended, key=lambda one: (one.succeeded, one.replica)):
+        faults: list[RequestError] = []
+        ordered = sorted(ended, key=lambda one: (one.succeeded, one.replica))
+        for start in range(0, len(ordered), LOGS_AT_ONCE):
+            if self.stopped:
+                break
+            several = ordered[start : start + LOGS_AT_ONCE]
+            harvests = await asyncio.gather(*map(self._harvest_of, several))
+            silent = [one.outcome for one in harvests if isinstance(one.fault, Unreachable | ServiceBusy)]
+            self._take([one for one in harvests if one.outcome not in silent], faults)
+            if silent:
+                # In an outage this raises, and the logs are read when it is over. A log that a platform which
+                # does answer will not give is done without.
+                await self._look()
+                self._take([await self._harvest_of(outcome) for outcome in silent], faults)
+        if faults:
+            raise faults[0]
+
+    def _take(self, harvests: Iterable[Harvest], faults: list[RequestError]) -> None:
+        """Hand over what ended sessions left, and record how each replica ended."""
+        for harvest in harvests:
             try:
-                self.batch = self.batch.take(outcome, self._harvest(await self._harvest_of(outcome)))
+                self.batch = self.batch.take(harvest.outcome, self._harvest(harvest))
             except (Unreachable, ServiceBusy):
                 # It is not about this one's log; another look comes when the platform answers again.
                 raise
             except RequestError as fault:
                 faults.append(fault)
-        if faults:
-            raise faults[0]
 
     async def _harvest_of(self, outcome: Outcome) -> Harvest:
         harvest = await self._look_at_log(outcome)
@@ -252,7 +291,7 @@ class Attempt:
 
         self._in_flight = [asyncio.create_task(launch(replica)) for replica in replicas]
         # All of them first: what one of them did not foresee must not leave the others unaccounted for.
-        for unforeseen in await asyncio.gather(*self._in_flight, return_exceptions=True):
+        for unforeseen in await self._all_creates():
             if unforeseen is not None:
                 raise unforeseen
         # Before any refusal is told: what comes late would otherwise be nobody's.
@@ -260,6 +299,17 @@ class Attempt:
         if refused:
             self.gave_up = True
             raise refused[0]
+
+    async def _all_creates(self) -> list[BaseException | None]:
+        """Wait for the creates that are under way.
+
+        A time-out that cancels the wait leaves them be: it would not take back what the platform is making.
+        """
+        try:
+            return await asyncio.gather(*map(asyncio.shield, self._in_flight), return_exceptions=True)
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
 
     def _send_again(self, replica: int, error: RequestError) -> None:
         """Say when a replica is sent again, if it has not come by then: at once, or when there is room."""

@@ -14,7 +14,7 @@ Three rules hold whatever the order of crashes, lost answers, retries and preemp
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -64,11 +64,13 @@ class Launch:
     """The session that stands for a replica: launched by this try, or adopted from an earlier one.
 
     :param at: when, in seconds since the epoch.
+    :param has_started: whether it has been seen to run. One that is Pending again afterwards was preempted.
     """
 
     session_id: str
     name: str
     at: float = 0.0
+    has_started: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Batch:
     :param gone: ids that the platform no longer knows, for certain: several lists have omitted them and a
         direct read has answered 404. Being absent from a list alone proves nothing.
     :param void: ids of sessions of earlier tries that ended well, but brought no result where one was due.
+    :param first_try: sessions of tries before this one count for nothing: there was another number of
+        replicas then, and each had another share of the work.
     """
 
     identity: Identity
@@ -138,18 +142,29 @@ class Batch:
     ended: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     void: tuple[str, ...] = ()
+    first_try: int = 1
 
     def name(self, replica: int) -> str:
         """Name a session that this try launches for the replica."""
         return str(self.identity.name(replica, self.try_number))
 
+    def is_of_now(self, name: SessionName) -> bool:
+        """Tell whether a session of this name may stand for a replica."""
+        is_asked_for = name.replica <= self.replicas and name.try_number >= self.first_try
+        return name.epoch == self.identity.epoch and is_asked_for
+
     def assign(self, launches: Mapping[int, Launch]) -> Self:
         """Remember which session stands for which replica."""
         return replace(self, launched={**self.launched, **launches})
 
-    def told(self, ended: Mapping[str, str], gone: Iterable[str]) -> Self:
+    def told(self, ended: Mapping[str, str], gone: Iterable[str], started: Collection[str] = ()) -> Self:
         """Remember what a wait has seen."""
-        return replace(self, ended={**self.ended, **ended}, gone=tuple(sorted({*self.gone, *gone})))
+        launched = {
+            replica: replace(launch, has_started=launch.has_started or launch.session_id in started)
+            for replica, launch in self.launched.items()
+        }
+        all_gone = tuple(sorted({*self.gone, *gone}))
+        return replace(self, launched=launched, ended={**self.ended, **ended}, gone=all_gone)
 
     def record(self, outcomes: Iterable[Outcome]) -> Self:
         """Remember how replicas ended."""
@@ -196,13 +211,12 @@ class Batch:
             "identity": [identity.stem, identity.key, identity.epoch],
             "try_number": self.try_number,
             "replicas": self.replicas,
-            "launched": [
-                [replica, one.session_id, one.name, one.at] for replica, one in self.launched.items()
-            ],
-            "outcomes": [outcome_to_json(one) for one in self.outcomes.values()],
+            "launched": [[replica, *astuple(one)] for replica, one in self.launched.items()],
+            "outcomes": [asdict(one) for one in self.outcomes.values()],
             "ended": dict(self.ended),
             "gone": list(self.gone),
             "void": list(self.void),
+            "first_try": self.first_try,
         }
 
     @classmethod
@@ -218,6 +232,7 @@ class Batch:
             ended=data["ended"],
             gone=tuple(data["gone"]),
             void=tuple(data.get("void", ())),
+            first_try=data.get("first_try", 1),
         )
 
 
@@ -244,28 +259,6 @@ class Plan:
     verdict: Verdict | None
 
 
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """Write an outcome as people read it in XCom."""
-    return {name: getattr(outcome, name) for name in Outcome.__slots__}
-
-
-def launches_to_json(batch: Batch) -> list[dict[str, Any]]:
-    """Write which session stands for which replica, and how it ended if it has, as people read it in XCom."""
-    rows = []
-    for replica, launch in sorted(batch.launched.items()):
-        outcome = batch.settled(replica)
-        rows.append(
-            {
-                "replica": replica,
-                "session_id": launch.session_id,
-                "name": launch.name,
-                "status": outcome and outcome.status,
-                "succeeded": outcome and outcome.succeeded,
-            }
-        )
-    return rows
-
-
 def sightings(identity: Identity, sessions: Iterable[Session]) -> list[Sighting]:
     """Pick a task instance's own sessions out of an account's list, whatever their epoch."""
     seen = []
@@ -288,10 +281,10 @@ def plan(batch: Batch, seen: Collection[Sighting], *, limits: Limits) -> Plan:
     for one in [*seen, *_remembered(batch, {one.session_id for one in seen})]:
         if one.session_id in batch.void:
             continue
-        if one.name.epoch == batch.identity.epoch and one.name.replica <= batch.replicas:
+        if batch.is_of_now(one.name):
             by_replica.setdefault(one.name.replica, []).append(one)
         elif not one.status.is_final:
-            # A clear has ended its epoch, or the author has lowered the number of replicas since.
+            # A clear has ended its epoch, or the number of replicas has changed since.
             draft.destroy.append(one)
     for replica in range(1, batch.replicas + 1):
         draft.sort(batch, replica, by_replica.get(replica, []))

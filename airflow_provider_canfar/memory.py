@@ -8,7 +8,7 @@ an older Airflow nothing is remembered, and a retry knows what the platform stil
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 from airflow_provider_canfar.batch import Batch, Outcome
@@ -36,36 +36,41 @@ class Memory:
     :param epoch: the epoch that the successes belong to.
     :param replicas: how many there were.
     :param successes: replica -> how it succeeded.
+    :param first_try: the try in which there came to be so many.
     """
 
     key: str
     epoch: int
     replicas: int
     successes: Mapping[int, Outcome] = field(default_factory=dict)
+    first_try: int = 1
 
     @property
     def is_complete(self) -> bool:
         """Whether every replica had succeeded."""
         return len(self.successes) >= self.replicas
 
-    def successes_for(self, epoch: int, *, replicas: int, resume: bool) -> dict[int, Outcome]:
-        """Return the successes that count in an epoch.
+    def remind(self, batch: Batch, *, resume: bool) -> Batch:
+        """Return a new try's batch with what is remembered of earlier ones.
 
-        :param replicas: how many there are now. With another number, each has another share of the work, and
-            nothing of the former counts.
+        With another number of replicas, each has another share of the work, and nothing of the former counts:
+        neither what is remembered, nor what the platform still has.
+
         :param resume: whether what had succeeded before a clear stays so, when something had failed. A task
             that had succeeded as a whole is cleared to run as a whole.
         """
-        is_due = epoch == self.epoch or (resume and not self.is_complete)
-        if is_due and replicas == self.replicas:
-            return dict(self.successes)
-        return {}
+        is_retry = batch.identity.epoch == self.epoch
+        if batch.replicas != self.replicas:
+            return replace(batch, first_try=batch.try_number) if is_retry else batch
+        if is_retry:
+            return replace(batch, outcomes=dict(self.successes), first_try=self.first_try)
+        return batch.record(self.successes.values()) if resume and not self.is_complete else batch
 
     @classmethod
     def of(cls, batch: Batch) -> Self:
         """Take what is to be remembered out of a batch."""
         successes = {replica: one for replica, one in batch.outcomes.items() if one.succeeded}
-        return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes)
+        return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
 
     @classmethod
     def recall(cls, store: Store | None) -> Self | None:
@@ -73,8 +78,8 @@ class Memory:
         data = store.get(ENTRY) if store is not None else None
         if not isinstance(data, Mapping):
             return None
-        outcomes = (Outcome(*row) for row in data["successes"])
-        return cls(data["key"], data["epoch"], data["replicas"], {one.replica: one for one in outcomes})
+        successes = {one.replica: one for one in (Outcome(*row) for row in data["successes"])}
+        return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 1))
 
     def write(self, store: Store | None) -> None:
         """Write it down: JSON, and as small as a thousand replicas want it."""
@@ -82,5 +87,11 @@ class Memory:
             rows = [[getattr(one, name) for name in Outcome.__slots__] for one in self.successes.values()]
             store.set(
                 ENTRY,
-                {"key": self.key, "epoch": self.epoch, "replicas": self.replicas, "successes": rows},
+                {
+                    "key": self.key,
+                    "epoch": self.epoch,
+                    "replicas": self.replicas,
+                    "successes": rows,
+                    "first_try": self.first_try,
+                },
             )

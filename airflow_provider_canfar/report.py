@@ -1,9 +1,12 @@
-"""What a task tells about its replicas: a table, each one's log, and why the task failed. Pure text."""
+"""What a task tells about its replicas: a table, each one's log, why the task failed, and its XComs. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.batch import Batch, Outcome
@@ -20,31 +23,44 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
     return "\n".join(log.rstrip().splitlines()[-lines:])
 
 
-def table(batch: Batch) -> str:
+def table(batch: Batch, others: str = "destroyed") -> str:
     """Lay out how each replica ended.
+
+    :param others: what became of sessions that have not ended by themselves: nobody waits for them any more.
 
     >>> from airflow_provider_canfar.batch import Batch, Outcome
     >>> from airflow_provider_canfar.skaha.naming import Identity
     >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
     >>> print(table(Batch(Identity("hello", "k3v5x2qamd", 0), 1, 2, outcomes={1: won})))
-    replica  session   status     name
-          1  k3v9x2qa  Completed  hello-k3v5x2qamd-0-1-1
-          2  -         not run    -
+    replica  session   status     try  started  name
+          1  k3v9x2qa  Completed    1  -        hello-k3v5x2qamd-0-1-1
+          2  -         not run      -  -        -
     """
-    rows = [("replica", "session", "status", "name")]
+    rows = [("replica", "session", "status", "try", "started", "name")]
     for replica in range(1, batch.replicas + 1):
         outcome, launch = batch.settled(replica), batch.launched.get(replica)
         if outcome is not None:
-            rows.append((str(replica), outcome.session_id, outcome.status, outcome.name))
+            ended = (outcome.status, str(outcome.try_number), _time(outcome.started))
+            rows.append((str(replica), outcome.session_id, *ended, outcome.name))
         elif launch is not None:
-            # At a verdict nothing is waited for: what has not ended by itself was not let go on.
-            rows.append((str(replica), launch.session_id, "destroyed", launch.name))
+            rows.append((str(replica), launch.session_id, others, str(batch.try_number), "-", launch.name))
         else:
-            rows.append((str(replica), "-", "not run", "-"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in rows
-    )
+            rows.append((str(replica), "-", "not run", "-", "-", "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(_aligned, row, widths, "><<><<")).rstrip() for row in rows)
+
+
+def _aligned(word: str, width: int, how: str) -> str:
+    return f"{word:{how}{width}}"
+
+
+def _time(time: str | None) -> str:
+    """Write a time as people read it; all of the platform's are in UTC.
+
+    >>> _time("2026-03-04T18:22:10+00:00"), _time(None)
+    ('2026-03-04 18:22:10', '-')
+    """
+    return "-" if time is None else time[:19].replace("T", " ")
 
 
 def log_lines(
@@ -80,23 +96,63 @@ def shortened(log: str, max_bytes: int | None) -> str:
     return f"(The first {cut:,} of {len(data):,} bytes are left out.)\n{data[cut:].decode(errors='replace')}"
 
 
-def failure(batch: Batch, failed: Sequence[Outcome], logs: Mapping[str, str], max_failed: int) -> str:
+def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionFailed | SessionGone:
     """Say which replicas failed, with the last lines of each.
 
-    :param logs: session id -> its log, as far as there is one.
+    :param tails: session id -> the last lines of its log, as far as there is one.
+    :param max_failed: how many may.
     """
+    failed = batch.failed()
+    first = failed[0]
+    kind = SessionGone if all(outcome.session_id in batch.gone for outcome in failed) else SessionFailed
+    return kind(
+        _failure_in_words(batch, failed, tails, max_failed),
+        session_id=first.session_id,
+        name=first.name,
+        replica=first.replica,
+        status=first.status,
+        log_tail=tails.get(first.session_id, ""),
+    )
+
+
+def _failure_in_words(
+    batch: Batch, failed: Sequence[Outcome], tails: Mapping[str, str], max_failed: int
+) -> str:
     allowed = f", and {max_failed} may" if max_failed else ""
     parts = [f"{len(failed)} of {batch.replicas} replicas failed{allowed}."]
     for outcome in failed[:DESCRIBED]:
         parts.append(
             f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
         )
-        log = logs.get(outcome.session_id)
-        if log is None:
-            parts.append("The platform did not give its log.")
+        lines = tails.get(outcome.session_id)
+        if lines is None:
+            # It ended long ago, say: the platform has forgotten it since.
+            parts.append("The platform gives no log of it now; what it gave is above.")
         else:
-            parts.append(f"Its last lines:\n{tail(log)}" if tail(log) else "It left no output.")
+            parts.append(f"Its last lines:\n{lines}" if lines else "It left no output.")
     if len(failed) > DESCRIBED:
         others = ", ".join(str(outcome.replica) for outcome in failed[DESCRIBED:])
         parts.append(f"The others that failed: replicas {others}; their logs are above.")
     return "\n".join(parts)
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """Write an outcome as people read it in XCom."""
+    return asdict(outcome)
+
+
+def launches_to_json(batch: Batch) -> list[dict[str, Any]]:
+    """Write which session stands for which replica, and how it ended if it has, as people read it in XCom."""
+    rows = []
+    for replica, launch in sorted(batch.launched.items()):
+        outcome = batch.settled(replica)
+        rows.append(
+            {
+                "replica": replica,
+                "session_id": launch.session_id,
+                "name": launch.name,
+                "status": outcome and outcome.status,
+                "succeeded": outcome and outcome.succeeded,
+            }
+        )
+    return rows

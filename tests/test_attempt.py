@@ -14,6 +14,7 @@ from airflow_provider_canfar.attempt import (
     BUSY_FOR,
     CREATES_PER_TRY,
     LAUNCH_CONCURRENCY,
+    LOGS_AT_ONCE,
     NO_JOB_FOR,
     PERHAPS_FOR,
     Attempt,
@@ -352,6 +353,16 @@ async def test_a_retry_adopts_what_lives_and_launches_what_does_not() -> None:
     assert any("adopted" in sentence for sentence in trial.told)
 
 
+async def test_what_has_been_seen_to_run_has_started() -> None:
+    trial = Trial(2)
+    await trial.advance()
+    trial.platform.record[0].start(trial.platform.clock.now)
+    await trial.advance()
+    trial.platform.record[0].preempt()
+    await trial.advance()
+    assert [one.has_started for one in trial.batch.launched.values()] == [True, False]
+
+
 async def test_a_clear_destroys_what_lives_before_it_launches() -> None:
     trial = Trial(2)
     await trial.advance()
@@ -482,6 +493,34 @@ async def test_a_kill_lets_creates_under_way_come_to_their_end() -> None:
     assert trial.platform.live() == []
 
 
+async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platform_is_making() -> None:
+    """Airflow cancels the wait for the answers; the platform makes the sessions all the same."""
+    trial = Trial(50)
+    is_sent, may_be_answered = asyncio.Event(), asyncio.Event()
+    create = trial.platform.create_replica
+
+    async def slow(*args: Any, **more: Any) -> str:
+        is_sent.set()
+        await may_be_answered.wait()
+        return await create(*args, **more)
+
+    trial.platform.create_replica = slow  # type: ignore[method-assign]  # The fake is slow here only.
+    advancing = asyncio.create_task(trial.advance())
+    await is_sent.wait()
+    advancing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await advancing
+    is_launching = [trial.attempt.is_launching]
+    may_be_answered.set()
+    await trial.attempt.drain(within=60)
+    is_launching.append(trial.attempt.is_launching)
+    assert is_launching == [True, False]
+    trial.batch = trial.attempt.batch
+    assert 0 < len(trial.batch.launched) <= LAUNCH_CONCURRENCY
+    assert await trial.destroy_all() == []
+    assert trial.platform.live() == []
+
+
 async def test_where_nothing_is_under_way_there_is_nothing_to_drain() -> None:
     await Trial().attempt.drain(within=60)
 
@@ -509,11 +548,81 @@ async def test_each_log_is_harvested_once() -> None:
     assert [harvest.outcome.replica for harvest in trial.harvested] == [1, 2]
 
 
+async def test_a_log_that_comes_at_the_second_question_is_harvested() -> None:
+    trial = Trial()
+    await trial.advance()
+    trial.end(1, log="here")
+    trial.platform.faults["logs"] = [Unreachable("no answer")]
+    assert await trial.advance() is Verdict.SUCCESS
+    assert [harvest.log for harvest in trial.harvested] == ["here"]
+
+
+async def test_in_an_outage_logs_wait_until_it_is_over() -> None:
+    """What could be read before is recorded; the list, which does not answer either, says that it is one."""
+    trial = Trial(3)
+    await trial.advance()
+    for replica in (1, 2, 3):
+        trial.end(replica, log=f"log of {replica}")
+    trial.platform.faults["logs"] = [None, Unreachable("no answer"), Unreachable("no answer")]
+    trial.platform.faults["fetch"] = [None, Unreachable("no answer")]
+    with pytest.raises(Unreachable):
+        await trial.advance()
+    assert sorted(trial.batch.outcomes) == [1]
+    assert await trial.advance() is Verdict.SUCCESS
+    assert [harvest.log for harvest in trial.harvested] == ["log of 1", "log of 2", "log of 3"]
+
+
+async def test_some_logs_are_read_at_once_and_told_in_order() -> None:
+    """A thousand may end within the hour for which the platform keeps them."""
+    trial, under_way, most = Trial(30), 0, 0
+    logs = trial.platform.logs
+
+    async def counted(ids: Any) -> dict[str, str]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        answer = await logs(ids)
+        under_way -= 1
+        return answer
+
+    trial.platform.logs = counted  # type: ignore[method-assign]  # The fake is counted here only.
+    await trial.advance()
+    for replica in range(1, 31):
+        trial.end(replica, log=str(replica))
+    assert await trial.advance() is Verdict.SUCCESS
+    assert most == LOGS_AT_ONCE
+    assert [harvest.log for harvest in trial.harvested] == [str(replica) for replica in range(1, 31)]
+
+
+async def test_what_is_stopped_reads_no_more_logs() -> None:
+    trial = Trial(30)
+    await trial.advance()
+    for replica in range(1, 31):
+        trial.end(replica)
+    attempt = trial._new_attempt()
+    attempt.stopped = True
+    await attempt.advance()
+    assert trial.harvested == []
+
+
+async def test_what_has_ended_can_be_recorded_without_launching_or_destroying() -> None:
+    trial = Trial(3, max_active=2)
+    await trial.advance()
+    trial.end(1, log="kept")
+    attempt = trial._new_attempt()
+    await attempt.record_ends()
+    assert [harvest.log for harvest in trial.harvested] == ["kept"]
+    assert sorted(attempt.batch.outcomes) == [1]
+    assert len(trial.platform.record) == 2
+    assert len(trial.platform.live()) == 1
+
+
 async def test_a_log_that_cannot_be_had_does_not_lose_the_outcome() -> None:
     trial = Trial()
     await trial.advance()
     trial.end(1, log="lost")
-    trial.platform.faults["logs"] = [Unreachable("no answer")]
+    trial.platform.faults["logs"] = [Unreachable("no answer")] * 2
     assert await trial.advance() is Verdict.SUCCESS
     assert trial.batch.outcomes[1].succeeded
     (harvest,) = trial.harvested

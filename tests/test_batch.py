@@ -21,8 +21,6 @@ from airflow_provider_canfar.batch import (
     Plan,
     Sighting,
     Verdict,
-    launches_to_json,
-    outcome_to_json,
     plan,
     sightings,
 )
@@ -212,6 +210,18 @@ def test_where_the_author_has_lowered_the_replicas_the_surplus_is_destroyed_and_
     assert ids(now.destroy) == ["id2"]
     assert [one.replica for one in now.ended] == [1]
     assert now.verdict is Verdict.SUCCESS
+
+
+def test_where_there_were_more_or_fewer_replicas_before_nothing_of_then_counts() -> None:
+    """Each had another share of the work, be it done or under way."""
+    now = plan(
+        batch(3, try_number=2, first_try=2),
+        [seen(1, "Completed"), seen(2), seen(3, "Failed")],
+        limits=Limits(),
+    )
+    assert now.launch == (1, 2, 3)
+    assert ids(now.destroy) == ["id2"]
+    assert not now.ended
 
 
 # Ends.
@@ -590,50 +600,17 @@ def test_a_batch_survives_the_way_through_json(
             outcome(replica, result=result, started=NOON.isoformat())
             for replica, result in enumerate(results, start=1)
         )
-        .assign({9: Launch("id9", str(IDENTITY.name(9, 1)), at)})
+        .assign({9: Launch("id9", str(IDENTITY.name(9, 1)), at, has_started=True)})
     )
     assert Batch.from_json(json.loads(json.dumps(known.to_json()))) == known
 
 
 def test_a_batch_that_an_older_release_wrote_is_read() -> None:
-    """It knew of no time of launch, of no result, and of nothing void."""
+    """It knew of no time of launch, of no result, of nothing void, and of no change of the replicas."""
     data = batch(launched=launched(1)).record([outcome(1)]).to_json()
     data["launched"] = [row[:3] for row in data["launched"]]
-    del data["outcomes"][0]["result"], data["void"]
+    del data["outcomes"][0]["result"], data["void"], data["first_try"]
     assert Batch.from_json(data) == batch(launched=launched(1)).record([outcome(1)])
-
-
-def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
-    known = batch(2).assign(launched(2)).assign(launched(1)).record([outcome(1)])
-    assert launches_to_json(known) == [
-        {
-            "replica": 1,
-            "session_id": "id1",
-            "name": "stars-k3v5x2qamd-3-1-1",
-            "status": "Completed",
-            "succeeded": True,
-        },
-        {
-            "replica": 2,
-            "session_id": "id2",
-            "name": "stars-k3v5x2qamd-3-2-1",
-            "status": None,
-            "succeeded": None,
-        },
-    ]
-
-
-def test_people_read_an_outcome_in_its_own_words() -> None:
-    assert outcome_to_json(outcome(1, result=[1])) == {
-        "replica": 1,
-        "session_id": "id1",
-        "name": "stars-k3v5x2qamd-3-1-1",
-        "status": "Completed",
-        "succeeded": True,
-        "try_number": 1,
-        "started": None,
-        "result": [1],
-    }
 
 
 def test_failures_are_told_in_the_replicas_order_and_only_those_of_this_try() -> None:
@@ -653,6 +630,13 @@ def test_failures_are_told_in_the_replicas_order_and_only_those_of_this_try() ->
 def test_what_is_waited_for_is_what_has_no_outcome() -> None:
     known = batch(3, launched=launched(1, 2, 3)).record([outcome(2)])
     assert known.unsettled() == launched(1, 3)
+
+
+def test_what_has_started_once_is_remembered_as_long_as_it_stands_for_its_replica() -> None:
+    known = batch(2, launched=launched(1, 2)).told({}, (), ["id1"]).told({}, ())
+    assert [one.has_started for one in known.launched.values()] == [True, False]
+    again = known.assign({1: Launch("another", str(IDENTITY.name(1, 2)))})
+    assert not again.launched[1].has_started
 
 
 def test_what_several_waits_have_seen_is_remembered_together() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_canfar.batch import Batch, Outcome
-from airflow_provider_canfar.memory import Memory
+from airflow_provider_canfar.memory import ENTRY, Memory
 from airflow_provider_canfar.skaha.naming import Identity
 from tests.fake_task import FakeStore
 
@@ -39,22 +39,41 @@ def test_nothing_is_remembered_where_airflow_has_no_store(batch: Batch) -> None:
     assert Memory.recall(FakeStore()) is None
 
 
+def next_try(replicas: int = 3, *, epoch: int = 0, try_number: int = 2) -> Batch:
+    return Batch(Identity("stars", "k3v5x2qamd", epoch), try_number, replicas)
+
+
 def test_a_retry_keeps_the_successes_of_its_epoch(batch: Batch) -> None:
-    assert sorted(Memory.of(batch).successes_for(0, replicas=3, resume=False)) == [1, 3]
+    assert sorted(Memory.of(batch).remind(next_try(), resume=False).outcomes) == [1, 3]
 
 
 def test_a_clear_starts_afresh_unless_it_shall_resume(batch: Batch) -> None:
     memory = Memory.of(batch)
-    assert memory.successes_for(2, replicas=3, resume=False) == {}
-    assert sorted(memory.successes_for(2, replicas=3, resume=True)) == [1, 3]
+    assert memory.remind(next_try(epoch=2), resume=False).outcomes == {}
+    assert sorted(memory.remind(next_try(epoch=2), resume=True).outcomes) == [1, 3]
 
 
-def test_with_another_number_of_replicas_nothing_counts(batch: Batch) -> None:
-    """Each then has another share of the work."""
-    assert Memory.of(batch).successes_for(0, replicas=4, resume=True) == {}
+def test_with_another_number_of_replicas_nothing_counts_from_that_try_on(batch: Batch) -> None:
+    """Each then has another share of the work; also of what the platform has still."""
+    changed = Memory.of(batch).remind(next_try(4), resume=True)
+    assert (changed.outcomes, changed.first_try) == ({}, 2)
+    store = FakeStore()
+    Memory.of(changed.record([outcome(4, succeeded=True)])).write(store)
+    memory = Memory.recall(store)
+    assert memory is not None
+    again = memory.remind(next_try(4, try_number=3), resume=False)
+    assert (sorted(again.outcomes), again.first_try) == ([4], 2)
+    assert memory.remind(next_try(4, epoch=3, try_number=4), resume=False).first_try == 1
+
+
+def test_what_an_older_release_has_written_is_read(batch: Batch) -> None:
+    store = FakeStore()
+    Memory.of(batch).write(store)
+    store.set(ENTRY, {name: value for name, value in store.get(ENTRY).items() if name != "first_try"})
+    assert Memory.recall(store) == Memory.of(batch)
 
 
 def test_a_task_that_had_succeeded_as_a_whole_is_cleared_to_run_as_a_whole(batch: Batch) -> None:
     memory = Memory.of(batch.record([outcome(2, succeeded=True)]))
     assert memory.is_complete
-    assert memory.successes_for(2, replicas=3, resume=True) == {}
+    assert memory.remind(next_try(epoch=2), resume=True).outcomes == {}

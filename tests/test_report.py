@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.batch import GONE, Batch, Launch, Outcome
-from airflow_provider_canfar.report import DESCRIBED, TAIL_LINES, failure, log_lines, shortened, table, tail
-from airflow_provider_canfar.skaha.errors import Unreachable
+from airflow_provider_canfar.report import (
+    DESCRIBED,
+    TAIL_LINES,
+    failure,
+    launches_to_json,
+    log_lines,
+    outcome_to_json,
+    shortened,
+    table,
+    tail,
+)
+from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone, Unreachable
 from airflow_provider_canfar.skaha.naming import Identity
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
@@ -24,19 +36,21 @@ def batch(replicas: int, *outcomes: Outcome, try_number: int = 1) -> Batch:
 
 
 def test_the_table_has_a_row_for_each_replica() -> None:
-    known = batch(4, outcome(1), outcome(2, "Failed"), outcome(3, GONE), try_number=1)
+    first = replace(outcome(1), started="2026-03-04T18:22:10+00:00")
+    known = batch(4, first, outcome(2, "Failed"), outcome(3, GONE), try_number=1)
     assert table(known).splitlines() == [
-        "replica  session  status     name",
-        "      1  id1      Completed  stars-k3v5x2qamd-0-1-1",
-        "      2  id2      Failed     stars-k3v5x2qamd-0-2-1",
-        "      3  id3      Gone       stars-k3v5x2qamd-0-3-1",
-        "      4  -        not run    -",
+        "replica  session  status     try  started              name",
+        "      1  id1      Completed    1  2026-03-04 18:22:10  stars-k3v5x2qamd-0-1-1",
+        "      2  id2      Failed       1  -                    stars-k3v5x2qamd-0-2-1",
+        "      3  id3      Gone         1  -                    stars-k3v5x2qamd-0-3-1",
+        "      4  -        not run      -  -                    -",
     ]
 
 
 def test_the_table_names_sessions_that_were_not_let_go_on() -> None:
     known = batch(2, outcome(1, "Failed")).assign({2: Launch("id2", str(IDENTITY.name(2, 1)))})
-    assert table(known).splitlines()[2] == "      2  id2      destroyed  stars-k3v5x2qamd-0-2-1"
+    assert table(known).splitlines()[2] == "      2  id2      destroyed    1  -        stars-k3v5x2qamd-0-2-1"
+    assert "left alone" in table(known, others="left alone").splitlines()[2]
 
 
 def test_the_table_tells_successes_of_earlier_tries_and_no_failures_of_theirs() -> None:
@@ -97,7 +111,8 @@ def test_the_last_lines_are_the_last_that_say_something() -> None:
 
 def test_a_failure_names_each_replica_with_its_last_lines() -> None:
     known = batch(3, outcome(1), outcome(2, "Failed"), outcome(3, GONE))
-    assert failure(known, known.failed(), {"id2": "no such file\n", "id3": ""}, 0).splitlines() == [
+    error = failure(known, {"id2": "no such file", "id3": ""}, 0)
+    assert str(error).splitlines() == [
         "2 of 3 replicas failed.",
         "Replica 2, session id2 (stars-k3v5x2qamd-0-2-1): Failed.",
         "Its last lines:",
@@ -105,20 +120,60 @@ def test_a_failure_names_each_replica_with_its_last_lines() -> None:
         "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1): Gone.",
         "It left no output.",
     ]
+    assert isinstance(error, SessionFailed)
+    assert (error.session_id, error.replica, error.log_tail) == ("id2", 2, "no such file")
 
 
-def test_a_log_that_could_not_be_had_is_not_told_to_be_empty() -> None:
+def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None:
+    known = batch(2, outcome(1), outcome(2, GONE)).told({}, ["id2"])
+    assert isinstance(failure(known, {}, 0), SessionGone)
+
+
+def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
     known = batch(1, outcome(1, "Failed"))
-    assert failure(known, known.failed(), {}, 0).endswith("The platform did not give its log.")
+    assert str(failure(known, {}, 0)).endswith("The platform gives no log of it now; what it gave is above.")
 
 
 def test_a_failure_says_how_many_may_fail() -> None:
     known = batch(3, outcome(1, "Failed"), outcome(2, "Failed"))
-    assert failure(known, known.failed(), {}, 1).startswith("2 of 3 replicas failed, and 1 may.")
+    assert str(failure(known, {}, 1)).startswith("2 of 3 replicas failed, and 1 may.")
 
 
 def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     known = batch(20, *(outcome(replica, "Failed") for replica in range(1, 9)))
-    words = failure(known, known.failed(), {}, 0)
+    words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
     assert words.endswith("The others that failed: replicas 6, 7, 8; their logs are above.")
+
+
+def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
+    launched = {replica: Launch(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)}
+    assert launches_to_json(batch(2, outcome(1)).assign(launched)) == [
+        {
+            "replica": 1,
+            "session_id": "id1",
+            "name": "stars-k3v5x2qamd-0-1-1",
+            "status": "Completed",
+            "succeeded": True,
+        },
+        {
+            "replica": 2,
+            "session_id": "id2",
+            "name": "stars-k3v5x2qamd-0-2-1",
+            "status": None,
+            "succeeded": None,
+        },
+    ]
+
+
+def test_people_read_an_outcome_in_its_own_words() -> None:
+    assert outcome_to_json(replace(outcome(1), result="[1]")) == {
+        "replica": 1,
+        "session_id": "id1",
+        "name": "stars-k3v5x2qamd-0-1-1",
+        "status": "Completed",
+        "succeeded": True,
+        "try_number": 1,
+        "started": None,
+        "result": "[1]",
+    }

@@ -194,7 +194,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Make what the task returns of how each replica ended, in order; for subclasses."""
-        from airflow_provider_canfar.batch import outcome_to_json
+        from airflow_provider_canfar.report import outcome_to_json
 
         return [outcome_to_json(outcome) for outcome in outcomes]
 
@@ -202,12 +202,18 @@ class CanfarHeadlessOperator(LaunchingOperator):
         """Say who this task instance is, with what it remembers of earlier tries."""
         from airflow_provider_canfar.batch import Batch
         from airflow_provider_canfar.memory import Memory
+        from airflow_provider_canfar.operators.manners import ON_CLEAR, one_of, replica_count
 
-        memory = Memory.recall(context.get("task_state_store"))
+        store, try_number = context.get("task_state_store"), context["ti"].try_number
+        resume = one_of("on_clear", self.on_clear, ON_CLEAR) == "resume"
+        memory = Memory.recall(store)
         identity = self._identity(context, memory)
-        replicas, resume = int(self.replicas), self.on_clear == "resume"
-        outcomes = memory.successes_for(identity.epoch, replicas=replicas, resume=resume) if memory else {}
-        return Batch(identity, context["ti"].try_number, replicas, outcomes=outcomes)
+        batch = Batch(identity, try_number, replica_count(self.replicas))
+        if memory is not None:
+            batch = memory.remind(batch, resume=resume)
+        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
+        Memory.of(batch).write(store)
+        return batch
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
         """Say what each replica runs."""
@@ -233,11 +239,11 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
     def _go_on(self, context: Context, batch: Batch, deadline: float | None, wake: Wake | None = None) -> Any:
         """Observe, plan and act, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.batch import launches_to_json
         from airflow_provider_canfar.memory import Memory
+        from airflow_provider_canfar.report import launches_to_json
 
         task = self._task_instance(context)
-        self._loop = loop = self._make_loop(context, batch, deadline)
+        loop = self._begin(self._make_loop(context, batch, deadline))
 
         def publish() -> None:
             context["ti"].xcom_push("sessions", launches_to_json(loop.batch))
@@ -251,8 +257,11 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
     def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> Loop:
         from airflow_provider_canfar.batch import Limits
-        from airflow_provider_canfar.operators.loop import Loop, Manners
+        from airflow_provider_canfar.operators.loop import Loop
+        from airflow_provider_canfar.operators.manners import Manners
 
+        # A try goes on with the number that it has begun with, whatever a template renders since.
+        self.replicas = batch.replicas
         hook = CanfarHook(self.canfar_conn_id)
         # Read here, where Airflow answers: in on_kill it no longer does.
         hook.settings  # noqa: B018 - reading it is what it is for

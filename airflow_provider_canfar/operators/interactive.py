@@ -132,8 +132,12 @@ class CanfarInteractiveOperator(LaunchingOperator):
         from airflow_provider_canfar.batch import Batch
         from airflow_provider_canfar.memory import Memory
 
-        memory = Memory.recall(context.get("task_state_store"))
-        return Batch(self._identity(context, memory), context["ti"].try_number, replicas=1)
+        store = context.get("task_state_store")
+        memory = Memory.recall(store)
+        batch = Batch(self._identity(context, memory), context["ti"].try_number, replicas=1)
+        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
+        Memory.of(batch).write(store)
+        return batch
 
     def _spec(self, batch: Batch) -> SessionSpec:
         """Say what is launched.
@@ -166,11 +170,11 @@ class CanfarInteractiveOperator(LaunchingOperator):
         wake: Wake | None = None,
     ) -> str | None:
         """Launch, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.batch import launches_to_json
         from airflow_provider_canfar.memory import Memory
+        from airflow_provider_canfar.report import launches_to_json
 
         ti, task = context["ti"], self._task_instance(context)
-        self._loop = loop = self._make_loop(context, batch, deadline, keep_until)
+        loop = self._begin(self._make_loop(context, batch, deadline, keep_until))
 
         def publish() -> None:
             ti.xcom_push("sessions", [{**one, "url": loop.url} for one in launches_to_json(loop.batch)])
@@ -187,7 +191,7 @@ class CanfarInteractiveOperator(LaunchingOperator):
     def _make_loop(
         self, context: Context, batch: Batch, deadline: float | None, keep_until: float | None = None
     ) -> Opening:
-        from airflow_provider_canfar.operators.loop import Manners
+        from airflow_provider_canfar.operators.manners import Manners
         from airflow_provider_canfar.operators.opening import Opening, Wishes
 
         hook = CanfarHook(self.canfar_conn_id)

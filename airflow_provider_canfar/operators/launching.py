@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.memory import Memory
     from airflow_provider_canfar.operators.loop import Loop
     from airflow_provider_canfar.skaha.naming import Identity
+
+L = TypeVar("L", bound="Loop")
 
 #: Seconds after our own deadline at which Airflow's scheduler ends the wait, should no triggerer be alive.
 BACKSTOP = 600.0
@@ -59,6 +61,7 @@ class LaunchingOperator(BaseOperator):
         self.startup_timeout = startup_timeout
 
         self._loop: Loop | None = None
+        self._is_killed = False
 
     @abstractmethod
     def _first_batch(self, context: Context) -> Batch:
@@ -79,10 +82,19 @@ class LaunchingOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Destroy the sessions of this task: its worker was told to stop."""
+        # Airflow goes on with execute afterwards, be it where there is no loop yet.
+        self._is_killed = True
         if self._loop is not None:
             self._loop.stop()
             if self.kill_sessions:
                 self._loop.destroy_all(timeout=KILL_WITHIN)
+
+    def _begin(self, loop: L) -> L:
+        """Let an on_kill reach the loop; one that came before there was a loop reaches it here."""
+        self._loop = loop
+        if self._is_killed:
+            loop.stop()
+        return loop
 
     def _deadline(self) -> float | None:
         """Say when the try must be over: Airflow heeds no execution_timeout while a task is deferred."""

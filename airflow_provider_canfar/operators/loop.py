@@ -8,35 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
 from airflow_provider_canfar import report
-from airflow_provider_canfar.attempt import BUSY_FOR, Attempt, Harvest
+from airflow_provider_canfar.attempt import BUSY_FOR, PERHAPS_FOR, Attempt, Harvest
 from airflow_provider_canfar.batch import Batch, Limits, Outcome, Plan, Verdict
+from airflow_provider_canfar.operators.manners import is_waited_out
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     CanfarError,
     PartialFailure,
     RequestError,
-    SessionFailed,
-    SessionGone,
     SessionNeverStarted,
     SessionOverdue,
 )
-from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Vigil, Waiting, Wake, keep_watch
+from airflow_provider_canfar.vigil import Reason, Vigil, Waiting, Wake, keep_watch
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.operators.manners import Manners
     from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.vigil import Watching
 
-#: Seconds for which the first question to the platform is repeated while it does not answer. Later, with
-#: sessions launched, an outage is waited out; at the start a person is better served by a task that says so.
+#: Seconds for which the first question to the platform is repeated while it does not answer. Then the wait is
+#: for the triggerer; or, where it may be a mistake in the connection, the task says so and fails.
 FIRST_ANSWER_WITHIN = 30.0
 
 #: Where few may be alive at once, the worker is woken when a tenth of the places are free.
@@ -53,28 +56,6 @@ class CredentialRefused(CanfarError):
     """The platform refused the credential while sessions were waited for. They still run."""
 
     retry_helps = True
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a task goes about it, in words of its operator.
-
-    :param poll_interval: seconds between two looks at the platform.
-    :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
-    :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
-    :param harvest_within: seconds within which an end is recorded, before the platform forgets it.
-    :param max_log_bytes: how much of each replica's log is shown; None: all of it.
-    :param on_finish: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
-    :param kill_sessions: whether live sessions are destroyed when the task is killed or out of time.
-    """
-
-    poll_interval: float = 15.0
-    startup_timeout: float | None = None
-    log_interval: float | None = None
-    harvest_within: float = HARVEST_WITHIN
-    max_log_bytes: int | None = None
-    on_finish: str = "keep"
-    kill_sessions: bool = True
 
 
 class Killed(Exception):
@@ -119,6 +100,7 @@ class Loop:
         self._is_whole = is_whole
         self._attempt: Attempt | None = None
         self._wait: asyncio.Task[Any] | None = None
+        self._tails: dict[str, str] = {}
         self._stopped = False
 
     def run(
@@ -141,11 +123,21 @@ class Loop:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
             raise
-        except (CancelledError, Killed, SessionOverdue) as error:
+        except Killed:
             if self._manners.kill_sessions:
                 self.destroy_all()
-            if isinstance(error, CancelledError):
-                raise Killed("The worker was told to stop.") from None
+            # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
+            with suppress(Exception):
+                publish()
+            raise
+        except (SessionOverdue, SessionNeverStarted, AirflowTaskTimeout) as error:
+            self._stop_creating()
+            kills = self._manners.kill_sessions or isinstance(error, SessionNeverStarted)
+            if kills:
+                self.destroy_all()
+            self._record_ends()
+            publish()
+            self._tell(report.table(self.batch, others="destroyed" if kills else "left alone"))
             raise
         except Exception:
             # Whatever it was: no session outlives its failed task. A platform that has not answered even once
@@ -162,14 +154,24 @@ class Loop:
             if wake is not None:
                 self._heed(wake)
             waiting = self._advance()
-            publish()
             if self._stopped:
                 raise Killed("The worker was told to stop.")
+            publish()
             if isinstance(waiting, Verdict):
                 return self._end(waiting)
             if defer is not None:
                 defer(waiting)
-            wake = self._hook.run(partial(self._wait_for, waiting))
+            try:
+                wake = self._hook.run(partial(self._wait_for, waiting))
+            except CancelledError:
+                raise Killed("The worker was told to stop.") from None
+
+    def _stop_creating(self) -> None:
+        """Wait for creates in the middle of which a time-out of Airflow's own has come: it undoes none."""
+        if self._attempt is not None and self._attempt.is_launching:
+            self._attempt.stopped = True
+            self._hook.run(partial(self._attempt.drain, within=PERHAPS_FOR))
+            self.batch = self._attempt.batch
 
     def stop(self) -> None:
         """Launch nothing more, and wait no longer."""
@@ -199,6 +201,21 @@ class Loop:
             if alive:
                 self._tell(f"Still alive: {', '.join(alive)}.")
 
+    def _record_ends(self) -> None:
+        """Record how replicas have ended, and show their logs, before the task fails for another reason."""
+
+        async def record_ends(client: SkahaClient) -> None:
+            attempt = self._new_attempt(client)
+            try:
+                await attempt.record_ends()
+            finally:
+                self.batch = attempt.batch
+
+        try:
+            self._hook.call(record_ends, retry_for=DESTROY_RETRIES_FOR)
+        except CanfarError as error:
+            self._tell(f"What had ended by then could not all be recorded: {error}")
+
     def _new_attempt(self, client: SkahaClient) -> Attempt:
         return Attempt(
             client,
@@ -219,14 +236,15 @@ class Loop:
         :raises SessionOverdue: when the deadline has passed.
         """
         self._tell(f"Going on: {wake.reason.value}.")
-        self.batch = self.batch.told(wake.ended, wake.gone)
+        self.batch = self.batch.told(wake.ended, wake.gone, wake.started)
         if wake.reason is Reason.REFUSED:
             raise self._credential_refused(wake.words)
         if wake.never:
-            launches = {launch.session_id: launch for launch in self.batch.launched.values()}
+            # After a deferral under dag.test() no names are known.
+            names = {launch.session_id: f" ({launch.name})" for launch in self.batch.launched.values()}
             raise SessionNeverStarted(
                 "\n".join(
-                    f"Session {session_id} ({launches[session_id].name}) does not start: {words}"
+                    f"Session {session_id}{names.get(session_id, '')} does not start: {words}"
                     for session_id, words in wake.never.items()
                 )
                 + "\nThe sessions of this task are destroyed.",
@@ -263,10 +281,9 @@ class Loop:
                 # As where the trigger is refused: what runs is not lost with the credential.
                 raise self._credential_refused(str(error)) from error
             except RequestError as error:
-                # An outage is a wait, not a failure, as soon as there is something to wait for.
-                if not (error.retry_helps and attempt.batch.unsettled()) or attempt.gave_up:
+                if attempt.gave_up or not is_waited_out(error, attempt.batch):
                     raise
-                self._tell(f"The platform does not answer; the sessions are waited for all the same. {error}")
+                self._tell(f"The platform does not answer; the task waits until it does. {error}")
                 return None
             finally:
                 self.batch = attempt.batch
@@ -296,11 +313,18 @@ class Loop:
             log_interval=self._manners.log_interval,
             since=time.time(),
             harvest_within=self._manners.harvest_within,
-            start_by={} if within is None else {one.session_id: one.at + within for one in waited_for},
+            start_by={
+                one.session_id: float(round(one.at + within))
+                for one in waited_for
+                if within is not None and not one.has_started
+            },
         )
 
     async def _wait_for(self, waiting: Waiting) -> Wake:
         self._wait = asyncio.current_task()
+        if self._stopped and self._wait is not None:
+            # Told so after the last look, and before there was anything to cancel.
+            self._wait.cancel()
         return await self._keep(waiting, partial(self._hook.watch, interval=self._manners.poll_interval))
 
     async def _keep(self, waiting: Waiting, watch: Watching) -> Wake:
@@ -311,6 +335,8 @@ class Loop:
         read = self._read(harvest)
         for line in report.log_lines(read.outcome, read.log, read.fault, self._manners.max_log_bytes):
             self._tell(line)
+        if not read.outcome.succeeded and read.fault is None:
+            self._tails[read.outcome.session_id] = report.tail(read.log)
         return read.outcome
 
     def _end(self, verdict: Verdict) -> list[Outcome]:
@@ -340,30 +366,24 @@ class Loop:
 
     def _failure(self) -> SessionFailed | SessionGone:
         """Say why the task failed, with the last lines of the first that did."""
-        failed = self.batch.failed()
-        described = [outcome.session_id for outcome in failed[: report.DESCRIBED]]
+        described = self.batch.failed()[: report.DESCRIBED]
+        tails = self._tails | self._tails_of([one for one in described if one.session_id not in self._tails])
+        return report.failure(self.batch, tails, self._limits.max_failed)
+
+    def _tails_of(self, failed: Sequence[Outcome]) -> dict[str, str]:
+        """Read once more the ends of logs that were shown in an earlier phase, where the platform has them.
+
+        It answers an empty log where it has forgotten the session.
+        """
+        if not failed:
+            return {}
         try:
-            logs = self._hook.call(lambda client: client.logs(described))
+            logs = self._hook.call(lambda client: client.logs([one.session_id for one in failed]))
         except PartialFailure as failure:
             logs = failure.results
         except RequestError:
             # The logs are above already; without them the error says less, and still says which.
             logs = {}
         # Once more without what only a program reads.
-        read = {
-            one.session_id: self._read(Harvest(one, logs[one.session_id])).log
-            for one in failed
-            if one.session_id in logs
-        }
-        first = failed[0]
-        kind = (
-            SessionGone if all(outcome.session_id in self.batch.gone for outcome in failed) else SessionFailed
-        )
-        return kind(
-            report.failure(self.batch, failed, read, self._limits.max_failed),
-            session_id=first.session_id,
-            name=first.name,
-            replica=first.replica,
-            status=first.status,
-            log_tail=report.tail(read.get(first.session_id, "")),
-        )
+        read = [self._read(Harvest(one, logs[one.session_id])) for one in failed if logs.get(one.session_id)]
+        return {one.outcome.session_id: report.tail(one.log) for one in read}

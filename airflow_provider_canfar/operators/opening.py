@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar import report
 from airflow_provider_canfar.batch import GONE, Batch, Limits, Outcome, Plan, Verdict
 from airflow_provider_canfar.interactive import InteractiveWaiting, is_quota, keep_open, places_taken
-from airflow_provider_canfar.operators.loop import Loop, Manners
+from airflow_provider_canfar.operators.loop import Loop
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     Rejected,
@@ -27,6 +27,7 @@ from airflow_provider_canfar.vigil import Reason, Waiting, Wake
 if TYPE_CHECKING:
     from airflow_provider_canfar.attempt import Harvest
     from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.operators.manners import Manners
     from airflow_provider_canfar.skaha.models import Session, SessionSpec
     from airflow_provider_canfar.vigil import Watching
 

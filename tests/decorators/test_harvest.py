@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.attempt import Attempt, Harvest
+from airflow_provider_canfar.attempt import LOGS_AT_ONCE, Attempt, Harvest
 from airflow_provider_canfar.batch import Batch, Limits, Outcome, Verdict
 from airflow_provider_canfar.decorators import canfar_task
 from airflow_provider_canfar.decorators.runner import MARK, result_lines
@@ -141,13 +141,14 @@ async def test_a_log_that_is_not_given_leaves_the_replica_unsettled_and_the_othe
 async def test_a_platform_that_is_out_is_not_asked_for_the_other_logs() -> None:
     """A client tries each for a while."""
     platform = FakePlatform()
-    ended(platform, 3)
-    platform.faults["logs"] = [None, Unreachable("no answer")]
-    now = attempt(platform, Batch(IDENTITY, 1, 3))
+    ended(platform, 3 * LOGS_AT_ONCE)
+    platform.faults["logs"] = [None, *[Unreachable("no answer")] * 100]
+    platform.faults["fetch"] = [None, Unreachable("no answer")]
+    now = attempt(platform, Batch(IDENTITY, 1, 3 * LOGS_AT_ONCE))
     with pytest.raises(Unreachable):
         await now.advance()
     assert results(now.batch) == {1: "1"}
-    assert len(platform.called("logs")) == 2
+    assert len(platform.called("logs")) == LOGS_AT_ONCE
 
 
 async def test_a_log_that_the_platform_has_forgotten_is_one_without_a_result() -> None:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from airflow_provider_canfar.testing import Emulator, running_emulator
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Wake
+from dev.waiting import until
 from tests.fake_task import FakeTask
 
 if TYPE_CHECKING:
@@ -274,6 +275,71 @@ def test_a_task_that_was_killed_while_it_launched_leaves_nothing_running(
     assert not platform.live()
 
 
+def test_a_task_that_was_killed_before_it_came_to_its_launch_launches_nothing(
+    platform: Emulator, task: Make
+) -> None:
+    """Airflow goes on with execute after an on_kill."""
+    stars = task("sleep", "60", deferrable=True)
+    operator = stars.make()
+    operator.on_kill()
+    with pytest.raises(Killed):
+        operator.execute(stars.context)
+    assert not platform.record()
+
+
+class Died(BaseException):
+    """The worker is gone."""
+
+
+@pytest.mark.parametrize("run_starts_anew", [False, True])
+def test_what_a_dead_worker_has_launched_is_found_after_a_clear(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, *, run_starts_anew: bool
+) -> None:
+    """Clearing a task of a finished run resets the run's start, of which the key in the names is made."""
+    stars = task("sleep", "60", deferrable=True)
+
+    def die(key: str, value: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stars.ti, "xcom_push", die)
+        with pytest.raises(Died):
+            stars.run()
+    assert len(platform.live()) == 1
+    if run_starts_anew:
+        stars.dag_run.start_date = datetime(2026, 3, 5, tzinfo=UTC)
+    stars.clear()
+    stars.make = task("true").make
+    stars.run()
+    assert not platform.live()
+    assert len(platform.record()) == 2
+
+
+def test_a_try_goes_on_with_the_number_of_replicas_that_it_has_begun_with(
+    platform: Emulator, task: Make
+) -> None:
+    """A template may render another one after a deferral."""
+    stars = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=3, max_active_replicas=1, deferrable=True)
+    deferred = stars.defer()
+    stars.make = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=2, max_active_replicas=1).make
+    outcomes = stars.resume(deferred, Wake(Reason.PLACE).to_json())
+    assert [outcome["succeeded"] for outcome in outcomes] == [True, True, True]
+
+
+def test_a_retry_with_another_number_of_replicas_starts_afresh(platform: Emulator, task: Make) -> None:
+    """Each has another share of the work: neither what is done nor what is under way is of any use."""
+    script = "test $REPLICA_ID != 2 && sleep $((REPLICA_ID == 3 ? 60 : 0))"
+    stars = task("sh", "-c", script, replicas=3, deferrable=True, retries=1)
+    stars.defer()
+    until(lambda: len(platform.live()) == 1, for_what="two to have ended", seconds=20)
+    stars.retry()
+    stars.make = task("true", replicas=2, retries=1).make
+    outcomes = stars.run()
+    assert [outcome["name"].rpartition("-")[2] for outcome in outcomes] == ["2", "2"]
+    assert created(platform) == {"1": 2, "2": 2, "3": 1}
+    assert not platform.live()
+
+
 def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     platform: Emulator, task: Make
 ) -> None:
@@ -335,6 +401,10 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
         ({"name": "find_stars"}, "find-stars"),
         ({"gpus": 0}, "gpus=0 is refused"),
         ({"replicas": 0}, "replicas"),
+        ({"replicas": "many"}, "replicas='many' is refused: it must be a whole number"),
+        ({"replicas": 2.5}, r"replicas=2\.5 is refused"),
+        ({"on_finish": "delete"}, "on_finish='delete' is refused: there are 'keep', 'destroy', "),
+        ({"on_clear": "Resume"}, "on_clear='Resume' is refused: there are 'fresh', 'resume'"),
         ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import pytest
 
 from airflow_provider_canfar.batch import Batch, Launch
-from airflow_provider_canfar.operators.loop import Manners
+from airflow_provider_canfar.operators.manners import Manners
 from airflow_provider_canfar.operators.opening import Opening, Wishes
 from airflow_provider_canfar.skaha.errors import SessionError
 from airflow_provider_canfar.skaha.models import SessionSpec
