@@ -22,12 +22,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from airflow_provider_canfar.attempt import PERHAPS_FOR, Attempt
 from airflow_provider_canfar.batch import GONE, Batch, Limits, Plan, Verdict
+from airflow_provider_canfar.memory import Memory
 from airflow_provider_canfar.skaha.errors import RequestError, ServerFault, Unreachable
 from airflow_provider_canfar.skaha.glimpse import Glimpse
-from airflow_provider_canfar.skaha.models import SessionSpec, Status
+from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.vigil import LISTS_WITHOUT_IT, Vigil, Waiting
-from tests.fake_platform import RETENTION, Create, Died, FakePlatform, Row
+from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class Task(RuleBasedStateMachine):
         self.attempt: Attempt | None = None
         self.verdict: Verdict | None = None
         self.destroys_all = False
+        self.same_work_since = 1
 
     @initialize(
         replicas=st.integers(1, 3),
@@ -70,7 +72,8 @@ class Task(RuleBasedStateMachine):
         self.spec = SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=replicas)
         self.limits = limits
         self.remembers = remembers
-        self.memory = self.batch.outcomes
+        self.memory: Memory | None = None
+        self.remember()
         self.platform.unlisted_for = unlisted_for
         self.platform.late_by = late_by
 
@@ -109,15 +112,22 @@ class Task(RuleBasedStateMachine):
         finally:
             self.batch = attempt.batch
         self.verdict = plan.verdict
-        if self.remembers:
-            self.memory = {replica: one for replica, one in self.batch.outcomes.items() if one.succeeded}
+        self.remember()
         return plan
 
-    def next_try(self) -> None:
+    def remember(self) -> None:
+        """Write down what Airflow keeps over retries, where it keeps anything."""
+        self.memory = Memory.of(self.batch) if self.remembers else None
+
+    def next_try(self, replicas: int | None = None) -> None:
+        """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
         self.verdict = None
-        self.batch = Batch(
-            self.batch.identity, self.batch.try_number + 1, self.batch.replicas, outcomes=self.memory
-        )
+        batch = Batch(self.batch.identity, self.batch.try_number + 1, replicas or self.batch.replicas)
+        if batch.replicas != self.batch.replicas:
+            self.same_work_since = batch.try_number
+            self.spec = self.spec.model_copy(update={"replicas": batch.replicas})
+        self.batch = self.memory.remind(batch, resume=False) if self.memory is not None else batch
+        self.remember()
 
     def go_on_or_fail(self) -> Plan | None:
         """Go on in a new phase. None where the platform did not answer; the task fails, or waits on."""
@@ -196,14 +206,18 @@ class Task(RuleBasedStateMachine):
     def is_retried(self) -> None:
         self.fails()
 
-    @rule()
-    def is_cleared(self) -> None:
-        identity = replace(self.batch.identity, epoch=self.batch.try_number)
-        self.memory = {}
-        self.batch = replace(self.batch, identity=identity)
-        self.next_try()
+    @precondition(lambda self: self.verdict is Verdict.FAILURE and self.remembers)
+    @rule(replicas=st.integers(1, 3))
+    def is_retried_with_more_or_fewer_replicas(self, replicas: int) -> None:
+        self.fails(replicas)
 
-    def fails(self) -> None:
+    @rule(replicas=st.integers(1, 3))
+    def is_cleared(self, replicas: int) -> None:
+        identity = replace(self.batch.identity, epoch=self.batch.try_number)
+        self.batch = replace(self.batch, identity=identity)
+        self.next_try(replicas)
+
+    def fails(self, replicas: int | None = None) -> None:
         """Fail the try: nothing of it is left alive, as far as its sessions are known; then try again."""
         self.destroys_all = True
         assert self.run(self.new_attempt().destroy_all()) == []
@@ -211,7 +225,7 @@ class Task(RuleBasedStateMachine):
         known = {one.session_id for one in self.batch.launched.values()}
         assert not [row for row in self.live() if row.session_id in known]
         assert not [row for row in self.live() if self.is_listed(row)]
-        self.next_try()
+        self.next_try(replicas)
 
     # What the platform does.
 
@@ -262,16 +276,17 @@ class Task(RuleBasedStateMachine):
         return row in self.platform.listed()
 
     def is_current(self, row: Row) -> bool:
-        return self.name(row).epoch == self.batch.identity.epoch
+        """Whether it does work that is still wanted."""
+        name = self.name(row)
+        is_wanted = name.replica <= self.batch.replicas and name.try_number >= self.same_work_since
+        return is_wanted and name.epoch == self.batch.identity.epoch
 
     def known_successes(self) -> set[int]:
         """Whose success the platform still lists, or the try knows."""
         batch = self.attempt.batch if self.attempt is not None else self.batch
         listed = {row.replica for row in self.platform.listed() if self.is_current(row) and row.has_succeeded}
         seen = {
-            replica
-            for replica, one in batch.launched.items()
-            if Status.of(batch.ended.get(one.session_id)).is_success
+            replica for replica, one in batch.launched.items() if batch.ended.get(one.session_id) in SUCCESSES
         }
         return listed | seen | {replica for replica, one in batch.outcomes.items() if one.succeeded}
 
