@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,14 @@ def test_other_sequences_and_mappings_go_as_lists_and_dicts() -> None:
 def test_positional_arguments_stay_so() -> None:
     call = call_in(argv_of(1, 2, 3, named=4))
     assert (call["args"], call["kwargs"]) == ([1, 2, 3], {"named": 4})
+
+
+def test_an_image_whose_python_is_too_old_says_so() -> None:
+    """Also one of long ago, which would not understand the runner."""
+    pretend = (
+        "import sys; sys.version_info, sys.version = (2, 7, 18), '2.7.18 (default)'; exec(sys.argv.pop(1))"
+    )
+    argv = [sys.executable, "-c", pretend, *argv_of(1)[4:]]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ended.stderr == "@task.canfar needs Python 3.8, and this image has 2.7.18.\n"
+    assert ended.returncode == 1

@@ -131,7 +131,8 @@ def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shell = shutil.which(request.param)
     if shell is None:
         pytest.skip(
-            f"{request.param} is not installed here, so nothing is known about images that have it as sh."
+            f"{request.param} is not installed here, so nothing is known about images that have it as sh. "
+            f"Install it to try it, with 'apt-get install {request.param}' for example."
         )
     programs = tmp_path_factory.mktemp(request.param)
     for name in PROGRAMS:
