@@ -289,6 +289,13 @@ async def test_a_session_that_waits_has_no_events_and_is_not_left_out(
     assert await ours.events(session_id) == {session_id: []}
 
 
+async def test_nothing_is_printed_in_place_of_being_returned(theirs: Theirs, ours: SkahaClient) -> None:
+    won = (await some_of_each(ours))["won"]
+    for verb in ("logs", "events"):
+        assert theirs(verb, won, verbose=True) is None
+    assert await ours.logs(won) == {won: "won\n"}
+
+
 async def test_destroy_looks_whether_the_session_is_gone(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
