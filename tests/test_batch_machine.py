@@ -41,6 +41,9 @@ FAULTS = st.lists(
 )
 #: Which of the sessions something happens to.
 CHOICES = st.integers(0, 20)
+#: What comes too often otherwise for anything else to come to an end.
+SELDOM = st.sampled_from([False, False, True])
+ENDS = st.sampled_from(["Completed", "Completed", "Succeeded", "Failed", "Error"])
 
 
 class Task(RuleBasedStateMachine):
@@ -57,6 +60,7 @@ class Task(RuleBasedStateMachine):
         self.verdict: Verdict | None = None
         self.destroys_all = False
         self.same_work_since = 1
+        self.ended_before: set[str] = set()
 
     @initialize(
         replicas=st.integers(1, 3),
@@ -122,6 +126,7 @@ class Task(RuleBasedStateMachine):
     def next_try(self, replicas: int | None = None) -> None:
         """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
         self.verdict = None
+        self.ended_before = {row.session_id for row in self.platform.record if not row.is_live}
         batch = Batch(self.batch.identity, self.batch.try_number + 1, replicas or self.batch.replicas)
         if batch.replicas != self.batch.replicas:
             self.same_work_since = batch.try_number
@@ -188,7 +193,7 @@ class Task(RuleBasedStateMachine):
         self.next_try()
 
     @precondition(lambda self: self.verdict is None)
-    @rule(looks=st.integers(1, LISTS_WITHOUT_IT + 1), seconds=st.sampled_from([15.0, 120.0]))
+    @rule(looks=st.integers(1, LISTS_WITHOUT_IT + 1), seconds=st.sampled_from([15.0, 120.0, RETENTION]))
     def waits(self, looks: int, seconds: float) -> None:
         """Tell what a wait has seen after so many looks."""
         vigil = Vigil(
@@ -211,8 +216,10 @@ class Task(RuleBasedStateMachine):
     def is_retried_with_more_or_fewer_replicas(self, replicas: int) -> None:
         self.fails(replicas)
 
-    @rule(replicas=st.integers(1, 3))
-    def is_cleared(self, replicas: int) -> None:
+    @rule(replicas=st.integers(1, 3), sure=SELDOM)
+    def is_cleared(self, replicas: int, *, sure: bool) -> None:
+        if not sure:
+            return
         identity = replace(self.batch.identity, epoch=self.batch.try_number)
         self.batch = replace(self.batch, identity=identity)
         self.next_try(replicas)
@@ -238,7 +245,15 @@ class Task(RuleBasedStateMachine):
         if row := self.choose(choice, "Pending"):
             row.start(self.platform.clock.now)
 
-    @rule(choice=CHOICES, word=st.sampled_from(["Completed", "Completed", "Succeeded", "Failed", "Error"]))
+    @precondition(lambda self: self.verdict is None)
+    @rule(words=st.lists(st.none() | ENDS, min_size=3, max_size=3))
+    def goes_on_when_some_have_ended(self, words: list[str | None]) -> None:
+        for row, word in zip(self.live(), words, strict=False):
+            if word is not None:
+                row.end(word, self.platform.clock.now)
+        self.advances([])
+
+    @rule(choice=CHOICES, word=ENDS)
     def a_session_ends(self, choice: int, word: str) -> None:
         if row := self.choose(choice, "Pending", "Running", "Terminating", "Frozen"):
             row.end(word, self.platform.clock.now)
@@ -291,15 +306,19 @@ class Task(RuleBasedStateMachine):
         return listed | seen | {replica for replica, one in batch.outcomes.items() if one.succeeded}
 
     def check_create(self, name: str) -> None:
-        """No replica is launched that has succeeded, or beside a session that lives."""
+        """No replica is launched that has succeeded, twice in a try, beside a session that lives, or in vain."""
         new = SessionName.parse(name)
         assert new is not None
         assert new.epoch == self.batch.identity.epoch
         assert new.replica not in self.known_successes()
+        assert name not in {row.name for row in self.platform.listed()}
+        assert self.attempt is not None
+        assert len(self.attempt.batch.failed()) <= self.limits.max_failed
         assert not [row for row in self.live() if row.replica == new.replica and self.is_listed(row)]
         if self.limits.max_active is not None:
-            alive = [row for row in self.live() if self.is_listed(row) and self.is_current(row)]
-            assert len(alive) < self.limits.max_active
+            known = {one.session_id for one in self.attempt.batch.launched.values()}
+            alive = [row for row in self.live() if self.is_listed(row) or row.session_id in known]
+            assert len([row for row in alive if self.is_current(row)]) < self.limits.max_active
 
     def check_destroy(self, row: Row) -> None:
         """Nothing is destroyed that is still needed."""
@@ -345,7 +364,10 @@ class Task(RuleBasedStateMachine):
             row = self.platform.row(outcome.session_id)
             assert not row.is_live
             # One that was forgotten before anybody looked has failed, however it ended.
-            assert row.has_succeeded == outcome.succeeded or outcome.status == GONE
+            is_gone = outcome.status == GONE and outcome.session_id not in self.batch.ended
+            assert row.has_succeeded == outcome.succeeded or is_gone
+        # What had failed before this try is what it is for.
+        assert not self.ended_before & {outcome.session_id for outcome in failed}
 
     def check_that_nothing_is_left_to_do(self, plan: Plan) -> None:
         """Go on at once, which changes nothing; after a failure in a hurry, nothing known is alive."""
@@ -375,12 +397,14 @@ class Task(RuleBasedStateMachine):
             for row in self.live():
                 row.end("Completed", self.platform.clock.now)
             if self.verdict is None:
-                self.waits(LISTS_WITHOUT_IT, 1.0)
+                self.waits(LISTS_WITHOUT_IT, self.platform.unlisted_for + 1.0)
+                # By the time that a worker is free, the platform has forgotten what the wait has seen.
+                self.platform.clock.now += RETENTION
         raise AssertionError("the task does not come to an end")
 
 
 THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
 TestTask = Task.TestCase
 TestTask.settings = settings(
-    max_examples=1000 if THOROUGH else 60, stateful_step_count=50 if THOROUGH else 25, deadline=None
+    max_examples=1000 if THOROUGH else 200, stateful_step_count=50 if THOROUGH else 25, deadline=None
 )
