@@ -306,7 +306,7 @@ class Task(RuleBasedStateMachine):
         return listed | seen | {replica for replica, one in batch.outcomes.items() if one.succeeded}
 
     def check_create(self, name: str) -> None:
-        """No replica is launched that has succeeded, twice in a try, beside a session that lives, or in vain."""
+        """No replica is launched that has succeeded, twice in a try, beside one that lives, or in vain."""
         new = SessionName.parse(name)
         assert new is not None
         assert new.epoch == self.batch.identity.epoch
