@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: The longest part of a server's words that a message quotes.
 QUOTED = 500
 
+#: Headers of a request that show who asks, the secret in their last word.
+_SECRET_HEADERS = ("authorization", "x-skaha-registry-auth")
+
 #: What is shorter is a word like any other, and no secret: the emulator's token is "token".
 SHORTEST_SECRET = 6
 
@@ -37,7 +40,8 @@ class Answer:
     :param path: what was asked for, relative to the platform's base URL.
     :param base: the platform's base URL.
     :param headers: asked for by their names in lower case.
-    :param secrets: what the request held that no message may repeat.
+    :param sent: the request's headers, of which some hold secrets.
+    :param secrets: what else of the request no message may repeat.
     """
 
     method: str
@@ -46,6 +50,7 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    sent: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -139,7 +144,8 @@ def first_line(answer: Answer) -> str:
     of which SKA IAM is made), and pages about a header that is too long show the header.
     """
     text = answer.text
-    for secret in answer.secrets:
+    shown = (word for name in _SECRET_HEADERS for word in answer.sent.get(name, "").split()[-1:])
+    for secret in (*shown, *answer.secrets):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
     if answer.is_page or text.lstrip()[:1] == "<":

@@ -105,10 +105,6 @@ def new_client(
         ) from None
 
 
-#: Headers of a request that show who asks, the secret in their last word.
-_SECRET_HEADERS = ("authorization", "x-skaha-registry-auth")
-
-
 def answer_of(
     response: httpx.Response, path: str, base: str, body: bytes = b"", secrets: Iterable[str] = ()
 ) -> Answer:
@@ -117,16 +113,15 @@ def answer_of(
     :param path: what was asked for, relative to ``base``.
     :param secrets: what the request held, besides its headers, that no message may repeat.
     """
-    request = response.request
-    shown = (request.headers[name].split()[-1] for name in _SECRET_HEADERS if request.headers.get(name))
     return Answer(
-        method=request.method,
+        method=response.request.method,
         path=path,
         base=base,
         status=response.status_code,
         headers=response.headers,
         body=body,
-        secrets=(*shown, *secrets),
+        sent=response.request.headers,
+        secrets=tuple(secrets),
     )
 
 
