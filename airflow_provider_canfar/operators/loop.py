@@ -188,9 +188,14 @@ class Loop:
         """
 
         async def destroy_all(client: SkahaClient) -> list[str]:
-            if self._attempt is not None:
-                await self._attempt.drain(within=DRAIN_WITHIN)
-                self.batch = self._attempt.batch
+            attempt = self._attempt
+            if attempt is not None and attempt.is_launching:
+                # Meanwhile what is there already: a kill has but a few seconds.
+                self.batch = attempt.batch
+                known = self._new_attempt(client).destroy_all()
+                await asyncio.gather(known, attempt.drain(within=DRAIN_WITHIN), return_exceptions=True)
+            if attempt is not None:
+                self.batch = attempt.batch
             return await self._new_attempt(client).destroy_all()
 
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,6 +142,36 @@ def test_a_kill_while_it_launches_destroys_before_it_asks_airflow_for_anything(
         phase.run()
     assert 0 < len(platform.record) <= LAUNCH_CONCURRENCY
     assert phase.live_when_published == [0]
+
+
+def test_a_kill_destroys_what_is_there_while_it_waits_for_what_is_under_way(platform: FakePlatform) -> None:
+    """Airflow grants five seconds, and a create may take a minute."""
+    phase = Phase(platform, Batch(IDENTITY, 1, 2 * LAUNCH_CONCURRENCY))
+    create, happened = platform.create_replica, list[str]()
+    is_under_way = threading.Event()
+
+    async def slow(spec: SessionSpec, replica: int, **more: Any) -> str:
+        if replica > LAUNCH_CONCURRENCY:
+            is_under_way.set()
+            await asyncio.sleep(1)
+        session_id = await create(spec, replica, **more)
+        happened.append("created")
+        return session_id
+
+    def kill() -> None:
+        is_under_way.wait()
+        phase.loop.stop()
+        phase.loop.destroy_all(timeout=4)
+
+    platform.create_replica = slow  # type: ignore[method-assign]  # The fake is slow here only.
+    platform.on_destroy = lambda row: happened.append("destroyed")
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with pytest.raises(Killed):
+        phase.run()
+    killing.join()
+    assert platform.live() == []
+    assert happened.index("destroyed") < happened[LAUNCH_CONCURRENCY:].index("created") + LAUNCH_CONCURRENCY
 
 
 def test_a_kill_is_a_kill_also_where_airflow_does_not_answer_afterwards(
