@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
@@ -13,6 +14,7 @@ from airflow_provider_canfar.operators.launching import LaunchingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from jinja2 import Environment
 
     from airflow_provider_canfar.attempt import Harvest
     from airflow_provider_canfar.batch import Batch, Outcome
@@ -171,6 +173,23 @@ class CanfarHeadlessOperator(LaunchingOperator):
         with in_airflows_words():
             known = self._first_batch(context) if batch is None else Batch.from_json(batch)
             return self._go_on(context, known, deadline, Wake.from_json(event))
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render a template; one in a word of the command, or in a variable, as text."""
+        from airflow_provider_canfar.operators.text import rendered
+
+        native = partial(super().render_template, context=context, jinja_env=jinja_env, seen_oids=seen_oids)
+        if not any(content is words for words in (self.command, self.cmd, self.args, self.env)):
+            return native(content)
+        dag = self.get_dag()
+        env = self.get_template_env() if dag is None else dag.get_template_env(force_sandboxed=True)
+        return rendered(content, lambda text: env.from_string(text).render(context), native)
 
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
