@@ -35,7 +35,9 @@ def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: A
     return dag
 
 
-once = scenario("once")
+# Not retried; but to clear a task while its worker is at work is a retry to Airflow where the worker ends by
+# itself before Airflow has ended it, and its delay is five minutes by default.
+once = scenario("once", retry_delay=timedelta(seconds=1))
 retried = scenario("retried", retries=2, retry_delay=timedelta(seconds=1))
 retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(seconds=20))
 resumed = scenario("resumed", on_clear="resume")
