@@ -88,6 +88,20 @@ class Stage:
         """Let the replicas of :attr:`three_fail` succeed from now on."""
         (self.folder / "mended").touch()
 
+    def log_in(self, *, timeout: float) -> None:
+        """Let Airflow log in for a token from now on, as a user with a password.
+
+        :param timeout: seconds for which an answer of the platform is waited for.
+        """
+        login = self.platform.url.replace("/skaha/v1", "/ac/login")
+        fields = {
+            **self.platform.connection,
+            "login": "astronomer",
+            "password": "password",
+            "extra": {"login_url": login, "timeout": timeout},
+        }
+        change(lambda: self.airflow.rest.change_connection(self.name, **fields))
+
     def start(self, dag_id: str, script: str, replicas: int) -> Run:
         """Start a run of a DAG."""
         conf = {"script": script, "replicas": replicas, "connection": self.name}
