@@ -1,0 +1,167 @@
+"""A Chromium, a real Airflow and an emulator, which all tests in a browser share.
+
+What a test has seen it keeps as a picture, and what there was to see when it failed is kept by itself, in
+``build/screenshots`` or in the folder that CANFAR_SCREENSHOTS names. `make browser` installs the driver.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from dev.local_airflow import LocalAirflow
+from dev.platforms import TOKEN, Emulator
+from dev.programs import Programs
+from tests.browser import chromium
+from tests.browser.airflow_pages import AirflowPages
+from tests.browser.emulator_page import EmulatorPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SCREENSHOTS = Path(os.environ.get("CANFAR_SCREENSHOTS", ROOT / "build" / "screenshots"))
+
+#: Milliseconds for a page to show what it should: Airflow's are slow on a machine that is busy.
+PATIENCE = 60_000
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+PYTHON = """#!/bin/sh
+{python} "$@" || exit
+[ $((REPLICA_ID % 2)) = 1 ] || until [ -e {gate} ]; do sleep 0.1; done
+"""
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of them."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.airflow)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember that a test has failed, for a last picture."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    try:
+        path = chromium.find_or_install()
+    except chromium.NoChromium as nothing:
+        pytest.skip(str(nothing))
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Programs]:
+    """Run programs beside the tests, and end them with the tests."""
+    with Programs() as programs:
+        yield programs
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a path where half of the replicas wait for a file, when their program has done its work."""
+    return tmp_path_factory.mktemp("gate") / "open"
+
+
+@pytest.fixture(scope="session")
+def emulator(
+    browser: Browser, programs: Programs, gate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Emulator:
+    """Start the platform, if there is a browser to see it.
+
+    Its image has a Python that waits at the gate: so there is time to see the sessions as they run.
+    """
+    python = tmp_path_factory.mktemp("image") / "python"
+    python.write_text(PYTHON.format(python=shlex.quote(sys.executable), gate=shlex.quote(str(gate))))
+    python.chmod(0o755)
+    # Two seconds are long enough to see sessions queue.
+    options = ["--start-delay", "2", "--image-folder", f"{IMAGE}={python.parent}"]
+    return Emulator(programs, tmp_path_factory.mktemp("emulator"), *options)
+
+
+@pytest.fixture(scope="session")
+def local_airflow(
+    browser: Browser, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalAirflow]:
+    """Start a real Airflow, if there is a browser to see it. It has no connection yet."""
+    home = tmp_path_factory.mktemp("airflow")
+    settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+    with LocalAirflow(home, [ROOT / "example_dags"], programs=programs, env=settings) as local_airflow:
+        yield local_airflow
+
+
+@pytest.fixture(scope="session")
+def connection(browser: Browser, local_airflow: LocalAirflow, emulator: Emulator) -> str:
+    """Make the connection of the examples as a person would, and return its id."""
+    with browser.new_context() as context:
+        pages = AirflowPages(context.new_page(), local_airflow.url)
+        pages.add_connection("canfar_default", emulator.root, TOKEN)
+    return "canfar_default"
+
+
+@pytest.fixture
+def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+    """Open a window that remembers nothing, and keep what there is to see in it if the test fails."""
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        context.set_default_timeout(PATIENCE)
+        yield context
+        if request.node.stash[FAILED]:
+            for number, page in enumerate(context.pages):
+                picture(page, f"{request.node.name}-failed-{number}")
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """Open a tab."""
+    return context.new_page()
+
+
+@pytest.fixture
+def airflow(page: Page, local_airflow: LocalAirflow) -> AirflowPages:
+    """Show Airflow's pages in that tab."""
+    return AirflowPages(page, local_airflow.url)
+
+
+@pytest.fixture
+def portal(context: BrowserContext, emulator: Emulator) -> EmulatorPage:
+    """Show the emulator's page in a tab of its own."""
+    page = context.new_page()
+    page.goto(emulator.root)
+    return EmulatorPage(page)
+
+
+@pytest.fixture
+def keep() -> Callable[[Page, str], None]:
+    """Keep a picture of a page, under a name."""
+    return picture
+
+
+def picture(page: Page, name: str) -> None:
+    """Take a picture of what is to see of a page."""
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")

@@ -1,0 +1,63 @@
+"""A person makes a connection to the platform, and tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
+from dev.platforms import TOKEN
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from dev.platforms import Emulator
+    from tests.browser.airflow_pages import AirflowPages
+
+
+def test_the_form_has_our_fields_with_labels_placeholders_help_and_masks(
+    airflow: AirflowPages, keep: Callable[[Page, str], None]
+) -> None:
+    form = airflow.open_connection_form()
+    for name, label in FIELD_BEHAVIOUR["relabeling"].items():
+        field = form.get_by_label(label)
+        expect(field).to_have_attribute("placeholder", FIELD_BEHAVIOUR["placeholders"][name])
+        expect(field).to_have_attribute("type", "password" if name == "password" else "text")
+    keep(airflow.page, "airflow-connection-form")
+
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    for name, described in CONNECTION_FIELDS.items():
+        group = form.get_by_role("group").filter(has=airflow.page.get_by_text(described["label"], exact=True))
+        expect(group).to_contain_text(described["description"])
+        field = group.locator(f'[name="element_{name}"]')
+        masked = described["schema"].get("format") == "password"
+        expect(field).to_have_count(1)
+        expect(form.locator(f'[name="element_{name}"][type="password"]')).to_have_count(int(masked))
+    keep(airflow.page, "airflow-connection-form-extra")
+
+
+def test_the_test_button_says_who_one_is_and_where(
+    airflow: AirflowPages, connection: str, emulator: Emulator, keep: Callable[[Page, str], None]
+) -> None:
+    airflow.test_connection(connection)
+    said = f"{emulator.root}/skaha/v1 knows you as astronomer, by the bearer token."
+    expect(airflow.notifications).to_contain_text(said)
+    keep(airflow.page, "airflow-connection-tested")
+
+
+def test_the_test_button_says_what_to_change(airflow: AirflowPages, emulator: Emulator) -> None:
+    airflow.add_connection("canfar_stale", emulator.root, "stale")
+    airflow.test_connection("canfar_stale")
+    expect(airflow.notifications).to_contain_text("Get a new token")
+
+
+def test_a_connection_that_is_edited_shows_no_secret(airflow: AirflowPages, connection: str) -> None:
+    airflow.page.goto(f"{airflow.url}/connections")
+    airflow.connection(connection).get_by_role("button", name="Edit Connection").click()
+    secret = airflow.dialog.get_by_label("Token or password")
+    expect(secret).not_to_have_value("")
+    expect(secret).not_to_have_value(TOKEN)
+    airflow.dialog.get_by_role("button", name="Extra Fields", exact=True).click()
+    expect(airflow.dialog.get_by_text("left out", exact=True)).to_be_visible()

@@ -1,0 +1,68 @@
+"""A person runs DAGs, and goes from a task's page to its session by the buttons there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from dev.platforms import TOKEN
+from tests.browser.emulator_page import EmulatorPage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from dev.airflow_rest import Run
+    from dev.local_airflow import LocalAirflow
+    from dev.platforms import Emulator
+    from tests.browser.airflow_pages import AirflowPages
+
+pytestmark = pytest.mark.usefixtures("inspection")
+
+
+@pytest.fixture(name="inspection", scope="module")
+def _inspection(connection: str, local_airflow: LocalAirflow) -> Run:
+    """Run the DAG with a person in the middle, who is not needed for a while: it goes on beside a test."""
+    return local_airflow.rest.trigger("person_in_the_middle")
+
+
+def test_open_session_leads_from_hello_to_what_it_has_said(
+    airflow: AirflowPages, emulator: Emulator, keep: Callable[[Page, str], None]
+) -> None:
+    airflow.trigger("hello")
+    airflow.wait_for("hello", "Success")
+    airflow.open_task("hello")
+    keep(airflow.page, "airflow-hello")
+    session = airflow.press("Open session")
+    # Whoever is not logged in to the platform does that first.
+    EmulatorPage(session).log_in(TOKEN)
+    expect(session.get_by_text("Hello, World! This is manual__")).to_be_visible()
+    assert session.url.startswith(f"{emulator.root}/skaha/v1/session/")
+    keep(session, "session-hello")
+
+    portal = EmulatorPage(airflow.press("Science Portal"))
+    (record,) = [one for one in emulator.record() if one["name"].startswith("hello-")]
+    row = portal.session(record["id"])
+    expect(row).to_contain_text("Completed")
+    assert portal.page.url == f"{emulator.root}/"
+
+
+def test_open_session_leads_to_a_notebook_and_the_portal_ends_it(
+    airflow: AirflowPages, emulator: Emulator, inspection: Run, keep: Callable[[Page, str], None]
+) -> None:
+    airflow.page.goto(inspection.page)
+    airflow.wait_for("wait_for_person", "Deferred")
+    airflow.open_task("inspect")
+    notebook = airflow.press("Open session")
+    (record,) = [one for one in emulator.record() if one["kind"] == "notebook"]
+    expect(notebook.get_by_role("heading", name=record["name"])).to_be_visible()
+    expect(notebook.get_by_text("Running", exact=True)).to_be_visible()
+    keep(notebook, "session-notebook")
+
+    portal = EmulatorPage(airflow.press("Science Portal"))
+    portal.log_in(TOKEN)
+    portal.delete(record["name"])
+    notebook.reload()
+    expect(notebook.get_by_text("404 page not found")).to_be_visible()

@@ -1,0 +1,60 @@
+"""A person watches eight replicas find the stars of M13: the pictures in the README."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from dev.platforms import TOKEN
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from dev.local_airflow import LocalAirflow
+    from dev.platforms import Emulator
+    from tests.browser.airflow_pages import AirflowPages
+    from tests.browser.emulator_page import EmulatorPage
+
+pytestmark = pytest.mark.usefixtures("connection")
+
+
+def test_eight_replicas_are_seen_on_both_pages_as_they_run(
+    airflow: AirflowPages,
+    local_airflow: LocalAirflow,
+    emulator: Emulator,
+    portal: EmulatorPage,
+    gate: Path,
+    tmp_path: Path,
+    keep: Callable[[Page, str], None],
+) -> None:
+    portal.log_in(TOKEN)
+    run = local_airflow.rest.trigger("find_stars", {"folder": str(tmp_path)})
+    airflow.page.goto(run.page)
+    airflow.wait_for("detect_stars", "Deferred")
+    airflow.open_task("detect_stars")
+    airflow.show_graph()
+    for button in ("Open session", "Science Portal"):
+        expect(airflow.page.get_by_role("link", name=button, exact=True)).to_be_visible()
+
+    replicas = [one for one in emulator.record() if one["name"].startswith("find-stars-")]
+    assert sorted(one["replica_id"] for one in replicas) == [*"12345678"]
+    for one in replicas:
+        row = portal.session(one["id"])
+        expect(row).to_contain_text(f"{one['replica_id']} of 8")
+        expect(row).to_contain_text("Completed" if int(one["replica_id"]) % 2 else "Running")
+    second = next(one for one in replicas if one["replica_id"] == "2")
+    portal.open(second["name"])
+    expect(portal.log).to_contain_text(re.compile(r"Replica 2: \d+ stars"))
+    keep(portal.page, "emulator-stars")
+    airflow.page.bring_to_front()
+    expect(airflow.page.get_by_text("deferred", exact=True).first).to_be_visible()
+    keep(airflow.page, "airflow-stars")
+
+    gate.touch()
+    assert run.wait(seconds=180) == "success"
+    expect(portal.session(second["id"])).to_contain_text("Completed")
