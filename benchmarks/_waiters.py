@@ -19,8 +19,10 @@ from dataclasses import asdict, dataclass, field
 
 CHANCE = random.Random(1)  # noqa: S311 - no secret's randomness
 
-#: Seconds between two looks at how late the event loop is.
+#: Seconds between two looks at how late the event loop is: in a minute of waiting, when each costs CPU time
+#: that is measured too, and in the few seconds in which sessions end.
 PROBE_EVERY = 0.05
+PROBE_ENDS_EVERY = 0.01
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Figures:
     """What is measured.
 
     :param cpu: seconds of all threads.
-    :param lags: how late the event loop was, in seconds, each hundredth of a second; sorted.
+    :param lags: how late the event loop was, in seconds, at each probe; sorted.
     :param rss: bytes.
     :param ended: when each session has ended, in seconds since the epoch.
     :param told: when each end was told.
@@ -106,18 +108,18 @@ WAYS: dict[str, Callable[[], Callable[[str, str, float], Awaitable[None]]]] = {
 }
 
 
-async def probe(lags: list[float]) -> None:
+async def probe(lags: list[float], every: float) -> None:
     """Measure how late the event loop is.
 
-    A loop that stands still for half a second keeps one probe waiting, and fifty that it did not let begin.
+    A loop that stands still for long keeps one probe waiting, and others that it does not let begin.
     """
     loop = asyncio.get_running_loop()
     while True:
         before = loop.time()
-        await asyncio.sleep(PROBE_EVERY)
-        lag = loop.time() - before - PROBE_EVERY
+        await asyncio.sleep(every)
+        lag = loop.time() - before - every
         lags.append(lag)
-        while (lag := lag - PROBE_EVERY) > 0:
+        while (lag := lag - every) > 0:
             lags.append(lag)
 
 
@@ -166,7 +168,8 @@ async def measure(arguments: argparse.Namespace) -> Figures:
     waiters = [asyncio.create_task(waiter(session_id)) for session_id in ids]
     await asyncio.sleep(arguments.warm)
     await ask(url, "forget")
-    probing = asyncio.create_task(probe(figures.lags))
+    every = PROBE_EVERY if arguments.end is None else PROBE_ENDS_EVERY
+    probing = asyncio.create_task(probe(figures.lags, every))
     cpu, began = time.process_time(), time.perf_counter()
     if arguments.end is None:
         await asyncio.sleep(arguments.seconds)
