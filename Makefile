@@ -33,7 +33,7 @@ up: setup-demo ## the same, and leave Airflow running, with its pages and no log
 	$(PYTHON) -m dev.demo --stay
 
 test: setup ## run all tests but the long ones, on a real Airflow too
-	$(PYTHON) -m pytest -n auto --dist loadgroup -m "not long"
+	$(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
 
 long: setup ## run the demo, every example and every building block on a real Airflow; 15 minutes
 	$(PYTHON) -m pytest -m long
