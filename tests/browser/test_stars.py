@@ -29,11 +29,12 @@ def test_eight_replicas_are_seen_on_both_pages_as_they_run(
     emulator: Emulator,
     portal: EmulatorPage,
     gate: Path,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     keep: Callable[[Page, str], None],
 ) -> None:
     portal.log_in(TOKEN)
-    run = local_airflow.rest.trigger("find_stars", {"folder": str(tmp_path)})
+    folder = tmp_path_factory.mktemp("m13", numbered=False)  # the pictures show its name
+    run = local_airflow.rest.trigger("find_stars", {"folder": str(folder)})
     airflow.page.goto(run.page)
     airflow.wait_for("detect_stars", "Deferred")
     airflow.open_task("detect_stars")
@@ -50,10 +51,10 @@ def test_eight_replicas_are_seen_on_both_pages_as_they_run(
     second = next(one for one in replicas if one["replica_id"] == "2")
     portal.open(second["name"])
     expect(portal.log).to_contain_text(re.compile(r"Replica 2: \d+ stars"))
-    keep(portal.page, "emulator-stars")
+    keep(portal.page, "emulator-sessions")
     airflow.page.bring_to_front()
     expect(airflow.page.get_by_text("deferred", exact=True).first).to_be_visible()
-    keep(airflow.page, "airflow-stars")
+    keep(airflow.page, "airflow-deferred")
 
     gate.touch()
     assert run.wait(seconds=180) == "success"
