@@ -35,6 +35,8 @@ class CanfarResourceSensor(SensingOperator):
     :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default it defers, unless
         ``mode`` is given.
     :param poll_interval: seconds between two looks at the platform; ``poke_interval`` is the same.
+        With ``mode="reschedule"`` give ten or more: where a look begins before the executor has reported
+        that the last one is over, Airflow's scheduler may fail the task.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "cores", "ram")
