@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,10 @@ Serve = Callable[..., AbstractContextManager[str]]
 def converse(client: socket.socket, respond: Respond) -> None:
     """Read one request and answer it."""
     with client.makefile("rb") as stream:
-        head = "".join(line.decode("latin-1") for line in iter(stream.readline, b"\r\n"))
+        lines = takewhile(lambda line: line != b"\r\n", iter(stream.readline, b""))
+        head = "".join(line.decode("latin-1") for line in lines)
+        if not head:  # The client gave up before it said anything.
+            return
         length = re.search(r"(?i)^content-length: *(\d+)", head, re.MULTILINE)
         answer = respond(head, stream.read(int(length[1]) if length else 0))
         if answer is None:
