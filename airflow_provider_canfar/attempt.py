@@ -19,7 +19,6 @@ from airflow_provider_canfar.skaha.words import Status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.skaha.credentials import Registry
     from airflow_provider_canfar.skaha.models import SessionSpec
 
 #: How many creates are under way at once. Each costs the platform a chain of look-ups and a kubectl.
@@ -72,7 +71,6 @@ class Attempt:
     :param harvest: takes what each ended session left, as soon as its end is known, and returns the outcome
         to record: the same, or what the log says beyond it. What it raises leaves the outcome unrecorded.
     :param is_whole: tells whether a log has all that is due in it; one that has not is looked at again.
-    :param registry: credentials for a private image.
     :param perhaps_for: seconds for which a session is looked for whose create was not answered.
     """
 
@@ -86,7 +84,6 @@ class Attempt:
         tell: Callable[[str], None],
         harvest: Callable[[Harvest], Outcome],
         is_whole: Callable[[Harvest], bool] = lambda harvest: True,
-        registry: Registry | None = None,
         perhaps_for: float = PERHAPS_FOR,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -98,7 +95,6 @@ class Attempt:
         self._tell = tell
         self._harvest = harvest
         self._is_whole = is_whole
-        self._registry = registry
         self._perhaps_for = perhaps_for
         self._clock = clock
         self._sleep = sleep
@@ -274,9 +270,7 @@ class Attempt:
                     return
                 name = self.batch.name(replica)
                 try:
-                    session_id = await self._client.create_replica(
-                        self._spec, replica, name=name, registry=self._registry
-                    )
+                    session_id = await self._client.create_replica(self._spec, replica, name=name)
                 except RequestError as error:
                     self._tell(f"Replica {replica} was not answered with a session {name}. {error}")
                     if error.perhaps_done:

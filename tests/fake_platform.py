@@ -29,7 +29,6 @@ from airflow_provider_canfar.skaha.models import Event, Session
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.skaha.credentials import Registry
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.reads import Reads
 
@@ -227,9 +226,7 @@ class FakePlatform:
 
         return await self._answer("fetch", status or "", listed)
 
-    async def create_replica(
-        self, spec: SessionSpec, replica: int, *, name: str | None = None, registry: Registry | None = None
-    ) -> str:
+    async def create_replica(self, spec: SessionSpec, replica: int, *, name: str | None = None) -> str:
         assert name is not None
         how = self.creates.pop(0) if self.creates else Create.GOOD
         return await self._answer("create", name, lambda: self._create(name, replica, how))

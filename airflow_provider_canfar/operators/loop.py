@@ -230,7 +230,6 @@ class Loop:
             tell=self._tell,
             harvest=self._show,
             is_whole=self._is_whole,
-            registry=self._hook.settings.registry,
         )
 
     def _heed(self, wake: Wake) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionOverdue,
     SpecError,
 )
-from airflow_provider_canfar.testing import Emulator, running_emulator
+from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Wake
@@ -83,6 +84,18 @@ def shown() -> Iterator[list[str]]:
 def created(platform: Emulator) -> Counter[str]:
     """Count the sessions that were ever created for each replica."""
     return Counter(session["replica_id"] for session in platform.record())
+
+
+def test_a_private_image_is_launched_with_the_credentials_of_the_connection(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = "images.canfar.net/my-project/my-image:1.0"
+    with pytest.raises(AirflowFailException, match="unknown or private image"):
+        task("true", image=image).run()
+    extra = {"registry_username": "mcurie", "registry_secret": "a-cli-secret"}
+    monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps({**platform.connection, "extra": extra}))
+    (outcome,) = task("true", image=image).run()
+    assert outcome["succeeded"]
 
 
 def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Make) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_canfar.attempt import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.batch import Batch, Launch, Limits
-from airflow_provider_canfar.hooks.bridge import BRIDGE
 from airflow_provider_canfar.operators.loop import Killed, Loop
 from airflow_provider_canfar.operators.manners import Manners
 from airflow_provider_canfar.skaha.errors import (
@@ -30,47 +28,13 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.vigil import Reason, Waiting, Wake
+from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.skaha.client import SkahaClient
-
-T = TypeVar("T")
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
-
-
-@dataclass
-class FakeHook:
-    """Calls a platform in memory, over the bridge as the real one does."""
-
-    platform: FakePlatform
-    registry: None = None
-
-    @property
-    def settings(self) -> FakeHook:
-        return self
-
-    def call(
-        self, verb: Callable[[SkahaClient], Awaitable[T]], *, timeout: float | None = None, **_: Any
-    ) -> T:
-        async def use() -> T:
-            return await verb(self.platform.client)
-
-        return self.run(use, timeout=timeout)
-
-    def watch(self, *_: Any, **__: Any) -> None:
-        raise AssertionError("nobody waits here")
-
-    def run(self, call: Callable[[], Coroutine[Any, Any, T]], *, timeout: float | None = None) -> T:
-        return BRIDGE.run(call, timeout=timeout)
-
-
-class Deferred(BaseException):
-    """The phase has ended with a wait; no Exception, as Airflow's own is none."""
 
 
 class Phase:
@@ -95,9 +59,6 @@ class Phase:
         )
 
     def run(self, wake: Wake | None = None) -> None:
-        def defer(waiting: Waiting) -> None:
-            raise Deferred(waiting)
-
         self.loop.run(wake, publish=self.publish, defer=defer)
 
     def publish(self) -> None:

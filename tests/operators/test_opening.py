@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -16,38 +13,13 @@ from airflow_provider_canfar.skaha.errors import SessionError
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.vigil import Reason, Wake
+from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import FakePlatform
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.vigil import Waiting
-
-T = TypeVar("T")
 
 IDENTITY = Identity("inspect", "k3v5x2qamd", 0)
-
-
-@dataclass
-class FakeHook:
-    """Calls a platform in memory."""
-
-    platform: FakePlatform
-    registry: None = None
-
-    @property
-    def settings(self) -> FakeHook:
-        return self
-
-    def call(self, verb: Callable[[SkahaClient], Awaitable[T]], **_: Any) -> T:
-        async def use() -> T:
-            return await verb(self.platform.client)
-
-        return asyncio.run(use())
-
-
-class Deferred(BaseException):
-    """The phase has ended with a wait; no Exception, as Airflow's own is none."""
 
 
 def opening(platform: FakePlatform, batch: Batch, **state: Any) -> Opening:
@@ -66,10 +38,6 @@ def opening(platform: FakePlatform, batch: Batch, **state: Any) -> Opening:
 
 def run(loop: Opening, wake: Wake | None = None) -> None:
     """Run the phase to its end."""
-
-    def defer(waiting: Waiting) -> None:
-        raise Deferred(waiting)
-
     loop.run(wake, publish=lambda: None, defer=defer)
 
 
