@@ -116,7 +116,8 @@ class Opening(Loop):
         if self.keep_until is None:
             self.keep_until = time.time() + self._wishes.renew_for
             self._tell(f"The session is open, and kept alive for {self._wishes.renew_for:.0f} s: {self.url}")
-        return self._waiting(None)
+        # What has been planned, and nothing else: without a plan the worker would be woken to make one.
+        return InteractiveWaiting(**asdict(ahead) | {"keep_until": self.keep_until})
 
     def _waiting(self, plan: Plan | None) -> InteractiveWaiting:
         return InteractiveWaiting(

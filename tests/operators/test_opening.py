@@ -88,3 +88,14 @@ def test_a_session_is_kept_through_a_preemption() -> None:
         run(opening(platform, batch, keep_until=2_000_000_000.0))
     assert wait.value.args[0].keep_until == 2_000_000_000.0
     assert platform.live() == [session]
+
+
+def test_a_session_that_is_kept_wakes_no_worker_while_nothing_happens() -> None:
+    platform = FakePlatform()
+    session = platform.add(str(IDENTITY.name(1, 1)))
+    batch = Batch(IDENTITY, 1, 1, launched={1: Launch(session.session_id, session.name)})
+    loop = opening(platform, batch, keep_until=2_000_000_000.0)
+    with pytest.raises(Deferred) as wait:
+        run(loop)
+    assert wait.value.args[0].keep_until == 2_000_000_000.0
+    assert wait.value.args[0].again_at is None
