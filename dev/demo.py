@@ -171,6 +171,8 @@ class Demo:
         self.say("sessions", "are being destroyed")
         run.mark("failed")
         try:
+            # Airflow tells nobody of a kill before a triggerer has taken the wait over.
+            platform.destroy(ids)
             until(lambda: not platform.live(ids), for_what="the sessions' end", seconds=GIVE_UP_WITHIN)
         except (CanfarError, TimeoutError) as error:
             print(f"These may still run: {', '.join(ids)}. {error}", flush=True)

@@ -65,6 +65,17 @@ class Platform:
         """
         return [session.id for session in self.sessions(ids) if not session.status.is_final]
 
+    def destroy(self, ids: Iterable[str]) -> None:
+        """Destroy sessions.
+
+        :raises CanfarError: when it cannot be asked.
+        """
+        asyncio.run(self._destroy(ids))
+
+    async def _destroy(self, ids: Iterable[str]) -> None:
+        async with self._settings.client() as client:
+            await client.destroy(ids)
+
     async def _list(self) -> list[Session]:
         async with self._settings.client() as client:
             return await client.fetch(kind="headless")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.testing import running_emulator
 from dev.platforms import Emulator, Platform, connection_fields
 from dev.programs import Programs
 
@@ -62,3 +65,18 @@ def test_an_emulator_answers_and_ends_with_its_programs(tmp_path: Path) -> None:
 def test_an_emulator_that_cannot_start_says_why(tmp_path: Path) -> None:
     with Programs() as programs, pytest.raises(RuntimeError, match="unrecognized arguments: --nonsense"):
         Emulator(programs, tmp_path, "--nonsense")
+
+
+def test_it_destroys_the_sessions_that_it_is_told_to() -> None:
+    with running_emulator(start_delay=0.0) as emulator:
+        platform = Platform(emulator.connection)
+        fields = {"image": "images.canfar.net/skaha/astroml:24.07", "command": ["sleep", "60"], "replicas": 2}
+        ids = asyncio.run(create(platform, **fields))
+        assert platform.live(ids) == ids
+        platform.destroy(ids[:1])
+        assert platform.live(ids) == ids[1:]
+
+
+async def create(platform: Platform, **fields: Any) -> list[str]:
+    async with platform._settings.client() as client:
+        return await client.create(name="stars", **fields)
