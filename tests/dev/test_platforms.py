@@ -72,7 +72,7 @@ def test_it_destroys_the_sessions_that_it_is_told_to() -> None:
         platform = Platform(emulator.connection)
         fields = {"image": "images.canfar.net/skaha/astroml:24.07", "command": ["sleep", "60"], "replicas": 2}
         ids = asyncio.run(create(platform, **fields))
-        assert platform.live(ids) == ids
+        assert set(platform.live(ids)) == set(ids)
         platform.destroy(ids[:1])
         assert platform.live(ids) == ids[1:]
 
