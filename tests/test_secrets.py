@@ -17,11 +17,12 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import trustme
+from airflow.providers.common.compat.sdk import TaskDeferred
 from structlog.testing import capture_logs
 
 from airflow_provider_canfar import attempt
@@ -34,9 +35,6 @@ from dev.waiting import until
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, quick_triggers
 from tests.skaha.test_secrets import Canaries, all_that_it_says
-
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import TaskDeferred
 
 __all__ = ["quick_triggers"]
 
@@ -189,8 +187,15 @@ class Drive:
     def _wait_and_resume(self) -> object:
         if self._deferred is None:
             return "it was not launched"
-        event = event_of(self._deferred.trigger)
-        return [event, self.task.resume(self._deferred, event)]
+        said: list[object] = []
+        while True:
+            event = event_of(self._deferred.trigger)
+            try:
+                return [*said, event, self.task.resume(self._deferred, event)]
+            except TaskDeferred as again:
+                # What the platform was too busy for was launched only now, or it was too busy to say.
+                self._deferred = again
+                said += [event, again.trigger.serialize(), again.kwargs]
 
     def _look_around(self) -> None:
         operator, store, hook = self.task.operator, self.task.store, CanfarHook()
