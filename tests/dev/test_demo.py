@@ -18,6 +18,7 @@ from dev.demo import ROOT, main
 from dev.platforms import Emulator
 from dev.programs import Programs, environment
 from dev.waiting import until
+from tests.processes import is_running
 
 
 def test_another_demo_in_the_same_folder_is_refused(
@@ -106,7 +107,7 @@ class Show:
         processes = [
             f"process {process}"
             for process in self._family
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+            if process.is_running() and is_running(process.pid)
         ]
         return processes + [f"port {port}" for port in self._ports if is_in_use(port)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import sys
 import time
@@ -22,6 +21,7 @@ from airflow_provider_canfar.emulator.processes import Processes
 from airflow_provider_canfar.emulator.sessions import Asked, Session, State
 from airflow_provider_canfar.testing import running_emulator
 from tests.emulator.conftest import IMAGE, calling
+from tests.processes import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 
 IGNORES_TERM = "trap\t''\tTERM;sleep\t600"
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux tells of processes in /proc")
-
-
-def is_running(process: int) -> bool:
-    """Tell whether a process exists; what has died and was not reaped counts as gone."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{process}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def logged_numbers(caller: Caller, session: str, count: int) -> list[int]:
