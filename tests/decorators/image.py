@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -81,19 +83,30 @@ class Image:
     ) -> Ended:
         """Run a function as a session of this image would."""
         argv = command(function, args, kwargs, token=TOKEN, python=self.python)
-        ended = subprocess.run(
-            argv,
-            env=self.environment
-            | {"PATH": "/usr/bin:/bin", "REPLICA_ID": str(replica), "REPLICA_COUNT": str(replicas)},
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
+        with _nothing_ignored():
+            ended = subprocess.run(
+                argv,
+                env=self.environment
+                | {"PATH": "/usr/bin:/bin", "REPLICA_ID": str(replica), "REPLICA_COUNT": str(replicas)},
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+            )
         output = ended.stdout.decode(errors="replace")
         return Ended(ended.returncode, output, read(output, f"{TOKEN}-{replica}-{replicas}"))
+
+
+@contextmanager
+def _nothing_ignored() -> Iterator[None]:
+    """Start programs as a container does: a shell's background hands SIGINT on ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def images() -> Iterator[str]:
