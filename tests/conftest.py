@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
 from hypothesis import settings
 
 # How long an example takes is no property of the code: machines are shared.
 settings.register_profile("canfar", deadline=None)
 settings.load_profile("canfar")
+
+
+# Optional, as the oldest Airflow's environment has no pytest-xdist.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one worker more than there are processors: the tests wait as much as they compute."""
+    return (os.cpu_count() or 1) + 1
