@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
 from airflow_provider_canfar.skaha.credentials import Registry, from_fields
@@ -61,10 +63,13 @@ class Settings:
     ) -> Self:
         """Read the fields of an Airflow connection.
 
+        An extra of another name is left to whom it is for, unless it looks like one of ours, misspelt.
+
         :raises SpecError: when they do not make a URL or a credential; it names the field.
         """
         if not isinstance(extra, Mapping):
             raise SpecError('The extra is refused: it must be a JSON object, such as {"timeout": 60}.')
+        _refuse_misspelt(extra)
         url = service_url(host, port, schema)
         return cls(
             url=url,
@@ -86,6 +91,16 @@ class Settings:
             timeouts=self.timeouts,
             retry_for=RETRY_FOR if retry_for is None else retry_for,
         )
+
+
+def _refuse_misspelt(extra: Mapping[str, Any]) -> None:
+    for name in (name for name in extra if name not in CONNECTION_FIELDS):
+        word = name.lower().replace("-", "_")
+        for meant in difflib.get_close_matches(word, CONNECTION_FIELDS, n=1, cutoff=0.8):
+            raise SpecError(
+                f"The extra {name!r} is refused, as it would be read by nobody. Did you mean {meant!r}? "
+                f"The extras of this connection are {', '.join(CONNECTION_FIELDS)}."
+            )
 
 
 def _registry(username: object, secret: object) -> Registry | None:

@@ -129,6 +129,28 @@ def test_an_extra_that_is_no_object_is_refused() -> None:
         settings(extra=["canary"])
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("registry_user", "registry_username"),
+        ("registry-secret", "registry_secret"),
+        ("registrySecret", "registry_secret"),
+        ("CLIENT_ID", "client_id"),
+        ("timeouts", "timeout"),
+        ("proxy_certifcate", "proxy_certificate"),
+    ],
+)
+def test_a_misspelt_extra_is_refused_without_its_value(name: str, meant: str) -> None:
+    with pytest.raises(SpecError, match=f"{name}.* is refused.* Did you mean '{meant}'") as refusal:
+        settings(extra={name: "canary"})
+    assert "canary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["owner", "note", "verify", "extra__canfar__thing"])
+def test_an_extra_of_somebody_elses_is_left_to_them(name: str) -> None:
+    assert settings(extra={name: "x"}).url == settings().url
+
+
 def test_timeouts_are_seconds_as_numbers_or_as_a_form_and_a_uri_have_them() -> None:
     assert settings().timeouts == Timeouts(create=180.0, other=60.0)
     assert settings(extra={"timeout": 5, "create_timeout": "7.5"}).timeouts == Timeouts(7.5, 5.0)
