@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_canfar.hooks.bridge import BRIDGE, refuse_inside_a_loop
-from airflow_provider_canfar.hooks.form import LegacyForm
+from airflow_provider_canfar.hooks.form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class CanfarHook(Verbs, LegacyForm, BaseHook):
+class CanfarHook(Verbs, BaseHook):
     """Authenticated access to the CANFAR Science Platform.
 
     Async code, a trigger's above all, opens a client and awaits its verbs::
@@ -44,6 +44,10 @@ class CanfarHook(Verbs, LegacyForm, BaseHook):
     default_conn_name = "canfar_default"
     conn_type = "canfar"
     hook_name = "CANFAR Science Platform"
+
+    # Airflow 3.1 looks for them in the class itself, not in what it inherits: ProvidersManager._import_hook.
+    get_connection_form_widgets = staticmethod(connection_form_widgets)
+    get_ui_field_behaviour = staticmethod(ui_field_behaviour)
 
     def __init__(self, canfar_conn_id: str = default_conn_name) -> None:
         super().__init__()

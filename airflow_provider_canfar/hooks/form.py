@@ -8,52 +8,48 @@ from __future__ import annotations
 from typing import Any
 
 
-class LegacyForm:
-    """What Airflow 3.1 asks a hook for its connection's form."""
+def connection_form_widgets() -> dict[str, Any]:
+    """Return the form's fields beyond the standard ones."""
+    # These came with Airflow's old user interface; its API server puts stand-ins in their place.
+    from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]  # Not with Airflow 3.3.
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import (  # type: ignore[import-untyped]  # Not with Airflow 3.3.
+        IntegerField,
+        PasswordField,
+        StringField,
+    )
+    from wtforms.validators import (  # type: ignore[import-untyped]  # Not with Airflow 3.3.
+        Optional,
+        any_of,
+    )
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields beyond the standard ones."""
-        # These came with Airflow's old user interface; its API server puts stand-ins in their place.
-        from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]  # Not with Airflow 3.3.
-            BS3PasswordFieldWidget,
-            BS3TextFieldWidget,
+    widgets = {}
+    for name, field in _description()["conn-fields"].items():
+        schema = field["schema"]
+        validators = [Optional()]
+        if choices := [choice for choice in schema.get("enum", ()) if choice is not None]:
+            validators.append(any_of(choices))
+        make, widget = StringField, BS3TextFieldWidget()
+        if "integer" in schema["type"]:
+            make = IntegerField
+        elif schema.get("format") == "password":
+            make, widget = PasswordField, BS3PasswordFieldWidget()
+        widgets[name] = make(
+            field["label"],
+            validators=validators,
+            description=field["description"],
+            default=schema.get("default"),
+            widget=widget,
         )
-        from wtforms import (  # type: ignore[import-untyped]  # Not with Airflow 3.3.
-            IntegerField,
-            PasswordField,
-            StringField,
-        )
-        from wtforms.validators import (  # type: ignore[import-untyped]  # Not with Airflow 3.3.
-            Optional,
-            any_of,
-        )
+    return widgets
 
-        widgets = {}
-        for name, field in _description()["conn-fields"].items():
-            schema = field["schema"]
-            validators = [Optional()]
-            if choices := [choice for choice in schema.get("enum", ()) if choice is not None]:
-                validators.append(any_of(choices))
-            make, widget = StringField, BS3TextFieldWidget()
-            if "integer" in schema["type"]:
-                make = IntegerField
-            elif schema.get("format") == "password":
-                make, widget = PasswordField, BS3PasswordFieldWidget()
-            widgets[name] = make(
-                field["label"],
-                validators=validators,
-                description=field["description"],
-                default=schema.get("default"),
-                widget=widget,
-            )
-        return widgets
 
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return which standard fields are hidden, and how the others are called."""
-        behaviour = _description()["ui-field-behaviour"]
-        return {name.replace("-", "_"): value for name, value in behaviour.items()}
+def ui_field_behaviour() -> dict[str, Any]:
+    """Return which standard fields are hidden, and how the others are called."""
+    behaviour = _description()["ui-field-behaviour"]
+    return {name.replace("-", "_"): value for name, value in behaviour.items()}
 
 
 def _description() -> dict[str, Any]:
