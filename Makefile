@@ -12,9 +12,10 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
 # The oldest Airflow that is supported, with what there was to install when it was new: later releases of what
-# it depends on break it. Only the compatibility package is of today, as users of an old Airflow would have it.
+# it depends on break it. Only the compatibility package is of today, as users of an old Airflow would have it. The
+# FAB provider brings what that Airflow makes a connection's form with.
 OLDEST := --exclude-newer 2025-10-05 --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
-	apache-airflow==3.1.0 \
+	apache-airflow==3.1.0 apache-airflow-providers-fab \
 	hypothesis jsonschema pytest pytest-asyncio pytest-timeout trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.serde import deserialize, serialize
 from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import session, waiting
 from dev.waiting import until
+from tests.airflow_versions import deserialize, serialize
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.xcom import XCom
-from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_canfar.batch import Batch, Launch, Outcome
 from airflow_provider_canfar.get_provider_info import get_provider_info
@@ -23,6 +22,7 @@ from airflow_provider_canfar.operators.interactive import CanfarInteractiveOpera
 from airflow_provider_canfar.report import launches_to_json
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
+from tests.airflow_versions import DagSerialization
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

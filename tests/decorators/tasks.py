@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.serde import serialize
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_canfar.decorators import canfar_task
+from tests.airflow_versions import serialize
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_canfar.testing import Emulator as Admin
 from dev.platforms import TOKEN
 from dev.waiting import until
-from tests.skaha.official_client import official_client
+from tests.parity.official_client import official_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

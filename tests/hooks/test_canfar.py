@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.client import SkahaClient
@@ -106,10 +105,10 @@ def test_each_form_of_a_connection_leads_blocking_code_to_the_platform(
     assert connect(form(platform)).call(lambda client: client.whoami()) == "mcurie"
 
 
-def test_nothing_is_read_before_it_is_needed() -> None:
-    assert CanfarHook("nowhere").canfar_conn_id == "nowhere"
-    with pytest.raises(AirflowNotFoundException, match="nowhere"):
-        CanfarHook("nowhere").call(lambda client: client.whoami())
+def test_nothing_is_read_before_it_is_needed(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = CanfarHook("made_later")
+    monkeypatch.setenv("AIRFLOW_CONN_MADE_LATER", json.dumps(platform.connection))
+    assert hook.call(lambda client: client.whoami()) == "mcurie"
 
 
 async def test_the_connection_is_read_once(

@@ -16,10 +16,10 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
-from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
+from tests.airflow_versions import AirflowRescheduleException
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, launch, shown, wait_until
 

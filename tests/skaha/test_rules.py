@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from canfar.models.session import CreateRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,22 +42,6 @@ def test_a_refused_name_comes_with_one_that_is_taken(name: str) -> None:
 def test_a_name_that_kubernetes_would_not_start_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match=name):
         rules.host_name(name)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        "skaha/astroml",
-        "skaha/astroml:24.07",
-        "images.canfar.net/skaha/astroml",
-        "images.canfar.net/skaha/astroml:24.07",
-        "localhost:5000/skaha/astroml:24.07",
-        "skaha/astroml@sha256:5d41402abc4b2a76b9719d911017c592",
-    ],
-)
-def test_an_image_is_completed_as_the_platforms_client_does(image: str) -> None:
-    theirs = CreateRequest(name="a", image=image, kind="headless").image
-    assert rules.image_reference(image) == theirs
 
 
 @pytest.mark.parametrize(

@@ -78,20 +78,6 @@ def test_a_name_of_the_callers_own_follows_the_rules_too(name: str) -> None:
         wire.create_form(spec(), 1, name)
 
 
-def test_the_parameters_are_those_of_the_platforms_client() -> None:
-    """As canfar builds them for the same session, but for their order."""
-    from canfar.utils.build import create_parameters
-
-    theirs = create_parameters(
-        "stars", "skaha/astroml:24.07", 2, 8, gpu=1, cmd="ls", args="-la /arc", env={"BAND": "r"}, replicas=3
-    )
-    asked = spec(cores=2, ram=8, gpus=1, cmd="ls", args="-la /arc", env={"BAND": "r"}, replicas=3)
-    for replica, parameters in enumerate(theirs, start=1):
-        assert sorted(wire.create_form(asked, replica)) == sorted(
-            (name, str(value)) for name, value in parameters
-        )
-
-
 @given(st.lists(st.tuples(st.text(min_size=1), st.text())))
 def test_a_form_is_ascii_and_reads_back_as_utf_8(form: list[tuple[str, str]]) -> None:
     form = [(name, value.encode("utf-8", "replace").decode()) for name, value in form]

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk.serde import deserialize, serialize
 from airflow.serialization.serialized_objects import BaseSerialization
 
 from airflow_provider_canfar.hooks.task_state import TaskInstanceId
@@ -18,6 +17,7 @@ from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigge
 from airflow_provider_canfar.triggers.sensing import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from airflow_provider_canfar.vigil import Waiting
+from tests.airflow_versions import deserialize, serialize
 from tests.on_emulator import stored
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.errors import PartialFailure, Rejected, SpecError
 from airflow_provider_canfar.skaha.models import Context, Session, Stats
 from airflow_provider_canfar.testing import Emulator, running_emulator
-from tests.skaha.official_client import OfficialClient, TheirError, official_client
+from tests.parity.official_client import OfficialClient, TheirError, official_client
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 SPEC: dict[str, Any] = {"name": "stars", "image": IMAGE}
