@@ -203,4 +203,6 @@ def _server_tls(authority: trustme.CA) -> ssl.SSLContext:
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
+    # Python 3.13 asks for more than that proxy does, and than CADC's certificates have.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
