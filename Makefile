@@ -11,6 +11,9 @@ OTHERS := --with apache-airflow-providers-databricks --with apache-airflow-provi
 export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 
+# Once, and not by each of the many processes of an Airflow and of its tests as it starts.
+export UV_COMPILE_BYTECODE := 1
+
 # The oldest Airflow that is supported, with what there was to install when it was new: later releases of what
 # it depends on break it. Only the compatibility package is of today, as users of an old Airflow would have it. The
 # FAB provider brings what that Airflow makes a connection's form with.
