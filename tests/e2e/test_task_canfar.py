@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_canfar.decorators.runner import MARK
+from airflow_provider_canfar.skaha.naming import SessionName
 from tests.decorators.image import interpreters
 from tests.m13 import stars_of_m13
 
@@ -31,8 +32,16 @@ def line_of(words: str) -> int:
 
 def created(emulator: Emulator, run: Run, task_id: str, map_index: int = -1) -> Counter[str]:
     """Count the sessions that were ever created for each replica of a task."""
-    key = run.xcom(task_id, key="sessions", map_index=map_index)[0]["name"].split("-")[-4]
-    return Counter(one["replica_id"] for one in emulator.record() if one["name"].split("-")[-4] == key)
+    launched = run.xcom(task_id, key="sessions", map_index=map_index)
+    (key,) = {key_in(one["name"]) for one in launched}
+    assert key is not None
+    return Counter(one["replica_id"] for one in emulator.record() if key_in(one["name"]) == key)
+
+
+def key_in(name: str) -> str | None:
+    """Return whose session it is by its name; None for one that another test has named as it liked."""
+    parsed = SessionName.parse(name)
+    return None if parsed is None else parsed.key
 
 
 def test_sixty_four_replicas_share_the_work_and_return_their_results_in_order(
