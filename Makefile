@@ -4,6 +4,9 @@ UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := .venv/bin/python
 BENCHMARKS := $(filter-out %/parse_time.py,$(wildcard benchmarks/[a-z]*.py))
 
+# Whole files go to a worker, so that those of one file share its Airflow.
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
 # What parse_time.py compares with is not in uv.lock, where it would hold back other packages.
 OTHERS := --with apache-airflow-providers-databricks --with apache-airflow-providers-cncf-kubernetes
 
@@ -15,11 +18,12 @@ unexport VIRTUAL_ENV
 export UV_COMPILE_BYTECODE := 1
 
 # The oldest Airflow that is supported, with what there was to install when it was new: later releases of what
-# it depends on break it. Only the compatibility package is of today, as users of an old Airflow would have it. The
-# FAB provider brings what that Airflow makes a connection's form with.
-OLDEST := --exclude-newer 2025-10-05 --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
+# it depends on break it. The compatibility package is of today, as users of an old Airflow would have it, and so
+# is what runs the tests. The FAB provider brings what that Airflow makes a connection's form with.
+OF_TODAY := apache-airflow-providers-common-compat pytest pytest-asyncio
+OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(OF_TODAY),--exclude-newer-package $(package)=2026-11-01) \
 	apache-airflow==3.1.0 apache-airflow-providers-fab \
-	hypothesis jsonschema pytest pytest-asyncio pytest-timeout trustme
+	hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 
 .PHONY: help setup setup-demo demo up test long browser reliability oldest check bench
@@ -37,7 +41,7 @@ up: setup-demo ## the same, and leave Airflow running, with its pages and no log
 	$(PYTHON) -m dev.demo --stay
 
 test: setup ## run all tests but the long ones, on a real Airflow too
-	$(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
+	$(PYTHON) -m pytest $(IN_PARALLEL) -m "not long"
 
 long: setup ## run the demo, every example and every building block on a real Airflow; 15 minutes
 	$(PYTHON) -m pytest -m long
@@ -52,7 +56,7 @@ reliability: setup ## kill workers and triggerers, lose answers, and see that ea
 oldest: | $(filter .uv/%,$(UV)) ## run the unit tests on the oldest Airflow
 	$(UV) venv --quiet --allow-existing .venv-oldest
 	$(UV) pip install --quiet --python .venv-oldest $(OLDEST) --editable '.[emulator]'
-	.venv-oldest/bin/python -m pytest -m "not airflow" $(OLDEST_TESTS)
+	.venv-oldest/bin/python -m pytest $(IN_PARALLEL) -m "not airflow" $(OLDEST_TESTS)
 
 check: setup ## lint, format, types, lock file
 	.venv/bin/ruff check
