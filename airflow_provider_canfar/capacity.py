@@ -89,6 +89,6 @@ async def wait_until_free(
             if capacity.is_free(stats):
                 return stats
         left = float("inf") if deadline is None else deadline - clock()
-        # Not a secret's randomness, only a spread of requests over time, and none before its time.
-        await sleep(min(left, pause * random.uniform(1.0, 1.1)))  # noqa: S311
+        # A spread of requests over time, and none before its time.
+        await sleep(min(left, pause * random.uniform(1.0, 1.1)))  # noqa: S311 - no secret is made of it
     return None

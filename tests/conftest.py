@@ -12,7 +12,7 @@ settings.register_profile("canfar", deadline=None)
 settings.load_profile("canfar")
 
 
-# Optional, as the oldest Airflow's environment has no pytest-xdist.
+# Optional, so that the tests also run without pytest-xdist.
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Take one worker more than there are processors: the tests wait as much as they compute."""

@@ -40,7 +40,7 @@ class Bridge:
         future = asyncio.run_coroutine_threadsafe(call(), self._running_loop())
         try:
             return future.result(timeout)
-        except BaseException:
+        except BaseException:  # Whatever interrupts the caller, a signal too, is raised again.
             future.cancel()
             raise
 

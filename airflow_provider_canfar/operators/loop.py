@@ -139,8 +139,8 @@ class Loop:
             publish()
             self._tell(report.table(self.batch, others="destroyed" if kills else "left alone"))
             raise
-        except Exception:
-            # Whatever it was: no session outlives its failed task. A platform that has not answered even once
+        except Exception:  # Whatever it was, it is raised again.
+            # No session outlives its failed task. A platform that has not answered even once
             # has launched nothing for this phase, and would not answer this either.
             has_looked = self._attempt is not None and self._attempt.has_looked
             if has_looked or self.batch.launched:

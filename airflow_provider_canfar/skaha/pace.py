@@ -59,5 +59,5 @@ class Pace:
     def _pause(self, longest: float) -> float:
         pause = max(SHORTEST_PAUSE, min(self._next, longest))
         self._next = 2 * pause
-        # Not a secret's randomness, only a spread of requests over time.
-        return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311
+        # A spread of requests over time.
+        return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - no secret is made of it

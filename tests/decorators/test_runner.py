@@ -71,12 +71,12 @@ def test_a_result_as_long_as_may_be_comes_through_among_threads_and_programs_tha
             while True:
                 sys.stdout.write("x" * 50)
                 os.write(2, b"y" * 7000 + b"\n")
-                time.sleep(0.0001)
+                time.sleep(0.0001)  # Or the log would be nothing but this.
 
         threading.Thread(target=babble, daemon=True).start()
         loop = "for _ in range(300): print('z' * 4000, flush=True)"
         subprocess.Popen([sys.executable, "-c", loop])
-        time.sleep(0.2)
+        time.sleep(0.2)  # Nobody here sees when the program prints; the result is to come in the midst of it.
         return "r" * length
 
     length = MAX_RESULT_BYTES - 2
@@ -131,7 +131,8 @@ def test_a_function_may_have_classes_of_its_own(image: Image) -> None:
         class Place(NamedTuple):
             ra: float
 
-        return [asdict(Star(5.5)), Place(250.4), pickle.loads(pickle.dumps(measure)).__name__]  # noqa: S301
+        again = pickle.loads(pickle.dumps(measure))  # noqa: S301 - what has just been written
+        return [asdict(Star(5.5)), Place(250.4), again.__name__]
 
     assert image.call(measure).value == [{"flux": 5.5, "band": "r"}, [250.4], "measure"]
 
@@ -308,10 +309,8 @@ def test_an_exit_with_words_shows_them(image: Image) -> None:
 def test_signals_are_kept(image: Image, number: int) -> None:
     def fall(number: int) -> None:
         import os
-        import time
 
         os.kill(os.getpid(), number)
-        time.sleep(30)
 
     ended = image.call(fall, number)
     assert ended.exit_code == -number
@@ -345,10 +344,9 @@ def test_a_crash_after_the_return_has_an_exit_code(image: Image) -> None:
 def test_a_thread_that_still_runs_is_waited_for(image: Image) -> None:
     def leave() -> int:
         import threading
-        import time
 
         def late() -> None:
-            time.sleep(0.3)
+            threading.main_thread().join()
             print("late")
 
         threading.Thread(target=late).start()

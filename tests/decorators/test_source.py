@@ -106,8 +106,8 @@ def uses_what_is_there(items: list[float]) -> Any:
 
     def again() -> Any:
         global THRESHOLD_OF_ITS_OWN
-        THRESHOLD_OF_ITS_OWN = 1  # type: ignore[name-defined]
-        return uses_what_is_there(items), THRESHOLD_OF_ITS_OWN  # type: ignore[name-defined]
+        THRESHOLD_OF_ITS_OWN = 1  # type: ignore[name-defined]  # mypy wants it in the file as well
+        return uses_what_is_there(items), THRESHOLD_OF_ITS_OWN  # type: ignore[name-defined]  # likewise
 
     return [*chunk(items), *stripe(items), REPLICA_ID, Star(), again, logging, print]
 

@@ -34,7 +34,7 @@ def sensor(**settings: Any) -> FakeTask:
     standard: dict[str, Any] = {"task_id": "wait", "poll_interval": 0.2, "timeout": 20}
     task = FakeTask(partial(CanfarSessionSensor, **(standard | settings)))
     # Airflow's own tells a rescheduled sensor when its first look was.
-    task.ti.get_first_reschedule_date = lambda context: None  # type: ignore[attr-defined]
+    task.ti.get_first_reschedule_date = lambda context: None  # type: ignore[attr-defined]  # FakeTask's has none
     return task
 
 
