@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.testing import Emulator
     from tests.decorators.image import Image
 
-    REPLICA_ID = 1  # What a function finds in the image.
+    REPLICA_ID = REPLICA_COUNT = 1  # What a function finds in the image.
 
 pytestmark = pytest.mark.usefixtures("inside_a_worker")
 
@@ -46,14 +46,19 @@ def test_a_function_returns_its_result_and_what_it_prints_is_in_the_task_s_log(p
     ]
 
 
-def test_replicas_return_a_list_in_their_order(platform: Emulator) -> None:
-    def share(items: list[int]) -> dict[str, list[int]]:
-        import time
+def test_replicas_return_a_list_in_their_order(platform: Emulator, tmp_path: Path) -> None:
+    """Whatever the order in which they end: here the last one first."""
 
-        time.sleep((4 - REPLICA_ID) / 4)
+    def share(items: list[int], ended: str) -> dict[str, list[int]]:
+        import time
+        from pathlib import Path
+
+        while REPLICA_ID < REPLICA_COUNT and not Path(ended, str(REPLICA_ID + 1)).exists():
+            time.sleep(0.01)
+        Path(ended, str(REPLICA_ID)).touch()
         return {"items": list(stripe(items))}
 
-    stars = task(share, [*range(7)], replicas=3)
+    stars = task(share, [*range(7)], str(tmp_path), replicas=3)
     assert stars.run() == [{"items": [0, 3, 6]}, {"items": [1, 4]}, {"items": [2, 5]}]
     assert stars.operator.multiple_outputs is False
 
@@ -199,20 +204,26 @@ def test_a_retry_runs_again_what_ended_well_without_a_result(
     assert created(platform) == {"1": 1, "2": 2}
 
 
-def test_a_retry_takes_the_result_of_a_session_that_it_finds_alive(platform: Emulator) -> None:
+def test_a_retry_takes_the_result_of_a_session_that_it_finds_alive(
+    platform: Emulator, quick_triggers: None, tmp_path: Path
+) -> None:
     """The worker dies without a word after its launch; the result names the try that launched it."""
 
-    def number() -> int:
+    def number(gate: str) -> int:
         import time
+        from pathlib import Path
 
-        time.sleep(1.5)
+        while not Path(gate).exists():
+            time.sleep(0.01)
         return 42
 
-    stars = task(number, deferrable=True, retries=1)
+    gate = tmp_path / "gate"
+    stars = task(number, str(gate), deferrable=True, retries=1)
     stars.defer()
     stars.retry()
-    stars.make = task(number, retries=1).make
-    assert stars.run() == 42
+    adopted = stars.defer()
+    gate.touch()
+    assert stars.resume(adopted, event_of(adopted.trigger)) == 42
     assert created(platform) == {"1": 1}
 
 
@@ -235,20 +246,24 @@ def test_with_another_number_of_replicas_no_former_result_counts(platform: Emula
 # --- waiting in the triggerer
 
 
-def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: None) -> None:
+def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: None, tmp_path: Path) -> None:
     """Also a result with keys in which Airflow's own serialization would see something else."""
 
-    def number() -> dict[str, Any]:
+    def number(gates: str) -> dict[str, Any]:
         import time
+        from pathlib import Path
 
-        time.sleep(0.5)
+        while not Path(gates, str(REPLICA_ID)).exists():
+            time.sleep(0.01)
         return {"__classname__": "star", "__var": REPLICA_ID}
 
-    stars = task(number, replicas=2, max_active_replicas=1, deferrable=True)
+    stars = task(number, str(tmp_path), replicas=2, max_active_replicas=1, deferrable=True)
     first = stars.defer()
+    (tmp_path / "1").touch()
     second = defer_again(stars, first)
     (session, _) = platform.record()
     platform.vanish(session["id"])
+    (tmp_path / "2").touch()
     results = stars.resume(second, event_of(second.trigger))
     assert results == [{"__classname__": "star", "__var": 1}, {"__classname__": "star", "__var": 2}]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from airflow_provider_canfar.testing import Emulator, running_emulator
+from dev.waiting import until
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 PATIENCE = 30.0
@@ -60,10 +60,7 @@ class Caller:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition."""
-        last = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < last, f"it has not come true within {PATIENCE} s"
-            time.sleep(0.01)
+        until(condition, for_what="what a test wants of the emulator", seconds=PATIENCE, every=0.01)
 
     def until_shown(self, session_id: str, status: str) -> dict[str, Any]:
         """Wait until a session shows a status, and return it."""

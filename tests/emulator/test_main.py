@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import dev.waiting
 from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
 from airflow_provider_canfar.testing import Emulator
 from tests.emulator.conftest import calling
@@ -21,7 +22,7 @@ from tests.emulator.test_lives import IGNORES_TERM, logged_numbers
 from tests.processes import is_running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.emulator.conftest import Caller
 
@@ -30,12 +31,7 @@ QUICK = ["--port", "0", "--start-delay", "0", "--grace", "0.5"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
 PATIENCE = 30
 
-
-def until(condition: Callable[[], bool]) -> None:
-    last = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < last, f"it has not come true within {PATIENCE} s"
-        time.sleep(0.02)
+until = partial(dev.waiting.until, for_what="what a test wants of the program", seconds=PATIENCE, every=0.02)
 
 
 @contextlib.contextmanager
