@@ -50,8 +50,8 @@ class Figures:
 
 async def wait_by_trigger(url: str, session_id: str, interval: float) -> None:
     """Wait as a deferred task of this provider does."""
+    from airflow_provider_canfar.task_sessions.wait import Waiting
     from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-    from airflow_provider_canfar.vigil import Waiting
 
     number = int(session_id[1:])
     waiting = Waiting(f"{number:010d}", {session_id: f"af-reduce-k3v5x2qamd-0-{number}-1"})
@@ -204,10 +204,7 @@ def main() -> None:
     os.environ["AIRFLOW_CONN_CANFAR_DEFAULT"] = json.dumps(connection)
     with tempfile.TemporaryDirectory() as home:
         os.environ["AIRFLOW_HOME"] = home
-        import airflow_provider_canfar.hooks.watching
-        import airflow_provider_canfar.triggers.session
-        import airflow_provider_canfar.vigil  # noqa: F401 - loaded whatever the way, for the memory's sake
-        from airflow_provider_canfar.skaha import listing
+        from airflow_provider_canfar.skaha.polling import session_cache as listing
 
         if arguments.large_list is not None:
             listing.LARGE_LIST = arguments.large_list

@@ -18,12 +18,12 @@ from typing import Any
 
 from _stub_platform import stub_platform
 
-from airflow_provider_canfar.attempt import Attempt
-from airflow_provider_canfar.batch import Batch, Limits
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions.batch import Batch, Limits
+from airflow_provider_canfar.task_sessions.reconcile import Attempt
 
 SESSIONS = 256
 LATENCY = 0.05

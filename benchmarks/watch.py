@@ -13,7 +13,7 @@ from pathlib import Path
 
 from _runs import Run, run  # type: ignore[import-not-found] # It lies beside this script.
 
-from airflow_provider_canfar.skaha.listing import WHOLE_SOON
+from airflow_provider_canfar.skaha.polling.session_cache import WHOLE_SOON
 
 INTERVAL = 5.0
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
-from airflow_provider_canfar.hooks.settings import Settings
+from airflow_provider_canfar.hooks._settings import Settings
 from dev.waiting import until
 
 if TYPE_CHECKING:

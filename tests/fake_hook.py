@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_canfar.hooks.bridge import BRIDGE
+from airflow_provider_canfar.hooks._bridge import BRIDGE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.vigil import Waiting
+    from airflow_provider_canfar.task_sessions.wait import Waiting
     from tests.fake_platform import FakePlatform
 
 T = TypeVar("T")

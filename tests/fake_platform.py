@@ -15,7 +15,6 @@ from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
-from airflow_provider_canfar.skaha.answer import Answer
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     PartialFailure,
@@ -25,12 +24,13 @@ from airflow_provider_canfar.skaha.errors import (
     ServiceBusy,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.http.response import Answer
 from airflow_provider_canfar.skaha.models import Event, Session
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.skaha.reads import Reads
+    from airflow_provider_canfar.skaha.polling.session_reader import Reads
 
 T = TypeVar("T")
 

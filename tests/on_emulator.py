@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from airflow_provider_canfar.triggers import session, waiting
+from airflow_provider_canfar.triggers import _base as waiting
+from airflow_provider_canfar.triggers import session
 from dev.waiting import until
 from tests.airflow_versions import deserialize, serialize
 

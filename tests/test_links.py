@@ -8,7 +8,6 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.xcom import XCom
 
-from airflow_provider_canfar.batch import Batch, Launch, Outcome
 from airflow_provider_canfar.get_provider_info import get_provider_info
 from airflow_provider_canfar.links import (
     OpenSessionLink,
@@ -19,8 +18,9 @@ from airflow_provider_canfar.links import (
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
-from airflow_provider_canfar.report import launches_to_json
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions.batch import Batch, Launch, Outcome
+from airflow_provider_canfar.task_sessions.report import launches_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from tests.airflow_versions import DagSerialization
 

@@ -13,7 +13,7 @@ from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
-from airflow_provider_canfar.triggers.sensing import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
+from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 

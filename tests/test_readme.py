@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_canfar.hooks.settings import Settings
+from airflow_provider_canfar.hooks._settings import Settings
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.testing import running_emulator
 

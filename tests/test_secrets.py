@@ -25,11 +25,11 @@ import trustme
 from airflow.providers.common.compat.sdk import TaskDeferred
 from structlog.testing import capture_logs
 
-from airflow_provider_canfar import attempt
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import CanfarError
+from airflow_provider_canfar.task_sessions import reconcile as attempt
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from dev.waiting import until
 from tests.fake_task import FakeTask

@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.skaha import listing
 from airflow_provider_canfar.skaha.errors import AuthenticationError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.skaha.reads import READS_PER_LOOK
-from airflow_provider_canfar.skaha.watch import GRACE, Watch
-from airflow_provider_canfar.vigil import LISTS_WITHOUT_IT, Reason, Vigil, Waiting, Wake, keep_watch
+from airflow_provider_canfar.skaha.polling import session_cache as listing
+from airflow_provider_canfar.skaha.polling.session_poller import GRACE, Watch
+from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
+from airflow_provider_canfar.task_sessions.wait import (
+    LISTS_WITHOUT_IT,
+    Reason,
+    Vigil,
+    Waiting,
+    Wake,
+    keep_watch,
+)
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
-from airflow_provider_canfar.decorators.source import check
+from airflow_provider_canfar.decorators._source import check
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import Task
 
-    from airflow_provider_canfar.attempt import Harvest
-    from airflow_provider_canfar.batch import Batch, Outcome
-    from airflow_provider_canfar.decorators.frame import Reading
+    from airflow_provider_canfar.decorators._result_lines import Reading
     from airflow_provider_canfar.skaha.models import SessionSpec
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.reconcile import Harvest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,13 +118,13 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         return super()._spec(context, batch)
 
     def _call(self, context: Context, token: str) -> list[str]:
-        from airflow_provider_canfar.decorators.call import command
+        from airflow_provider_canfar.decorators._remote_call import command
 
         kwargs = _with_context(self.python_callable, self.op_args, self.op_kwargs, context)
         return command(self.python_callable, list(self.op_args), kwargs, token=token, python=self.python)
 
     def _reading(self, harvest: Harvest) -> Reading:
-        from airflow_provider_canfar.decorators.frame import read
+        from airflow_provider_canfar.decorators._result_lines import read
         from airflow_provider_canfar.skaha.naming import SessionName
 
         name = SessionName.parse(harvest.outcome.name)

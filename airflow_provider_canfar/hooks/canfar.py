@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_canfar.hooks.bridge import BRIDGE, refuse_inside_a_loop
-from airflow_provider_canfar.hooks.form import connection_form_widgets, ui_field_behaviour
-from airflow_provider_canfar.hooks.verbs import Verbs
+from airflow_provider_canfar.hooks._bridge import BRIDGE, refuse_inside_a_loop
+from airflow_provider_canfar.hooks._form import connection_form_widgets, ui_field_behaviour
+from airflow_provider_canfar.hooks._verbs import Verbs
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_canfar.hooks.settings import Settings
-    from airflow_provider_canfar.skaha.audience import Looks
+    from airflow_provider_canfar.hooks._settings import Settings
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Stats
+    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class CanfarHook(Verbs, BaseHook):
         return self._read(connection, await get_async_extra_dejson(connection))
 
     def _read(self, connection: Connection, extra: dict[str, Any]) -> Settings:
-        from airflow_provider_canfar.hooks.settings import Settings
+        from airflow_provider_canfar.hooks._settings import Settings
 
         return Settings.from_fields(
             host=connection.host,
@@ -105,7 +105,7 @@ class CanfarHook(Verbs, BaseHook):
     async def watch(self, ids: Iterable[str] = (), **wanted: Any) -> AsyncIterator[Looks]:
         """Wait for sessions, by the one poll that all who wait on this event loop share.
 
-        The arguments are those of :meth:`airflow_provider_canfar.skaha.watch.Watch.subscribe`::
+        The arguments are those of :meth:`airflow_provider_canfar.skaha.polling.session_poller.Watch.subscribe`::
 
             async with hook.watch(ids, interval=15.0) as looks:
                 async for glimpse in looks:
@@ -113,7 +113,7 @@ class CanfarHook(Verbs, BaseHook):
 
         :raises SpecError: when the connection does not say where the platform is, or who asks.
         """
-        from airflow_provider_canfar.hooks.watching import watches
+        from airflow_provider_canfar.hooks._pollers import watches
 
         watch = await watches().of(self.canfar_conn_id, self._settings_now, known=self._settings)
         async with watch.subscribe(ids, **wanted) as looks:
@@ -125,7 +125,7 @@ class CanfarHook(Verbs, BaseHook):
         :param within: it may be as old as this, in seconds.
         :raises RequestError: when the platform has not answered.
         """
-        from airflow_provider_canfar.hooks.watching import watches
+        from airflow_provider_canfar.hooks._pollers import watches
 
         return await watches().stats(self.canfar_conn_id, self._settings_now)(within)
 

@@ -10,13 +10,13 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
-from airflow_provider_canfar.operators.failing import in_airflows_words
+from airflow_provider_canfar.operators._errors import in_airflows_words
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_canfar.account_sessions.cleanup import Swept
     from airflow_provider_canfar.skaha.selection import Selection
-    from airflow_provider_canfar.sweep import Swept
 
 
 class CanfarCleanupOperator(BaseOperator):
@@ -92,8 +92,8 @@ class CanfarCleanupOperator(BaseOperator):
         :raises AirflowFailException: when what is chosen is refused; nothing is destroyed then.
         :raises PartialFailure: when a session could not be destroyed.
         """
-        from airflow_provider_canfar.roll import row_of
-        from airflow_provider_canfar.sweep import find, sweep
+        from airflow_provider_canfar.account_sessions.cleanup import find, sweep
+        from airflow_provider_canfar.skaha.polling.session_tracker import row_of
 
         with in_airflows_words():
             selection = self._selection(context)
@@ -113,10 +113,10 @@ class CanfarCleanupOperator(BaseOperator):
 
         :raises SpecError: when it would be everything, and nobody has said so.
         """
+        from airflow_provider_canfar.account_sessions.cleanup import refuse_everything
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
-        from airflow_provider_canfar.sweep import refuse_everything
 
         if self.of_this_run and any(one is not None for one in (self.ids, self.prefix, self.regex)):
             raise SpecError("of_this_run chooses by itself. Leave ids, prefix and regex out.")

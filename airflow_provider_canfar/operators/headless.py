@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
-from airflow_provider_canfar.operators.failing import in_airflows_words
-from airflow_provider_canfar.operators.launching import LaunchingOperator
+from airflow_provider_canfar.operators._base import LaunchingOperator
+from airflow_provider_canfar.operators._errors import in_airflows_words
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from jinja2 import Environment
 
-    from airflow_provider_canfar.attempt import Harvest
-    from airflow_provider_canfar.batch import Batch, Outcome
-    from airflow_provider_canfar.hooks.task_state import TaskInstanceId
-    from airflow_provider_canfar.operators.loop import Loop
+    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+    from airflow_provider_canfar.operators._task_runner import Loop
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.vigil import Waiting, Wake
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.reconcile import Harvest
+    from airflow_provider_canfar.task_sessions.wait import Waiting, Wake
 
 
 class CanfarHeadlessOperator(LaunchingOperator):
@@ -49,7 +49,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
     :param args: its arguments: a list, or a string that is split as a shell would. (templated)
     :param env: environment variables. (templated; their values are not shown among the rendered templates)
     :param transport: how the command travels: ``auto``, ``plain`` or ``bootstrap``; see
-        :class:`airflow_provider_canfar.skaha.command.Transport`.
+        :class:`airflow_provider_canfar.skaha.command.encoding.Transport`.
     :param replicas: how many sessions. (templated)
     :param cores: CPU cores of each; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
     :param ram: memory of each, in GB. (templated)
@@ -167,8 +167,8 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
         ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
         """
-        from airflow_provider_canfar.batch import Batch
-        from airflow_provider_canfar.vigil import Wake
+        from airflow_provider_canfar.task_sessions.batch import Batch
+        from airflow_provider_canfar.task_sessions.wait import Wake
 
         with in_airflows_words():
             known = self._first_batch(context) if batch is None else Batch.from_json(batch)
@@ -182,7 +182,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Render a template; one in a word of the command, or in a variable, as text."""
-        from airflow_provider_canfar.operators.text import rendered
+        from airflow_provider_canfar.operators._templates import rendered
 
         native = partial(super().render_template, context=context, jinja_env=jinja_env, seen_oids=seen_oids)
         if not any(content is words for words in (self.command, self.cmd, self.args, self.env)):
@@ -213,15 +213,15 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Make what the task returns of how each replica ended, in order; for subclasses."""
-        from airflow_provider_canfar.report import outcome_to_json
+        from airflow_provider_canfar.task_sessions.report import outcome_to_json
 
         return [outcome_to_json(outcome) for outcome in outcomes]
 
     def _first_batch(self, context: Context) -> Batch:
         """Say who this task instance is, with what it remembers of earlier tries."""
-        from airflow_provider_canfar.batch import Batch
-        from airflow_provider_canfar.memory import Memory
-        from airflow_provider_canfar.operators.manners import ON_CLEAR, one_of, replica_count
+        from airflow_provider_canfar.operators._options import ON_CLEAR, one_of, replica_count
+        from airflow_provider_canfar.task_sessions.batch import Batch
+        from airflow_provider_canfar.task_sessions.saved_state import Memory
 
         store, try_number = context.get("task_state_store"), context["ti"].try_number
         resume = one_of("on_clear", self.on_clear, ON_CLEAR) == "resume"
@@ -258,8 +258,8 @@ class CanfarHeadlessOperator(LaunchingOperator):
 
     def _go_on(self, context: Context, batch: Batch, deadline: float | None, wake: Wake | None = None) -> Any:
         """Observe, plan and act, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.memory import Memory
-        from airflow_provider_canfar.report import launches_to_json
+        from airflow_provider_canfar.task_sessions.report import launches_to_json
+        from airflow_provider_canfar.task_sessions.saved_state import Memory
 
         task = self._task_instance(context)
         loop = self._begin(self._make_loop(context, batch, deadline))
@@ -275,9 +275,9 @@ class CanfarHeadlessOperator(LaunchingOperator):
         return self.task_result(loop.run(wake, publish=publish, defer=defer if self.deferrable else None))
 
     def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> Loop:
-        from airflow_provider_canfar.batch import Limits
-        from airflow_provider_canfar.operators.loop import Loop
-        from airflow_provider_canfar.operators.manners import Manners
+        from airflow_provider_canfar.operators._options import Manners
+        from airflow_provider_canfar.operators._task_runner import Loop
+        from airflow_provider_canfar.task_sessions.batch import Limits
 
         # A try goes on with the number that it has begun with, whatever a template renders since.
         self.replicas = batch.replicas

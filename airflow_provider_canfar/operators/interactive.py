@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
-from airflow_provider_canfar.operators.failing import in_airflows_words
-from airflow_provider_canfar.operators.launching import LaunchingOperator
+from airflow_provider_canfar.operators._base import LaunchingOperator
+from airflow_provider_canfar.operators._errors import in_airflows_words
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_canfar.batch import Batch
-    from airflow_provider_canfar.hooks.task_state import TaskInstanceId
-    from airflow_provider_canfar.operators.opening import Opening
+    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+    from airflow_provider_canfar.operators._interactive_runner import Opening
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.vigil import Waiting, Wake
+    from airflow_provider_canfar.task_sessions.batch import Batch
+    from airflow_provider_canfar.task_sessions.wait import Waiting, Wake
 
 
 class CanfarInteractiveOperator(LaunchingOperator):
@@ -120,8 +120,8 @@ class CanfarInteractiveOperator(LaunchingOperator):
 
         ``dag.test()`` forgets what the deferral carried; the name of the session then tells the rest.
         """
-        from airflow_provider_canfar.batch import Batch
-        from airflow_provider_canfar.vigil import Wake
+        from airflow_provider_canfar.task_sessions.batch import Batch
+        from airflow_provider_canfar.task_sessions.wait import Wake
 
         with in_airflows_words():
             known = self._first_batch(context) if batch is None else Batch.from_json(batch)
@@ -129,8 +129,8 @@ class CanfarInteractiveOperator(LaunchingOperator):
 
     def _first_batch(self, context: Context) -> Batch:
         """Say who this task instance is."""
-        from airflow_provider_canfar.batch import Batch
-        from airflow_provider_canfar.memory import Memory
+        from airflow_provider_canfar.task_sessions.batch import Batch
+        from airflow_provider_canfar.task_sessions.saved_state import Memory
 
         store = context.get("task_state_store")
         memory = Memory.recall(store)
@@ -170,8 +170,8 @@ class CanfarInteractiveOperator(LaunchingOperator):
         wake: Wake | None = None,
     ) -> str | None:
         """Launch, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.memory import Memory
-        from airflow_provider_canfar.report import launches_to_json
+        from airflow_provider_canfar.task_sessions.report import launches_to_json
+        from airflow_provider_canfar.task_sessions.saved_state import Memory
 
         ti, task = context["ti"], self._task_instance(context)
         loop = self._begin(self._make_loop(context, batch, deadline, keep_until))
@@ -191,8 +191,8 @@ class CanfarInteractiveOperator(LaunchingOperator):
     def _make_loop(
         self, context: Context, batch: Batch, deadline: float | None, keep_until: float | None = None
     ) -> Opening:
-        from airflow_provider_canfar.operators.manners import Manners
-        from airflow_provider_canfar.operators.opening import Opening, Wishes
+        from airflow_provider_canfar.operators._interactive_runner import Opening, Wishes
+        from airflow_provider_canfar.operators._options import Manners
 
         hook = CanfarHook(self.canfar_conn_id)
         # Read here, where Airflow answers: in on_kill it no longer does.

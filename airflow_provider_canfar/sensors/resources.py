@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.sensors.sensing import SensingOperator
+from airflow_provider_canfar.sensors._base import SensingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_canfar.capacity import Capacity
-    from airflow_provider_canfar.triggers.waiting import WaitingTrigger
+    from airflow_provider_canfar.account_sessions.capacity import Capacity
+    from airflow_provider_canfar.triggers._base import WaitingTrigger
 
 
 class CanfarResourceSensor(SensingOperator):
@@ -63,7 +63,7 @@ class CanfarResourceSensor(SensingOperator):
 
         :raises SpecError: for what is no amount.
         """
-        from airflow_provider_canfar.capacity import Capacity
+        from airflow_provider_canfar.account_sessions.capacity import Capacity
         from airflow_provider_canfar.skaha.errors import SpecError
 
         try:
@@ -76,7 +76,7 @@ class CanfarResourceSensor(SensingOperator):
             ) from None
 
     def _look(self, context: Context) -> PokeReturnValue:
-        from airflow_provider_canfar.capacity import free_in_words
+        from airflow_provider_canfar.account_sessions.capacity import free_in_words
 
         capacity = self._capacity()
         stats = self._call(lambda client: client.stats())
@@ -85,7 +85,7 @@ class CanfarResourceSensor(SensingOperator):
         return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free)
 
     def _trigger(self, deadline: float) -> WaitingTrigger:
-        from airflow_provider_canfar.triggers.sensing import CanfarResourceSensorTrigger
+        from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 
         capacity = self._capacity()
         return CanfarResourceSensorTrigger(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.sensors.sensing import SensingOperator
+from airflow_provider_canfar.sensors._base import SensingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_canfar.lookout import Lookout, Wish
-    from airflow_provider_canfar.triggers.waiting import WaitingTrigger
+    from airflow_provider_canfar.account_sessions.condition import Lookout, Wish
+    from airflow_provider_canfar.triggers._base import WaitingTrigger
 
 #: The entry in Airflow's task state store (3.3 on), which a rescheduled sensor's looks share.
 ENTRY = "canfar_seen"
@@ -88,10 +88,10 @@ class CanfarSessionSensor(SensingOperator):
 
         :raises SpecError: when no session is chosen, or it could never come true.
         """
-        from airflow_provider_canfar.lookout import Wish
-        from airflow_provider_canfar.roll import end_words
+        from airflow_provider_canfar.account_sessions.condition import Wish
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
+        from airflow_provider_canfar.skaha.polling.session_tracker import end_words
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
         selection = Selection(
@@ -111,7 +111,7 @@ class CanfarSessionSensor(SensingOperator):
         )
 
     def _look(self, context: Context) -> PokeReturnValue:
-        from airflow_provider_canfar.lookout import Lookout, look
+        from airflow_provider_canfar.account_sessions.condition import Lookout, look
 
         if self._lookout is None:
             self._lookout = Lookout(self._wish(), self._remembered(context))
@@ -140,7 +140,7 @@ class CanfarSessionSensor(SensingOperator):
         """
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_canfar.batch import Verdict
+        from airflow_provider_canfar.task_sessions.batch import Verdict
 
         if verdict == Verdict.FAILURE:
             seen = "\n".join(
@@ -151,7 +151,7 @@ class CanfarSessionSensor(SensingOperator):
         return PokeReturnValue(is_done=verdict == Verdict.SUCCESS, xcom_value=lookout.seen())
 
     def _trigger(self, deadline: float) -> WaitingTrigger:
-        from airflow_provider_canfar.triggers.sensing import CanfarSessionSensorTrigger
+        from airflow_provider_canfar.triggers.sensors import CanfarSessionSensorTrigger
 
         return CanfarSessionSensorTrigger(
             canfar_conn_id=self.canfar_conn_id,
@@ -163,7 +163,7 @@ class CanfarSessionSensor(SensingOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what the wait in the triggerer has seen."""
-        from airflow_provider_canfar.lookout import Lookout
+        from airflow_provider_canfar.account_sessions.condition import Lookout
 
         self._heed(event)
         lookout = Lookout(self._wish(), event["memory"])

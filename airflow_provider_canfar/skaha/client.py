@@ -9,17 +9,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from airflow_provider_canfar.skaha import rules, wire
+from airflow_provider_canfar.skaha import validation as rules
+from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     RequestError,
     SessionError,
     SpecError,
 )
-from airflow_provider_canfar.skaha.http import Channel, Request
-from airflow_provider_canfar.skaha.many import each, one_or_many
+from airflow_provider_canfar.skaha.gather import each, one_or_many
+from airflow_provider_canfar.skaha.http.client import Channel, Request
+from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
-from airflow_provider_canfar.skaha.retrying import RETRY_FOR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_canfar.skaha.answer import Answer
     from airflow_provider_canfar.skaha.credentials import Credential, Registry
+    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
     from airflow_provider_canfar.skaha.models import Context, Event, Image, Session, Stats
-    from airflow_provider_canfar.skaha.retrying import Clock, Sleep
 
 T = TypeVar("T")
 

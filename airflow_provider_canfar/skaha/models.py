@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from airflow_provider_canfar.skaha import rules
-from airflow_provider_canfar.skaha.command import encode
+from airflow_provider_canfar.skaha import validation as rules
+from airflow_provider_canfar.skaha.command.encoding import encode
 from airflow_provider_canfar.skaha.errors import SpecError
-from airflow_provider_canfar.skaha.words import Kind, Quantity, Status, Text, Time, Tuple, Url, Whole, text
+from airflow_provider_canfar.skaha.statuses import Kind, Quantity, Status, Text, Time, Tuple, Url, Whole, text
 
 __all__ = [
     "Context",

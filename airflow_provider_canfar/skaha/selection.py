@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.skaha import rules
+from airflow_provider_canfar.skaha import validation as rules
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import SessionName
-from airflow_provider_canfar.skaha.words import Kind, Status
+from airflow_provider_canfar.skaha.statuses import Kind, Status
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.listing import Row
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.skaha.polling.session_cache import Row
 
 #: What the server takes in a name (PostAction.validateName). A prefix with anything else in it matches none.
 _PREFIX = re.compile(r"[A-Za-z0-9-]*")

@@ -10,17 +10,17 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_provider_canfar.skaha import rules
-from airflow_provider_canfar.skaha.answer import unreadable, without_secrets
-from airflow_provider_canfar.skaha.command import encode
+from airflow_provider_canfar.skaha import validation as rules
+from airflow_provider_canfar.skaha.command.encoding import encode
 from airflow_provider_canfar.skaha.errors import ServerFault, SpecError
+from airflow_provider_canfar.skaha.http.response import unreadable, without_secrets
 from airflow_provider_canfar.skaha.models import Context, Event, Image, Kind, Session, SessionSpec, Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from urllib.parse import SplitResult
 
-    from airflow_provider_canfar.skaha.answer import Answer
+    from airflow_provider_canfar.skaha.http.response import Answer
 
 #: Without this type the server reads no parameter of a POST; without the charset, it reads them as ISO-8859-1
 #: (SyncInput, and Tomcat's default).

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.ends import Ends
+    from airflow_provider_canfar.account_sessions.end_events import Ends
 
 #: The entry in Airflow's asset state store (3.3 on), which outlives the triggerer.
 ENTRY = "canfar_ends"
@@ -111,9 +111,9 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
 
         :raises SpecError: when no session is chosen.
         """
-        from airflow_provider_canfar.ends import Ends
-        from airflow_provider_canfar.roll import end_words
+        from airflow_provider_canfar.account_sessions.end_events import Ends
         from airflow_provider_canfar.skaha.errors import SpecError
+        from airflow_provider_canfar.skaha.polling.session_tracker import end_words
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
         selection = Selection(
@@ -124,8 +124,8 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         return Ends(selection, end_words(words(self.status)), together=self.together, memory=memory)
 
     async def _watch(self, ends: Ends) -> AsyncIterator[dict[str, Any]]:
+        from airflow_provider_canfar.account_sessions.condition import ask, told
         from airflow_provider_canfar.hooks.canfar import CanfarHook
-        from airflow_provider_canfar.lookout import ask, told
 
         # With each look: what had ended is forgotten when lists have omitted it for long enough.
         wanted = ends.roll.wanted() | {"interval": self.poll_interval, "until": lambda: 0.0}

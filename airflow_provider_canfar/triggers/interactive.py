@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.vigil import Wake, Watching
+    from airflow_provider_canfar.task_sessions.wait import Wake, Watching
 
 
 class CanfarInteractiveTrigger(CanfarSessionTrigger):
     """Wait until there is a place for a session, until it can be opened, or while it is kept alive.
 
     Its arguments are those of :class:`~airflow_provider_canfar.triggers.session.CanfarSessionTrigger`;
-    ``waiting`` is from :meth:`airflow_provider_canfar.interactive.InteractiveWaiting.to_json`. A person's
+    ``waiting`` is from :meth:`airflow_provider_canfar.task_sessions.interactive_wait.InteractiveWaiting.to_json`. A person's
     kill of the task destroys the session.
     """
 
     async def _keep(self, watch: Watching) -> Wake:
-        from airflow_provider_canfar.interactive import InteractiveWaiting, keep_open
+        from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaiting, keep_open
 
         waiting = InteractiveWaiting.from_json(self.waiting or {})
         return await keep_open(waiting, watch, tell=self._tell)

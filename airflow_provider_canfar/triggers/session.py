@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.vigil import Wake, Watching
+    from airflow_provider_canfar.task_sessions.wait import Wake, Watching
 
 #: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
 #: executor has reported that the worker let the task go, and the scheduler then fails the task.
@@ -35,7 +35,7 @@ class CanfarSessionTrigger(BaseTrigger):
     are stored and logged in the clear: ids, names and times, and the *name* of the connection.
 
     :param canfar_conn_id: the Airflow connection to look with.
-    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.vigil.Waiting.to_json`.
+    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.task_sessions.wait.Waiting.to_json`.
     :param poll_interval: seconds between two looks.
     :param task: which task instance waits, from :meth:`TaskInstanceId.to_json`; asked after before a kill.
     :param kill_sessions: whether a person's kill of the task destroys its sessions.
@@ -100,7 +100,7 @@ class CanfarSessionTrigger(BaseTrigger):
 
     async def _keep(self, watch: Watching) -> Wake:
         """Look until there is a reason to wake the worker."""
-        from airflow_provider_canfar.vigil import Vigil, Waiting, keep_watch
+        from airflow_provider_canfar.task_sessions.wait import Vigil, Waiting, keep_watch
 
         return await keep_watch(Vigil(Waiting.from_json(self.waiting or {})), watch, tell=self._tell)
 
@@ -139,7 +139,7 @@ class CanfarSessionTrigger(BaseTrigger):
 
     async def _task_state(self) -> str | None:
         """Ask Airflow how the task stands; None when there is no telling."""
-        from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+        from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 
         if self.waiting_task is None:
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from tests.decorators.image import Image, images, interpreters
 from tests.on_emulator import platform, quick_triggers
 

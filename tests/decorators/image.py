@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_canfar.decorators.call import command
-from airflow_provider_canfar.decorators.frame import Reading, read
+from airflow_provider_canfar.decorators._remote_call import command
+from airflow_provider_canfar.decorators._result_lines import Reading, read
 
 TOKEN = "k3v5x2qamd-0-1"
 

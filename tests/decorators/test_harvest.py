@@ -9,11 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.attempt import LOGS_AT_ONCE, Attempt, Harvest
-from airflow_provider_canfar.batch import Batch, Limits, Outcome, Verdict
 from airflow_provider_canfar.decorators import canfar_task
-from airflow_provider_canfar.decorators.runner import MARK, result_lines
-from airflow_provider_canfar.following import RESULT, Following
+from airflow_provider_canfar.decorators._function_runner import MARK, result_lines
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
@@ -23,6 +20,9 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Verdict
+from airflow_provider_canfar.task_sessions.log_follower import RESULT, Following
+from airflow_provider_canfar.task_sessions.reconcile import LOGS_AT_ONCE, Attempt, Harvest
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
-from airflow_provider_canfar.decorators.runner import MARK
+from airflow_provider_canfar.decorators._function_runner import MARK
 from airflow_provider_canfar.replicas import stripe
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from tests.decorators.tasks import created, defer_again, operator_of, task
@@ -117,7 +117,7 @@ def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
 def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.attempt.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOOK_EVERY", 0.1)
 
     def leave() -> None:
         import sys
@@ -184,7 +184,7 @@ def test_a_retry_runs_again_what_ended_well_without_a_result(
     platform: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The platform lists its session as Completed for an hour yet."""
-    monkeypatch.setattr("airflow_provider_canfar.attempt.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOOK_EVERY", 0.1)
 
     def number(mark: str) -> int:
         import os

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_canfar.decorators.source import FunctionSource, check
+from airflow_provider_canfar.decorators._source import FunctionSource, check
 from airflow_provider_canfar.replicas import chunk, stripe
 from airflow_provider_canfar.skaha.errors import SpecError
 

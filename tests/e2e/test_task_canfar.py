@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_canfar.decorators.runner import MARK
+from airflow_provider_canfar.decorators._function_runner import MARK
 from airflow_provider_canfar.skaha.naming import SessionName
 from tests.decorators.image import interpreters
 from tests.m13 import stars_of_m13

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from airflow_provider_canfar.skaha.page import answers
+from airflow_provider_canfar.skaha.http.url_probe import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

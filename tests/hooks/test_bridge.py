@@ -14,7 +14,7 @@ from types import FrameType
 
 import pytest
 
-from airflow_provider_canfar.hooks.bridge import Bridge
+from airflow_provider_canfar.hooks._bridge import Bridge
 
 
 @pytest.fixture(name="bridge", scope="module")
@@ -206,7 +206,7 @@ def test_a_signal_handler_can_call_while_its_thread_waits(bridge: Bridge, interr
 
 FORKING = """
     import asyncio, os, sys
-    from airflow_provider_canfar.hooks.bridge import BRIDGE
+    from airflow_provider_canfar.hooks._bridge import BRIDGE
 
     async def answer():
         await asyncio.sleep(0)

@@ -14,8 +14,8 @@ import pytest
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 
 from airflow_provider_canfar.get_provider_info import get_provider_info
+from airflow_provider_canfar.hooks._settings import Settings
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.hooks.settings import Settings
 from airflow_provider_canfar.skaha.credentials import Certificate, Login, OidcRefresh, Token
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 

@@ -9,7 +9,7 @@ from airflow.sdk import Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.hooks.settings import Settings, service_url
+from airflow_provider_canfar.hooks._settings import Settings, service_url
 from airflow_provider_canfar.skaha.client import Timeouts
 from airflow_provider_canfar.skaha.credentials import Login, Registry, Token
 from airflow_provider_canfar.skaha.errors import SpecError

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from airflow_provider_canfar.hooks._verbs import Verbs
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.hooks.verbs import Verbs
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.errors import PartialFailure
 from airflow_provider_canfar.skaha.models import SessionSpec

@@ -16,19 +16,19 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from structlog.testing import capture_logs
 
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.operators._task_runner import CredentialRefused, Killed
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
-from airflow_provider_canfar.operators.loop import CredentialRefused, Killed
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
     SessionNeverStarted,
     SessionOverdue,
     SpecError,
 )
+from airflow_provider_canfar.task_sessions.wait import HARVEST_WITHIN, Reason, Wake
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-from airflow_provider_canfar.vigil import HARVEST_WITHIN, Reason, Wake
 from dev.waiting import until
 from tests.fake_task import FakeTask
 
@@ -378,7 +378,7 @@ def test_a_trigger_that_failed_takes_the_sessions_down(platform: Emulator, task:
 def test_an_image_that_cannot_be_pulled_fails_the_task_in_the_platform_s_words(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.starting.ASK_EVERY", 0.2)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.startup.ASK_EVERY", 0.2)
     platform.faults(pull={"image": "*astroml*"})
     with pytest.raises(SessionNeverStarted, match="does not start: Failed to pull image"):
         task("true").run()

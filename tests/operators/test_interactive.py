@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_canfar import interactive
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.operators._task_runner import Killed
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
-from airflow_provider_canfar.operators.loop import Killed
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionNeverStarted, SessionOverdue
+from airflow_provider_canfar.task_sessions import interactive_wait as interactive
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, launch, shown

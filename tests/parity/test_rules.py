@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from canfar.models.session import CreateRequest
 
-from airflow_provider_canfar.skaha import rules
+from airflow_provider_canfar.skaha import validation as rules
 
 
 @pytest.mark.parametrize(

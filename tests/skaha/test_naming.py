@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.skaha import rules
+from airflow_provider_canfar.skaha import validation as rules
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import (
     KEY_LENGTH,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha import wire
-from airflow_provider_canfar.skaha.answer import Answer
 from airflow_provider_canfar.skaha.errors import ServerFault, SpecError
+from airflow_provider_canfar.skaha.http.response import Answer
 from airflow_provider_canfar.skaha.models import SessionSpec
 
 Sample = Callable[[str], bytes]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.task_sessions.wait import Waiting
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import OVER, CanfarSessionTrigger
-from airflow_provider_canfar.vigil import Waiting
 from tests.on_emulator import launch, shown, stored
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.serialization.serialized_objects import BaseSerialization
 
-from airflow_provider_canfar.hooks.task_state import TaskInstanceId
-from airflow_provider_canfar.interactive import InteractiveWaiting
-from airflow_provider_canfar.lookout import Lookout, Wish
+from airflow_provider_canfar.account_sessions.condition import Lookout, Wish
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.skaha.selection import Selection
+from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaiting
+from airflow_provider_canfar.task_sessions.wait import Waiting
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
-from airflow_provider_canfar.triggers.sensing import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
+from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-from airflow_provider_canfar.vigil import Waiting
 from tests.airflow_versions import deserialize, serialize
 from tests.on_emulator import stored
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_canfar.skaha.credentials.base import Authorization, Credential
 from airflow_provider_canfar.skaha.credentials.certificate import Certificate
-from airflow_provider_canfar.skaha.credentials.choice import from_fields
+from airflow_provider_canfar.skaha.credentials.factory import from_fields
 from airflow_provider_canfar.skaha.credentials.login import Login, ProxyCertificate
 from airflow_provider_canfar.skaha.credentials.oidc import OidcRefresh
 from airflow_provider_canfar.skaha.credentials.registry import Registry

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from airflow_provider_canfar.skaha import exchange
 from airflow_provider_canfar.skaha.credentials.base import Authorization
 from airflow_provider_canfar.skaha.credentials.fetched import utc_now
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
+from airflow_provider_canfar.skaha.http import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable

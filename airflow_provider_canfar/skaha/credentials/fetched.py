@@ -8,19 +8,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_provider_canfar.skaha import exchange, wire
-from airflow_provider_canfar.skaha.answer import fault_of
-from airflow_provider_canfar.skaha.credentials.shared import shared
+from airflow_provider_canfar.skaha import wire
+from airflow_provider_canfar.skaha.credentials.grant_cache import shared
 from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerFault
+from airflow_provider_canfar.skaha.http import exchange
+from airflow_provider_canfar.skaha.http.response import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import httpx
 
-    from airflow_provider_canfar.skaha.answer import Answer
     from airflow_provider_canfar.skaha.credentials.base import Authorization
-    from airflow_provider_canfar.skaha.credentials.shared import Grant
+    from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
+    from airflow_provider_canfar.skaha.http.response import Answer
 
 #: Seconds to wait for the service that grants.
 TIMEOUT = 60.0

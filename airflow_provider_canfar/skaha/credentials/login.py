@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.credentials import certificate
 from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
-from airflow_provider_canfar.skaha.credentials.shared import Grant
+from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 from airflow_provider_canfar.skaha.errors import SpecError
 

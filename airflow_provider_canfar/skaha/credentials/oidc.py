@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
-from airflow_provider_canfar.skaha.credentials.shared import Grant
+from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 
 if TYPE_CHECKING:

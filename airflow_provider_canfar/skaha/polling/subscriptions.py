@@ -1,0 +1,206 @@
+"""Those who wait in one process for sessions of one account: found by what they wait for. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_cache import Listing, Row
+    from airflow_provider_canfar.skaha.polling.session_reader import Reads
+    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+
+
+#: So many times that are not awaited any more are no matter.
+FEW = 100
+
+
+class Showing(Protocol):
+    """What the shared poll does for one who waits."""
+
+    @property
+    def reads(self) -> Reads:
+        """Questions about single sessions."""
+
+    def expect(self, looks: Looks) -> None:
+        """Take note that one waits for the next thing to see."""
+
+    def show(self, looks: Looks) -> Glimpse:
+        """Return what there is to see."""
+
+
+class Looks:
+    """What one who waits is shown: an async iterator of :class:`~.glimpse.Glimpse`.
+
+    The parameters are those of :meth:`.watch.Watch.subscribe`, which makes it.
+    """
+
+    def __init__(
+        self,
+        watch: Showing,
+        ids: Iterable[str],
+        *,
+        key: str | None,
+        choose: Callable[[Row], bool] | None,
+        interval: float,
+        until: Callable[[], float | None] | None,
+    ) -> None:
+        self.ids = dict.fromkeys(ids)
+        self.key = key
+        self.choose = choose
+        self.interval = interval
+        self.until = until
+        #: When it wants to be woken, in seconds since the epoch; None when it does not.
+        self.awaited: float | None = None
+        #: Whether no look has been answered for it yet.
+        self.is_new = True
+        #: Whether it has been woken by a look, and not by its time alone.
+        self.is_fresh = False
+        #: When the look before the one that woke it was answered.
+        self.before: float | None = None
+        #: What went wrong in its own functions.
+        self.error: Exception | None = None
+        self._watch = watch
+        self._woken = asyncio.Event()
+
+    @property
+    def reads(self) -> Reads:
+        """Questions about single sessions, bounded for all who wait together."""
+        return self._watch.reads
+
+    def wake(self, *, is_fresh: bool, before: float | None = None) -> None:
+        """Let it see what there is to see.
+
+        :param is_fresh: whether it is a look that wakes it, and not its time alone.
+        :param before: when the look before that one was answered.
+        """
+        if is_fresh and not self.is_fresh:
+            self.is_fresh, self.before = True, before
+        self._woken.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Glimpse:
+        """Wait until there is something to see.
+
+        :raises AuthenticationError: when the platform refuses the credential, which waiting cannot mend.
+        """
+        self._watch.expect(self)
+        await self._woken.wait()
+        self._woken.clear()
+        return self._watch.show(self)
+
+
+class Audience:
+    """All who wait, and the shortest way to those whom something concerns.
+
+    >>> audience = Audience()
+    >>> len(audience), audience.next_time
+    (0, inf)
+    """
+
+    def __init__(self) -> None:
+        self.members: set[Looks] = set()
+        #: Those who go by more than ends, and may come to wait for sessions that nobody has seen yet.
+        self.choosing: set[Looks] = set()
+        self.by_id: dict[str, set[Looks]] = defaultdict(set)
+        self._by_key: dict[str, set[Looks]] = defaultdict(set)
+        self._intervals: Counter[float] = Counter()
+        self._times: list[tuple[float, int, Looks]] = []
+        self._count = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def add(self, looks: Looks) -> None:
+        """Let one more wait."""
+        self.members.add(looks)
+        self._intervals[looks.interval] += 1
+        for session_id in looks.ids:
+            self.by_id[session_id].add(looks)
+        if looks.key is not None:
+            self._by_key[looks.key].add(looks)
+        if looks.choose is not None:
+            self.choosing.add(looks)
+
+    def remove(self, looks: Looks) -> None:
+        """Let one go."""
+        self.members.discard(looks)
+        self.choosing.discard(looks)
+        self._intervals -= Counter({looks.interval: 1})
+        looks.awaited = None
+        for session_id in looks.ids:
+            _discard(self.by_id, session_id, looks)
+        if looks.key is not None:
+            _discard(self._by_key, looks.key, looks)
+
+    @property
+    def interval(self) -> float:
+        """The shortest that anybody asks for."""
+        return min(self._intervals, default=float("inf"))
+
+    def concerned(self, news: Collection[str], listing: Listing) -> set[Looks]:
+        """Return those whom news of sessions concern; of the others, none is looked at."""
+        found: set[Looks] = set()
+        for session_id in news:
+            found |= self.by_id.get(session_id, set())
+            key = listing.key(session_id)
+            if key is not None:
+                found |= self._by_key.get(key, set())
+        rows = [listing.rows[session_id] for session_id in news]
+        return found | {looks for looks in self.choosing if not looks.is_new and self.choose(looks, rows)}
+
+    def choose(self, looks: Looks, rows: Iterable[Row]) -> bool:
+        """Let one decide for which sessions it waits from now on, and return whether there are such.
+
+        Its mistakes are its own.
+        """
+        if looks.choose is None or looks not in self.members:
+            return False
+        try:
+            chosen = [row.id for row in rows if looks.choose(row)]
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where that one waits
+            looks.error = error
+            return True
+        for session_id in chosen:
+            looks.ids[session_id] = None
+            self.by_id[session_id].add(looks)
+        return bool(chosen)
+
+    def awaits(self, looks: Looks, time: float) -> None:
+        """Take note of when one wants to be woken, in seconds since the epoch."""
+        if looks.awaited == time:
+            return
+        looks.awaited = time
+        heapq.heappush(self._times, (time, next(self._count), looks))
+        if len(self._times) > 2 * len(self.members) + FEW:
+            # Who has left, or thought better of it, may have wanted to be woken in days.
+            self._times = [entry for entry in self._times if entry[0] == entry[2].awaited]
+            heapq.heapify(self._times)
+
+    @property
+    def next_time(self) -> float:
+        """When the next one wants to be woken; infinity when none does."""
+        while self._times and self._times[0][0] != self._times[0][2].awaited:
+            heapq.heappop(self._times)
+        return self._times[0][0] if self._times else float("inf")
+
+    def due(self, now: float) -> list[Looks]:
+        """Return those whose time has come, each once."""
+        due = []
+        while self.next_time <= now:
+            looks = heapq.heappop(self._times)[2]
+            looks.awaited = None
+            due.append(looks)
+        return due
+
+
+def _discard(index: dict[str, set[Looks]], name: str, looks: Looks) -> None:
+    index[name].discard(looks)
+    if not index[name]:
+        del index[name]

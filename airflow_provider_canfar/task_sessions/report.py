@@ -1,0 +1,158 @@
+"""What a task tells about its replicas: a table, each one's log, why the task failed, and its XComs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+
+#: How many of a failed replica's last lines go into the error.
+TAIL_LINES = 10
+
+#: How many failed replicas the error describes one by one; the table in the log has them all.
+DESCRIBED = 5
+
+
+def tail(log: str, lines: int = TAIL_LINES) -> str:
+    """Return the last lines of a log, without the blank ones at its end."""
+    return "\n".join(log.rstrip().splitlines()[-lines:])
+
+
+def table(batch: Batch, others: str = "destroyed") -> str:
+    """Lay out how each replica ended.
+
+    :param others: what became of sessions that have not ended by themselves: nobody waits for them any more.
+
+    >>> from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    >>> from airflow_provider_canfar.skaha.naming import Identity
+    >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
+    >>> print(table(Batch(Identity("hello", "k3v5x2qamd", 0), 1, 2, outcomes={1: won})))
+    replica  session   status     try  started  name
+          1  k3v9x2qa  Completed    1  -        hello-k3v5x2qamd-0-1-1
+          2  -         not run      -  -        -
+    """
+    rows = [("replica", "session", "status", "try", "started", "name")]
+    for replica in range(1, batch.replicas + 1):
+        outcome, launch = batch.settled(replica), batch.launched.get(replica)
+        if outcome is not None:
+            ended = (outcome.status, str(outcome.try_number), _time(outcome.started))
+            rows.append((str(replica), outcome.session_id, *ended, outcome.name))
+        elif launch is not None:
+            rows.append((str(replica), launch.session_id, others, str(batch.try_number), "-", launch.name))
+        else:
+            rows.append((str(replica), "-", "not run", "-", "-", "-"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(_aligned, row, widths, "><<><<")).rstrip() for row in rows)
+
+
+def _aligned(word: str, width: int, how: str) -> str:
+    return f"{word:{how}{width}}"
+
+
+def _time(time: str | None) -> str:
+    """Write a time as people read it; all of the platform's are in UTC.
+
+    >>> _time("2026-03-04T18:22:10+00:00"), _time(None)
+    ('2026-03-04 18:22:10', '-')
+    """
+    return "-" if time is None else time[:19].replace("T", " ")
+
+
+def log_lines(
+    outcome: Outcome, log: str, fault: Exception | None = None, max_bytes: int | None = None
+) -> Iterable[str]:
+    """Lay out one replica's log as a group that Airflow's page folds.
+
+    :param fault: why the platform did not give the log.
+    :param max_bytes: keep so many bytes of its end; None for all of it.
+    """
+    yield f"::group::Log of replica {outcome.replica}: {outcome.name} {outcome.session_id} {outcome.status}"
+    missing = f"(The platform did not give this log: {fault})" if fault else "(no output)"
+    yield from shortened(log, max_bytes).splitlines() or [missing]
+    yield "::endgroup::"
+
+
+def shortened(log: str, max_bytes: int | None) -> str:
+    r"""Keep the end of a log, in whole lines as far as that can be, and say what was cut.
+
+    >>> print(shortened("one\ntwo\nthree\n", 10))
+    (The first 4 of 14 bytes are left out.)
+    two
+    three
+    <BLANKLINE>
+    """
+    data = log.encode()
+    if max_bytes is None or len(data) <= max_bytes:
+        return log
+    cut = len(data) - max_bytes
+    line_end = data.find(b"\n", cut - 1)
+    if 0 <= line_end < len(data) - 1:
+        cut = line_end + 1
+    return f"(The first {cut:,} of {len(data):,} bytes are left out.)\n{data[cut:].decode(errors='replace')}"
+
+
+def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionFailed | SessionGone:
+    """Say which replicas failed, with the last lines of each.
+
+    :param tails: session id -> the last lines of its log, as far as there is one.
+    :param max_failed: how many may.
+    """
+    failed = batch.failed()
+    first = failed[0]
+    kind = SessionGone if all(outcome.session_id in batch.gone for outcome in failed) else SessionFailed
+    return kind(
+        _failure_in_words(batch, failed, tails, max_failed),
+        session_id=first.session_id,
+        name=first.name,
+        replica=first.replica,
+        status=first.status,
+        log_tail=tails.get(first.session_id, ""),
+    )
+
+
+def _failure_in_words(
+    batch: Batch, failed: Sequence[Outcome], tails: Mapping[str, str], max_failed: int
+) -> str:
+    allowed = f", and {max_failed} may" if max_failed else ""
+    parts = [f"{len(failed)} of {batch.replicas} replicas failed{allowed}."]
+    for outcome in failed[:DESCRIBED]:
+        parts.append(
+            f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
+        )
+        lines = tails.get(outcome.session_id)
+        if lines is None:
+            # It ended long ago, say: the platform has forgotten it since.
+            parts.append("The platform gives no log of it now; what it gave is above.")
+        else:
+            parts.append(f"Its last lines:\n{lines}" if lines else "It left no output.")
+    if len(failed) > DESCRIBED:
+        others = ", ".join(str(outcome.replica) for outcome in failed[DESCRIBED:])
+        parts.append(f"The others that failed: replicas {others}; their logs are above.")
+    return "\n".join(parts)
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """Write an outcome as people read it in XCom."""
+    return asdict(outcome)
+
+
+def launches_to_json(batch: Batch) -> list[dict[str, Any]]:
+    """Write which session stands for which replica, and how it ended if it has, as people read it in XCom."""
+    rows = []
+    for replica, launch in sorted(batch.launched.items()):
+        outcome = batch.settled(replica)
+        rows.append(
+            {
+                "replica": replica,
+                "session_id": launch.session_id,
+                "name": launch.name,
+                "status": outcome and outcome.status,
+                "succeeded": outcome and outcome.succeeded,
+            }
+        )
+    return rows

@@ -1,0 +1,97 @@
+"""What a task remembers over retries and clears, when the platform has long forgotten it.
+
+Airflow clears a task's XComs before a retry, and the platform forgets a session an hour after its end. What
+has succeeded is kept in Airflow's task state store, which Airflow has since 3.3 and which outlives both. With
+an older Airflow nothing is remembered, and a retry knows what the platform still lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
+
+from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+
+#: The entry in the task state store. One row per task instance, which a clear leaves alone.
+ENTRY = "canfar"
+
+
+class Store(Protocol):
+    """What is needed of Airflow's task state store."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of an entry."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Write the value of an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was known when it was last written down.
+
+    :param key: the key in the names of the task's sessions. It is kept because it is made of the run's start,
+        which Airflow resets when a task of a finished run is cleared.
+    :param epoch: the epoch that the successes belong to.
+    :param replicas: how many there were.
+    :param successes: replica -> how it succeeded.
+    :param first_try: the try in which there came to be so many.
+    """
+
+    key: str
+    epoch: int
+    replicas: int
+    successes: Mapping[int, Outcome] = field(default_factory=dict)
+    first_try: int = 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every replica had succeeded."""
+        return len(self.successes) >= self.replicas
+
+    def remind(self, batch: Batch, *, resume: bool) -> Batch:
+        """Return a new try's batch with what is remembered of earlier ones.
+
+        With another number of replicas, each has another share of the work, and nothing of the former counts:
+        neither what is remembered, nor what the platform still has.
+
+        :param resume: whether what had succeeded before a clear stays so, when something had failed. A task
+            that had succeeded as a whole is cleared to run as a whole.
+        """
+        is_retry = batch.identity.epoch == self.epoch
+        if batch.replicas != self.replicas:
+            return replace(batch, first_try=batch.try_number) if is_retry else batch
+        if is_retry:
+            return replace(batch, outcomes=dict(self.successes), first_try=self.first_try)
+        return batch.record(self.successes.values()) if resume and not self.is_complete else batch
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        """Take what is to be remembered out of a batch."""
+        successes = {replica: one for replica, one in batch.outcomes.items() if one.succeeded}
+        return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
+
+    @classmethod
+    def recall(cls, store: Store | None) -> Self | None:
+        """Read what the task has written down, in whatever try or epoch; None where there is nothing."""
+        data = store.get(ENTRY) if store is not None else None
+        if not isinstance(data, Mapping):
+            return None
+        successes = {one.replica: one for one in (Outcome(*row) for row in data["successes"])}
+        return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 1))
+
+    def write(self, store: Store | None) -> None:
+        """Write it down: JSON, and as small as a thousand replicas want it."""
+        if store is not None:
+            rows = [[getattr(one, name) for name in Outcome.__slots__] for one in self.successes.values()]
+            store.set(
+                ENTRY,
+                {
+                    "key": self.key,
+                    "epoch": self.epoch,
+                    "replicas": self.replicas,
+                    "successes": rows,
+                    "first_try": self.first_try,
+                },
+            )

@@ -1,0 +1,378 @@
+"""Waiting for sessions: when to wake the worker, as a pure state machine, and the one loop that feeds it.
+
+The trigger and the blocking wait run the same loop, :func:`keep`. It only looks. What is to be done about
+what it saw (launch, destroy, record) is the worker's affair, so that two triggerers that run the same
+trigger at once do no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    NotFound,
+    RequestError,
+    ServiceBusy,
+    Unreachable,
+)
+from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.polling.snapshot import Silence
+from airflow_provider_canfar.skaha.statuses import Status
+from airflow_provider_canfar.task_sessions.log_follower import Following
+from airflow_provider_canfar.task_sessions.startup import Starting
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_reader import Reads
+    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
+
+    #: Begins to wait for sessions, as :meth:`airflow_provider_canfar.skaha.polling.session_poller.Watch.subscribe` does.
+    Watching = Callable[..., AbstractAsyncContextManager[Looks]]
+
+#: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
+#: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
+LISTS_WITHOUT_IT = 3
+
+#: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
+#: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
+HARVEST_WITHIN = 1200.0
+
+#: Where replicas wait for a place, one free place waits this many seconds for others to be filled with it.
+LINGER = 30.0
+
+
+class Reason(StrEnum):
+    """Why the worker is woken."""
+
+    ENDED = "all have ended"
+    PLACE = "places are free for more replicas"
+    AGAIN = "a busy platform may be asked again"
+    FAILURES = "more replicas have failed than may"
+    HARVEST = "ended replicas are about to be forgotten by the platform"
+    TWIN = "an unexpected session of this task is alive"
+    DEADLINE = "the deadline has passed"
+    NOT_STARTING = "a session does not start"
+    REFUSED = "the platform refuses the credential"
+    OPEN = "the session can be opened"
+    KEPT = "the session has been kept for as long as was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a wait is for; JSON, as a trigger's arguments are, and no secret in it.
+
+    :param key: the key in the names of the task's own sessions.
+    :param sessions: id -> name of those that had not ended when the wait began.
+    :param places: how many ends make it worth waking the worker to launch more; None: nothing more to launch.
+    :param again_at: when to send replicas again that a busy platform did not take; seconds since the epoch.
+    :param failures_left: how many more may fail before the worker is woken; None: let all end first.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param start_by: id -> seconds since the epoch at which the session must have started; those that have
+        started once are left out.
+    :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param since: when the wait began, in seconds since the epoch. The first look of a triggerer that was
+        restarted may show an end as old as that.
+    :param harvest_within: seconds within which an end is recorded, before the platform forgets it.
+    """
+
+    key: str
+    sessions: Mapping[str, str]
+    places: int | None = None
+    again_at: float | None = None
+    failures_left: int | None = None
+    deadline: float | None = None
+    start_by: Mapping[str, float] = field(default_factory=dict)
+    log_interval: float | None = None
+    since: float | None = None
+    harvest_within: float = HARVEST_WITHIN
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a trigger's argument.
+
+        What all names begin with is written once: on MySQL, a trigger's arguments are a TEXT of 64 kB.
+        """
+        prefix = commonprefix(list(self.sessions.values()))  # noqa: RUF071 - by characters; it is no path
+        sessions = {session_id: name.removeprefix(prefix) for session_id, name in self.sessions.items()}
+        return asdict(self) | {"sessions": sessions, "prefix": prefix}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read it back; arguments that another release wrote and this one does not know are left aside."""
+        # The slots of a subclass are only its own.
+        known = {one.name for one in fields(cls)}
+        prefix = data.get("prefix", "")
+        sessions = {session_id: f"{prefix}{name}" for session_id, name in data["sessions"].items()}
+        return cls(**{name: value for name, value in data.items() if name in known} | {"sessions": sessions})
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """What the worker is told: a reason, and the ends that the wait has seen.
+
+    The platform may have forgotten them by the time that a worker is free.
+
+    :param ended: id -> the platform's word for how the session ended.
+    :param gone: ids that the platform no longer knows.
+    :param never: id -> why the session does not start.
+    :param started: ids that have started, of those that must have in time.
+    :param words: what the platform said, where it refuses the credential.
+    """
+
+    reason: Reason
+    ended: Mapping[str, str] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    never: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    started: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a trigger's event."""
+        as_json = {"reason": self.reason.value, "gone": list(self.gone), "started": list(self.started)}
+        return asdict(self) | as_json
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a trigger's event back; what another release wrote may lack something, or have more."""
+        known = {name: value for name, value in data.items() if name in cls.__slots__}
+        several = {name: tuple(data.get(name, ())) for name in ("gone", "started")}
+        return cls(**known | several | {"reason": Reason(data["reason"])})
+
+
+class Vigil:
+    """What one wait has seen so far.
+
+    :param waiting: what it is for.
+    """
+
+    def __init__(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self.ended: dict[str, str] = {}
+        self.gone: set[str] = set()
+        self.starting = Starting(waiting.start_by, waiting.since)
+        self.following = Following(waiting.log_interval)
+        self._looked_at = waiting.since
+        self._first_end: float | None = None
+        self._omitted: dict[str, int] = {}
+        self._words: dict[str, str] = {}
+        self._twin = False
+
+    def see(self, glimpse: Glimpse) -> list[str]:
+        """Take in what a poll showed, and return a sentence for each change."""
+        listed, changes = set(), []
+        if glimpse.before is not None:
+            self._looked_at = glimpse.before
+        for session in glimpse.sessions:
+            listed.add(session.id)
+            if session.id in self.waiting.sessions:
+                self.starting.see(session, glimpse.at)
+                self.following.see(session, glimpse.at)
+                before = self._words.get(session.id)
+                if session.status_word != before:
+                    self._words[session.id] = session.status_word
+                    news = f"{before} → {session.status_word}" if before else session.status_word
+                    changes.append(f"{session.name} {session.id}: {news}")
+                if session.status.is_final and session.id not in self.ended:
+                    self.ended[session.id] = session.status_word
+                    self._note_end(glimpse.at)
+            elif not session.status.is_final and self._is_ours(session.name):
+                self._twin = True
+        for session_id in self.waiting.sessions:
+            if session_id in listed:
+                self._omitted.pop(session_id, None)
+                self.gone.discard(session_id)
+            elif glimpse.whole and session_id not in self.ended:
+                self._omitted[session_id] = self._omitted.get(session_id, 0) + 1
+        self._looked_at = glimpse.at
+        return changes
+
+    def suspects(self) -> list[str]:
+        """Return the ids that lists have omitted often enough to ask for each by itself."""
+        return [
+            session_id
+            for session_id, times in self._omitted.items()
+            if times >= LISTS_WITHOUT_IT and session_id not in self.gone
+        ]
+
+    def lose(self, session_ids: Iterable[str], at: float) -> None:
+        """Take in that the platform answers 404 for these."""
+        for session_id in session_ids:
+            self.gone.add(session_id)
+            self._note_end(at)
+
+    def _note_end(self, at: float) -> None:
+        """Remember since when there is something to record: an end may be as old as the look before it."""
+        if self._first_end is None:
+            self._first_end = at if self._looked_at is None else self._looked_at
+
+    @property
+    def _failures(self) -> int:
+        return len(self.gone) + sum(not Status.of(word).is_success for word in self.ended.values())
+
+    def until(self) -> float | None:
+        """Say when there is something to do even if nothing changes, in seconds since the epoch."""
+        waiting = self.waiting
+        times = [waiting.deadline, waiting.again_at, self.starting.until(), self.following.until()]
+        if self._first_end is not None:
+            times.append(self._first_end + waiting.harvest_within)
+            if waiting.places is not None:
+                times.append(self._first_end + LINGER)
+        return min((time for time in times if time is not None), default=None)
+
+    def overdue(self, now: float) -> bool:
+        """Whether the deadline has passed."""
+        return self.waiting.deadline is not None and now >= self.waiting.deadline
+
+    def wake(self, now: float) -> Wake | None:
+        """Decide whether the worker is to be woken now."""
+        reason = self._reason(now)
+        return self._wake(reason) if reason else None
+
+    def refused(self, words: str) -> Wake:
+        """Wake the worker because the platform refuses the credential."""
+        return self._wake(Reason.REFUSED, words)
+
+    def _wake(self, reason: Reason, words: str = "") -> Wake:
+        starting = self.starting
+        return Wake(
+            reason,
+            dict(self.ended),
+            tuple(sorted(self.gone)),
+            dict(starting.never),
+            words,
+            starting.started,
+        )
+
+    def _reason(self, now: float) -> Reason | None:
+        waiting, ends = self.waiting, len(self.ended) + len(self.gone)
+        since_first_end = now - self._first_end if self._first_end is not None else 0.0
+        if ends == len(waiting.sessions) and waiting.again_at is None:
+            return Reason.ENDED
+        if waiting.failures_left is not None and self._failures > waiting.failures_left:
+            return Reason.FAILURES
+        if self.starting.never:
+            return Reason.NOT_STARTING
+        if self.overdue(now):
+            return Reason.DEADLINE
+        if waiting.again_at is not None and now >= waiting.again_at:
+            return Reason.AGAIN
+        if self._twin:
+            return Reason.TWIN
+        if waiting.places is not None and ends and (ends >= waiting.places or since_first_end >= LINGER):
+            return Reason.PLACE
+        if since_first_end >= waiting.harvest_within:
+            return Reason.HARVEST
+        return None
+
+    def _is_ours(self, name: str) -> bool:
+        parsed = SessionName.parse(name)
+        return parsed is not None and parsed.key == self.waiting.key
+
+
+async def keep_watch(vigil: Vigil, watch: Watching, *, tell: Callable[[str], None]) -> Wake:
+    """Wait, by a poll that is shared, until there is a reason to wake the worker.
+
+    :param watch: begins to wait for sessions.
+    """
+    waiting = vigil.waiting
+    async with watch(waiting.sessions, key=waiting.key, until=vigil.until) as looks:
+        return await keep(vigil, looks, looks.reads, tell=tell)
+
+
+async def keep(
+    vigil: Vigil, looks: AsyncIterator[Glimpse], reads: Reads, *, tell: Callable[[str], None]
+) -> Wake:
+    """Look until there is a reason to wake the worker.
+
+    :param vigil: what is waited for.
+    :param looks: what the platform shows, look by look.
+    :param reads: asked about single sessions.
+    :param tell: takes one sentence per change, for the task's log.
+    """
+    try:
+        return await _keep(vigil, looks, reads, tell)
+    except AuthenticationError as error:
+        return vigil.refused(str(error))
+
+
+async def _keep(
+    vigil: Vigil, looks: AsyncIterator[Glimpse], reads: Reads, tell: Callable[[str], None]
+) -> Wake:
+    silence = Silence()
+    async for glimpse in looks:
+        if (news := silence.hear(glimpse)) is not None:
+            tell(news)
+        if glimpse.fault is None:
+            for sentence in vigil.see(glimpse):
+                tell(sentence)
+            if glimpse.whole:
+                vigil.lose(await _unknown(reads, vigil.suspects()), glimpse.at)
+            for sentence in await _reasons(reads, vigil.starting, glimpse.at):
+                tell(sentence)
+            for line in await _new_lines(reads, vigil, glimpse.at):
+                tell(line)
+        # While the platform is silent there is nothing that a worker could do but end the task in time.
+        wake = vigil.wake(glimpse.at) if glimpse.fault is None or vigil.overdue(glimpse.at) else None
+        if wake is not None:
+            return wake
+    raise AssertionError("looking never ends by itself")
+
+
+async def _unknown(reads: Reads, session_ids: Iterable[str]) -> list[str]:
+    """Ask for each session by itself, and return those that the platform answers 404 for."""
+    unknown = []
+    for session_id in session_ids:
+        try:
+            await reads.info(session_id)
+        except NotFound:
+            unknown.append(session_id)
+        except AuthenticationError:
+            raise
+        except (ServiceBusy, Unreachable):
+            # The others would wait for an answer as long, and somebody's deadline may pass meanwhile.
+            break
+        except RequestError:
+            # No answer says nothing about the session; it is asked for again after the next list.
+            continue
+    return unknown
+
+
+async def _reasons(reads: Reads, starting: Starting, at: float) -> list[str]:
+    """Ask for the events of sessions that do not start, and return a sentence for each that says news."""
+    news = []
+    for session_id in starting.to_ask(at):
+        try:
+            events = (await reads.events(session_id))[session_id]
+        except AuthenticationError:
+            raise
+        except ServiceBusy:
+            starting.put_off(session_id, at)
+            continue
+        except RequestError:
+            # The server answers 404 until the session has been admitted; that is no reason to tell.
+            events = []
+        sentence = starting.hear(session_id, events, at)
+        if sentence is not None:
+            news.append(sentence)
+    return news
+
+
+async def _new_lines(reads: Reads, vigil: Vigil, at: float) -> list[str]:
+    """Look at the logs that are followed, and return what is new in them, each line with its session."""
+    lines = []
+    for session_id in vigil.following.due(at):
+        try:
+            log = (await reads.logs(session_id))[session_id]
+        except AuthenticationError:
+            raise
+        except RequestError:
+            # The next look shows what this one did not.
+            continue
+        name = vigil.waiting.sessions[session_id]
+        lines += [f"{name}: {line}" for line in vigil.following.take(session_id, log, at)]
+    return lines

@@ -1,0 +1,303 @@
+"""The loop of a task, on a platform in memory: kills, time-outs and outages in the middle of a phase."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+from airflow_provider_canfar.operators._options import Manners
+from airflow_provider_canfar.operators._task_runner import Killed, Loop
+from airflow_provider_canfar.skaha.errors import (
+    RequestError,
+    ServerFault,
+    ServiceBusy,
+    SessionFailed,
+    SessionNeverStarted,
+    SessionOverdue,
+    Unreachable,
+)
+from airflow_provider_canfar.skaha.models import SessionSpec
+from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions.batch import Batch, Launch, Limits
+from airflow_provider_canfar.task_sessions.reconcile import LAUNCH_CONCURRENCY
+from airflow_provider_canfar.task_sessions.wait import Reason, Waiting, Wake
+from tests.fake_hook import Deferred, FakeHook, defer
+from tests.fake_platform import RETENTION, FakePlatform, Row
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.hooks.canfar import CanfarHook
+
+IDENTITY = Identity("stars", "k3v5x2qamd", 0)
+
+
+class Phase:
+    """One phase of a task in a worker."""
+
+    def __init__(
+        self, platform: FakePlatform, batch: Batch, limits: Limits | None = None, **manners: Any
+    ) -> None:
+        self.told: list[str] = []
+        self.published: list[Batch] = []
+        self.live_when_published: list[int] = []
+        self.platform = platform
+        self.loop = Loop(
+            hook=cast("CanfarHook", FakeHook(platform)),
+            spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas),
+            batch=batch,
+            limits=limits or Limits(),
+            deadline=None,
+            manners=Manners(**manners),
+            tell=self.told.append,
+            read=lambda harvest: harvest,
+        )
+
+    def run(self, wake: Wake | None = None) -> None:
+        self.loop.run(wake, publish=self.publish, defer=defer)
+
+    def publish(self) -> None:
+        self.published.append(self.loop.batch)
+        self.live_when_published.append(len(self.platform.live()))
+
+    def waits_for(self, wake: Wake | None = None) -> Waiting:
+        with pytest.raises(Deferred) as deferred:
+            self.run(wake)
+        waiting: Waiting = deferred.value.args[0]
+        return waiting
+
+
+@pytest.fixture(name="platform")
+def _platform() -> FakePlatform:
+    return FakePlatform()
+
+
+def launched(*rows: Row, try_number: int = 1, **more: Any) -> Batch:
+    """Say that these are all of a task's sessions."""
+    launches = {row.replica: Launch(row.session_id, row.name, row.created, **more) for row in rows}
+    return Batch(IDENTITY, try_number, len(rows), launched=launches)
+
+
+def sessions(platform: FakePlatform, *words: str) -> list[Row]:
+    return [
+        platform.add(str(IDENTITY.name(replica, 1)), word, replica=replica, log=f"log of {replica}")
+        for replica, word in enumerate(words, start=1)
+    ]
+
+
+# Kills.
+
+
+def test_a_kill_while_it_launches_destroys_before_it_asks_airflow_for_anything(
+    platform: FakePlatform,
+) -> None:
+    """Airflow answers no worker between its SIGTERM and its SIGKILL."""
+    phase = Phase(platform, Batch(IDENTITY, 1, 50))
+    platform.on_create = lambda name: phase.loop.stop()
+    with pytest.raises(Killed):
+        phase.run()
+    assert 0 < len(platform.record) <= LAUNCH_CONCURRENCY
+    assert phase.live_when_published == [0]
+
+
+def test_a_kill_destroys_what_is_there_while_it_waits_for_what_is_under_way(platform: FakePlatform) -> None:
+    """Airflow grants five seconds, and a create may take a minute."""
+    phase = Phase(platform, Batch(IDENTITY, 1, 2 * LAUNCH_CONCURRENCY))
+    create, happened = platform.create_replica, list[str]()
+    is_under_way = threading.Event()
+
+    async def slow(spec: SessionSpec, replica: int, **more: Any) -> str:
+        if replica > LAUNCH_CONCURRENCY:
+            is_under_way.set()
+            await asyncio.sleep(1)
+        session_id = await create(spec, replica, **more)
+        happened.append("created")
+        return session_id
+
+    def kill() -> None:
+        is_under_way.wait()
+        phase.loop.stop()
+        phase.loop.destroy_all(timeout=4)
+
+    platform.create_replica = slow  # type: ignore[method-assign]  # The fake is slow here only.
+    platform.on_destroy = lambda row: happened.append("destroyed")
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with pytest.raises(Killed):
+        phase.run()
+    killing.join()
+    assert platform.live() == []
+    assert happened.index("destroyed") < happened[LAUNCH_CONCURRENCY:].index("created") + LAUNCH_CONCURRENCY
+
+
+def test_a_kill_is_a_kill_also_where_airflow_does_not_answer_afterwards(
+    platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = Phase(platform, Batch(IDENTITY, 1, 1))
+    platform.on_create = lambda name: phase.loop.stop()
+
+    def fail() -> None:
+        raise RuntimeError("409: the task is not running")
+
+    monkeypatch.setattr(phase, "publish", fail)
+    with pytest.raises(Killed):
+        phase.run()
+    assert platform.live() == []
+
+
+def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
+    platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = Phase(platform, Batch(IDENTITY, 1, 1))
+
+    async def keep(waiting: Waiting, watch: Any) -> Wake:
+        await asyncio.sleep(60)
+        raise AssertionError("it has waited on")
+
+    monkeypatch.setattr(phase.loop, "_keep", keep)
+    with pytest.raises(Killed):
+        phase.loop.run(None, publish=phase.loop.stop, defer=None)
+    assert platform.live() == []
+
+
+@contextmanager
+def time_out(seconds: float) -> Iterator[None]:
+    """Raise Airflow's time-out in the middle of whatever it is, as Airflow does."""
+
+    def raise_it(number: int, frame: object) -> None:
+        raise AirflowTaskTimeout
+
+    before = signal.signal(signal.SIGALRM, raise_it)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("kill_sessions", [True, False])
+def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
+    platform: FakePlatform, *, kill_sessions: bool
+) -> None:
+    """The platform goes on to make what is under way then."""
+    phase = Phase(platform, Batch(IDENTITY, 1, 50), kill_sessions=kill_sessions)
+    create = platform.create_replica
+
+    async def slow(*args: Any, **more: Any) -> str:
+        await asyncio.sleep(1)
+        return await create(*args, **more)
+
+    platform.create_replica = slow  # type: ignore[method-assign]  # The fake is slow here only.
+    with time_out(0.3), pytest.raises(AirflowTaskTimeout):
+        phase.run()
+    assert len(platform.record) == LAUNCH_CONCURRENCY
+    assert len(platform.live()) == (0 if kill_sessions else LAUNCH_CONCURRENCY)
+    assert len(phase.published[-1].launched) == LAUNCH_CONCURRENCY
+
+
+# What has ended is recorded, whatever else the task fails for.
+
+
+@pytest.mark.parametrize(
+    ("wake", "error"),
+    [
+        (lambda row: Wake(Reason.DEADLINE), SessionOverdue),
+        (lambda row: Wake(Reason.NOT_STARTING, never={row.session_id: "no such image"}), SessionNeverStarted),
+    ],
+)
+def test_what_has_ended_by_then_is_recorded_and_told(
+    platform: FakePlatform, wake: Callable[[Row], Wake], error: type[Exception]
+) -> None:
+    rows = sessions(platform, "Completed", "Pending")
+    phase = Phase(platform, launched(*rows))
+    with pytest.raises(error):
+        phase.run(wake(rows[1]))
+    assert platform.live() == []
+    (published,) = phase.published
+    assert published.outcomes[1].succeeded
+    assert "log of 1" in phase.told
+    assert phase.told[-1].splitlines()[1].split()[2] == "Completed"
+
+
+def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
+    platform: FakePlatform,
+) -> None:
+    """dag.test() forgets what the deferral carried."""
+    (row,) = sessions(platform, "Pending")
+    wake = Wake(Reason.NOT_STARTING, never={row.session_id: "no such image"})
+    with pytest.raises(SessionNeverStarted, match=f"Session {row.session_id} does not start: no such image"):
+        Phase(platform, Batch(IDENTITY, 1, 1)).run(wake)
+
+
+def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_output(
+    platform: FakePlatform,
+) -> None:
+    """The log was shown in an earlier phase, hours ago."""
+    rows = sessions(platform, "Failed", "Running")
+    first = Phase(platform, launched(*rows))
+    first.waits_for()
+    assert "log of 1" in first.told
+    platform.clock.now += RETENTION
+    rows[1].end("Completed", platform.clock.now)
+    with pytest.raises(SessionFailed) as failure:
+        Phase(platform, first.loop.batch).run(Wake(Reason.ENDED))
+    assert "The platform gives no log of it now; what it gave is above." in str(failure.value)
+
+
+def test_a_log_that_has_just_been_shown_is_not_asked_for_again(platform: FakePlatform) -> None:
+    phase = Phase(platform, launched(*sessions(platform, "Failed")))
+    with pytest.raises(SessionFailed, match="log of 1") as failure:
+        phase.run()
+    assert failure.value.log_tail == "log of 1"
+    assert len(platform.called("logs")) == 1
+
+
+# Starting in time.
+
+
+def test_what_has_started_once_need_not_start_in_time_again(platform: FakePlatform) -> None:
+    """It has been preempted, and the wait that saw it run is over."""
+    rows = sessions(platform, "Running", "Pending", "Pending")
+    first = Phase(platform, launched(*rows), startup_timeout=600.0)
+    assert first.waits_for().start_by.keys() == {rows[1].session_id, rows[2].session_id}
+    rows[0].preempt()
+    wake = Wake(Reason.TWIN, started=(rows[1].session_id,))
+    second = Phase(platform, first.loop.batch, startup_timeout=600.0)
+    assert second.waits_for(wake).start_by.keys() == {rows[2].session_id}
+
+
+# Outages.
+
+
+@pytest.mark.parametrize(
+    ("error", "try_number", "waits"),
+    [
+        (Unreachable("no such host"), 1, False),
+        (ServerFault("404: it is not the platform that says so", status=404), 1, False),
+        (ServiceBusy("503: in maintenance", status=503), 1, True),
+        (ServerFault("502: bad gateway", status=502), 1, True),
+        (Unreachable("no answer"), 2, True),
+    ],
+    ids=str,
+)
+def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
+    platform: FakePlatform, error: RequestError, try_number: int, *, waits: bool
+) -> None:
+    """A retry may have sessions of the tries before it; and an hour of 503s is not to use up the tries."""
+    platform.faults["fetch"] = [error]
+    phase = Phase(platform, Batch(IDENTITY, try_number, 1))
+    if waits:
+        assert phase.waits_for().again_at is not None
+    else:
+        with pytest.raises(type(error)):
+            phase.run()
+    assert platform.record == []
+    if waits:
+        Phase(platform, phase.loop.batch).waits_for(Wake(Reason.AGAIN))
+        assert len(platform.record) == 1

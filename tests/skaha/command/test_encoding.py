@@ -1,0 +1,318 @@
+"""What is posted for a command, and what is refused instead."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import os
+import pickle
+import shlex
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.skaha.command.bootstrap import script
+from airflow_provider_canfar.skaha.command.encoding import Parameters, Transport, encode
+from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES, fault_in_word
+from airflow_provider_canfar.skaha.errors import SpecError
+
+THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
+
+# What some layer between here and the program splits, drops, expands or folds; and anything else.
+CHARACTERS = st.sampled_from("'\"\\$`#!*~{},;&%() \t\n\r\x1b\x85\u2028é😀=-nY0o17xa") | st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0"
+)
+TEXTS = st.text(CHARACTERS, max_size=12)
+PROGRAMS = TEXTS.filter(lambda text: text and not (text.startswith("-") and "=" in text))
+NAMES = st.one_of(
+    st.sampled_from(
+        ["A", "PATH", "N", "ON", "null", "a.b", "UID", "IFS", "-", "1", "é", *sorted(PLATFORM_NAMES)]
+    ),
+    TEXTS.map(lambda text: text.replace("=", "")).filter(bool),
+)
+
+
+def as_the_server_reads_it(parameters: Parameters) -> tuple[list[str], dict[str, str]]:
+    """Split as PostAction.getHeadlessImageBundle does, after making sure that nothing else is done to it."""
+    for text in (parameters.cmd or "", parameters.args or "", *(value for _, value in parameters.env)):
+        assert text.isascii()
+        assert not set(text) & set('"\\$\n\r')
+    words = [] if parameters.cmd is None else [parameters.cmd]
+    if parameters.args is not None:
+        words += parameters.args.split(" ")
+        assert words[-1], "the server drops empty words at the end"
+    for pair in parameters.env:
+        assert all(text and "=" not in text for text in pair), "the server drops such a variable"
+    return words, dict(parameters.env)
+
+
+def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str, str]]:
+    """Read what the server delivers, and what the bootstrap makes of it, without the help of a shell."""
+    words, env = as_the_server_reads_it(parameters)
+    if words[:2] != ["/bin/sh", "-c"]:
+        return words, env
+    _, _, outer, shell, *chunks = words
+    assert outer.startswith("{\teval\t`echo\t")
+    assert shell == "sh"
+    _exec, _env, _dashes, *operands = shlex.split(base64.b64decode("".join(chunks)).decode())
+    assert (_exec, _env, _dashes) == ("exec", "env", "--")
+    while "=" in operands[0]:
+        name, _, value = operands.pop(0).partition("=")
+        env[name] = value
+    if operands[0].startswith("$(command -v nice"):
+        assert operands[1:3] == ["-n", "0"]
+        assert "=" in operands[3] or operands[3] == "-"
+        operands = operands[3:]
+    return operands, env
+
+
+@settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
+@given(
+    program=PROGRAMS,
+    arguments=st.lists(TEXTS, max_size=5),
+    env=st.dictionaries(NAMES, TEXTS, max_size=4),
+    transport=st.sampled_from(["auto", "bootstrap"]),
+)
+def test_what_is_written_is_what_arrives(
+    program: str, arguments: list[str], env: dict[str, str], transport: str
+) -> None:
+    argv = [program, *arguments]
+    parameters = encode(command=argv, env=env, transport=transport)
+    assert as_the_program_gets_it(parameters) == (argv, env)
+
+
+@settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
+@given(
+    argv=st.lists(TEXTS.filter(bool), min_size=1, max_size=3), env=st.dictionaries(NAMES, TEXTS, max_size=2)
+)
+def test_plain_sends_as_it_is_or_refuses(argv: list[str], env: dict[str, str]) -> None:
+    """And ``auto`` agrees with it on what needs no bootstrap."""
+    try:
+        parameters = encode(command=argv, env=env, transport="plain")
+    except SpecError:
+        assert encode_or_none(argv, env) in (None, "/bin/sh")
+    else:
+        assert (parameters.cmd, parameters.args) == (argv[0], " ".join(argv[1:]) or None)
+        assert parameters.env == tuple(env.items())
+        assert encode(command=argv, env=env) == parameters
+
+
+def encode_or_none(argv: list[str], env: dict[str, str]) -> str | None:
+    try:
+        return encode(command=argv, env=env).cmd
+    except SpecError:
+        return None
+
+
+@pytest.mark.parametrize("transport", ["auto", Transport.AUTO, "plain", Transport.PLAIN])
+def test_a_simple_command_looks_simple_in_the_portal(transport: str) -> None:
+    parameters = encode(
+        command=["python3", "/arc/home/jdoe/run.py", "--tile=7", "3.5"],
+        env={"BAND": "r", "NOTE": "first light (2026)"},
+        transport=transport,
+    )
+    assert parameters == Parameters(
+        "python3", "/arc/home/jdoe/run.py --tile=7 3.5", (("BAND", "r"), ("NOTE", "first light (2026)"))
+    )
+
+
+def test_a_command_and_the_clients_cmd_and_args_are_the_same() -> None:
+    expected = encode(command=["echo", "a b", "c"])
+    assert encode(cmd="echo", args=["a b", "c"]) == expected
+    assert encode(cmd="echo", args=("a b", "c")) == expected
+    assert encode(cmd="echo", args="'a b' c") == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ("-c 'print(1)'", ["-c", "print(1)"]),
+        ('--title="M 31" x', ["--title=M 31", "x"]),
+        (r"a\ b c", ["a b", "c"]),
+        ("  a   b ", ["a", "b"]),
+        ("a '' b", ["a", "", "b"]),
+        ("a #b $HOME *", ["a", "#b", "$HOME", "*"]),
+    ],
+)
+def test_a_string_of_args_is_split_as_a_shell_splits_words(args: str, words: list[str]) -> None:
+    """It splits and takes quotes off, but expands nothing."""
+    assert as_the_program_gets_it(encode(cmd="prog", args=args)) == (["prog", *words], {})
+
+
+@pytest.mark.parametrize("args", [None, "", " ", [], ()])
+def test_no_arguments_are_no_parameter(args: Any) -> None:
+    """An empty ``args`` would be one empty argument to the server."""
+    assert encode(cmd="date", args=args).args is None
+
+
+def test_one_empty_argument_is_not_none_at_all() -> None:
+    assert as_the_program_gets_it(encode(cmd="prog", args=[""])) == (["prog", ""], {})
+
+
+def test_the_images_own_entry_point_takes_plain_words_and_variables() -> None:
+    assert encode() == Parameters(None, None, ())
+    assert encode(args=["--all", "7"], env={"A": "b"}) == Parameters(None, "--all 7", (("A", "b"),))
+
+
+@pytest.mark.parametrize("transport", ["auto", "plain", "bootstrap"])
+@pytest.mark.parametrize(
+    "fields", [{"args": ["a b"]}, {"args": "'a b'"}, {"env": {"A": "b=c"}}, {"env": {"HOME": "/x"}}]
+)
+def test_what_cannot_reach_an_entry_point_is_refused_with_a_way_out(
+    fields: dict[str, Any], transport: str
+) -> None:
+    with pytest.raises(SpecError, match=r"entry point runs.* Name the program in command"):
+        encode(**fields, transport=transport)
+
+
+def test_a_bootstrap_needs_a_program() -> None:
+    with pytest.raises(SpecError, match=r"needs a program to start.* Name the program in command"):
+        encode(args=["plain"], transport="bootstrap")
+
+
+@pytest.mark.parametrize("transport", ["bootstrap", Transport.BOOTSTRAP])
+def test_a_bootstrap_can_be_asked_for(transport: str) -> None:
+    parameters = encode(command=["true"], transport=transport)
+    assert parameters.cmd == "/bin/sh"
+    assert as_the_program_gets_it(parameters) == (["true"], {})
+
+
+@pytest.mark.parametrize("name", [*sorted(PLATFORM_NAMES), "PATH"])
+def test_the_variables_of_the_platform_travel_inside_the_bootstrap(name: str) -> None:
+    """Outside, the platform's own would win; and the user's PATH might hide the bootstrap's programs."""
+    parameters = encode(command=["a b"], env={name: "mine"})
+    assert parameters.env == ()
+    assert as_the_program_gets_it(parameters) == (["a b"], {name: "mine"})
+
+
+def test_the_number_of_a_replica_stays_outside_the_bootstrap() -> None:
+    """So that the replicas of one launch differ in nothing else."""
+    one, two = (encode(command=["a b"], env={"REPLICA_ID": n, "REPLICA_COUNT": "2", "A": "b"}) for n in "12")
+    assert one.env == (("REPLICA_ID", "1"), ("REPLICA_COUNT", "2"))
+    assert two.env == (("REPLICA_ID", "2"), ("REPLICA_COUNT", "2"))
+    assert one.args == two.args
+
+
+def test_a_long_command_is_cut_into_arguments_that_linux_takes() -> None:
+    argv = ["prog", *("x" * 100_000 for _ in range(9))]
+    parameters = encode(command=argv)
+    words, _ = as_the_server_reads_it(parameters)
+    chunks = words[4:]
+    assert len(chunks) > 1
+    assert max(map(len, chunks)) <= 100_000
+    assert min(map(len, chunks)) > 50_000, "a short one might be read as a number"
+    assert as_the_program_gets_it(parameters) == (argv, {})
+
+
+def test_no_chunk_is_a_word_that_would_not_arrive() -> None:
+    """Around the length at which there are two, no last chunk is ``n`` or ``0o17``."""
+    counts = set()
+    for length in range(74_900, 75_000):
+        words, _ = as_the_server_reads_it(encode(command=["prog", "x" * length], transport="bootstrap"))
+        assert not any(map(fault_in_word, words[4:]))
+        counts.add(len(words[4:]))
+    assert counts == {1, 2}
+
+
+def test_more_variables_than_tomcat_reads_parameters_travel_inside() -> None:
+    env = {f"V{index}": "x" for index in range(10_000)}
+    assert as_the_program_gets_it(encode(command=["prog"], env=env)) == (["prog"], env)
+    with pytest.raises(SpecError, match="10,000 variables, and the server reads 9,900"):
+        encode(command=["prog"], env=env, transport="plain")
+
+
+def test_the_line_that_becomes_the_command_can_be_read() -> None:
+    assert script(["python", "-c", "print('hi')"], {"A B": "it's"}) == (
+        r"""exec env -- 'A B=it'\''s' 'python' '-c' 'print('\''hi'\'')'"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"command": ["true"], "cmd": "true"}, "together with cmd or args"),
+        ({"command": ["true"], "args": ["x"]}, "together with cmd or args"),
+        ({"command": "echo hi"}, r"command is one string.*shlex.split\(command\)"),
+        ({"command": []}, "command is empty. Name a program, or leave command out"),
+        ({"command": b"true"}, "command is of type bytes. Give a list"),
+        ({"command": {"true"}}, "command is of type set. Give a list"),
+        ({"command": 7}, "command is of type int. Give a list"),
+        ({"command": ["echo", 7]}, r"command\[1\] is of type int. Give a string; str\(\)"),
+        ({"command": ["echo", None]}, r"command\[1\] is of type NoneType"),
+        ({"command": [""]}, r"command\[0\] is empty. Name a program"),
+        ({"command": ["", "x"]}, r"command\[0\] is empty"),
+        ({"command": ["a\0"]}, r"command\[0\] has a NUL"),
+        ({"command": ["a", "\udcff"]}, r"command\[1\] has a lone surrogate at index 0"),
+        ({"command": ["a", "x" * 131_072]}, r"command\[1\] has 131,072 bytes; .* can have 131,071"),
+        ({"command": ["a", *["'" * 130_000] * 3]}, "The encoded command has .* about 1 MB as written"),
+        ({"command": ["a", *["?>~" * 40_000] * 9]}, "takes 1,400,000 and 2,088,960"),
+        ({"command": ["-x=1", "a b"]}, r"'-x=1' is refused.*such as './-x=1'"),
+        ({"cmd": ""}, "cmd is empty. Name a program"),
+        ({"cmd": 7}, "cmd is of type int"),
+        ({"cmd": ["echo"]}, "cmd is of type list"),
+        ({"cmd": "echo", "args": "it's"}, "split as a shell would: No closing quotation. Give a list"),
+        ({"cmd": "echo", "args": 7}, "args is of type int. Give a list"),
+        ({"cmd": "echo", "args": ["a", 7]}, r"args\[1\] is of type int"),
+        ({"cmd": "echo", "args": ["a\0"]}, r"args\[0\] has a NUL"),
+        ({"env": ["A=b"]}, "env is of type list. Give a mapping"),
+        ({"env": {"A": 7}}, r"env\['A'\] is of type int"),
+        ({"env": {7: "A"}}, "A name in env is of type int"),
+        ({"env": {"": "x"}}, "A name in env is empty, which no environment can hold"),
+        ({"env": {"A=B": "x"}}, "A name in env starts with 'A' and has a '='"),
+        ({"cmd": "x", "env": {"A\0": "x"}}, r"env\['A\\x00'\] has a NUL"),
+        ({"cmd": "x", "env": {"A": "x" * 131_070}}, r"env\['A'\] has 131,072 bytes"),
+        (
+            {"cmd": "x", "transport": "base64"},
+            "no transport 'base64'. Choose one of 'auto', 'plain', 'bootstrap'",
+        ),
+        ({"cmd": "x", "args": ["a", "b c"], "transport": "plain"}, r"args\[1\] would not .* ' ' at index 1"),
+        (
+            {"command": ["x", "n"], "transport": "plain"},
+            r"command\[1\] would not .* truth value. Leave transport",
+        ),
+        (
+            {"cmd": "x", "env": {"N": "1"}, "transport": "plain"},
+            r"env\['N'\] would not .* YAML reads its name",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        encode(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"env": {"TOKEN": "hunter2$"}, "transport": "plain"},
+        {"env": {"TOKEN": "hunter2$"}, "cmd": None},
+        {"env": {"TOKEN": "hunter2\0"}},
+        {"env": {"TOKEN": "hunter2\udc80"}},
+        {"env": {"TOKEN": "hunter2" * 20_000}},
+        {"env": {"TOKEN=hunter2": ""}},
+        {"args": ["hunter2 x"], "transport": "plain"},
+        {"args": "'hunter2"},
+    ],
+)
+def test_no_refusal_tells_a_users_value(fields: dict[str, Any]) -> None:
+    with pytest.raises(SpecError) as refusal:
+        encode(**{"cmd": "prog", **fields})
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("transport", ["auto", "bootstrap"])
+def test_parameters_do_not_show_what_is_the_users(transport: str) -> None:
+    parameters = encode(
+        command=["prog", "hunter2"], env={"TOKEN": "hunter2", "REPLICA_ID": "1"}, transport=transport
+    )
+    assert "hunter2" not in repr(parameters)
+    assert str(parameters.args) not in repr(parameters)
+    assert "REPLICA_ID" in repr(parameters)
+
+
+def test_parameters_can_be_copied_and_pickled() -> None:
+    parameters = encode(command=["a b"], env={"REPLICA_ID": "1"})
+    assert copy.copy(parameters) == parameters
+    assert pickle.loads(pickle.dumps(parameters)) == parameters  # noqa: S301 - It was pickled right here.

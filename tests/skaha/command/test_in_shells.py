@@ -1,0 +1,321 @@
+"""What is encoded, taken through the emulator's rules, and executed by each shell that an image may have.
+
+With ``CANFAR_THOROUGH=1`` in the environment, it is thousands of commands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.skaha.command.encoding import Parameters, encode
+from airflow_provider_canfar.skaha.command.limits import MAX_PROCESS_BYTES, MAX_STRING_BYTES
+from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(),
+    reason="What a program was given is read from /proc, as Linux has it.",
+)
+
+THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
+EXECUTIONS = settings(max_examples=1_500 if THOROUGH else 80, deadline=None)
+
+# What the placeholders of the server's template stand for.
+TEMPLATE = {
+    "software.imageid": "images.canfar.net/skaha/astroml:24.07",
+    "software.threads": "1",
+    "skaha.hostname": "ws-uv.canfar.net",
+    "skaha.userid": "jdoe",
+    "skaha.sessionid": "k3v9x2qa",
+    "skaha.jobname": "skaha-headless-jdoe-k3v9x2qa",
+    "skaha.home": "/arc/home/jdoe",
+    "skaha.workdir": "/arc/home/jdoe",
+}
+
+# The variables that it sets with them.
+PLATFORM = {
+    "skaha_hostname": "ws-uv.canfar.net",
+    "skaha_username": "jdoe",
+    "skaha_sessionid": "k3v9x2qa",
+    "HOME": "/arc/home/jdoe",
+    "PWD": "/arc/home/jdoe",
+    "OMP_NUM_THREADS": "1",
+}
+
+# What a shell sets for the programs it starts, whatever it was given.
+OF_SHELLS = {"_", "SHLVL", "PWD", "OLDPWD"}
+
+# Prints what it was started with: "/bin/sh", its path, the arguments, and the environment.
+SHOW = '#!/bin/sh\n/bin/cat "/proc/$$/cmdline" "/proc/$$/environ"\n'
+
+# Programs of every image, all the same; the names of some mean something else to a shell, or to env(1).
+PROGRAMS = ["show", "a b", "$HOME", "it's", 'a"\\b', "n", "0o17", "é\n😀", "-x", "*", "a=b", "=", "-", "--"]
+
+# What means something to a shell, or is not one byte; and anything else.
+CHARACTERS = st.sampled_from("'\"\\$`#!*~{},;&%() \t\n\r\x01\x7f\x81\x88é😀=-nx0") | st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0"
+)
+TEXTS = st.text(CHARACTERS, max_size=12) | st.text(CHARACTERS, max_size=8).map(lambda text: text * 200)
+NAMES = st.one_of(
+    st.sampled_from(["A", "B", "N", "ON", "null", "a.b", "a b", "é", "-", "-u", "1", "BASH_FUNC_x%%", "_"]),
+    st.sampled_from(["PATH", "IFS", "ENV", "UID", "PPID", "OLDPWD", "SHLVL", "PS4", "LANG", "LD_PRELOAD"]),
+    st.sampled_from([*sorted(PLATFORM_NAMES), "REPLICA_ID", "REPLICA_COUNT"]),
+    st.text(CHARACTERS, max_size=12).map(lambda text: text.replace("=", "")).filter(bool),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @classmethod
+    def of(cls, process: subprocess.Popen[bytes], stdin: bytes = b"") -> Ended:
+        stdout, stderr = process.communicate(stdin)
+        return cls(process.returncode, stdout, stderr.decode())
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a container has of its image: the shell that is its ``/bin/sh``, and a directory of programs."""
+
+    shell: str
+    programs: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": str(self.programs), "LANG": "C.UTF-8", "FROM_IMAGE": "it's here"}
+
+    def start(self, parameters: Parameters) -> subprocess.Popen[bytes]:
+        """Start what the server makes of a request, as a container runtime does."""
+        variables = [f"{name}={value}" for name, value in parameters.env]
+        container = run_as(parameters.cmd, parameters.args, variables, TEMPLATE)
+        assert container.command is not None
+        (program,) = container.command
+        environment = {**self.environment, **dict(container.environment)}
+        found = shutil.which(program, path=environment["PATH"])
+        return subprocess.Popen(
+            [program, *(container.args or ())],
+            executable=self.shell if program == "/bin/sh" else found,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *command: str, env: dict[str, str] | None = None, transport: str = "auto") -> Ended:
+        return Ended.of(self.start(encode(command=command, env=env, transport=transport)))
+
+    def program(self, name: str, env: dict[str, str]) -> str:
+        """Call a program as one would: by its name, or by its path where the name would not find it."""
+        by_name = "PATH" not in env and not (name.startswith("-") and "=" in name)
+        return name if by_name else str(self.programs / name)
+
+
+@pytest.fixture(name="image", scope="module", params=["dash", "bash", "busybox"])
+def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """One image for each shell; it has GNU's programs, or those of busybox."""
+    shell = shutil.which(request.param)
+    if shell is None:
+        pytest.skip(
+            f"{request.param} is not installed here, so nothing is known about images that have it as sh. "
+            f"Install it to try it, with 'apt-get install {request.param}' for example."
+        )
+    programs = tmp_path_factory.mktemp(request.param)
+    for name in PROGRAMS:
+        (programs / name).write_text(SHOW)
+        (programs / name).chmod(0o755)
+    for name in ("env", "base64", "nice", "echo"):
+        # Debian's busybox has no nice; Alpine's has.
+        is_of_busybox = request.param == "busybox" and name != "nice"
+        found = shell if is_of_busybox else shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+    return Image(shell, programs)
+
+
+def check(image: Image, program: str, arguments: list[str], env: dict[str, str], transport: str) -> None:
+    """Run a program that shows what it was given, and compare that with what was written."""
+    path = image.programs / program
+    ended = image.run(image.program(program, env), *arguments, env=env, transport=transport)
+    shown = [field.decode() for field in ended.stdout.split(b"\0")]
+    boundary = 2 + len(arguments)
+    assert shown[:boundary] == ["/bin/sh", str(path), *arguments], ended.stderr
+    variables = dict(variable.split("=", 1) for variable in shown[boundary:-1])
+    expected = {**image.environment, **PLATFORM, **env}
+    unasked = OF_SHELLS - env.keys()
+    assert {k: v for k, v in variables.items() if k not in unasked} == {
+        k: v for k, v in expected.items() if k not in unasked
+    }
+    assert ended.exit_code == 0
+
+
+@pytest.mark.timeout(900 if THOROUGH else 120)
+@EXECUTIONS
+@given(
+    program=st.sampled_from(PROGRAMS),
+    arguments=st.lists(TEXTS, max_size=6),
+    env=st.dictionaries(NAMES, TEXTS, max_size=5),
+    transport=st.sampled_from(["auto", "bootstrap"]),
+)
+def test_what_is_written_is_what_arrives(
+    image: Image, program: str, arguments: list[str], env: dict[str, str], transport: str
+) -> None:
+    check(image, program, arguments, env, transport)
+
+
+@pytest.mark.parametrize("transport", ["plain", "auto", "bootstrap"])
+def test_a_plain_command_arrives_either_way(image: Image, transport: str) -> None:
+    check(
+        image, "show", ["--tile=7", "a.fits", "3.5"], {"BAND": "r", "NOTE": "first light (2026)"}, transport
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_may_be_called_anything(image: Image, program: str) -> None:
+    """Also what env(1) would take for an option or a variable; and no variable is lost on the way."""
+    check(image, program, ["a b"], {"a.b": "1", "PWD": "/x", "_": "mine", "SHLVL": "7"}, "auto")
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*PLATFORM_NAMES, "PATH", "LD_LIBRARY_PATH", "IFS", "ENV", "SHELLOPTS"})
+)
+def test_a_variable_of_the_users_wins(image: Image, name: str) -> None:
+    """The platform's own comes after it, and the bootstrap might heed it; neither does it any harm."""
+    check(image, "show", ["a b"], {name: "/nowhere"}, "auto")
+
+
+def test_the_platforms_first_example_prints_one_line(image: Image) -> None:
+    ended = Ended.of(image.start(encode(cmd="echo", args=["Hello, World!"])))
+    assert ended == Ended(0, b"Hello, World!\n", "")
+
+
+def test_the_platforms_first_example_is_one_argument(image: Image) -> None:
+    ended = Ended.of(image.start(encode(cmd="show", args=["Hello, World!"])))
+    assert ended.stdout.split(b"\0")[2] == b"Hello, World!"
+
+
+def test_the_largest_argument_and_the_largest_variable_arrive(image: Image) -> None:
+    """In characters of four bytes, too: a chunk of the encoding may end within one."""
+    for character in ("'", "x", "😀"):
+        fitting = (MAX_STRING_BYTES - len("A=")) // len(character.encode())
+        check(image, "show", [character * fitting], {"A": character * fitting}, "auto")
+
+
+@pytest.mark.parametrize("length", [1, 10, 1_000])
+def test_as_much_as_is_taken_arrives(image: Image, length: int) -> None:
+    """As many arguments as Linux allows, or as the platform does."""
+    words = ["x" * length] * min((MAX_PROCESS_BYTES - 1_000) // (length + 9), 1_040_000 // (length + 3))
+    ended = image.run("/bin/sh", "-c", 'echo "$#"', "sh", *words, transport="bootstrap")
+    assert ended == Ended(0, f"{len(words)}\n".encode(), "")
+
+
+@pytest.mark.parametrize("code", range(256) if THOROUGH else [0, 1, 2, 42, 126, 127, 128, 130, 137, 143, 255])
+def test_the_exit_code_is_the_programs(image: Image, code: int) -> None:
+    assert image.run("/bin/sh", "-c", f"exit {code}").exit_code == code
+
+
+# Of a process's signals, all but SigQ, which counts those that wait in all processes of the user.
+INHERITED = """
+import json, os, sys
+of_this_process = ("SigPnd:", "SigBlk:", "SigIgn:", "SigCgt:")
+signals = [line for line in open("/proc/self/status") if line.startswith(of_this_process)]
+print(json.dumps({
+    "pid": os.getpid(), "group": os.getpgrp(), "session": os.getsid(0), "parent": os.getppid(),
+    "directory": os.getcwd(), "umask": os.umask(0), "nice": os.nice(0), "signals": signals,
+    "files": [(fd, os.readlink(f"/proc/self/fd/{fd}").rstrip("[]0123456789")) for fd in "012"],
+    "more files": len(os.listdir("/proc/self/fd")), "stdin": sys.stdin.read(),
+}))
+"""
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_the_program_takes_the_place_of_the_shell(image: Image, tmp_path: Path, guarded: bool) -> None:
+    """It has the shell's PID and open files, its stdin from the first byte, and all else it would have."""
+    script = tmp_path / ("inherited=.py" if guarded else "inherited.py")
+    script.write_text(f"#!{sys.executable}\n{INHERITED}")
+    script.chmod(0o755)
+
+    def inherited(transport: str) -> dict[str, Any]:
+        process = image.start(encode(command=[str(script)], transport=transport))
+        ended = Ended.of(process, b"one\ntwo\n")
+        assert ended.stderr == ""
+        told: dict[str, Any] = json.loads(ended.stdout)
+        assert told.pop("pid") == process.pid
+        return told
+
+    directly = inherited("plain")
+    assert directly["stdin"] == "one\ntwo\n"
+    assert inherited("bootstrap") == directly
+
+
+def test_a_termination_reaches_the_program(image: Image) -> None:
+    program = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
+        "print(os.getpid(), flush=True); time.sleep(60)"
+    )
+    process = image.start(encode(command=[sys.executable, "-c", program]))
+    with process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) == process.pid
+        process.terminate()
+        assert process.wait() == 7
+
+
+def test_a_termination_ends_a_program_that_does_not_care(image: Image) -> None:
+    process = image.start(
+        encode(command=["/bin/sh", "-c", "echo started; exec sleep 60"], env={"PATH": "/usr/bin:/bin"})
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        process.terminate()
+        assert process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("missing", ["base64", "env"])
+def test_an_image_that_lacks_a_program_of_the_bootstrap_says_so(
+    image: Image, tmp_path: Path, missing: str
+) -> None:
+    for name in {"base64", "env"} - {missing}:
+        (tmp_path / name).symlink_to((image.programs / name).readlink())
+    ended = replace(image, programs=tmp_path).run("a b")
+    assert ended.exit_code == 127
+    assert missing in ended.stderr
+    assert "not found" in ended.stderr
+
+
+def test_a_missing_program_is_named(image: Image) -> None:
+    ended = image.run("no such program", "x")
+    assert (ended.exit_code, ended.stdout) == (127, b"")
+    assert "no such program" in ended.stderr
+
+
+def test_a_program_that_may_not_be_run_is_named(image: Image, tmp_path: Path) -> None:
+    (tmp_path / "not executable").write_text(SHOW)
+    ended = image.run(str(tmp_path / "not executable"))
+    assert (ended.exit_code, ended.stdout) == (126, b"")
+    assert "not executable" in ended.stderr
+
+
+def test_a_server_that_splits_differently_fails_loudly(image: Image) -> None:
+    """Were it to split at TAB some day, or not at all, no session would succeed without its command."""
+    parameters = encode(command=["a b"])
+    assert parameters.args is not None
+    for words in (parameters.args.split(), [parameters.args]):
+        ended = subprocess.run(["/bin/sh", *words], executable=image.shell, capture_output=True, check=False)
+        assert ended.returncode != 0
+        assert ended.stderr

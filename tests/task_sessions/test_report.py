@@ -1,0 +1,179 @@
+"""What a task tells about its replicas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone, Unreachable
+from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Launch, Outcome
+from airflow_provider_canfar.task_sessions.report import (
+    DESCRIBED,
+    TAIL_LINES,
+    failure,
+    launches_to_json,
+    log_lines,
+    outcome_to_json,
+    shortened,
+    table,
+    tail,
+)
+
+IDENTITY = Identity("stars", "k3v5x2qamd", 0)
+
+
+def outcome(replica: int, status: str = "Completed", *, try_number: int = 1) -> Outcome:
+    name = str(IDENTITY.name(replica, try_number))
+    return Outcome(replica, f"id{replica}", name, status, status == "Completed", try_number)
+
+
+def batch(replicas: int, *outcomes: Outcome, try_number: int = 1) -> Batch:
+    return Batch(IDENTITY, try_number, replicas).record(outcomes)
+
+
+def test_the_table_has_a_row_for_each_replica() -> None:
+    first = replace(outcome(1), started="2026-03-04T18:22:10+00:00")
+    known = batch(4, first, outcome(2, "Failed"), outcome(3, GONE), try_number=1)
+    assert table(known).splitlines() == [
+        "replica  session  status     try  started              name",
+        "      1  id1      Completed    1  2026-03-04 18:22:10  stars-k3v5x2qamd-0-1-1",
+        "      2  id2      Failed       1  -                    stars-k3v5x2qamd-0-2-1",
+        "      3  id3      Gone         1  -                    stars-k3v5x2qamd-0-3-1",
+        "      4  -        not run      -  -                    -",
+    ]
+
+
+def test_the_table_names_sessions_that_were_not_let_go_on() -> None:
+    known = batch(2, outcome(1, "Failed")).assign({2: Launch("id2", str(IDENTITY.name(2, 1)))})
+    assert table(known).splitlines()[2] == "      2  id2      destroyed    1  -        stars-k3v5x2qamd-0-2-1"
+    assert "left alone" in table(known, others="left alone").splitlines()[2]
+
+
+def test_the_table_tells_successes_of_earlier_tries_and_no_failures_of_theirs() -> None:
+    known = batch(2, outcome(1), outcome(2, "Failed"), try_number=2)
+    assert [row.split()[2] for row in table(known).splitlines()[1:]] == ["Completed", "not"]
+
+
+def test_a_log_is_a_group_that_airflow_folds() -> None:
+    assert list(log_lines(outcome(1, "Failed"), "one\ntwo\n")) == [
+        "::group::Log of replica 1: stars-k3v5x2qamd-0-1-1 id1 Failed",
+        "one",
+        "two",
+        "::endgroup::",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (None, "(no output)"),
+        (Unreachable("no answer came"), "(The platform did not give this log: no answer came)"),
+    ],
+)
+def test_a_log_that_is_empty_says_why(fault: Exception | None, words: str) -> None:
+    assert list(log_lines(outcome(1), "", fault))[1] == words
+
+
+def test_of_a_long_log_the_end_is_shown() -> None:
+    shown = list(log_lines(outcome(1), "one\n" * 1000 + "the end\n", max_bytes=20))
+    assert shown[1] == "(The first 3,988 of 4,008 bytes are left out.)"
+    assert shown[2:-1] == ["one", "one", "one", "the end"]
+
+
+@given(log=st.text(max_size=60), max_bytes=st.integers(1, 70))
+def test_a_shortened_log_is_the_end_of_the_log_and_no_longer_than_it_may_be(log: str, max_bytes: int) -> None:
+    data = log.encode()
+    shown = shortened(log, max_bytes)
+    if len(data) <= max_bytes:
+        assert shown == log
+    else:
+        note, _, end = shown.partition("\n")
+        assert note.startswith("(The first ")
+        # A character that the cut goes through is shown as one that cannot be read.
+        whole = end.encode().replace("\N{REPLACEMENT CHARACTER}".encode(), b"")
+        assert len(whole) <= max_bytes
+        assert data.endswith(whole) or "\N{REPLACEMENT CHARACTER}" in log
+
+
+def test_a_log_without_a_bound_is_shown_as_it_is() -> None:
+    assert shortened("one\n" * 10**5, None) == "one\n" * 10**5
+
+
+def test_the_last_lines_are_the_last_that_say_something() -> None:
+    log = "\n".join(str(number) for number in range(100)) + "\n \n\n"
+    assert tail(log).splitlines() == [str(number) for number in range(100 - TAIL_LINES, 100)]
+    assert tail("") == ""
+
+
+def test_a_failure_names_each_replica_with_its_last_lines() -> None:
+    known = batch(3, outcome(1), outcome(2, "Failed"), outcome(3, GONE))
+    error = failure(known, {"id2": "no such file", "id3": ""}, 0)
+    assert str(error).splitlines() == [
+        "2 of 3 replicas failed.",
+        "Replica 2, session id2 (stars-k3v5x2qamd-0-2-1): Failed.",
+        "Its last lines:",
+        "no such file",
+        "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1): Gone.",
+        "It left no output.",
+    ]
+    assert isinstance(error, SessionFailed)
+    assert (error.session_id, error.replica, error.log_tail) == ("id2", 2, "no such file")
+
+
+def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None:
+    known = batch(2, outcome(1), outcome(2, GONE)).told({}, ["id2"])
+    assert isinstance(failure(known, {}, 0), SessionGone)
+
+
+def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
+    known = batch(1, outcome(1, "Failed"))
+    assert str(failure(known, {}, 0)).endswith("The platform gives no log of it now; what it gave is above.")
+
+
+def test_a_failure_says_how_many_may_fail() -> None:
+    known = batch(3, outcome(1, "Failed"), outcome(2, "Failed"))
+    assert str(failure(known, {}, 1)).startswith("2 of 3 replicas failed, and 1 may.")
+
+
+def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
+    known = batch(20, *(outcome(replica, "Failed") for replica in range(1, 9)))
+    words = str(failure(known, {}, 0))
+    assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
+    assert words.endswith("The others that failed: replicas 6, 7, 8; their logs are above.")
+
+
+def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
+    launched = {replica: Launch(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)}
+    assert launches_to_json(batch(2, outcome(1)).assign(launched)) == [
+        {
+            "replica": 1,
+            "session_id": "id1",
+            "name": "stars-k3v5x2qamd-0-1-1",
+            "status": "Completed",
+            "succeeded": True,
+        },
+        {
+            "replica": 2,
+            "session_id": "id2",
+            "name": "stars-k3v5x2qamd-0-2-1",
+            "status": None,
+            "succeeded": None,
+        },
+    ]
+
+
+def test_people_read_an_outcome_in_its_own_words() -> None:
+    assert outcome_to_json(replace(outcome(1), result="[1]")) == {
+        "replica": 1,
+        "session_id": "id1",
+        "name": "stars-k3v5x2qamd-0-1-1",
+        "status": "Completed",
+        "succeeded": True,
+        "try_number": 1,
+        "started": None,
+        "result": "[1]",
+    }

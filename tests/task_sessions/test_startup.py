@@ -1,0 +1,126 @@
+"""Sessions that do not start."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_canfar.skaha.models import Event, Session
+from airflow_provider_canfar.task_sessions.startup import (
+    ASK_EVERY,
+    ASKED_PER_LOOK,
+    Starting,
+    dead_end,
+    queueing,
+)
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+PULLING = Event(type="Normal", reason="Pulling", message=f'Pulling image "{IMAGE}"')
+PULL_FAILED = Event(type="Warning", reason="Failed", message=f'Failed to pull image "{IMAGE}": not found')
+ERR_IMAGE_PULL = Event(type="Warning", reason="Failed", message="Error: ErrImagePull")
+BACK_OFF = Event(type="Normal", reason="BackOff", message=f'Back-off pulling image "{IMAGE}"')
+STARTED = Event(type="Normal", reason="Started", message="Started container skaha-headless-jdoe-k3v9x2qa")
+NO_ROOM = Event(type="Warning", reason="FailedScheduling", message="0/42 nodes: 42 Insufficient cpu.")
+
+PENDING = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Pending"})
+RUNNING = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Running"})
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([], None),
+        ([NO_ROOM], None),
+        ([PULLING, PULL_FAILED, ERR_IMAGE_PULL], None),
+        ([PULLING, PULL_FAILED, ERR_IMAGE_PULL, BACK_OFF], PULL_FAILED.message),
+        ([BACK_OFF], BACK_OFF.message),
+        ([PULLING, PULL_FAILED, BACK_OFF, STARTED], None),
+        ([Event(reason="InspectFailed", message="Error: InvalidImageName")], "Error: InvalidImageName"),
+    ],
+)
+def test_an_image_that_twice_could_not_be_pulled_is_a_dead_end(
+    events: list[Event], words: str | None
+) -> None:
+    assert dead_end(events) == words
+
+
+def test_a_queue_is_told_in_the_platform_s_words() -> None:
+    assert queueing([NO_ROOM]) == "FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
+    assert queueing([PULLING]) is None
+
+
+def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
+    starting = Starting({})
+    several = [PENDING.model_copy(update={"id": f"session{i}"}) for i in range(5)]
+    for session in several:
+        starting.see(session, at=0.0)
+    assert starting.to_ask(at=ASK_EVERY - 1) == []
+    asked: list[str] = []
+    for _ in range(5):
+        due = starting.to_ask(at=ASK_EVERY)
+        assert len(due) <= ASKED_PER_LOOK
+        for session_id in due:
+            starting.hear(session_id, [NO_ROOM], at=ASK_EVERY)
+        asked += due
+    assert sorted(asked) == [session.id for session in several]
+
+
+def test_a_reason_is_told_once_until_it_changes() -> None:
+    starting = Starting({})
+    starting.see(PENDING, at=0.0)
+    assert starting.hear(PENDING.id, [NO_ROOM], at=30.0) == (
+        "stars k3v9x2qa waits: FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
+    )
+    assert starting.hear(PENDING.id, [NO_ROOM], at=60.0) is None
+
+
+def test_a_dead_end_is_known_as_soon_as_the_events_tell() -> None:
+    starting = Starting({})
+    starting.see(PENDING, at=0.0)
+    starting.hear(PENDING.id, [PULL_FAILED, BACK_OFF], at=30.0)
+    assert starting.never == {PENDING.id: PULL_FAILED.message}
+
+
+def test_queueing_is_bounded_only_where_the_author_says_so() -> None:
+    patient, bounded = Starting({}), Starting({PENDING.id: 100.0})
+    for starting in (patient, bounded):
+        starting.see(PENDING, at=99.0)
+        assert not starting.never
+        starting.hear(PENDING.id, [NO_ROOM], at=99.0)
+        starting.see(PENDING, at=100.0)
+    assert not patient.never
+    assert "Insufficient cpu" in bounded.never[PENDING.id]
+
+
+def test_a_bound_that_passed_while_nobody_looked_is_put_off() -> None:
+    """The triggerer was away from 90 to 150, and the session may have run meanwhile and been preempted."""
+    starting = Starting({PENDING.id: 100.0}, since=40.0)
+    starting.see(PENDING, at=150.0)
+    assert not starting.never
+    starting.see(PENDING, at=209.0)
+    assert not starting.never
+    starting.see(PENDING, at=210.0)
+    assert PENDING.id in starting.never
+
+
+def test_a_bound_that_had_passed_when_the_wait_began_has_passed() -> None:
+    """The worker has just seen it Pending, and had never seen it run."""
+    starting = Starting({PENDING.id: 100.0}, since=120.0)
+    starting.see(PENDING, at=121.0)
+    assert PENDING.id in starting.never
+
+
+def test_what_has_started_is_told_of_those_that_must_in_time() -> None:
+    starting = Starting({PENDING.id: 100.0})
+    starting.see(PENDING, at=0.0)
+    assert not starting.started
+    starting.see(RUNNING, at=50.0)
+    starting.see(RUNNING.model_copy(update={"id": "another"}), at=50.0)
+    assert starting.started == (PENDING.id,)
+
+
+def test_a_preempted_session_has_started_once_and_may_queue_again() -> None:
+    starting = Starting({PENDING.id: 100.0})
+    starting.see(RUNNING, at=50.0)
+    starting.see(PENDING, at=200.0)
+    assert not starting.never
+    assert starting.to_ask(at=1000.0) == []
