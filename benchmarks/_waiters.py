@@ -50,11 +50,11 @@ class Figures:
 
 async def wait_by_trigger(url: str, session_id: str, interval: float) -> None:
     """Wait as a deferred task of this provider does."""
-    from airflow_provider_canfar.task_sessions.wait import Waiting
+    from airflow_provider_canfar.task_sessions.wait import WaitSpec
     from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
     number = int(session_id[1:])
-    waiting = Waiting(f"{number:010d}", {session_id: f"af-reduce-k3v5x2qamd-0-{number}-1"})
+    waiting = WaitSpec(f"{number:010d}", {session_id: f"af-reduce-k3v5x2qamd-0-{number}-1"})
     trigger = CanfarSessionTrigger(waiting=waiting.to_json(), poll_interval=interval)
     await anext(trigger.run())
 

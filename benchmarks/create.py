@@ -23,7 +23,7 @@ from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Limits
-from airflow_provider_canfar.task_sessions.reconcile import Attempt
+from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 
 SESSIONS = 256
 LATENCY = 0.05
@@ -71,7 +71,7 @@ async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
     spec = SessionSpec(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
     async with SkahaClient(url, Token("token"), clock=clock.clock, sleep=clock.sleep) as client:
         while True:
-            attempt = Attempt(
+            attempt = Reconciler(
                 client,
                 spec,
                 batch,
@@ -85,7 +85,7 @@ async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
             batch = attempt.batch
             if not plan.launch:
                 return [launch.session_id for launch in batch.launched.values()]
-            await clock.sleep(max(0.0, (attempt.again_at or 0.0) - clock.clock()))
+            await clock.sleep(max(0.0, (attempt.retry_at or 0.0) - clock.clock()))
 
 
 def measure(create: Create, url: str) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 night_is_over = Asset(
     "night_is_over",
     watchers=[
-        AssetWatcher(name="night", trigger=CanfarSessionEventTrigger(prefix="night-", together=True)),
+        AssetWatcher(name="night", trigger=CanfarSessionEventTrigger(prefix="night-", when_all_ended=True)),
     ],
 )
 

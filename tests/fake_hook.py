@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.task_sessions.wait import Waiting
+    from airflow_provider_canfar.task_sessions.wait import WaitSpec
     from tests.fake_platform import FakePlatform
 
 T = TypeVar("T")
@@ -43,6 +43,6 @@ class Deferred(BaseException):
     """The phase has ended with a wait; no Exception, as Airflow's own is none."""
 
 
-def defer(waiting: Waiting) -> NoReturn:
+def defer(waiting: WaitSpec) -> NoReturn:
     """End the phase."""
     raise Deferred(waiting)

@@ -20,17 +20,17 @@ from airflow_provider_canfar.skaha.errors import (
     PartialFailure,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     Unreachable,
 )
-from airflow_provider_canfar.skaha.http.response import Answer
+from airflow_provider_canfar.skaha.http.response import ApiResponse
 from airflow_provider_canfar.skaha.models import Event, Session
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.skaha.polling.session_reader import Reads
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
 
 T = TypeVar("T")
 
@@ -170,9 +170,9 @@ class FakePlatform:
         return cast("SkahaClient", self)
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> SessionReader:
         """Itself, for those who ask about single sessions."""
-        return cast("Reads", self)
+        return cast("SessionReader", self)
 
     # What tests look at and do.
 
@@ -218,11 +218,11 @@ class FakePlatform:
         assert kind in (None, "headless")
         return await self._answer("fetch", kind or "", lambda: [row.reported() for row in self.listed()])
 
-    async def poll(self, read: Callable[[Answer], T], status: str | None = None) -> T:
+    async def poll(self, read: Callable[[ApiResponse], T], status: str | None = None) -> T:
         def listed() -> T:
             rows = [row.document() for row in self.listed() if status in (None, row.word)]
             body = json.dumps(rows).encode()
-            return read(Answer("GET", "session", "https://skaha.test/skaha/v1", 200, {}, body))
+            return read(ApiResponse("GET", "session", "https://skaha.test/skaha/v1", 200, {}, body))
 
         return await self._answer("fetch", status or "", listed)
 
@@ -299,7 +299,7 @@ class FakePlatform:
         return any(row.session_id == session_id and self._is_known(row) for row in self.record)
 
     async def _each(self, verb: str, ids: str | Iterable[str], call: Callable[[str], T]) -> dict[str, T]:
-        """Answer for one id or many as the client does: a single one's own error, or a PartialFailure."""
+        """ApiResponse for one id or many as the client does: a single one's own error, or a PartialFailure."""
         wanted = [ids] if isinstance(ids, str) else list(ids)
         results: dict[str, T] = {}
         errors: dict[str, Exception] = {}
@@ -315,7 +315,7 @@ class FakePlatform:
         return results
 
     async def _answer(self, verb: str, argument: str, act: Callable[[], T]) -> T:
-        """Answer one request; the process may be killed just before it, or just after."""
+        """ApiResponse one request; the process may be killed just before it, or just after."""
         await asyncio.sleep(0)
         if self.requests_to_live is not None and self.requests_to_live <= 0:
             raise Died
@@ -335,16 +335,16 @@ class FakePlatform:
 
 
 def _lost(how: Create) -> RequestError:
-    return Unreachable(f"{how.name}: no answer", perhaps_done=True)
+    return Unreachable(f"{how.name}: no answer", maybe_applied=True)
 
 
 def _no_job(how: Create) -> RequestError:
-    return ServerFault(f"{how.name}: {NO_JOB}", status=500, server_message=NO_JOB, perhaps_done=True)
+    return ServerError(f"{how.name}: {NO_JOB}", status=500, server_message=NO_JOB, maybe_applied=True)
 
 
 _REFUSALS: dict[Create, Callable[[Create], RequestError]] = {
     Create.NO_JOB: _no_job,
-    Create.BUSY: lambda how: ServiceBusy(how.name, status=503, retry_after=120.0, perhaps_done=True),
+    Create.BUSY: lambda how: ServiceBusy(how.name, status=503, retry_after=120.0, maybe_applied=True),
     Create.TOO_MANY: lambda how: ServiceBusy(how.name, status=429),
     Create.NEVER_SENT: lambda how: Unreachable(f"{how.name}: connection refused"),
     Create.REFUSED: lambda how: Rejected("Invalid value for 'cores': 99", status=400),

@@ -19,7 +19,7 @@ from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Launch, Outcome
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import launches_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from tests.airflow_versions import DagSerialization
@@ -54,7 +54,7 @@ def test_the_first_that_has_failed_is_opened_or_the_first(sessions: list[Any], o
 
 
 def test_the_session_that_has_failed_is_known_from_what_the_task_has_pushed() -> None:
-    launched = {number: Launch(f"s000000{number}", f"stars-{number}") for number in (1, 2, 3)}
+    launched = {number: AssignedSession(f"s000000{number}", f"stars-{number}") for number in (1, 2, 3)}
     outcomes = {
         number: Outcome(number, launched[number].session_id, "stars", status, succeeded, 1)
         for number, status, succeeded in [(1, "Completed", True), (2, "Failed", False)]

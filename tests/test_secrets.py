@@ -216,8 +216,10 @@ def _drive(
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
     # What was not answered is looked for no longer than the emulator takes to make it.
     monkeypatch.setattr(attempt, "LOOK_EVERY", 0.05)
-    standard = attempt.Attempt.__init__.__kwdefaults__
-    monkeypatch.setattr(attempt.Attempt.__init__, "__kwdefaults__", {**(standard or {}), "perhaps_for": 0.2})
+    standard = attempt.Reconciler.__init__.__kwdefaults__
+    monkeypatch.setattr(
+        attempt.Reconciler.__init__, "__kwdefaults__", {**(standard or {}), "lost_create_wait": 0.2}
+    )
 
     def make(*argv: str, connection: Mapping[str, Any], **settings: Any) -> Drive:
         monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(connection))

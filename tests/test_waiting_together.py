@@ -13,14 +13,14 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError, ServiceBus
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling import session_cache as listing
-from airflow_provider_canfar.skaha.polling.session_poller import GRACE, Watch
+from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
 from airflow_provider_canfar.task_sessions.wait import (
-    LISTS_WITHOUT_IT,
-    Reason,
-    Vigil,
-    Waiting,
-    Wake,
+    LISTS_UNTIL_MISSING,
+    TaskWait,
+    WaitSpec,
+    WakeEvent,
+    WakeReason,
     keep_watch,
 )
 from tests.fake_platform import FakePlatform, Row
@@ -36,23 +36,23 @@ class Deployment:
     def __init__(self) -> None:
         self.time = SteppingClock()
         self.platform = FakePlatform(self.time)
-        self.watch = Watch(self.platform.client, clock=self.time, sleep=self.time.sleep)
+        self.watch = SessionPoller(self.platform.client, clock=self.time, sleep=self.time.sleep)
         self.told: dict[str, list[str]] = {}
-        self._waits: list[asyncio.Task[Wake]] = []
+        self._waits: list[asyncio.Task[WakeEvent]] = []
 
-    def task(self, word: str = "Running", **more: Any) -> tuple[Row, asyncio.Task[Wake]]:
+    def task(self, word: str = "Running", **more: Any) -> tuple[Row, asyncio.Task[WakeEvent]]:
         """Launch a session, and wait for it."""
         number = len(self._waits)
         key = "k3v5x2q" + "".join(ALPHABET[number // 32**digit % 32] for digit in range(3))
         row = self.platform.add(str(Identity("stars", key, 0).name(1, 1)), word)
         self.told[row.session_id] = []
-        vigil = Vigil(Waiting(key, {row.session_id: row.name}, since=self.time.now, **more))
+        vigil = TaskWait(WaitSpec(key, {row.session_id: row.name}, since=self.time.now, **more))
         watch = partial(self.watch.subscribe, interval=INTERVAL)
         wait = asyncio.create_task(keep_watch(vigil, watch, tell=self.told[row.session_id].append))
         self._waits.append(wait)
         return row, wait
 
-    def tasks(self, count: int, **more: Any) -> list[tuple[Row, asyncio.Task[Wake]]]:
+    def tasks(self, count: int, **more: Any) -> list[tuple[Row, asyncio.Task[WakeEvent]]]:
         return [self.task(**more) for _ in range(count)]
 
     def asked(self, *verbs: str) -> int:
@@ -97,7 +97,7 @@ async def test_an_hour_without_an_answer_fails_nobody_and_is_told_in_each_tasks_
     for row, _ in tasks:
         row.end("Completed", airflow.time.now)
     await airflow.time.pass_(2400)
-    assert all(wait.result().reason is Reason.ENDED for _, wait in tasks)
+    assert all(wait.result().reason is WakeReason.ENDED for _, wait in tasks)
     for lines in airflow.told.values():
         began, *goes_on, ended = [line for line in lines if line.startswith("The platform")]
         assert "503" in began
@@ -119,7 +119,7 @@ async def test_after_an_outage_too_a_session_is_gone_only_after_several_lists_an
     before = airflow.asked("fetch")
     await airflow.time.pass_(200)
     assert wait.result().gone == (lost.session_id,)
-    assert airflow.asked("fetch") - before >= LISTS_WITHOUT_IT
+    assert airflow.asked("fetch") - before >= LISTS_UNTIL_MISSING
     assert airflow.platform.called("info") == [lost.session_id]
     assert not other.done()
 
@@ -144,7 +144,7 @@ async def test_a_deadline_passes_in_an_outage_to_the_second(airflow: Deployment)
     await airflow.time.pass_(899)
     assert not wait.done()
     await airflow.time.pass_(2)
-    assert wait.result().reason is Reason.DEADLINE
+    assert wait.result().reason is WakeReason.DEADLINE
 
 
 async def test_a_refused_credential_is_told_to_all_with_what_they_have_seen(airflow: Deployment) -> None:
@@ -153,7 +153,7 @@ async def test_a_refused_credential_is_told_to_all_with_what_they_have_seen(airf
     airflow.silence(*[AuthenticationError("the token has expired")] * 2)
     await airflow.time.pass_(INTERVAL * 1.1)
     assert {(wait.result().reason, wait.result().words) for _, wait in tasks} == {
-        (Reason.REFUSED, "the token has expired")
+        (WakeReason.REFUSED, "the token has expired")
     }
 
 
@@ -187,18 +187,18 @@ async def test_a_session_that_started_in_time_is_not_overdue_though_nobody_has_s
     started.start(airflow.time.now)
     await airflow.time.pass_(listing.WHOLE_EVERY + 2 * INTERVAL)
     assert not wait.done()
-    assert late.result().reason is Reason.NOT_STARTING
+    assert late.result().reason is WakeReason.NOT_STARTING
 
 
 async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: Deployment) -> None:
     """Nobody is woken while nothing changes; a replica that ends then is not about to be forgotten."""
     rows = [airflow.platform.add(str(Identity("stars", "k3v5x2qamd", 0).name(n, 1))) for n in (1, 2)]
-    waiting = Waiting("k3v5x2qamd", {row.session_id: row.name for row in rows}, since=airflow.time.now)
+    waiting = WaitSpec("k3v5x2qamd", {row.session_id: row.name for row in rows}, since=airflow.time.now)
     watch, told = partial(airflow.watch.subscribe, interval=INTERVAL), list[str]()
-    wait = asyncio.create_task(keep_watch(Vigil(waiting), watch, tell=told.append))
+    wait = asyncio.create_task(keep_watch(TaskWait(waiting), watch, tell=told.append))
     await airflow.time.pass_(20_000)
     rows[0].end("Completed", airflow.time.now)
-    await airflow.time.pass_(waiting.harvest_within - 2 * INTERVAL)
+    await airflow.time.pass_(waiting.record_within - 2 * INTERVAL)
     assert not wait.done()
     await airflow.time.pass_(3 * INTERVAL)
-    assert wait.result().reason is Reason.HARVEST
+    assert wait.result().reason is WakeReason.HARVEST

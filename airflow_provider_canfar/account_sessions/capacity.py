@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
 from airflow_provider_canfar.skaha.polling.backoff import LONGEST_PAUSE, LONGEST_RETRY_AFTER
-from airflow_provider_canfar.skaha.polling.snapshot import Glimpse, Silence
+from airflow_provider_canfar.skaha.polling.snapshot import OutageLog, Snapshot
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Stats
@@ -69,7 +69,7 @@ async def wait_until_free(
     :param deadline: seconds since the epoch.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    pause, silence, before = interval, Silence(), ""
+    pause, silence, before = interval, OutageLog(), ""
     while deadline is None or clock() < deadline:
         fault: RequestError | None = None
         try:
@@ -80,7 +80,7 @@ async def wait_until_free(
             fault = error
             asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
             pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
-        if (news := silence.hear(Glimpse(clock(), fault=fault))) is not None:
+        if (news := silence.hear(Snapshot(clock(), fault=fault))) is not None:
             tell(news)
         if fault is None:
             pause = interval

@@ -15,7 +15,7 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SpecError,
 )
-from airflow_provider_canfar.skaha.polling.session_tracker import row_of
+from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -33,7 +33,7 @@ NO_LONGER_THAN = 900.0
 
 
 @dataclass(slots=True)
-class Swept:
+class DestroyReport:
     """What a sweep has done, as rows by session id.
 
     :param alive: those that could not be destroyed.
@@ -45,7 +45,7 @@ class Swept:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def refuse_everything(selection: Selection) -> None:
+def refuse_all(selection: Selection) -> None:
     """Refuse a selection that chooses every session.
 
     :raises SpecError: with the reason.
@@ -76,47 +76,47 @@ async def find(
     return selection.choose(sessions, clock())
 
 
-async def sweep(
+async def destroy_matching(
     client: SkahaClient,
     selection: Selection,
     *,
-    quiet_for: float,
+    settle_time: float,
     tell: Callable[[str], None],
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Swept:
+) -> DestroyReport:
     """Destroy what is chosen, and look again until nothing more has come for a while.
 
     A create that was under way when its task was killed may register its session later.
 
-    :param quiet_for: seconds for which nothing more must come.
+    :param settle_time: seconds for which nothing more must come.
     :raises RequestError: when the platform cannot be asked.
     """
-    swept, tries = Swept(), dict[str, int]()
-    started = quiet_since = clock()
+    report, tries = DestroyReport(), dict[str, int]()
+    started = settled_since = clock()
     while True:
         found = {session.id: session for session in await find(client, selection, clock)}
-        swept.alive = {session_id: row for session_id, row in swept.alive.items() if session_id in found}
-        doomed = [one for session_id, one in found.items() if tries.get(session_id, 0) < TRIES]
+        report.alive = {session_id: row for session_id, row in report.alive.items() if session_id in found}
+        to_destroy = [one for session_id, one in found.items() if tries.get(session_id, 0) < TRIES]
         if clock() - started >= NO_LONGER_THAN:
-            for session in doomed:
-                swept.alive[session.id] = row_of(session)
-                swept.reasons.setdefault(session.id, "it has come while others were destroyed")
-            return swept
-        if doomed:
-            for session in doomed:
+            for session in to_destroy:
+                report.alive[session.id] = session_summary(session)
+                report.reasons.setdefault(session.id, "it has come while others were destroyed")
+            return report
+        if to_destroy:
+            for session in to_destroy:
                 tries[session.id] = tries.get(session.id, 0) + 1
-            await _destroy(client, doomed, swept, tell)
-            quiet_since = clock()
-        elif clock() - quiet_since >= quiet_for:
-            return swept
-        await sleep(min(PAUSE, quiet_for))
+            await _destroy(client, to_destroy, report, tell)
+            settled_since = clock()
+        elif clock() - settled_since >= settle_time:
+            return report
+        await sleep(min(PAUSE, settle_time))
 
 
 async def _destroy(
-    client: SkahaClient, sessions: list[Session], swept: Swept, tell: Callable[[str], None]
+    client: SkahaClient, sessions: list[Session], report: DestroyReport, tell: Callable[[str], None]
 ) -> None:
-    rows = {session.id: row_of(session) for session in sessions}
+    rows = {session.id: session_summary(session) for session in sessions}
     errors: dict[str, Exception] = {}
     try:
         gone = await client.destroy(rows)
@@ -128,10 +128,10 @@ async def _destroy(
         gone, errors = {}, dict.fromkeys(rows, error)
     for session_id, row in rows.items():
         if gone.get(session_id):
-            swept.destroyed[session_id] = row
-            swept.alive.pop(session_id, None)
+            report.destroyed[session_id] = row
+            report.alive.pop(session_id, None)
             tell(f"{row['name']} {session_id}: destroyed.")
         else:
-            swept.alive[session_id] = row
-            swept.reasons[session_id] = str(errors.get(session_id, "it was told to go, and is still there"))
-            tell(f"{row['name']} {session_id}: not destroyed, {swept.reasons[session_id]}.")
+            report.alive[session_id] = row
+            report.reasons[session_id] = str(errors.get(session_id, "it was told to go, and is still there"))
+            tell(f"{row['name']} {session_id}: not destroyed, {report.reasons[session_id]}.")

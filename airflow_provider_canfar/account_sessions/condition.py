@@ -20,8 +20,13 @@ from airflow_provider_canfar.skaha.errors import (
     SpecError,
     Unreachable,
 )
-from airflow_provider_canfar.skaha.polling.session_tracker import Roll, describe, has_ended, word_of
-from airflow_provider_canfar.skaha.polling.snapshot import Silence
+from airflow_provider_canfar.skaha.polling.session_tracker import (
+    SessionTracker,
+    describe,
+    has_ended,
+    normalized_status,
+)
+from airflow_provider_canfar.skaha.polling.snapshot import OutageLog
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.batch import Verdict
@@ -29,8 +34,8 @@ from airflow_provider_canfar.task_sessions.batch import Verdict
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Session
-    from airflow_provider_canfar.skaha.polling.session_reader import Reads
-    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
     from airflow_provider_canfar.task_sessions.wait import Watching
 
 #: Seconds between two lists of one look, where the first has omitted something.
@@ -38,7 +43,7 @@ LOOK_AGAIN_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SessionCondition:
     """What a sensor waits for.
 
     :param selection: which sessions.
@@ -69,7 +74,7 @@ class Wish:
 
     def is_reached_by(self, row: Mapping[str, Any]) -> bool:
         """Whether a session is where it is wanted."""
-        word = word_of(row)
+        word = normalized_status(row)
         return word in self.statuses or (word == Status.COMPLETED and Status.RUNNING in self.statuses)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,16 +98,16 @@ class Wish:
         )
 
 
-class Lookout:
+class ConditionWatch:
     """What a sensor has seen so far of what it waits for.
 
     :param memory: what it had seen before, from :meth:`to_json`.
     """
 
-    def __init__(self, wish: Wish, memory: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, wish: SessionCondition, memory: Mapping[str, Any] | None = None) -> None:
         memory = memory or {}
         self.wish = wish
-        self.roll = Roll(wish.selection, memory.get("rows", ()))
+        self.roll = SessionTracker(wish.selection, memory.get("rows", ()))
         # To have reached a status is for good: a session that has run may be Pending again.
         self._reached = set(memory.get("reached", ()))
 
@@ -143,7 +148,7 @@ class Lookout:
         return None
 
     def _failing(self) -> list[dict[str, Any]]:
-        return [row for row in self.roll.rows.values() if word_of(row) in (self.wish.fail_on or ())]
+        return [row for row in self.roll.rows.values() if normalized_status(row) in (self.wish.fail_on or ())]
 
     def seen(self) -> list[dict[str, Any]]:
         """Return what was last seen of each session, as people read it in XCom."""
@@ -166,7 +171,7 @@ class Lookout:
 
 
 async def look(
-    lookout: Lookout,
+    lookout: ConditionWatch,
     client: SkahaClient,
     *,
     tell: Callable[[str], None],
@@ -183,11 +188,11 @@ async def look(
         if not lookout.roll.is_in_doubt:
             break
         await sleep(LOOK_AGAIN_AFTER)
-    lookout.learn(*await ask(client, lookout.roll.suspects()))
+    lookout.learn(*await ask(client, lookout.roll.missing_ids()))
 
 
 async def keep_looking(
-    lookout: Lookout,
+    lookout: ConditionWatch,
     watch: Watching,
     *,
     deadline: float | None,
@@ -205,7 +210,7 @@ async def keep_looking(
                 for sentence in lookout.see(glimpse.sessions, glimpse.at, whole=glimpse.whole):
                     tell(sentence)
                 if glimpse.whole:
-                    lookout.learn(*await ask(looks.reads, lookout.roll.suspects()))
+                    lookout.learn(*await ask(looks.reads, lookout.roll.missing_ids()))
                 verdict = lookout.verdict()
                 if verdict is not None:
                     return verdict
@@ -214,16 +219,18 @@ async def keep_looking(
     raise AssertionError("looking never ends by itself")
 
 
-async def told(looks: AsyncIterator[Glimpse], tell: Callable[[str], None]) -> AsyncIterator[Glimpse]:
+async def told(looks: AsyncIterator[Snapshot], tell: Callable[[str], None]) -> AsyncIterator[Snapshot]:
     """Pass looks on, and tell of an outage."""
-    silence = Silence()
+    silence = OutageLog()
     async for glimpse in looks:
         if (news := silence.hear(glimpse)) is not None:
             tell(news)
         yield glimpse
 
 
-async def ask(client: Reads | SkahaClient, session_ids: Iterable[str]) -> tuple[list[Session], list[str]]:
+async def ask(
+    client: SessionReader | SkahaClient, session_ids: Iterable[str]
+) -> tuple[list[Session], list[str]]:
     """Ask for each session by itself, and return those that are there, and the ids that nobody knows."""
     there, unknown = [], []
     for session_id in session_ids:

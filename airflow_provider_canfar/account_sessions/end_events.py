@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.skaha.polling.session_tracker import Roll, has_ended, word_of
+from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker, has_ended, normalized_status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 FORGET_AFTER = 3600.0
 
 
-class Ends:
+class EndEvents:
     """The ends of the sessions that a selection chooses.
 
     An interactive session mostly ends by being destroyed by its owner; so to be gone is an end as well.
 
     :param words: which ends count: ``Completed``, ``Failed``, ``Gone``.
-    :param together: one end for all: told when, after some have ended, none is alive any more.
+    :param when_all_ended: one end for all: told when, after some have ended, none is alive any more.
     :param memory: what was known before, from :meth:`to_json`. Without it, what had ended before the first
         look is taken for known.
     """
@@ -32,13 +32,13 @@ class Ends:
         selection: Selection,
         words: Iterable[str],
         *,
-        together: bool = False,
+        when_all_ended: bool = False,
         memory: Mapping[str, Any] | None = None,
     ) -> None:
         memory = memory or {}
         self._words = frozenset(words)
-        self._together = together
-        self.roll = Roll(selection, memory.get("rows", ()))
+        self._when_all_ended = when_all_ended
+        self.roll = SessionTracker(selection, memory.get("rows", ()))
         self._known: set[str] | None = set(memory["known"]) if "known" in memory else None
         self._last_listed: dict[str, float] = {}
 
@@ -60,10 +60,10 @@ class Ends:
         """Return the ends that are news, and take them for known."""
         rows, known = self.roll.rows, self._known or set()
         news = [row for session_id, row in rows.items() if has_ended(row) and session_id not in known]
-        if self._together and not all(map(has_ended, rows.values())):
+        if self._when_all_ended and not all(map(has_ended, rows.values())):
             return []
         self._known = known | {row["session_id"] for row in news}
-        return [dict(row) for row in news if word_of(row) in self._words]
+        return [dict(row) for row in news if normalized_status(row) in self._words]
 
     def to_json(self) -> dict[str, Any]:
         """Write down what is known, for after a restart."""

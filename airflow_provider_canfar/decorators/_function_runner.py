@@ -72,7 +72,7 @@ def main(words: list[str]) -> None:
     if os.getpid() != process:
         return  # A fork of the function's that came back as well: the result is its parent's to tell.
     try:
-        text = json.dumps(plain(result, "its result"), allow_nan=False)
+        text = json.dumps(to_json_types(result, "its result"), allow_nan=False)
     except ValueError as fault:
         _leave(stderr, f"{call['name']}() returned what cannot come back: {fault}.\n")
     if len(text) > MAX_RESULT_BYTES:
@@ -106,7 +106,7 @@ def checksum(token: str, text: str) -> str:
     return hashlib.sha256(f"{token} {text}".encode("ascii")).hexdigest()[:32]
 
 
-def plain(value: object, where: str, depth: int = 0) -> object:
+def to_json_types(value: object, where: str, depth: int = 0) -> object:
     """Return a value in JSON's own types, from which JSON gives the same value back; a tuple becomes a list.
 
     :param where: what the value is called in an error.
@@ -128,9 +128,9 @@ def plain(value: object, where: str, depth: int = 0) -> object:
                 raise ValueError(
                     f"{where} has the key {key!r:.60} of type {_type_of(key)}, and a key in JSON is a string"
                 )
-        return {key: plain(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
+        return {key: to_json_types(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [plain(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [to_json_types(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
     hint = next((f"; {words} may stand for it" for name, words in _STAND_INS if hasattr(value, name)), "")
     raise ValueError(f"{where} is of type {_type_of(value)}, which JSON has no form for{hint}")
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from inspect import BoundArguments, signature
 from typing import Any
 
-from airflow_provider_canfar.decorators._function_runner import plain
+from airflow_provider_canfar.decorators._function_runner import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -76,7 +76,7 @@ def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bou
     try:
         bound = signature(function).bind(*args, **kwargs)
         for parameter, value in bound.arguments.items():
-            bound.arguments[parameter] = plain(value, f"its argument {parameter}")
+            bound.arguments[parameter] = to_json_types(value, f"its argument {parameter}")
     except TypeError as error:
         raise SpecError(f"{name}() cannot be called so: {error}.") from None
     except ValueError as fault:

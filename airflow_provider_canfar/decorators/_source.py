@@ -55,14 +55,14 @@ class FunctionSource:
         :raises SpecError: for what :func:`check` refuses, when the source cannot be read, and for defaults of
             parameters that use something of the file around.
         """
-        plain = check(function)
+        to_json_types = check(function)
         try:
-            lines, first = inspect.getsourcelines(plain)
+            lines, first = inspect.getsourcelines(to_json_types)
         except (OSError, TypeError) as error:
             raise SpecError(
-                f"The source of {plain.__name__}() cannot be read: {error}. Define it in a DAG file."
+                f"The source of {to_json_types.__name__}() cannot be read: {error}. Define it in a DAG file."
             ) from error
-        code = plain.__code__
+        code = to_json_types.__code__
         source = cls(
             name=code.co_name,
             text="".join(lines),
@@ -70,7 +70,7 @@ class FunctionSource:
             line=first,
             annotations=bool(code.co_flags & __future__.annotations.compiler_flag),
         )
-        source._check_defaults(plain)
+        source._check_defaults(to_json_types)
         return source
 
     def _check_defaults(self, function: FunctionType) -> None:

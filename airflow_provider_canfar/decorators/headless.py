@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.decorators._result_lines import Reading
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.reconcile import Harvest
+    from airflow_provider_canfar.task_sessions.reconcile import EndedSession
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,7 +78,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         self.python = python
         self.returns_list = replicas is not None
 
-    def read_harvest(self, harvest: Harvest) -> Harvest:
+    def read_harvest(self, harvest: EndedSession) -> EndedSession:
         """Take the result out of a session's log. A success without one is a failure.
 
         :raises RequestError: when the platform did not give the log; the result is read another time.
@@ -96,7 +96,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
             return replace(harvest, outcome=outcome, log=f"{reading.log}{_why_without(reading)}\n")
         return replace(harvest, outcome=outcome, log=reading.log)
 
-    def is_whole(self, harvest: Harvest) -> bool:
+    def is_complete(self, harvest: EndedSession) -> bool:
         """Tell whether the log, where it was given, has the result in it that a success comes with."""
         if harvest.fault is not None or not harvest.outcome.succeeded:
             return True
@@ -123,7 +123,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         kwargs = _with_context(self.python_callable, self.op_args, self.op_kwargs, context)
         return command(self.python_callable, list(self.op_args), kwargs, token=token, python=self.python)
 
-    def _reading(self, harvest: Harvest) -> Reading:
+    def _reading(self, harvest: EndedSession) -> Reading:
         from airflow_provider_canfar.decorators._result_lines import read
         from airflow_provider_canfar.skaha.naming import SessionName
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError
-from airflow_provider_canfar.skaha.polling.session_poller import Watch
-from airflow_provider_canfar.skaha.polling.single_flight import SharedAnswer
+from airflow_provider_canfar.skaha.polling.session_poller import SessionPoller
+from airflow_provider_canfar.skaha.polling.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,13 +96,13 @@ class ConnectionCredential:
 class Poll:
     """A watch, whose it is, and which connections lead to it."""
 
-    watch: Watch
+    watch: SessionPoller
     url: str
     credential: ConnectionCredential
     connections: set[str] = field(default_factory=set)
 
 
-class Watches:
+class PollerRegistry:
     """The watches on one event loop.
 
     :param clock: seconds that never go back.
@@ -112,9 +112,9 @@ class Watches:
         self._clock = clock
         self._polls: dict[str, Poll] = {}
         self._readings: dict[str, tuple[float, asyncio.Future[Settings]]] = {}
-        self._stats: dict[str, SharedAnswer[Stats]] = {}
+        self._stats: dict[str, SingleFlight[Stats]] = {}
 
-    async def of(self, conn_id: str, read: Read, *, known: Settings | None = None) -> Watch:
+    async def of(self, conn_id: str, read: Read, *, known: Settings | None = None) -> SessionPoller:
         """Return the watch of the account that a connection leads to.
 
         :param read: reads the connection; many who come at once have it read once.
@@ -122,13 +122,13 @@ class Watches:
         """
         return self._watch(conn_id, known or await self._settings(conn_id, read), read)
 
-    def stats(self, conn_id: str, read: Read) -> SharedAnswer[Stats]:
+    def stats(self, conn_id: str, read: Read) -> SingleFlight[Stats]:
         """Return how busy the platform is that a connection leads to, for all who wait for room there.
 
         :param read: reads the connection.
         """
         if conn_id not in self._stats:
-            self._stats[conn_id] = SharedAnswer(partial(self._ask_stats, conn_id, read), clock=self._clock)
+            self._stats[conn_id] = SingleFlight(partial(self._ask_stats, conn_id, read), clock=self._clock)
         return self._stats[conn_id]
 
     async def _ask_stats(self, conn_id: str, read: Read) -> Stats:
@@ -158,13 +158,13 @@ class Watches:
         if reading.cancelled() or reading.exception() is not None:
             self._readings.pop(conn_id, None)
 
-    def _watch(self, conn_id: str, settings: Settings, read: Read) -> Watch:
+    def _watch(self, conn_id: str, settings: Settings, read: Read) -> SessionPoller:
         poll = self._polls.get(settings.account) or self._renewed(conn_id, settings)
         if poll is None:
             credential = ConnectionCredential(settings, read)
             # The next look is the retry: a client that retried by itself would only hide an outage.
             client = replace(settings, credential=credential).client(retry_for=0)
-            watch = Watch(client, renew=credential.reread, on_end=lambda: self._end(watch))
+            watch = SessionPoller(client, renew=credential.reread, on_end=lambda: self._end(watch))
             poll = Poll(watch, settings.url, credential)
         poll.connections.add(conn_id)
         self._polls[settings.account] = poll
@@ -178,7 +178,7 @@ class Watches:
                 return self._polls.pop(account)
         return None
 
-    def _end(self, watch: Watch) -> None:
+    def _end(self, watch: SessionPoller) -> None:
         self._polls = {account: poll for account, poll in self._polls.items() if poll.watch is not watch}
 
 
@@ -188,15 +188,15 @@ async def _stats(settings: Settings) -> Stats:
         return await client.stats()
 
 
-_watches: dict[asyncio.AbstractEventLoop, Watches] = {}
+_watches: dict[asyncio.AbstractEventLoop, PollerRegistry] = {}
 
 
-def watches() -> Watches:
+def watches() -> PollerRegistry:
     """Return the watches on the event loop that is running."""
     loop = asyncio.get_running_loop()
     if loop not in _watches:
         # Each call of asyncio.run() leaves a loop behind.
         for other in [one for one in list(_watches) if one.is_closed()]:
             _watches.pop(other, None)
-        _watches[loop] = Watches()
+        _watches[loop] = PollerRegistry()
     return _watches[loop]

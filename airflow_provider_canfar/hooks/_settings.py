@@ -17,7 +17,7 @@ from uuid import uuid4
 from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
-from airflow_provider_canfar.skaha.credentials import Registry, from_fields
+from airflow_provider_canfar.skaha.credentials import RegistryCredential, credential_from_connection
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 
@@ -46,7 +46,7 @@ class Settings:
 
     url: str
     credential: Credential
-    registry: Registry | None = None
+    registry: RegistryCredential | None = None
     timeouts: Timeouts = STANDARD_TIMEOUTS
     account: str = dataclasses.field(default_factory=lambda: uuid4().hex, repr=False)
 
@@ -73,7 +73,7 @@ class Settings:
         url = service_url(host, port, schema)
         return cls(
             url=url,
-            credential=from_fields(login=login, password=password, extra=extra),
+            credential=credential_from_connection(login=login, password=password, extra=extra),
             registry=_registry(extra.get("registry_username"), extra.get("registry_secret")),
             timeouts=Timeouts(
                 create=_seconds(extra, "create_timeout", STANDARD_TIMEOUTS.create),
@@ -103,7 +103,7 @@ def _refuse_misspelt(extra: Mapping[str, Any]) -> None:
             )
 
 
-def _registry(username: object, secret: object) -> Registry | None:
+def _registry(username: object, secret: object) -> RegistryCredential | None:
     if not username and not secret:
         return None
     if not (username and secret):
@@ -112,7 +112,7 @@ def _registry(username: object, secret: object) -> Registry | None:
             "registry's own page shows the secret as the CLI secret of your user profile."
         )
     # Of JSON, digits may come as a number.
-    return Registry(str(username), str(secret))
+    return RegistryCredential(str(username), str(secret))
 
 
 #: Known to this process only, so that nobody finds a password out by trying hashes.

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.skaha.credentials import Registry
-    from airflow_provider_canfar.skaha.models import Context, Event, Image, Session, SessionSpec, Stats
+    from airflow_provider_canfar.skaha.credentials import RegistryCredential
+    from airflow_provider_canfar.skaha.models import (
+        Event,
+        Image,
+        ResourceOptions,
+        Session,
+        SessionSpec,
+        Stats,
+    )
 
 T = TypeVar("T")
 
@@ -25,7 +32,7 @@ class Verbs(ABC):
         """Do something with a client, and return what it returns."""
 
     def create(
-        self, spec: SessionSpec | None = None, *, registry: Registry | None = None, **fields: Any
+        self, spec: SessionSpec | None = None, *, registry: RegistryCredential | None = None, **fields: Any
     ) -> list[str]:
         """Create a session, or each replica of one, and return the ids in the replicas' order.
 
@@ -71,7 +78,7 @@ class Verbs(ABC):
         """Return how busy the platform is."""
         return self.call(lambda client: client.stats())
 
-    def context(self) -> Context:
+    def context(self) -> ResourceOptions:
         """Return what the platform offers to a session."""
         return self.call(lambda client: client.context())
 

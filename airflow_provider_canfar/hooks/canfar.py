@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.hooks._settings import Settings
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Stats
-    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
 T = TypeVar("T")
 
@@ -102,10 +102,10 @@ class CanfarHook(Verbs, BaseHook):
             yield client
 
     @asynccontextmanager
-    async def watch(self, ids: Iterable[str] = (), **wanted: Any) -> AsyncIterator[Looks]:
+    async def watch(self, ids: Iterable[str] = (), **wanted: Any) -> AsyncIterator[Subscription]:
         """Wait for sessions, by the one poll that all who wait on this event loop share.
 
-        The arguments are those of :meth:`airflow_provider_canfar.skaha.polling.session_poller.Watch.subscribe`::
+        The arguments are those of :meth:`airflow_provider_canfar.skaha.polling.session_poller.SessionPoller.subscribe`::
 
             async with hook.watch(ids, interval=15.0) as looks:
                 async for glimpse in looks:

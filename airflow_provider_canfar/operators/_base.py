@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-    from airflow_provider_canfar.operators._task_runner import Loop
+    from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.task_sessions.batch import Batch
-    from airflow_provider_canfar.task_sessions.saved_state import Memory
+    from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
-L = TypeVar("L", bound="Loop")
+L = TypeVar("L", bound="TaskRunner")
 
 #: Seconds after our own deadline at which Airflow's scheduler ends the wait, should no triggerer be alive.
 BACKSTOP = 600.0
@@ -30,11 +30,11 @@ KILL_WITHIN = 4.0
 TRIGGER_FAILED = "__fail__"
 
 
-class LaunchingOperator(BaseOperator):
+class SessionOperator(BaseOperator):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     :param name: the stem of the sessions' names.
-    :param kill_sessions: destroy the sessions when the task is killed or out of time; False leaves them.
+    :param destroy_on_kill: destroy the sessions when the task is killed or out of time; False leaves them.
     :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
     :param poll_interval: seconds between two looks at the platform.
@@ -45,7 +45,7 @@ class LaunchingOperator(BaseOperator):
         self,
         *,
         name: str | None,
-        kill_sessions: bool,
+        destroy_on_kill: bool,
         canfar_conn_id: str,
         deferrable: bool,
         poll_interval: float,
@@ -54,13 +54,13 @@ class LaunchingOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.kill_sessions = kill_sessions
+        self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 
-        self._loop: Loop | None = None
+        self._loop: TaskRunner | None = None
         self._is_killed = False
 
     @abstractmethod
@@ -68,7 +68,7 @@ class LaunchingOperator(BaseOperator):
         """Say who this task instance is, with what it remembers of earlier tries."""
 
     @abstractmethod
-    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> Loop:
+    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
         """Make what runs one phase of the task."""
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -76,7 +76,7 @@ class LaunchingOperator(BaseOperator):
 
         It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
         """
-        if next_method == TRIGGER_FAILED and self.kill_sessions:
+        if next_method == TRIGGER_FAILED and self.destroy_on_kill:
             self._make_loop(context, self._first_batch(context), None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
@@ -86,7 +86,7 @@ class LaunchingOperator(BaseOperator):
         self._is_killed = True
         if self._loop is not None:
             self._loop.stop()
-            if self.kill_sessions:
+            if self.destroy_on_kill:
                 self._loop.destroy_all(timeout=KILL_WITHIN)
 
     def _begin(self, loop: L) -> L:
@@ -100,11 +100,11 @@ class LaunchingOperator(BaseOperator):
         """Say when the try must be over: Airflow heeds no execution_timeout while a task is deferred."""
         return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
 
-    def _patience(self, deadline: float | None) -> timedelta | None:
+    def _defer_timeout(self, deadline: float | None) -> timedelta | None:
         """Say how long Airflow shall wait for the trigger, which keeps the deadline itself."""
         return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + BACKSTOP)
 
-    def _identity(self, context: Context, memory: Memory | None) -> Identity:
+    def _identity(self, context: Context, memory: SavedState | None) -> Identity:
         """Say who this task instance is, in the names of its sessions."""
         from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
 

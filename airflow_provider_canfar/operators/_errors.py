@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def in_airflows_words() -> Iterator[None]:
+def airflow_errors() -> Iterator[None]:
     """Let an error that a retry cannot help fail the task for good, and any other leave it its retries.
 
     :raises AirflowFailException: for a wrong spec, a refused credential, and what the platform rejects.
@@ -19,6 +19,6 @@ def in_airflows_words() -> Iterator[None]:
     try:
         yield
     except CanfarError as error:
-        if error.retry_helps:
+        if error.retryable:
             raise
         raise AirflowFailException(f"{type(error).__name__}: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.operators._task_runner import Loop
+from airflow_provider_canfar.operators._task_runner import TaskRunner
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     Rejected,
@@ -15,25 +15,25 @@ from airflow_provider_canfar.skaha.errors import (
     SessionError,
     SessionFailed,
     SessionGone,
-    SessionOverdue,
+    SessionTimeout,
 )
 from airflow_provider_canfar.skaha.models import Status
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Limits, Outcome, Plan, Verdict
 from airflow_provider_canfar.task_sessions.interactive_wait import (
-    InteractiveWaiting,
+    InteractiveWaitSpec,
+    active_interactive_sessions,
     is_quota,
     keep_open,
-    places_taken,
 )
-from airflow_provider_canfar.task_sessions.wait import Reason, Waiting, Wake
+from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.operators._options import Manners
+    from airflow_provider_canfar.operators._options import RunOptions
     from airflow_provider_canfar.skaha.models import Session, SessionSpec
-    from airflow_provider_canfar.task_sessions.reconcile import Harvest
+    from airflow_provider_canfar.task_sessions.reconcile import EndedSession
     from airflow_provider_canfar.task_sessions.wait import Watching
 
 #: Seconds after which a place is asked for again, even where none was seen to come free: another's may have
@@ -47,15 +47,15 @@ class Wishes:
 
     :param quota: for a place, where the user has as many sessions as there may be.
     :param page: for the session's page to answer.
-    :param renew_for: seconds for which the open session is kept alive; None to be done when it is open.
+    :param keep_alive_for: seconds for which the open session is kept alive; None to be done when it is open.
     """
 
     quota: bool = False
     page: bool = False
-    renew_for: float | None = None
+    keep_alive_for: float | None = None
 
 
-class Opening(Loop):
+class InteractiveRunner(TaskRunner):
     """One phase of an interactive task in a worker.
 
     :attr:`url` is where a browser opens the session, as soon as the platform says so.
@@ -73,7 +73,7 @@ class Opening(Loop):
         wishes: Wishes,
         keep_until: float | None,
         deadline: float | None,
-        manners: Manners,
+        options: RunOptions,
         tell: Callable[[str], None],
     ) -> None:
         super().__init__(
@@ -82,7 +82,7 @@ class Opening(Loop):
             batch=batch,
             limits=Limits(),
             deadline=deadline,
-            manners=manners,
+            options=options,
             tell=tell,
             read=lambda harvest: harvest,
         )
@@ -93,17 +93,17 @@ class Opening(Loop):
         self._kept = False
         self._log = ""
 
-    def _heed(self, wake: Wake) -> None:
+    def _handle_wake(self, wake: WakeEvent) -> None:
         """Take in what a wait has seen."""
-        if wake.reason is Reason.DEADLINE:
-            raise SessionOverdue(
+        if wake.reason is WakeReason.DEADLINE:
+            raise SessionTimeout(
                 f"The execution_timeout has passed. The session of this task is destroyed: {self._ids()}."
             )
-        super()._heed(wake)
-        self._page_answered |= wake.reason is Reason.OPEN
-        self._kept |= wake.reason is Reason.KEPT
+        super()._handle_wake(wake)
+        self._page_answered |= wake.reason is WakeReason.OPEN
+        self._kept |= wake.reason is WakeReason.KEPT
 
-    def _advance(self) -> Verdict | Waiting:
+    def _advance(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return what to wait for; a verdict when it is open or ended."""
         before = {launch.session_id for launch in self.batch.launched.values()}
         try:
@@ -116,28 +116,30 @@ class Opening(Loop):
             return self._after_its_end(before)
         if not self._is_open(self._look()):
             return ahead
-        if self._wishes.renew_for is None or self._kept:
+        if self._wishes.keep_alive_for is None or self._kept:
             return Verdict.SUCCESS
         if self.keep_until is None:
-            self.keep_until = time.time() + self._wishes.renew_for
-            self._tell(f"The session is open, and kept alive for {self._wishes.renew_for:.0f} s: {self.url}")
+            self.keep_until = time.time() + self._wishes.keep_alive_for
+            self._tell(
+                f"The session is open, and kept alive for {self._wishes.keep_alive_for:.0f} s: {self.url}"
+            )
         # What has been planned, and nothing else: without a plan the worker would be woken to make one.
-        return InteractiveWaiting(**asdict(ahead) | {"keep_until": self.keep_until})
+        return InteractiveWaitSpec(**asdict(ahead) | {"keep_until": self.keep_until})
 
-    def _waiting(self, plan: Plan | None) -> InteractiveWaiting:
-        return InteractiveWaiting(
+    def _waiting(self, plan: Plan | None) -> InteractiveWaitSpec:
+        return InteractiveWaitSpec(
             **asdict(super()._waiting(plan)),
             page_must_answer=self._wishes.page,
             keep_until=self.keep_until,
         )
 
-    def _wait_for_a_place(self, refusal: Rejected) -> Waiting:
+    def _wait_for_a_place(self, refusal: Rejected) -> WaitSpec:
         self._tell(f"{refusal.server_message} A place is waited for.")
         sessions = self._hook.call(lambda client: client.fetch(view="interactive"))
         return replace(
             self._waiting(None),
-            again_at=time.time() + ASK_FOR_A_PLACE_EVERY,
-            fewer_than=places_taken(sessions),
+            retry_at=time.time() + ASK_FOR_A_PLACE_EVERY,
+            fewer_than=active_interactive_sessions(sessions),
         )
 
     def _look(self) -> Session | None:
@@ -148,7 +150,7 @@ class Opening(Loop):
         try:
             sessions = self._hook.call(lambda client: client.info(launch.session_id), retry_for=0)
         except RequestError as error:
-            if error.retry_helps or isinstance(error, NotFound):
+            if error.retryable or isinstance(error, NotFound):
                 return None
             raise
         session = sessions[launch.session_id]
@@ -160,7 +162,7 @@ class Opening(Loop):
             return False
         return self._page_answered or not self._wishes.page or self.keep_until is not None
 
-    def _after_its_end(self, before: set[str]) -> Verdict | Waiting:
+    def _after_its_end(self, before: set[str]) -> Verdict | WaitSpec:
         """Decide what the end of the session means: nothing after it was open, unless it has failed."""
         outcome = self.batch.outcomes[1]
         if self.keep_until is not None and (outcome.succeeded or outcome.status == GONE):
@@ -181,10 +183,10 @@ class Opening(Loop):
         self.batch = replace(self.batch, outcomes={}, ended={})
         return self._advance()
 
-    async def _keep(self, waiting: Waiting, watch: Watching) -> Wake:
-        return await keep_open(InteractiveWaiting.from_json(waiting.to_json()), watch, tell=self._tell)
+    async def _keep(self, waiting: WaitSpec, watch: Watching) -> WakeEvent:
+        return await keep_open(InteractiveWaitSpec.from_json(waiting.to_json()), watch, tell=self._tell)
 
-    def _show(self, harvest: Harvest) -> Outcome:
+    def _show(self, harvest: EndedSession) -> Outcome:
         self._log = harvest.log
         return super()._show(harvest)
 

@@ -8,41 +8,41 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import ServiceBusy, SpecError
-from airflow_provider_canfar.task_sessions.wait import HARVEST_WITHIN
+from airflow_provider_canfar.task_sessions.wait import RECORD_WITHIN
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.errors import RequestError
     from airflow_provider_canfar.task_sessions.batch import Batch
 
 #: What may become of sessions that have ended, and what a clear may mean.
-ON_FINISH = ("keep", "destroy", "destroy_succeeded")
+ON_FINISH_ACTIONS = ("keep", "destroy", "destroy_succeeded")
 ON_CLEAR = ("fresh", "resume")
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class RunOptions:
     """How a task goes about it, in words of its operator.
 
     :param poll_interval: seconds between two looks at the platform.
     :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
-    :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
-    :param harvest_within: seconds within which an end is recorded, before the platform forgets it.
+    :param logging_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param record_within: seconds within which an end is recorded, before the platform forgets it.
     :param max_log_bytes: how much of each replica's log is shown; None: all of it.
-    :param on_finish: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
-    :param kill_sessions: whether live sessions are destroyed when the task is killed or out of time.
-    :raises SpecError: for an ``on_finish`` that is none.
+    :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
+    :param destroy_on_kill: whether live sessions are destroyed when the task is killed or out of time.
+    :raises SpecError: for an ``on_finish_action`` that is none.
     """
 
     poll_interval: float = 15.0
     startup_timeout: float | None = None
-    log_interval: float | None = None
-    harvest_within: float = HARVEST_WITHIN
+    logging_interval: float | None = None
+    record_within: float = RECORD_WITHIN
     max_log_bytes: int | None = None
-    on_finish: str = "keep"
-    kill_sessions: bool = True
+    on_finish_action: str = "keep"
+    destroy_on_kill: bool = True
 
     def __post_init__(self) -> None:
-        one_of("on_finish", self.on_finish, ON_FINISH)
+        one_of("on_finish_action", self.on_finish_action, ON_FINISH_ACTIONS)
 
 
 def one_of(name: str, value: str, words: Collection[str]) -> str:
@@ -65,7 +65,7 @@ def is_waited_out(error: RequestError, batch: Batch) -> bool:
         HTTPStatus.BAD_GATEWAY,
         HTTPStatus.GATEWAY_TIMEOUT,
     }
-    return error.retry_helps and (says_so or bool(batch.unsettled()) or batch.try_number > 1)
+    return error.retryable and (says_so or bool(batch.unsettled()) or batch.try_number > 1)
 
 
 def replica_count(value: Any) -> int:

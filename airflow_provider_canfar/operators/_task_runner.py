@@ -23,16 +23,21 @@ from airflow_provider_canfar.skaha.errors import (
     PartialFailure,
     RequestError,
     SessionNeverStarted,
-    SessionOverdue,
+    SessionTimeout,
 )
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Plan, Verdict
-from airflow_provider_canfar.task_sessions.reconcile import BUSY_FOR, PERHAPS_FOR, Attempt, Harvest
-from airflow_provider_canfar.task_sessions.wait import Reason, Vigil, Waiting, Wake, keep_watch
+from airflow_provider_canfar.task_sessions.reconcile import (
+    BUSY_FOR,
+    LOST_CREATE_WAIT,
+    EndedSession,
+    Reconciler,
+)
+from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep_watch
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.operators._options import Manners
+    from airflow_provider_canfar.operators._options import RunOptions
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
     from airflow_provider_canfar.skaha.models import SessionSpec
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 FIRST_ANSWER_WITHIN = 30.0
 
 #: Where few may be alive at once, the worker is woken when a tenth of the places are free.
-PLACES_PER_WAKE = 10
+SLOTS_PER_WAKE = 10
 
 #: Seconds for which a destroy of all is tried again; a person waits for the task to end.
 DESTROY_RETRIES_FOR = 15.0
@@ -55,14 +60,14 @@ DRAIN_WITHIN = 1.5
 class CredentialRefused(CanfarError):
     """The platform refused the credential while sessions were waited for. They still run."""
 
-    retry_helps = True
+    retryable = True
 
 
 class Killed(Exception):
     """Somebody has killed the task while its worker was at work."""
 
 
-class Loop:
+class TaskRunner:
     """One phase of a task in a worker.
 
     :param hook: the platform, with its connection already read.
@@ -70,10 +75,10 @@ class Loop:
     :param batch: what is known at the start; :attr:`batch` is what is known now.
     :param limits: how many may run, and how many may fail.
     :param deadline: seconds since the epoch; None: no deadline.
-    :param manners: how it goes about it.
+    :param options: how it goes about it.
     :param tell: takes one line for the task's log.
     :param read: reads what an ended session left, before it is shown and recorded.
-    :param is_whole: tells whether the log that it left has all that is due in it.
+    :param is_complete: tells whether the log that it left has all that is due in it.
     """
 
     def __init__(
@@ -84,31 +89,31 @@ class Loop:
         batch: Batch,
         limits: Limits,
         deadline: float | None,
-        manners: Manners,
+        options: RunOptions,
         tell: Callable[[str], None],
-        read: Callable[[Harvest], Harvest],
-        is_whole: Callable[[Harvest], bool] = lambda harvest: True,
+        read: Callable[[EndedSession], EndedSession],
+        is_complete: Callable[[EndedSession], bool] = lambda harvest: True,
     ) -> None:
         self.batch = batch
         self._hook = hook
         self._spec = spec
         self._limits = limits
         self._deadline = deadline
-        self._manners = manners
+        self._options = options
         self._tell = tell
         self._read = read
-        self._is_whole = is_whole
-        self._attempt: Attempt | None = None
+        self._is_whole = is_complete
+        self._attempt: Reconciler | None = None
         self._wait: asyncio.Task[Any] | None = None
         self._tails: dict[str, str] = {}
         self._stopped = False
 
     def run(
         self,
-        wake: Wake | None,
+        wake: WakeEvent | None,
         *,
         publish: Callable[[], None],
-        defer: Callable[[Waiting], None] | None,
+        defer: Callable[[WaitSpec], None] | None,
     ) -> list[Outcome]:
         """Go round until there is a verdict, or until ``defer`` ends the phase.
 
@@ -124,15 +129,15 @@ class Loop:
         except CredentialRefused:
             raise
         except Killed:
-            if self._manners.kill_sessions:
+            if self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
             with suppress(Exception):
                 publish()
             raise
-        except (SessionOverdue, SessionNeverStarted, AirflowTaskTimeout) as error:
+        except (SessionTimeout, SessionNeverStarted, AirflowTaskTimeout) as error:
             self._stop_creating()
-            kills = self._manners.kill_sessions or isinstance(error, SessionNeverStarted)
+            kills = self._options.destroy_on_kill or isinstance(error, SessionNeverStarted)
             if kills:
                 self.destroy_all()
             self._record_ends()
@@ -142,17 +147,17 @@ class Loop:
         except Exception:  # Whatever it was, it is raised again.
             # No session outlives its failed task. A platform that has not answered even once
             # has launched nothing for this phase, and would not answer this either.
-            has_looked = self._attempt is not None and self._attempt.has_looked
-            if has_looked or self.batch.launched:
+            has_listed = self._attempt is not None and self._attempt.has_listed
+            if has_listed or self.batch.launched:
                 self.destroy_all()
             raise
 
     def _rounds(
-        self, wake: Wake | None, publish: Callable[[], None], defer: Callable[[Waiting], None] | None
+        self, wake: WakeEvent | None, publish: Callable[[], None], defer: Callable[[WaitSpec], None] | None
     ) -> list[Outcome]:
         while True:
             if wake is not None:
-                self._heed(wake)
+                self._handle_wake(wake)
             waiting = self._advance()
             if self._stopped:
                 raise Killed("The worker was told to stop.")
@@ -170,7 +175,7 @@ class Loop:
         """Wait for creates in the middle of which a time-out of Airflow's own has come: it undoes none."""
         if self._attempt is not None and self._attempt.is_launching:
             self._attempt.stopped = True
-            self._hook.run(partial(self._attempt.drain, within=PERHAPS_FOR))
+            self._hook.run(partial(self._attempt.wait_for_creates, within=LOST_CREATE_WAIT))
             self.batch = self._attempt.batch
 
     def stop(self) -> None:
@@ -193,7 +198,9 @@ class Loop:
                 # Meanwhile what is there already: a kill has but a few seconds.
                 self.batch = attempt.batch
                 known = self._new_attempt(client).destroy_all()
-                await asyncio.gather(known, attempt.drain(within=DRAIN_WITHIN), return_exceptions=True)
+                await asyncio.gather(
+                    known, attempt.wait_for_creates(within=DRAIN_WITHIN), return_exceptions=True
+                )
             if attempt is not None:
                 self.batch = attempt.batch
             return await self._new_attempt(client).destroy_all()
@@ -221,27 +228,27 @@ class Loop:
         except CanfarError as error:
             self._tell(f"What had ended by then could not all be recorded: {error}")
 
-    def _new_attempt(self, client: SkahaClient) -> Attempt:
-        return Attempt(
+    def _new_attempt(self, client: SkahaClient) -> Reconciler:
+        return Reconciler(
             client,
             self._spec,
             self.batch,
             self._limits,
             tell=self._tell,
             harvest=self._show,
-            is_whole=self._is_whole,
+            is_complete=self._is_whole,
         )
 
-    def _heed(self, wake: Wake) -> None:
+    def _handle_wake(self, wake: WakeEvent) -> None:
         """Take in what a wait has seen.
 
         :raises CredentialRefused: when the platform refuses the credential.
         :raises SessionNeverStarted: when a session cannot start, or has not in time.
-        :raises SessionOverdue: when the deadline has passed.
+        :raises SessionTimeout: when the deadline has passed.
         """
         self._tell(f"Going on: {wake.reason.value}.")
         self.batch = self.batch.told(wake.ended, wake.gone, wake.started)
-        if wake.reason is Reason.REFUSED:
+        if wake.reason is WakeReason.REFUSED:
             raise self._credential_refused(wake.words)
         if wake.never:
             # After a deferral under dag.test() no names are known.
@@ -255,9 +262,9 @@ class Loop:
                 session_id=next(iter(wake.never)),
                 status="Pending",
             )
-        if wake.reason is Reason.DEADLINE:
+        if wake.reason is WakeReason.DEADLINE:
             unsettled = self.batch.unsettled()
-            raise SessionOverdue(
+            raise SessionTimeout(
                 f"The execution_timeout has passed and {len(unsettled)} of {self.batch.replicas} replicas "
                 f"had not ended; they are destroyed: {self._ids()}."
             )
@@ -271,7 +278,7 @@ class Loop:
     def _ids(self) -> str:
         return ", ".join(launch.session_id for launch in self.batch.unsettled().values()) or "none"
 
-    def _advance(self) -> Verdict | Waiting:
+    def _advance(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""
 
         async def advance(client: SkahaClient) -> Plan | None:
@@ -285,7 +292,7 @@ class Loop:
                 # As where the trigger is refused: what runs is not lost with the credential.
                 raise self._credential_refused(str(error)) from error
             except RequestError as error:
-                if attempt.gave_up or not is_waited_out(error, attempt.batch):
+                if attempt.launch_refused or not is_waited_out(error, attempt.batch):
                     raise
                 self._tell(f"The platform does not answer; the task waits until it does. {error}")
                 return None
@@ -297,26 +304,26 @@ class Loop:
             return plan.verdict
         return self._waiting(plan)
 
-    def _waiting(self, plan: Plan | None) -> Waiting:
-        batch, limits, within = self.batch, self._limits, self._manners.startup_timeout
+    def _waiting(self, plan: Plan | None) -> WaitSpec:
+        batch, limits, within = self.batch, self._limits, self._options.startup_timeout
         waited_for = batch.unsettled().values()
-        places = None
-        if plan is not None and plan.held:
-            places = max(1, (limits.max_active or 1) // PLACES_PER_WAKE)
-        again_at = self._attempt.again_at if self._attempt is not None else None
+        slots_to_free = None
+        if plan is not None and plan.queued:
+            slots_to_free = max(1, (limits.max_active or 1) // SLOTS_PER_WAKE)
+        retry_at = self._attempt.retry_at if self._attempt is not None else None
         if plan is None:
             # What could not be planned may want launching; the wait wakes the worker when there is an answer.
-            again_at = again_at or time.time() + BUSY_FOR
-        return Waiting(
+            retry_at = retry_at or time.time() + BUSY_FOR
+        return WaitSpec(
             key=batch.identity.key,
             sessions={one.session_id: one.name for one in waited_for},
-            places=places,
-            again_at=again_at,
+            slots_to_free=slots_to_free,
+            retry_at=retry_at,
             failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
             deadline=self._deadline,
-            log_interval=self._manners.log_interval,
+            logging_interval=self._options.logging_interval,
             since=time.time(),
-            harvest_within=self._manners.harvest_within,
+            record_within=self._options.record_within,
             start_by={
                 one.session_id: float(round(one.at + within))
                 for one in waited_for
@@ -324,20 +331,20 @@ class Loop:
             },
         )
 
-    async def _wait_for(self, waiting: Waiting) -> Wake:
+    async def _wait_for(self, waiting: WaitSpec) -> WakeEvent:
         self._wait = asyncio.current_task()
         if self._stopped and self._wait is not None:
             # Told so after the last look, and before there was anything to cancel.
             self._wait.cancel()
-        return await self._keep(waiting, partial(self._hook.watch, interval=self._manners.poll_interval))
+        return await self._keep(waiting, partial(self._hook.watch, interval=self._options.poll_interval))
 
-    async def _keep(self, waiting: Waiting, watch: Watching) -> Wake:
+    async def _keep(self, waiting: WaitSpec, watch: Watching) -> WakeEvent:
         """Look until there is a reason to go on."""
-        return await keep_watch(Vigil(waiting), watch, tell=self._tell)
+        return await keep_watch(TaskWait(waiting), watch, tell=self._tell)
 
-    def _show(self, harvest: Harvest) -> Outcome:
+    def _show(self, harvest: EndedSession) -> Outcome:
         read = self._read(harvest)
-        for line in report.log_lines(read.outcome, read.log, read.fault, self._manners.max_log_bytes):
+        for line in report.log_lines(read.outcome, read.log, read.fault, self._options.max_log_bytes):
             self._tell(line)
         if not read.outcome.succeeded and read.fault is None:
             self._tails[read.outcome.session_id] = report.tail(read.log)
@@ -351,15 +358,15 @@ class Loop:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             raise self._failure()
         finally:
-            self._clear_away()
+            self._destroy_ended()
 
-    def _clear_away(self) -> None:
+    def _destroy_ended(self) -> None:
         """Destroy sessions that have ended, if the author wants that."""
         ended = [
             outcome.session_id
             for outcome in self.batch.outcomes.values()
-            if self._manners.on_finish == "destroy"
-            or (self._manners.on_finish == "destroy_succeeded" and outcome.succeeded)
+            if self._options.on_finish_action == "destroy"
+            or (self._options.on_finish_action == "destroy_succeeded" and outcome.succeeded)
         ]
         if ended:
             try:
@@ -389,5 +396,7 @@ class Loop:
             # The logs are above already; without them the error says less, and still says which.
             logs = {}
         # Once more without what only a program reads.
-        read = [self._read(Harvest(one, logs[one.session_id])) for one in failed if logs.get(one.session_id)]
+        read = [
+            self._read(EndedSession(one, logs[one.session_id])) for one in failed if logs.get(one.session_id)
+        ]
         return {one.outcome.session_id: report.tail(one.log) for one in read}

@@ -10,12 +10,12 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
-from airflow_provider_canfar.operators._errors import in_airflows_words
+from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_canfar.account_sessions.cleanup import Swept
+    from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
     from airflow_provider_canfar.skaha.selection import Selection
 
 
@@ -45,9 +45,9 @@ class CanfarCleanupOperator(BaseOperator):
     :param kind: of this kind, or these. (templated)
     :param status: in this status, or these; by default any, alive or ended. (templated)
     :param older_than: how long ago they must have started. One that has not started is left alone.
-    :param everything: take the choice at its word, also where it chooses every session of the kind.
+    :param allow_all: take the choice at its word, also where it chooses every session of the kind.
     :param dry_run: only list them.
-    :param quiet_for: seconds for which nothing more must come. A create that was under way when its task was
+    :param settle_time: seconds for which nothing more must come. A create that was under way when its task was
         killed may register its session a minute or two later.
     :param canfar_conn_id: the Airflow connection. (templated)
     """
@@ -66,9 +66,9 @@ class CanfarCleanupOperator(BaseOperator):
         kind: str | Sequence[str] | None = None,
         status: str | Sequence[str] | None = None,
         older_than: timedelta | None = None,
-        everything: bool = False,
+        allow_all: bool = False,
         dry_run: bool = False,
-        quiet_for: float = 10.0,
+        settle_time: float = 10.0,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -80,10 +80,10 @@ class CanfarCleanupOperator(BaseOperator):
         self.kind = kind
         self.status = status
         self.older_than = older_than
-        self.everything = everything
+        self.allow_all = allow_all
         # Airflow's operators have a method of the argument's name.
         self.only_lists = dry_run
-        self.quiet_for = quiet_for
+        self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -92,28 +92,32 @@ class CanfarCleanupOperator(BaseOperator):
         :raises AirflowFailException: when what is chosen is refused; nothing is destroyed then.
         :raises PartialFailure: when a session could not be destroyed.
         """
-        from airflow_provider_canfar.account_sessions.cleanup import find, sweep
-        from airflow_provider_canfar.skaha.polling.session_tracker import row_of
+        from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find
+        from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
-        with in_airflows_words():
+        with airflow_errors():
             selection = self._selection(context)
             hook = CanfarHook(self.canfar_conn_id)
             if self.only_lists:
-                rows = [row_of(session) for session in hook.call(lambda client: find(client, selection))]
+                rows = [
+                    session_summary(session) for session in hook.call(lambda client: find(client, selection))
+                ]
                 for row in rows:
                     self._tell(f"{row['name']} {row['session_id']} ({row['kind']}, {row['status']})")
                 self._tell(f"Of {selection}, {len(rows)} would be destroyed.")
                 return rows
-            quiet_for = 0.0 if selection.ids is not None else self.quiet_for
-            swept = hook.call(lambda client: sweep(client, selection, quiet_for=quiet_for, tell=self._tell))
-            return self._report(selection, swept)
+            settle_time = 0.0 if selection.ids is not None else self.settle_time
+            report = hook.call(
+                lambda client: destroy_matching(client, selection, settle_time=settle_time, tell=self._tell)
+            )
+            return self._report(selection, report)
 
     def _selection(self, context: Context) -> Selection:
         """Say what is destroyed.
 
         :raises SpecError: when it would be everything, and nobody has said so.
         """
-        from airflow_provider_canfar.account_sessions.cleanup import refuse_everything
+        from airflow_provider_canfar.account_sessions.cleanup import refuse_all
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
@@ -130,29 +134,29 @@ class CanfarCleanupOperator(BaseOperator):
             statuses=words(self.status),
             older_than=self.older_than.total_seconds() if self.older_than is not None else None,
         )
-        if not self.everything:
-            refuse_everything(selection)
+        if not self.allow_all:
+            refuse_all(selection)
         return selection
 
-    def _report(self, selection: Selection, swept: Swept) -> list[dict[str, Any]]:
+    def _report(self, selection: Selection, report: DestroyReport) -> list[dict[str, Any]]:
         from airflow_provider_canfar.skaha.errors import PartialFailure, SessionError
 
-        self._tell(f"Of {selection}, {len(swept.destroyed)} were destroyed.")
-        if swept.alive:
+        self._tell(f"Of {selection}, {len(report.destroyed)} were destroyed.")
+        if report.alive:
             raise PartialFailure(
-                f"{len(swept.destroyed)} sessions were destroyed: {', '.join(swept.destroyed) or 'none'}. "
-                f"{len(swept.alive)} could not be: "
+                f"{len(report.destroyed)} sessions were destroyed: {', '.join(report.destroyed) or 'none'}. "
+                f"{len(report.alive)} could not be: "
                 + "; ".join(
-                    f"{row['name']} {session_id}: {swept.reasons[session_id]}"
-                    for session_id, row in swept.alive.items()
+                    f"{row['name']} {session_id}: {report.reasons[session_id]}"
+                    for session_id, row in report.alive.items()
                 ),
-                results=swept.destroyed,
+                results=report.destroyed,
                 errors={
-                    session_id: SessionError(swept.reasons[session_id], session_id=session_id)
-                    for session_id in swept.alive
+                    session_id: SessionError(report.reasons[session_id], session_id=session_id)
+                    for session_id in report.alive
                 },
             )
-        return list(swept.destroyed.values())
+        return list(report.destroyed.values())
 
     def _tell(self, line: str) -> None:
         # As an argument: a session's name is no format.

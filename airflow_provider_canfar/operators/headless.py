@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
-from airflow_provider_canfar.operators._base import LaunchingOperator
-from airflow_provider_canfar.operators._errors import in_airflows_words
+from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from jinja2 import Environment
 
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-    from airflow_provider_canfar.operators._task_runner import Loop
+    from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.reconcile import Harvest
-    from airflow_provider_canfar.task_sessions.wait import Waiting, Wake
+    from airflow_provider_canfar.task_sessions.reconcile import EndedSession
+    from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent
 
 
-class CanfarHeadlessOperator(LaunchingOperator):
+class CanfarHeadlessOperator(SessionOperator):
     """Run a command in one or many headless sessions, and end when they have ended.
 
     Each replica is a session of its own and is told which it is by ``REPLICA_ID`` (1 to N) and
@@ -48,8 +48,8 @@ class CanfarHeadlessOperator(LaunchingOperator):
     :param cmd: the program, as the platform's own client has it. (templated)
     :param args: its arguments: a list, or a string that is split as a shell would. (templated)
     :param env: environment variables. (templated; their values are not shown among the rendered templates)
-    :param transport: how the command travels: ``auto``, ``plain`` or ``bootstrap``; see
-        :class:`airflow_provider_canfar.skaha.command.encoding.Transport`.
+    :param command_encoding: how the command travels: ``auto``, ``plain`` or ``bootstrap``; see
+        :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
     :param replicas: how many sessions. (templated)
     :param cores: CPU cores of each; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
     :param ram: memory of each, in GB. (templated)
@@ -60,18 +60,18 @@ class CanfarHeadlessOperator(LaunchingOperator):
         nothing more is launched.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas anew. ``"resume"``: what had
         succeeded stays so when something had failed (Airflow 3.3 on, which remembers it).
-    :param kill_sessions: destroy the sessions when the task is killed or out of time; False leaves them.
+    :param destroy_on_kill: destroy the sessions when the task is killed or out of time; False leaves them.
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
     :param poll_interval: seconds between two looks at the platform.
     :param startup_timeout: how long a session may be Pending before the task fails; by default it may queue
         for ever. One that can never start, because of its image, fails the task within a minute or two.
-    :param log_interval: seconds after which the log of a session that still runs is looked at again, while
+    :param logging_interval: seconds after which the log of a session that still runs is looked at again, while
         deferred too; None to show each log when its session has ended.
-    :param harvest_within: seconds after its end within which a session is recorded while others still run:
+    :param record_within: seconds after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
     :param max_log_bytes: how much of the end of each replica's log is shown; None for all of it.
-    :param on_finish: what becomes of sessions that have ended: ``keep`` (the platform forgets them within
+    :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them within
         the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
     """
 
@@ -99,7 +99,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
         cmd: str | None = None,
         args: str | Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
-        transport: str = "auto",
+        command_encoding: str = "auto",
         replicas: int | str = 1,
         cores: float | str | None = None,
         ram: float | str | None = None,
@@ -108,20 +108,20 @@ class CanfarHeadlessOperator(LaunchingOperator):
         max_failed_replicas: int = 0,
         fail_fast: bool = False,
         on_clear: Literal["fresh", "resume"] = "fresh",
-        kill_sessions: bool = True,
+        destroy_on_kill: bool = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool = True,
         poll_interval: float = 15.0,
         startup_timeout: timedelta | None = None,
-        log_interval: float | None = None,
-        harvest_within: float = 1200.0,
+        logging_interval: float | None = None,
+        record_within: float = 1200.0,
         max_log_bytes: int | None = 1_000_000,
-        on_finish: Literal["keep", "destroy", "destroy_succeeded"] = "keep",
+        on_finish_action: Literal["keep", "destroy", "destroy_succeeded"] = "keep",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             name=name,
-            kill_sessions=kill_sessions,
+            destroy_on_kill=destroy_on_kill,
             canfar_conn_id=canfar_conn_id,
             deferrable=deferrable,
             poll_interval=poll_interval,
@@ -133,7 +133,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
         self.cmd = cmd
         self.args = args
         self.env = env
-        self.transport = transport
+        self.command_encoding = command_encoding
         self.replicas = replicas
         self.cores = cores
         self.ram = ram
@@ -142,10 +142,10 @@ class CanfarHeadlessOperator(LaunchingOperator):
         self.max_failed_replicas = max_failed_replicas
         self.fail_fast = fail_fast
         self.on_clear = on_clear
-        self.log_interval = log_interval
-        self.harvest_within = harvest_within
+        self.logging_interval = logging_interval
+        self.record_within = record_within
         self.max_log_bytes = max_log_bytes
-        self.on_finish = on_finish
+        self.on_finish_action = on_finish_action
 
     def execute(self, context: Context) -> Any:
         """Launch, and wait without a worker slot.
@@ -153,7 +153,7 @@ class CanfarHeadlessOperator(LaunchingOperator):
         :raises AirflowFailException: when a retry cannot help; its cause has the details.
         :raises SessionFailed: when more than ``max_failed_replicas`` have failed.
         """
-        with in_airflows_words():
+        with airflow_errors():
             return self._go_on(context, self._first_batch(context), self._deadline())
 
     def resume(
@@ -168,11 +168,11 @@ class CanfarHeadlessOperator(LaunchingOperator):
         ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.wait import Wake
+        from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
-        with in_airflows_words():
+        with airflow_errors():
             known = self._first_batch(context) if batch is None else Batch.from_json(batch)
-            return self._go_on(context, known, deadline, Wake.from_json(event))
+            return self._go_on(context, known, deadline, WakeEvent.from_json(event))
 
     def render_template(
         self,
@@ -203,11 +203,11 @@ class CanfarHeadlessOperator(LaunchingOperator):
             for name, value in create_form(spec, replica):
                 self._tell(f"Replica {replica}: {name}={value}")
 
-    def read_harvest(self, harvest: Harvest) -> Harvest:
+    def read_harvest(self, harvest: EndedSession) -> EndedSession:
         """Read what an ended session left, before it is shown and recorded; for subclasses."""
         return harvest
 
-    def is_whole(self, harvest: Harvest) -> bool:
+    def is_complete(self, harvest: EndedSession) -> bool:
         """Tell whether a log has all that is due in it, or is to be looked at again; for subclasses."""
         return True
 
@@ -221,17 +221,17 @@ class CanfarHeadlessOperator(LaunchingOperator):
         """Say who this task instance is, with what it remembers of earlier tries."""
         from airflow_provider_canfar.operators._options import ON_CLEAR, one_of, replica_count
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.saved_state import Memory
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         store, try_number = context.get("task_state_store"), context["ti"].try_number
         resume = one_of("on_clear", self.on_clear, ON_CLEAR) == "resume"
-        memory = Memory.recall(store)
+        memory = SavedState.recall(store)
         identity = self._identity(context, memory)
         batch = Batch(identity, try_number, replica_count(self.replicas))
         if memory is not None:
             batch = memory.remind(batch, resume=resume)
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        Memory.of(batch).write(store)
+        SavedState.of(batch).write(store)
         return batch
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
@@ -249,34 +249,36 @@ class CanfarHeadlessOperator(LaunchingOperator):
             "command": self.command,
             "cmd": self.cmd,
             "args": self.args,
-            "transport": self.transport,
+            "command_encoding": self.command_encoding,
             "replicas": self.replicas,
             "cores": self.cores,
             "ram": self.ram,
             "gpus": self.gpus,
         }
 
-    def _go_on(self, context: Context, batch: Batch, deadline: float | None, wake: Wake | None = None) -> Any:
+    def _go_on(
+        self, context: Context, batch: Batch, deadline: float | None, wake: WakeEvent | None = None
+    ) -> Any:
         """Observe, plan and act, then wait: here, or in the triggerer, which comes back through resume."""
         from airflow_provider_canfar.task_sessions.report import launches_to_json
-        from airflow_provider_canfar.task_sessions.saved_state import Memory
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         task = self._task_instance(context)
         loop = self._begin(self._make_loop(context, batch, deadline))
 
         def publish() -> None:
             context["ti"].xcom_push("sessions", launches_to_json(loop.batch))
-            Memory.of(loop.batch).write(context.get("task_state_store"))
+            SavedState.of(loop.batch).write(context.get("task_state_store"))
 
-        def defer(waiting: Waiting) -> NoReturn:
+        def defer(waiting: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task)
             self._defer(waiting, loop.batch, deadline, task)
 
         return self.task_result(loop.run(wake, publish=publish, defer=defer if self.deferrable else None))
 
-    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> Loop:
-        from airflow_provider_canfar.operators._options import Manners
-        from airflow_provider_canfar.operators._task_runner import Loop
+    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
+        from airflow_provider_canfar.operators._options import RunOptions
+        from airflow_provider_canfar.operators._task_runner import TaskRunner
         from airflow_provider_canfar.task_sessions.batch import Limits
 
         # A try goes on with the number that it has begun with, whatever a template renders since.
@@ -284,28 +286,28 @@ class CanfarHeadlessOperator(LaunchingOperator):
         hook = CanfarHook(self.canfar_conn_id)
         # Read here, where Airflow answers: in on_kill it no longer does.
         hook.settings  # noqa: B018 - reading it is what it is for
-        return Loop(
+        return TaskRunner(
             hook=hook,
             spec=self._spec(context, batch),
             batch=batch,
             limits=Limits(self.max_active_replicas, self.max_failed_replicas, self.fail_fast),
             deadline=deadline,
-            manners=Manners(
+            options=RunOptions(
                 poll_interval=self.poll_interval,
                 startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
-                log_interval=self.log_interval,
-                harvest_within=self.harvest_within,
+                logging_interval=self.logging_interval,
+                record_within=self.record_within,
                 max_log_bytes=self.max_log_bytes,
-                on_finish=self.on_finish,
-                kill_sessions=self.kill_sessions,
+                on_finish_action=self.on_finish_action,
+                destroy_on_kill=self.destroy_on_kill,
             ),
             tell=self._tell,
             read=self.read_harvest,
-            is_whole=self.is_whole,
+            is_complete=self.is_complete,
         )
 
     def _defer(
-        self, waiting: Waiting, batch: Batch, deadline: float | None, task: TaskInstanceId
+        self, waiting: WaitSpec, batch: Batch, deadline: float | None, task: TaskInstanceId
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
@@ -315,9 +317,9 @@ class CanfarHeadlessOperator(LaunchingOperator):
                 waiting=waiting.to_json(),
                 poll_interval=self.poll_interval,
                 task=task.to_json(),
-                kill_sessions=self.kill_sessions,
+                destroy_on_kill=self.destroy_on_kill,
             ),
             method_name="resume",
             kwargs={"batch": batch.to_json(), "deadline": deadline},
-            timeout=self._patience(deadline),
+            timeout=self._defer_timeout(deadline),
         )

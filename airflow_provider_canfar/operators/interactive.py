@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
-from airflow_provider_canfar.operators._base import LaunchingOperator
-from airflow_provider_canfar.operators._errors import in_airflows_words
+from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-    from airflow_provider_canfar.operators._interactive_runner import Opening
+    from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch
-    from airflow_provider_canfar.task_sessions.wait import Waiting, Wake
+    from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent
 
 
-class CanfarInteractiveOperator(LaunchingOperator):
+class CanfarInteractiveOperator(SessionOperator):
     """Open a notebook, a desktop, CARTA, Firefly or a contributed session, and leave it to a person.
 
     The task ends when the session runs; the session goes on until its user or the platform ends it, after
@@ -46,11 +46,11 @@ class CanfarInteractiveOperator(LaunchingOperator):
     :param gpus: GPUs; leave out for none. (templated)
     :param wait_for_quota: the platform allows a few interactive sessions per user. True waits for a place
         when there is none; False fails with the platform's words.
-    :param wait_for_page: wait until the session's page answers, too. It must be reachable from where Airflow
+    :param wait_for_url: wait until the session's page answers, too. It must be reachable from where Airflow
         runs.
-    :param renew_for: keep the session alive for so long, by renewing it, and end the task only then, or when
+    :param keep_alive_for: keep the session alive for so long, by renewing it, and end the task only then, or when
         its user has ended the session. By default the platform's own time runs.
-    :param kill_sessions: destroy the session when the task is killed or out of time; False leaves it.
+    :param destroy_on_kill: destroy the session when the task is killed or out of time; False leaves it.
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
     :param poll_interval: seconds between two looks at the platform.
@@ -72,9 +72,9 @@ class CanfarInteractiveOperator(LaunchingOperator):
         ram: float | None = None,
         gpus: int | None = None,
         wait_for_quota: bool = False,
-        wait_for_page: bool = False,
-        renew_for: timedelta | None = None,
-        kill_sessions: bool = True,
+        wait_for_url: bool = False,
+        keep_alive_for: timedelta | None = None,
+        destroy_on_kill: bool = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool = True,
         poll_interval: float = 15.0,
@@ -83,7 +83,7 @@ class CanfarInteractiveOperator(LaunchingOperator):
     ) -> None:
         super().__init__(
             name=name,
-            kill_sessions=kill_sessions,
+            destroy_on_kill=destroy_on_kill,
             canfar_conn_id=canfar_conn_id,
             deferrable=deferrable,
             poll_interval=poll_interval,
@@ -96,8 +96,8 @@ class CanfarInteractiveOperator(LaunchingOperator):
         self.ram = ram
         self.gpus = gpus
         self.wait_for_quota = wait_for_quota
-        self.wait_for_page = wait_for_page
-        self.renew_for = renew_for
+        self.wait_for_url = wait_for_url
+        self.keep_alive_for = keep_alive_for
 
     def execute(self, context: Context) -> str | None:
         """Launch the session, and wait until it can be opened.
@@ -105,7 +105,7 @@ class CanfarInteractiveOperator(LaunchingOperator):
         :raises AirflowFailException: when a retry cannot help; its cause has the details.
         :raises SessionFailed: when the session ends before it could be opened.
         """
-        with in_airflows_words():
+        with airflow_errors():
             return self._go_on(context, self._first_batch(context), self._deadline())
 
     def resume(
@@ -121,22 +121,22 @@ class CanfarInteractiveOperator(LaunchingOperator):
         ``dag.test()`` forgets what the deferral carried; the name of the session then tells the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.wait import Wake
+        from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
-        with in_airflows_words():
+        with airflow_errors():
             known = self._first_batch(context) if batch is None else Batch.from_json(batch)
-            return self._go_on(context, known, deadline, keep_until, Wake.from_json(event))
+            return self._go_on(context, known, deadline, keep_until, WakeEvent.from_json(event))
 
     def _first_batch(self, context: Context) -> Batch:
         """Say who this task instance is."""
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.saved_state import Memory
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         store = context.get("task_state_store")
-        memory = Memory.recall(store)
+        memory = SavedState.recall(store)
         batch = Batch(self._identity(context, memory), context["ti"].try_number, replicas=1)
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        Memory.of(batch).write(store)
+        SavedState.of(batch).write(store)
         return batch
 
     def _spec(self, batch: Batch) -> SessionSpec:
@@ -167,11 +167,11 @@ class CanfarInteractiveOperator(LaunchingOperator):
         batch: Batch,
         deadline: float | None,
         keep_until: float | None = None,
-        wake: Wake | None = None,
+        wake: WakeEvent | None = None,
     ) -> str | None:
         """Launch, then wait: here, or in the triggerer, which comes back through resume."""
         from airflow_provider_canfar.task_sessions.report import launches_to_json
-        from airflow_provider_canfar.task_sessions.saved_state import Memory
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         ti, task = context["ti"], self._task_instance(context)
         loop = self._begin(self._make_loop(context, batch, deadline, keep_until))
@@ -179,9 +179,9 @@ class CanfarInteractiveOperator(LaunchingOperator):
         def publish() -> None:
             ti.xcom_push("sessions", [{**one, "url": loop.url} for one in launches_to_json(loop.batch)])
             ti.xcom_push("url", loop.url)
-            Memory.of(loop.batch).write(context.get("task_state_store"))
+            SavedState.of(loop.batch).write(context.get("task_state_store"))
 
-        def defer(waiting: Waiting) -> NoReturn:
+        def defer(waiting: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task)
             self._defer(waiting, loop, deadline, task)
 
@@ -190,34 +190,34 @@ class CanfarInteractiveOperator(LaunchingOperator):
 
     def _make_loop(
         self, context: Context, batch: Batch, deadline: float | None, keep_until: float | None = None
-    ) -> Opening:
-        from airflow_provider_canfar.operators._interactive_runner import Opening, Wishes
-        from airflow_provider_canfar.operators._options import Manners
+    ) -> InteractiveRunner:
+        from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner, Wishes
+        from airflow_provider_canfar.operators._options import RunOptions
 
         hook = CanfarHook(self.canfar_conn_id)
         # Read here, where Airflow answers: in on_kill it no longer does.
         hook.settings  # noqa: B018 - reading it is what it is for
-        return Opening(
+        return InteractiveRunner(
             hook=hook,
             spec=self._spec(batch),
             batch=batch,
             wishes=Wishes(
                 quota=self.wait_for_quota,
-                page=self.wait_for_page,
-                renew_for=self.renew_for.total_seconds() if self.renew_for else None,
+                page=self.wait_for_url,
+                keep_alive_for=self.keep_alive_for.total_seconds() if self.keep_alive_for else None,
             ),
             keep_until=keep_until,
             deadline=deadline,
-            manners=Manners(
+            options=RunOptions(
                 poll_interval=self.poll_interval,
                 startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
-                kill_sessions=self.kill_sessions,
+                destroy_on_kill=self.destroy_on_kill,
             ),
             tell=self._tell,
         )
 
     def _defer(
-        self, waiting: Waiting, loop: Opening, deadline: float | None, task: TaskInstanceId
+        self, waiting: WaitSpec, loop: InteractiveRunner, deadline: float | None, task: TaskInstanceId
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 
@@ -227,9 +227,9 @@ class CanfarInteractiveOperator(LaunchingOperator):
                 waiting=waiting.to_json(),
                 poll_interval=self.poll_interval,
                 task=task.to_json(),
-                kill_sessions=self.kill_sessions,
+                destroy_on_kill=self.destroy_on_kill,
             ),
             method_name="resume",
             kwargs={"batch": loop.batch.to_json(), "deadline": deadline, "keep_until": loop.keep_until},
-            timeout=self._patience(deadline),
+            timeout=self._defer_timeout(deadline),
         )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators._errors import in_airflows_words
+from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.triggers._base import WaitingTrigger
+    from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 BACKSTOP = 600.0
 
 
-class SensingOperator(BaseSensorOperator):
+class CanfarBaseSensor(BaseSensorOperator):
     """A sensor that defers, pokes or reschedules, and sits out an outage of the platform.
 
     :param canfar_conn_id: the Airflow connection.
@@ -56,7 +56,7 @@ class SensingOperator(BaseSensorOperator):
         """
 
     @abstractmethod
-    def _trigger(self, deadline: float) -> WaitingTrigger:
+    def _trigger(self, deadline: float) -> CanfarBaseTrigger:
         """Make the trigger that looks on."""
 
     @abstractmethod
@@ -87,11 +87,11 @@ class SensingOperator(BaseSensorOperator):
         """Look once. A platform that does not answer is looked at again later."""
         from airflow_provider_canfar.skaha.errors import RequestError
 
-        with in_airflows_words():
+        with airflow_errors():
             try:
                 return self._look(context)
             except RequestError as error:
-                if not error.retry_helps:
+                if not error.retryable:
                     raise
                 self._tell(f"The platform does not answer; it is asked again later. {error}")
                 return PokeReturnValue(is_done=False)
@@ -107,7 +107,7 @@ class SensingOperator(BaseSensorOperator):
             timeout=timedelta(seconds=self.timeout + BACKSTOP),
         )
 
-    def _heed(self, event: dict[str, Any]) -> None:
+    def _handle_wake(self, event: dict[str, Any]) -> None:
         """Fail where the platform has refused the credential."""
         from airflow.providers.common.compat.sdk import AirflowException
 

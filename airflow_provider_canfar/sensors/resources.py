@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.sensors._base import SensingOperator
+from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.account_sessions.capacity import Capacity
-    from airflow_provider_canfar.triggers._base import WaitingTrigger
+    from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
 
-class CanfarResourceSensor(SensingOperator):
+class CanfarResourceSensor(CanfarBaseSensor):
     """Wait until the platform has free cores and RAM, so that what is launched next starts soon.
 
     ::
@@ -84,7 +84,7 @@ class CanfarResourceSensor(SensingOperator):
         free = {"cores": stats.free.cores, "ram": stats.free.ram}
         return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free)
 
-    def _trigger(self, deadline: float) -> WaitingTrigger:
+    def _trigger(self, deadline: float) -> CanfarBaseTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 
         capacity = self._capacity()
@@ -97,7 +97,7 @@ class CanfarResourceSensor(SensingOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, float]:
         """Return what was free."""
-        self._heed(event)
+        self._handle_wake(event)
         free: dict[str, float] | None = event["free"]
         if free is None:
             self._time_out("There was never enough free.")

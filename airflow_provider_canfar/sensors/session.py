@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.sensors._base import SensingOperator
+from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_canfar.account_sessions.condition import Lookout, Wish
-    from airflow_provider_canfar.triggers._base import WaitingTrigger
+    from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
+    from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
 #: The entry in Airflow's task state store (3.3 on), which a rescheduled sensor's looks share.
 ENTRY = "canfar_seen"
 
 
-class CanfarSessionSensor(SensingOperator):
+class CanfarSessionSensor(CanfarBaseSensor):
     """Wait until sessions of the account have reached a status, whoever launched them.
 
     All of them, or at least some; chosen by ids, or by name and kind::
@@ -81,17 +81,17 @@ class CanfarSessionSensor(SensingOperator):
         self.at_least = at_least
         self.fail_on = fail_on
 
-        self._lookout: Lookout | None = None
+        self._lookout: ConditionWatch | None = None
 
-    def _wish(self) -> Wish:
+    def _wish(self) -> SessionCondition:
         """Say what is waited for.
 
         :raises SpecError: when no session is chosen, or it could never come true.
         """
-        from airflow_provider_canfar.account_sessions.condition import Wish
+        from airflow_provider_canfar.account_sessions.condition import SessionCondition
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
-        from airflow_provider_canfar.skaha.polling.session_tracker import end_words
+        from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
         selection = Selection(
@@ -103,18 +103,18 @@ class CanfarSessionSensor(SensingOperator):
             raise SpecError(
                 "The apps of a desktop are not listed. Wait for one by its id, or for the desktop."
             )
-        return Wish(
+        return SessionCondition(
             selection,
-            end_words(words(self.status)),
+            parse_end_statuses(words(self.status)),
             self.at_least,
-            None if self.fail_on is None else end_words(words(self.fail_on)),
+            None if self.fail_on is None else parse_end_statuses(words(self.fail_on)),
         )
 
     def _look(self, context: Context) -> PokeReturnValue:
-        from airflow_provider_canfar.account_sessions.condition import Lookout, look
+        from airflow_provider_canfar.account_sessions.condition import ConditionWatch, look
 
         if self._lookout is None:
-            self._lookout = Lookout(self._wish(), self._remembered(context))
+            self._lookout = ConditionWatch(self._wish(), self._remembered(context))
         lookout = self._lookout
         try:
             self._call(lambda client: look(lookout, client, tell=self._tell))
@@ -128,12 +128,12 @@ class CanfarSessionSensor(SensingOperator):
         noted: Any = store.get(ENTRY) if store is not None else None
         return noted["memory"] if noted and noted["try_number"] == context["ti"].try_number else None
 
-    def _remember(self, context: Context, lookout: Lookout) -> None:
+    def _remember(self, context: Context, lookout: ConditionWatch) -> None:
         store: Any = context.get("task_state_store") if self.reschedule else None
         if store is not None:
             store.set(ENTRY, {"try_number": context["ti"].try_number, "memory": lookout.to_json()})
 
-    def _judge(self, lookout: Lookout, verdict: str | None) -> PokeReturnValue:
+    def _judge(self, lookout: ConditionWatch, verdict: str | None) -> PokeReturnValue:
         """Return what was seen.
 
         :raises AirflowFailException: when it cannot be any more: a retry would see the same.
@@ -150,7 +150,7 @@ class CanfarSessionSensor(SensingOperator):
             raise AirflowFailException(f"It cannot be any more. {lookout}\n{seen}")
         return PokeReturnValue(is_done=verdict == Verdict.SUCCESS, xcom_value=lookout.seen())
 
-    def _trigger(self, deadline: float) -> WaitingTrigger:
+    def _trigger(self, deadline: float) -> CanfarBaseTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarSessionSensorTrigger
 
         return CanfarSessionSensorTrigger(
@@ -163,10 +163,10 @@ class CanfarSessionSensor(SensingOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what the wait in the triggerer has seen."""
-        from airflow_provider_canfar.account_sessions.condition import Lookout
+        from airflow_provider_canfar.account_sessions.condition import ConditionWatch
 
-        self._heed(event)
-        lookout = Lookout(self._wish(), event["memory"])
+        self._handle_wake(event)
+        lookout = ConditionWatch(self._wish(), event["memory"])
         seen = self._judge(lookout, event["verdict"])
         if not seen.is_done:
             self._time_out(str(lookout))

@@ -18,7 +18,7 @@ from airflow_provider_canfar.skaha.errors import (
     SpecError,
 )
 from airflow_provider_canfar.skaha.gather import each, one_or_many
-from airflow_provider_canfar.skaha.http.client import Channel, Request
+from airflow_provider_canfar.skaha.http.client import HttpClient, Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_canfar.skaha.credentials import Credential, Registry
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.credentials import Credential, RegistryCredential
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
-    from airflow_provider_canfar.skaha.models import Context, Event, Image, Session, Stats
+    from airflow_provider_canfar.skaha.models import Event, Image, ResourceOptions, Session, Stats
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class SkahaClient:
         url: str,
         credential: Credential,
         *,
-        registry: Registry | None = None,
+        registry: RegistryCredential | None = None,
         timeouts: Timeouts = Timeouts(),
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
@@ -97,10 +97,10 @@ class SkahaClient:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._registry = registry
-        self._context: Context | None = None
+        self._context: ResourceOptions | None = None
         self._timeouts = timeouts
         self._sleep = sleep
-        self._channel = Channel(
+        self._http = HttpClient(
             url,
             credential,
             retry_for=retry_for,
@@ -111,24 +111,24 @@ class SkahaClient:
         )
 
     def __repr__(self) -> str:
-        return f"SkahaClient({self.url!r}, {self._channel.credential!r})"
+        return f"SkahaClient({self.url!r}, {self._http.credential!r})"
 
     async def __aenter__(self) -> Self:
-        await self._channel.__aenter__()
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._channel.__aexit__(kind, error, trace)
+        await self._http.__aexit__(kind, error, trace)
 
     @property
     def url(self) -> str:
         """The platform's base URL."""
-        return self._channel.url
+        return self._http.url
 
     async def create(
-        self, spec: SessionSpec | None = None, *, registry: Registry | None = None, **fields: Any
+        self, spec: SessionSpec | None = None, *, registry: RegistryCredential | None = None, **fields: Any
     ) -> list[str]:
         """Create a session, or each replica of one, and return the ids in the replicas' order.
 
@@ -136,7 +136,7 @@ class SkahaClient:
 
             await client.create(name="stars", image="skaha/astroml:24.07", command=["nproc"], cores=2)
 
-        Nothing is sent twice: where an error's ``perhaps_done`` is true, look at the list before another try.
+        Nothing is sent twice: where an error's ``maybe_applied`` is true, look at the list before another try.
 
         :param spec: what is asked for; or give its ``fields`` themselves.
         :param registry: credentials for a private image, if not the client's.
@@ -156,14 +156,19 @@ class SkahaClient:
         return [ids[replica] for replica in replicas]
 
     async def create_replica(
-        self, spec: SessionSpec, replica: int, *, name: str | None = None, registry: Registry | None = None
+        self,
+        spec: SessionSpec,
+        replica: int,
+        *,
+        name: str | None = None,
+        registry: RegistryCredential | None = None,
     ) -> str:
         """Create one replica by one request, and return its id.
 
         :param replica: which one, from 1.
         :param name: the session's whole name, if not the spec's own with the replica's suffix.
         :param registry: credentials for a private image, if not the client's.
-        :raises RequestError: ``perhaps_done`` tells whether it may exist all the same.
+        :raises RequestError: ``maybe_applied`` tells whether it may exist all the same.
         """
         registry = registry or self._registry
         request = Request(
@@ -172,7 +177,7 @@ class SkahaClient:
             form=tuple(wire.create_form(spec, replica, name)),
             headers=registry.headers() if registry else None,
         )
-        return await self._channel.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
+        return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
 
     async def fetch(
         self, kind: str | None = None, status: str | None = None, view: str | None = None
@@ -204,7 +209,7 @@ class SkahaClient:
             if wanted_kind in {None, session.kind} and wanted_status in {None, session.status}
         ]
 
-    async def poll(self, read: Callable[[Answer], T], status: str | None = None) -> T:
+    async def poll(self, read: Callable[[ApiResponse], T], status: str | None = None) -> T:
         """List the account's sessions, and return what ``read`` makes of the answer.
 
         For one who asks again and again, and reads no more of an answer than is news (:mod:`~.listing`).
@@ -250,7 +255,7 @@ class SkahaClient:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         request = Request("GET", f"session/{rules.session_id(session_id)}", params={"view": "logs"})
         try:
-            async with self._channel.stream(request, timeout=self._timeouts.other) as response:
+            async with self._http.stream(request, timeout=self._timeouts.other) as response:
                 async for chunk in response.aiter_bytes():
                     if text := decoder.decode(chunk):
                         yield text
@@ -301,7 +306,7 @@ class SkahaClient:
         """Return how busy the platform is."""
         return await self._get("session", wire.stats, {"view": "stats"})
 
-    async def context(self) -> Context:
+    async def context(self) -> ResourceOptions:
         """Return what the platform offers to a session."""
         self._context = await self._get("context", wire.context)
         return self._context
@@ -344,11 +349,9 @@ class SkahaClient:
         return await self._get("session", wire.user, params)
 
     async def _get(
-        self, path: str, read: Callable[[Answer], T], params: Mapping[str, str] | None = None
+        self, path: str, read: Callable[[ApiResponse], T], params: Mapping[str, str] | None = None
     ) -> T:
-        return await self._channel.send(
-            Request("GET", path, params=params), read, timeout=self._timeouts.other
-        )
+        return await self._http.send(Request("GET", path, params=params), read, timeout=self._timeouts.other)
 
     async def _session(self, session_id: str) -> Session:
         return await self._get(f"session/{session_id}", wire.session)
@@ -363,14 +366,14 @@ class SkahaClient:
 
     async def _renew(self, session_id: str) -> bool:
         request = Request("POST", f"session/{session_id}", form=(("action", "renew"),))
-        await self._channel.send(request, wire.text, timeout=self._timeouts.other)
+        await self._http.send(request, wire.text, timeout=self._timeouts.other)
         return True
 
     async def _destroy(self, session_id: str) -> bool:
         """Delete a session, and look until it is gone: DELETE answers 200 whatever happens (DeleteAction)."""
         request = Request("DELETE", f"session/{session_id}")
         try:
-            await self._channel.send(request, wire.text, timeout=self._timeouts.other)
+            await self._http.send(request, wire.text, timeout=self._timeouts.other)
         except NotFound:  # As servers before 1.0.0 say.
             return True
         for pause in DESTROY_PAUSES:

@@ -7,19 +7,19 @@
     ├─ RequestError            method, path, status, the server's words
     │  ├─ AuthenticationError  says which credential, and how to renew it
     │  ├─ Unreachable          no answer: refused, reset, timed out, no such host
-    │  │  └─ Untrusted         the server's own TLS certificate is not to be trusted
+    │  │  └─ TLSVerificationError         the server's own TLS certificate is not to be trusted
     │  ├─ ServiceBusy          429 and 503: come back later
-    │  ├─ ServerFault          500 and its like, and answers that nobody can read
+    │  ├─ ServerError          500 and its like, and answers that nobody can read
     │  ├─ NotFound             the server itself says that it knows no such session
     │  └─ Rejected             400, 403 and their like: the server's own sentence
     ├─ SessionError            session id, name, replica, last status, last log lines, events
     │  ├─ SessionFailed
     │  ├─ SessionNeverStarted
-    │  ├─ SessionOverdue
+    │  ├─ SessionTimeout
     │  └─ SessionGone
     └─ PartialFailure          of many: what worked, and why the rest did not
 
-Each says by ``retry_helps`` whether the same thing, tried again later, may work. All of them survive pickling
+Each says by ``retryable`` whether the same thing, tried again later, may work. All of them survive pickling
 and copying: the message is their one positional argument, and the facts are attributes.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class CanfarError(Exception):
     """Whatever this provider raises by itself."""
 
-    retry_helps: bool = False
+    retryable: bool = False
 
 
 class SpecError(CanfarError, ValueError):
@@ -48,7 +48,7 @@ class RequestError(CanfarError):
     :param path: what was asked for, relative to the platform's base URL, such as ``session/k3v9x2qa``.
     :param status: the HTTP status, or None where no answer came.
     :param server_message: the server's own words, on one line.
-    :param perhaps_done: whether the server may have acted on it. False is certain: the request never arrived
+    :param maybe_applied: whether the server may have acted on it. False is certain: the request never arrived
         or was refused. True is a doubt: after a read time-out or a 500, a session may well have been created.
     """
 
@@ -60,14 +60,14 @@ class RequestError(CanfarError):
         path: str = "",
         status: int | None = None,
         server_message: str = "",
-        perhaps_done: bool = False,
+        maybe_applied: bool = False,
     ) -> None:
         super().__init__(message)
         self.method = method
         self.path = path
         self.status = status
         self.server_message = server_message
-        self.perhaps_done = perhaps_done
+        self.maybe_applied = maybe_applied
 
 
 class AuthenticationError(RequestError):
@@ -77,13 +77,13 @@ class AuthenticationError(RequestError):
 class Unreachable(RequestError):
     """No answer came: refused, reset, timed out, or no such host."""
 
-    retry_helps = True
+    retryable = True
 
 
-class Untrusted(Unreachable):
+class TLSVerificationError(Unreachable):
     """The server's own TLS certificate is not to be trusted. Asking again does not change it."""
 
-    retry_helps = False
+    retryable = False
 
 
 class ServiceBusy(RequestError):
@@ -92,17 +92,17 @@ class ServiceBusy(RequestError):
     :param retry_after: in how many seconds, where it says so.
     """
 
-    retry_helps = True
+    retryable = True
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after
 
 
-class ServerFault(RequestError):
+class ServerError(RequestError):
     """500 and its like, or an answer that cannot be read: a proxy's page, half a JSON."""
 
-    retry_helps = True
+    retryable = True
 
 
 class NotFound(RequestError):
@@ -124,7 +124,7 @@ class SessionError(CanfarError):
     :param events: its telling events.
     """
 
-    retry_helps = True
+    retryable = True
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class SessionNeverStarted(SessionError):
     """It stayed Pending for too long, or its events say that it cannot start."""
 
 
-class SessionOverdue(SessionError):
+class SessionTimeout(SessionError):
     """It ran for longer than it may."""
 
 
@@ -180,7 +180,7 @@ class PartialFailure(CanfarError):
     ) -> None:
         self.results = dict(results or {})
         self.errors = dict(errors or {})
-        self.retry_helps = all(getattr(error, "retry_helps", False) for error in self.errors.values())
+        self.retryable = all(getattr(error, "retryable", False) for error in self.errors.values())
         super().__init__(message or self._in_words())
 
     def _in_words(self) -> str:

@@ -18,11 +18,11 @@ from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.statuses import Kind, Quantity, Status, Text, Time, Tuple, Url, Whole, text
 
 __all__ = [
-    "Context",
     "Event",
     "Image",
     "Kind",
     "Options",
+    "ResourceOptions",
     "Resources",
     "Session",
     "SessionSpec",
@@ -133,7 +133,7 @@ class Options(Reported):
         return self.options is None or int(value) in self.options
 
 
-class Context(Reported):
+class ResourceOptions(Reported):
     """The resources that the platform offers to a session, in either of its servers' shapes."""
 
     cores: Options = Options()
@@ -240,7 +240,7 @@ class SessionSpec(BaseModel):
         would. Without ``cmd``, arguments for the image's own entry point. Headless only.
     :param env: environment variables. Their values appear in no message or repr. Headless only.
     :param replicas: how many sessions, each with its own ``REPLICA_ID`` (from 1) and ``REPLICA_COUNT``.
-    :param transport: how a command is carried: ``plain``, ``bootstrap``, or ``auto`` for whichever it needs.
+    :param command_encoding: how a command is carried: ``plain``, ``bootstrap``, or ``auto`` for whichever it needs.
     :raises SpecError: naming the value, the rule and a way out.
     """
 
@@ -257,7 +257,7 @@ class SessionSpec(BaseModel):
     args: str | tuple[str, ...] | None = None
     env: dict[str, str] = Field(default_factory=dict)
     replicas: int = Field(default=1, ge=1, le=10_000)
-    transport: Literal["auto", "plain", "bootstrap"] = "auto"
+    command_encoding: Literal["auto", "plain", "bootstrap"] = "auto"
 
     if not TYPE_CHECKING:  # Checkers see the __init__ that pydantic makes of the fields.
 
@@ -311,7 +311,13 @@ class SessionSpec(BaseModel):
                 "Leave the others out."
             )
         # Here, before any request, and not when the first replica is created: what nothing can carry.
-        encode(command=self.command, cmd=self.cmd, args=self.args, env=self.env, transport=self.transport)
+        encode(
+            command=self.command,
+            cmd=self.cmd,
+            args=self.args,
+            env=self.env,
+            command_encoding=self.command_encoding,
+        )
         rules.host_name(self.replica_name(self.replicas))
         return self
 
@@ -328,7 +334,7 @@ class SessionSpec(BaseModel):
         """Name a replica as the platform's client does: with a suffix only where there are several."""
         return self.name if self.replicas == 1 else f"{self.name}-{replica}"
 
-    def check_against(self, context: Context) -> None:
+    def check_against(self, context: ResourceOptions) -> None:
         """Refuse resources that this platform does not offer.
 
         :raises SpecError: naming those that it does.

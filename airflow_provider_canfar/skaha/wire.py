@@ -12,15 +12,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_canfar.skaha import validation as rules
 from airflow_provider_canfar.skaha.command.encoding import encode
-from airflow_provider_canfar.skaha.errors import ServerFault, SpecError
+from airflow_provider_canfar.skaha.errors import ServerError, SpecError
 from airflow_provider_canfar.skaha.http.response import unreadable, without_secrets
-from airflow_provider_canfar.skaha.models import Context, Event, Image, Kind, Session, SessionSpec, Stats
+from airflow_provider_canfar.skaha.models import (
+    Event,
+    Image,
+    Kind,
+    ResourceOptions,
+    Session,
+    SessionSpec,
+    Stats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from urllib.parse import SplitResult
 
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
 
 #: Without this type the server reads no parameter of a POST; without the charset, it reads them as ISO-8859-1
 #: (SyncInput, and Tomcat's default).
@@ -93,7 +101,11 @@ def create_form(spec: SessionSpec, replica: int, name: str | None = None) -> lis
     if spec.kind != Kind.HEADLESS:
         return form
     parameters = encode(
-        command=spec.command, cmd=spec.cmd, args=spec.args, env=spec.env, transport=spec.transport
+        command=spec.command,
+        cmd=spec.cmd,
+        args=spec.args,
+        env=spec.env,
+        command_encoding=spec.command_encoding,
     )
     if parameters.cmd is not None:
         form.append(("cmd", parameters.cmd))
@@ -108,37 +120,37 @@ def form_body(form: Iterable[tuple[str, str]]) -> bytes:
     return urlencode(list(form)).encode("ascii")
 
 
-def sessions(answer: Answer) -> list[Session]:
+def sessions(answer: ApiResponse) -> list[Session]:
     """Read a list of sessions."""
     return _read(_SESSIONS, answer)
 
 
-def session(answer: Answer) -> Session:
+def session(answer: ApiResponse) -> Session:
     """Read one session."""
     return _read(_SESSION, answer)
 
 
-def context(answer: Answer) -> Context:
+def context(answer: ApiResponse) -> ResourceOptions:
     """Read what the platform offers."""
     return _read(_CONTEXT, answer)
 
 
-def stats(answer: Answer) -> Stats:
+def stats(answer: ApiResponse) -> Stats:
     """Read how busy the platform is."""
     return _read(_STATS, answer)
 
 
-def images(answer: Answer) -> list[Image]:
+def images(answer: ApiResponse) -> list[Image]:
     """Read the images that the platform knows."""
     return _read(_IMAGES, answer)
 
 
-def repositories(answer: Answer) -> list[str]:
+def repositories(answer: ApiResponse) -> list[str]:
     """Read the hosts whose images the platform trusts."""
     return _read(_WORDS, answer)
 
 
-def created_id(answer: Answer) -> str:
+def created_id(answer: ApiResponse) -> str:
     """Read the id of a session that was created: one word on a line of its own, in plain text.
 
     The line's end is looked for: an answer that was cut would be an id as well, of no session.
@@ -151,16 +163,16 @@ def created_id(answer: Answer) -> str:
     raise unreadable(answer)
 
 
-def text(answer: Answer) -> str:
+def text(answer: ApiResponse) -> str:
     """Read plain text: a log, events, or the nothing that a DELETE answers with."""
     return answer.text
 
 
-def user(answer: Answer) -> str:
+def user(answer: ApiResponse) -> str:
     """Read as whom the platform has answered."""
     if name := answer.headers.get("x-vo-authenticated"):
         return name
-    raise ServerFault(
+    raise ServerError(
         f"{answer.base} answered, but did not say as whom. Is it a Science Platform?",
         method=answer.method,
         path=answer.path,
@@ -188,13 +200,13 @@ _EVENT = re.compile(
 
 _SESSIONS = TypeAdapter(list[Session])
 _SESSION = TypeAdapter(Session)
-_CONTEXT = TypeAdapter(Context)
+_CONTEXT = TypeAdapter(ResourceOptions)
 _STATS = TypeAdapter(Stats)
 _IMAGES = TypeAdapter(list[Image])
 _WORDS = TypeAdapter(list[str])
 
 
-def _read(adapter: TypeAdapter[T], answer: Answer) -> T:
+def _read(adapter: TypeAdapter[T], answer: ApiResponse) -> T:
     try:
         return adapter.validate_json(answer.body)
     except ValidationError:

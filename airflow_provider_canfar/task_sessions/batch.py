@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ListedSession:
     """A session of this task instance, as a list of the platform showed it."""
 
     session_id: str
@@ -60,7 +60,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class AssignedSession:
     """The session that stands for a replica: launched by this try, or adopted from an earlier one.
 
     :param at: when, in seconds since the epoch.
@@ -129,7 +129,7 @@ class Batch:
     :param ended: id -> the platform's word for an end that a wait has seen; lists may omit it by now.
     :param gone: ids that the platform no longer knows, for certain: several lists have omitted them and a
         direct read has answered 404. Being absent from a list alone proves nothing.
-    :param void: ids of sessions of earlier tries that ended well, but brought no result where one was due.
+    :param discarded: ids of sessions of earlier tries that ended well, but brought no result where one was due.
     :param first_try: sessions of tries before this one count for nothing: there was another number of
         replicas then, and each had another share of the work.
     """
@@ -137,11 +137,11 @@ class Batch:
     identity: Identity
     try_number: int
     replicas: int
-    launched: Mapping[int, Launch] = field(default_factory=dict)
+    launched: Mapping[int, AssignedSession] = field(default_factory=dict)
     outcomes: Mapping[int, Outcome] = field(default_factory=dict)
     ended: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
-    void: tuple[str, ...] = ()
+    discarded: tuple[str, ...] = ()
     first_try: int = 1
 
     def name(self, replica: int) -> str:
@@ -153,7 +153,7 @@ class Batch:
         is_asked_for = name.replica <= self.replicas and name.try_number >= self.first_try
         return name.epoch == self.identity.epoch and is_asked_for
 
-    def assign(self, launches: Mapping[int, Launch]) -> Self:
+    def assign(self, launches: Mapping[int, AssignedSession]) -> Self:
         """Remember which session stands for which replica."""
         return replace(self, launched={**self.launched, **launches})
 
@@ -181,7 +181,7 @@ class Batch:
         is_ours = launch is not None and launch.session_id == seen.session_id
         is_earlier = not is_ours and name is not None and name.try_number != self.try_number
         if seen.succeeded and not read.succeeded and is_earlier:
-            return replace(self, void=(*self.void, seen.session_id))
+            return replace(self, discarded=(*self.discarded, seen.session_id))
         return self.record([read])
 
     def failed(self) -> list[Outcome]:
@@ -195,7 +195,7 @@ class Batch:
         """Tell whether it counts: a success for the whole epoch, a failure for the try that saw it."""
         return outcome.succeeded or outcome.try_number == self.try_number
 
-    def unsettled(self) -> dict[int, Launch]:
+    def unsettled(self) -> dict[int, AssignedSession]:
         """Return the sessions that are still waited for."""
         return {replica: launch for replica, launch in self.launched.items() if self.settled(replica) is None}
 
@@ -215,7 +215,7 @@ class Batch:
             "outcomes": [asdict(one) for one in self.outcomes.values()],
             "ended": dict(self.ended),
             "gone": list(self.gone),
-            "void": list(self.void),
+            "discarded": list(self.discarded),
             "first_try": self.first_try,
         }
 
@@ -227,11 +227,11 @@ class Batch:
             identity=Identity(*data["identity"]),
             try_number=data["try_number"],
             replicas=data["replicas"],
-            launched={replica: Launch(*launch) for replica, *launch in data["launched"]},
+            launched={replica: AssignedSession(*launch) for replica, *launch in data["launched"]},
             outcomes={one.replica: one for one in outcomes},
             ended=data["ended"],
             gone=tuple(data["gone"]),
-            void=tuple(data.get("void", ())),
+            discarded=tuple(data.get("discarded", ())),
             first_try=data.get("first_try", 1),
         )
 
@@ -241,7 +241,7 @@ class Plan:
     """What to do now.
 
     :param launch: replicas to launch, in order.
-    :param held: replicas to launch later, when others have ended.
+    :param queued: replicas to launch later, when others have ended.
     :param alive: replica -> the session that stands for it and has not ended.
     :param missing: replica -> the session that stands for it and is not in the list. With a verdict: nobody
         waits for it any more, and it may be alive.
@@ -251,25 +251,27 @@ class Plan:
     """
 
     launch: tuple[int, ...]
-    held: tuple[int, ...]
-    alive: Mapping[int, Sighting]
-    missing: Mapping[int, Launch]
-    destroy: tuple[Sighting, ...]
+    queued: tuple[int, ...]
+    alive: Mapping[int, ListedSession]
+    missing: Mapping[int, AssignedSession]
+    destroy: tuple[ListedSession, ...]
     ended: tuple[Outcome, ...]
     verdict: Verdict | None
 
 
-def sightings(identity: Identity, sessions: Iterable[Session]) -> list[Sighting]:
+def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[ListedSession]:
     """Pick a task instance's own sessions out of an account's list, whatever their epoch."""
     seen = []
     for session in sessions:
         name = SessionName.parse(session.name)
         if name is not None and identity.owns(name):
-            seen.append(Sighting(session.id, name, session.status, session.status_word, session.start_time))
+            seen.append(
+                ListedSession(session.id, name, session.status, session.status_word, session.start_time)
+            )
     return seen
 
 
-def plan(batch: Batch, seen: Collection[Sighting], *, limits: Limits) -> Plan:
+def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Plan:
     """Decide what to do now.
 
     :param batch: what is wanted and known.
@@ -277,9 +279,9 @@ def plan(batch: Batch, seen: Collection[Sighting], *, limits: Limits) -> Plan:
     :param limits: how many may run, and how many may fail.
     """
     draft = _Draft()
-    by_replica: dict[int, list[Sighting]] = {}
+    by_replica: dict[int, list[ListedSession]] = {}
     for one in [*seen, *_remembered(batch, {one.session_id for one in seen})]:
-        if one.session_id in batch.void:
+        if one.session_id in batch.discarded:
             continue
         if batch.is_of_now(one.name):
             by_replica.setdefault(one.name.replica, []).append(one)
@@ -290,23 +292,23 @@ def plan(batch: Batch, seen: Collection[Sighting], *, limits: Limits) -> Plan:
         draft.sort(batch, replica, by_replica.get(replica, []))
 
     overspent = len(batch.record(draft.ended).failed()) > limits.max_failed
-    launch, held = [], []
+    launch, queued = [], []
     if not overspent:
         room = len(draft.wanted)
         if limits.max_active is not None:
             room = max(0, limits.max_active - len(draft.alive) - len(draft.missing))
-        launch, held = draft.wanted[:room], draft.wanted[room:]
+        launch, queued = draft.wanted[:room], draft.wanted[room:]
     elif limits.fail_fast:
         draft.destroy += draft.alive.values()
         draft.alive = {}
 
     verdict = None
     waits_for_missing = draft.missing and not (overspent and limits.fail_fast)
-    if not (draft.alive or waits_for_missing or launch or held):
+    if not (draft.alive or waits_for_missing or launch or queued):
         verdict = Verdict.FAILURE if overspent else Verdict.SUCCESS
     return Plan(
         launch=tuple(launch),
-        held=tuple(held),
+        queued=tuple(queued),
         alive=draft.alive,
         missing=draft.missing,
         destroy=tuple(draft.destroy),
@@ -319,13 +321,13 @@ def plan(batch: Batch, seen: Collection[Sighting], *, limits: Limits) -> Plan:
 class _Draft:
     """A plan in the making: each replica sorted by what is to be done about it."""
 
-    alive: dict[int, Sighting] = field(default_factory=dict)
-    missing: dict[int, Launch] = field(default_factory=dict)
+    alive: dict[int, ListedSession] = field(default_factory=dict)
+    missing: dict[int, AssignedSession] = field(default_factory=dict)
     wanted: list[int] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
-    destroy: list[Sighting] = field(default_factory=list)
+    destroy: list[ListedSession] = field(default_factory=list)
 
-    def sort(self, batch: Batch, replica: int, mine: list[Sighting]) -> None:
+    def sort(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
         outcome = batch.settled(replica) or _end_of(batch, replica, mine, live)
         if outcome is not None:
@@ -341,18 +343,20 @@ class _Draft:
             self.wanted.append(replica)
 
 
-def _remembered(batch: Batch, listed: Collection[str]) -> list[Sighting]:
+def _remembered(batch: Batch, listed: Collection[str]) -> list[ListedSession]:
     """Return the ends that a wait has seen and that the list no longer shows."""
     forgotten = []
     for launch in batch.launched.values():
         name = SessionName.parse(launch.name)
         word = batch.ended.get(launch.session_id)
         if name is not None and word is not None and launch.session_id not in listed:
-            forgotten.append(Sighting(launch.session_id, name, Status.of(word), word))
+            forgotten.append(ListedSession(launch.session_id, name, Status.of(word), word))
     return forgotten
 
 
-def _end_of(batch: Batch, replica: int, mine: list[Sighting], live: list[Sighting]) -> Outcome | None:
+def _end_of(
+    batch: Batch, replica: int, mine: list[ListedSession], live: list[ListedSession]
+) -> Outcome | None:
     """Find how a replica without an outcome has ended, or None if it has not or must be launched again."""
     succeeded = [one for one in mine if one.status.is_success]
     if succeeded:
@@ -377,7 +381,7 @@ def _end_of(batch: Batch, replica: int, mine: list[Sighting], live: list[Sightin
     return None
 
 
-def _outcome(batch: Batch, one: Sighting) -> Outcome:
+def _outcome(batch: Batch, one: ListedSession) -> Outcome:
     return Outcome(
         replica=one.name.replica,
         session_id=one.session_id,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
 from airflow_provider_canfar.skaha.http.url_probe import answers
 from airflow_provider_canfar.skaha.statuses import Kind, Status
-from airflow_provider_canfar.task_sessions.wait import Reason, Vigil, Waiting, Wake, keep
+from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_cache import Row
-    from airflow_provider_canfar.skaha.polling.session_reader import Reads
-    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
-    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
     from airflow_provider_canfar.task_sessions.wait import Watching
 
 #: A session is renewed when this many seconds are left to it, or half of its time where that is less.
@@ -39,7 +39,7 @@ def is_quota(error: RequestError) -> bool:
     return _QUOTA.search(error.server_message) is not None
 
 
-def places_taken(sessions: Iterable[Session]) -> int:
+def active_interactive_sessions(sessions: Iterable[Session]) -> int:
     """Count the sessions that the server counts: interactive ones that live, apps of a desktop aside."""
     return sum(
         session.is_interactive and session.kind != Kind.DESKTOP_APP and not session.status.is_final
@@ -48,7 +48,7 @@ def places_taken(sessions: Iterable[Session]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class InteractiveWaiting(Waiting):
+class InteractiveWaitSpec(WaitSpec):
     """What the wait of an interactive task is for.
 
     :param fewer_than: wake when fewer interactive sessions than this are alive, as there is a place then.
@@ -61,25 +61,25 @@ class InteractiveWaiting(Waiting):
     keep_until: float | None = None
 
 
-class InteractiveVigil(Vigil):
+class InteractiveTaskWait(TaskWait):
     """What one wait of an interactive task has seen so far.
 
     :param waiting: what it is for.
     """
 
-    waiting: InteractiveWaiting
+    waiting: InteractiveWaitSpec
 
-    def __init__(self, waiting: InteractiveWaiting) -> None:
+    def __init__(self, waiting: InteractiveWaitSpec) -> None:
         super().__init__(waiting)
         self._taken: int | None = None
         self._running: list[Session] = []
         self._answered: set[str] = set()
         self._renew_at = 0.0
 
-    def attend(self, glimpse: Glimpse) -> None:
+    def attend(self, glimpse: Snapshot) -> None:
         """Take in what a poll showed, before what it asks for is done."""
         if glimpse.fault is None and glimpse.whole:
-            self._taken = places_taken(glimpse.sessions)
+            self._taken = active_interactive_sessions(glimpse.sessions)
             self._running = [
                 session
                 for session in glimpse.sessions
@@ -95,7 +95,7 @@ class InteractiveVigil(Vigil):
             times += [max(self._renew_at, _to_be_renewed_at(session)) for session in self._running]
         return min((time for time in times if time is not None), default=None)
 
-    def wake(self, now: float) -> Wake | None:
+    def wake(self, now: float) -> WakeEvent | None:
         """Decide whether the worker is to be woken now."""
         waiting = self.waiting
         wake = super().wake(now)
@@ -103,11 +103,11 @@ class InteractiveVigil(Vigil):
             return wake
         if waiting.fewer_than is not None:
             is_free = self._taken is not None and self._taken < waiting.fewer_than
-            return self._wake(Reason.AGAIN) if is_free else None
+            return self._wake(WakeReason.AGAIN) if is_free else None
         if waiting.keep_until is not None:
-            return self._wake(Reason.KEPT) if now >= waiting.keep_until else None
+            return self._wake(WakeReason.KEPT) if now >= waiting.keep_until else None
         is_open = self._answered if waiting.page_must_answer else self._running
-        return self._wake(Reason.OPEN) if is_open else None
+        return self._wake(WakeReason.OPEN) if is_open else None
 
     def pages(self) -> dict[str, str]:
         """Return the pages to ask for, by session id: where one must answer and has not."""
@@ -144,12 +144,12 @@ def _to_be_renewed_at(session: Session) -> float:
 
 
 async def keep_open(
-    waiting: InteractiveWaiting,
+    waiting: InteractiveWaitSpec,
     watch: Watching,
     *,
     tell: Callable[[str], None],
     page_answers: Callable[[str], Awaitable[bool]] = answers,
-) -> Wake:
+) -> WakeEvent:
     """Look until there is a reason to wake the worker; meanwhile renew what is kept.
 
     To renew is harmless when two do it at once: each gives the session its whole time again.
@@ -158,9 +158,9 @@ async def keep_open(
     :param tell: takes one sentence per change, for the task's log.
     :param page_answers: asks for a session's page.
     """
-    vigil = InteractiveVigil(waiting)
+    vigil = InteractiveTaskWait(waiting)
 
-    async def attended(looks: Looks) -> AsyncIterator[Glimpse]:
+    async def attended(looks: Subscription) -> AsyncIterator[Snapshot]:
         async for glimpse in looks:
             vigil.attend(glimpse)
             for session_id, url in vigil.pages().items():
@@ -181,7 +181,7 @@ def _is_interactive(row: Row) -> bool:
 
 
 async def _renew(
-    reads: Reads, vigil: InteractiveVigil, session_id: str, at: float, tell: Callable[[str], None]
+    reads: SessionReader, vigil: InteractiveTaskWait, session_id: str, at: float, tell: Callable[[str], None]
 ) -> None:
     try:
         await reads.renew(session_id)

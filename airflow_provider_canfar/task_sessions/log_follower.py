@@ -22,7 +22,7 @@ RESULT = "canfar-result "
 REMEMBERED = 200
 
 
-class Following:
+class LogFollower:
     """What has been shown of each log.
 
     :param interval: seconds between two looks at one log; None to follow none.
@@ -51,7 +51,7 @@ class Following:
     def take(self, session_id: str, log: str, at: float) -> list[str]:
         r"""Take in a log, and return its new lines; the last one once it is complete.
 
-        >>> following = Following(60)
+        >>> following = LogFollower(60)
         >>> following.take("k3v9x2qa", "one\ntw", 0)
         ['one']
         >>> following.take("k3v9x2qa", "one\ntwo\n", 60)

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions import batch as batches
-from airflow_provider_canfar.task_sessions.batch import Batch, Launch, Limits, Outcome, Plan, Sighting
+from airflow_provider_canfar.task_sessions.batch import (
+    AssignedSession,
+    Batch,
+    Limits,
+    ListedSession,
+    Outcome,
+    Plan,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -26,7 +33,7 @@ LAUNCH_CONCURRENCY = 8
 
 #: A create has taken the platform 90 s. This many seconds after a lost answer its session is looked for in
 #: the list, before the same is sent again.
-PERHAPS_FOR = 180.0
+LOST_CREATE_WAIT = 180.0
 
 #: The same where the platform itself says that there is none: it is too busy, or Kubernetes has no such job.
 NO_JOB_FOR = 15.0
@@ -48,7 +55,7 @@ BUSY_FOR = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class EndedSession:
     """What an ended session left behind.
 
     :param log: standard output and error, as far as the platform still had them.
@@ -60,7 +67,7 @@ class Harvest:
     fault: RequestError | None = None
 
 
-class Attempt:
+class Reconciler:
     """One try of a task's replicas.
 
     :param client: the platform.
@@ -70,8 +77,8 @@ class Attempt:
     :param tell: takes one sentence per event.
     :param harvest: takes what each ended session left, as soon as its end is known, and returns the outcome
         to record: the same, or what the log says beyond it. What it raises leaves the outcome unrecorded.
-    :param is_whole: tells whether a log has all that is due in it; one that has not is looked at again.
-    :param perhaps_for: seconds for which a session is looked for whose create was not answered.
+    :param is_complete: tells whether a log has all that is due in it; one that has not is looked at again.
+    :param lost_create_wait: seconds for which a session is looked for whose create was not answered.
     """
 
     def __init__(
@@ -82,9 +89,9 @@ class Attempt:
         limits: Limits,
         *,
         tell: Callable[[str], None],
-        harvest: Callable[[Harvest], Outcome],
-        is_whole: Callable[[Harvest], bool] = lambda harvest: True,
-        perhaps_for: float = PERHAPS_FOR,
+        harvest: Callable[[EndedSession], Outcome],
+        is_complete: Callable[[EndedSession], bool] = lambda harvest: True,
+        lost_create_wait: float = LOST_CREATE_WAIT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -94,28 +101,28 @@ class Attempt:
         self._limits = limits
         self._tell = tell
         self._harvest = harvest
-        self._is_whole = is_whole
-        self._perhaps_for = perhaps_for
+        self._is_whole = is_complete
+        self._lost_create_wait = lost_create_wait
         self._clock = clock
         self._sleep = sleep
         self._unanswered: dict[int, list[RequestError]] = {}
         self._in_flight: list[asyncio.Task[None]] = []
         #: Whether the platform has answered a first time.
-        self.has_looked = False
+        self.has_listed = False
         #: Set from outside to launch nothing more.
         self.stopped = False
         #: Whether the platform refused a launch, and would refuse it again.
-        self.gave_up = False
+        self.launch_refused = False
         #: Seconds since the epoch at which a busy platform may be asked for more sessions.
-        self.again_at: float | None = None
+        self.retry_at: float | None = None
 
     async def advance(self) -> Plan:
         """Do all that can be done now, and return the plan that is left: a verdict, or what to wait for.
 
         Where the platform is too busy for more, or does not let go of what must give way first, the plan
-        still has replicas to launch, and :attr:`again_at` says when to try.
+        still has replicas to launch, and :attr:`retry_at` says when to try.
 
-        :raises RequestError: when the platform cannot be asked, or refuses a launch (:attr:`gave_up`).
+        :raises RequestError: when the platform cannot be asked, or refuses a launch (:attr:`launch_refused`).
         """
         while True:
             plan = await self._observe()
@@ -124,8 +131,8 @@ class Attempt:
             if alive and plan.launch:
                 # They may be second sessions of the very replicas that wait for their launch.
                 self._tell(f"Nothing is launched beside {', '.join(alive)}; another look comes later.")
-                self.again_at = self._clock() + BUSY_FOR
-            if not plan.launch or self.stopped or self.again_at is not None:
+                self.retry_at = self._clock() + BUSY_FOR
+            if not plan.launch or self.stopped or self.retry_at is not None:
                 return plan
             self._refuse_to_send_for_ever(plan.launch)
             await self._launch(plan.launch)
@@ -147,7 +154,7 @@ class Attempt:
         """Whether creates are under way."""
         return not all(create.done() for create in self._in_flight)
 
-    async def drain(self, within: float) -> None:
+    async def wait_for_creates(self, within: float) -> None:
         """Let the creates that are under way come to their end, so that what they made can be destroyed."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=within)
@@ -162,22 +169,22 @@ class Attempt:
             plan = self._plan(seen)
         return plan
 
-    async def _look(self) -> list[Sighting]:
+    async def _look(self) -> list[ListedSession]:
         """List the account's sessions, and return what is ours among them."""
         sessions = await self._client.fetch(kind=self._spec.kind)
-        self.has_looked = True
-        return batches.sightings(self.batch.identity, sessions)
+        self.has_listed = True
+        return batches.own_sessions(self.batch.identity, sessions)
 
-    def _plan(self, seen: Collection[Sighting]) -> Plan:
+    def _plan(self, seen: Collection[ListedSession]) -> Plan:
         return batches.plan(self.batch, seen, limits=self._limits)
 
-    def _adopt(self, alive: Mapping[int, Sighting]) -> None:
+    def _adopt(self, alive: Mapping[int, ListedSession]) -> None:
         """Let live sessions stand for their replicas; those found here and not launched here are news."""
         for replica, one in alive.items():
             known = self.batch.launched.get(replica)
             if known is None or known.session_id != one.session_id:
                 self.batch = self.batch.assign(
-                    {replica: Launch(one.session_id, str(one.name), self._clock())}
+                    {replica: AssignedSession(one.session_id, str(one.name), self._clock())}
                 )
                 self._tell(f"Replica {replica} is {one.name} {one.session_id}, which is alive: adopted.")
         started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
@@ -206,7 +213,7 @@ class Attempt:
         if faults:
             raise faults[0]
 
-    def _take(self, harvests: Iterable[Harvest], faults: list[RequestError]) -> None:
+    def _take(self, harvests: Iterable[EndedSession], faults: list[RequestError]) -> None:
         """Hand over what ended sessions left, and record how each replica ended."""
         for harvest in harvests:
             try:
@@ -217,7 +224,7 @@ class Attempt:
             except RequestError as fault:
                 faults.append(fault)
 
-    async def _harvest_of(self, outcome: Outcome) -> Harvest:
+    async def _harvest_of(self, outcome: Outcome) -> EndedSession:
         harvest = await self._look_at_log(outcome)
         for _ in range(MORE_LOOKS_AT_A_LOG):
             if self._is_whole(harvest):
@@ -228,19 +235,21 @@ class Attempt:
             harvest = await self._look_at_log(outcome)
         return harvest
 
-    async def _look_at_log(self, outcome: Outcome) -> Harvest:
+    async def _look_at_log(self, outcome: Outcome) -> EndedSession:
         try:
-            return Harvest(outcome, (await self._client.logs(outcome.session_id))[outcome.session_id])
+            return EndedSession(outcome, (await self._client.logs(outcome.session_id))[outcome.session_id])
         except RequestError as error:
             # The outcome stands without its log.
-            return Harvest(outcome, "", error)
+            return EndedSession(outcome, "", error)
 
-    async def _destroy(self, doomed: Iterable[Sighting], unseen: Mapping[int, Launch]) -> list[str]:
+    async def _destroy(
+        self, to_destroy: Iterable[ListedSession], unseen: Mapping[int, AssignedSession]
+    ) -> list[str]:
         """Destroy sessions, and return the ids of those that are still alive, or may be.
 
         :param unseen: a new session may stay unlisted for minutes; its id is good all the same.
         """
-        names = {one.session_id: str(one.name) for one in doomed}
+        names = {one.session_id: str(one.name) for one in to_destroy}
         names |= {one.session_id: one.name for one in unseen.values()}
         if not names:
             return []
@@ -266,21 +275,23 @@ class Attempt:
 
         async def launch(replica: int) -> None:
             async with room:
-                if refused or self.stopped or self.again_at is not None:
+                if refused or self.stopped or self.retry_at is not None:
                     return
                 name = self.batch.name(replica)
                 try:
                     session_id = await self._client.create_replica(self._spec, replica, name=name)
                 except RequestError as error:
                     self._tell(f"Replica {replica} was not answered with a session {name}. {error}")
-                    if error.perhaps_done:
+                    if error.maybe_applied:
                         doubtful[replica] = error
-                    if not error.retry_helps:
+                    if not error.retryable:
                         refused.append(error)
                     else:
                         self._send_again(replica, error)
                 else:
-                    self.batch = self.batch.assign({replica: Launch(session_id, name, self._clock())})
+                    self.batch = self.batch.assign(
+                        {replica: AssignedSession(session_id, name, self._clock())}
+                    )
                     self._tell(f"Replica {replica} is {name} {session_id}.")
 
         self._in_flight = [asyncio.create_task(launch(replica)) for replica in replicas]
@@ -291,7 +302,7 @@ class Attempt:
         # Before any refusal is told: what comes late would otherwise be nobody's.
         await self._settle(doubtful)
         if refused:
-            self.gave_up = True
+            self.launch_refused = True
             raise refused[0]
 
     async def _all_creates(self) -> list[BaseException | None]:
@@ -307,8 +318,8 @@ class Attempt:
 
     def _send_again(self, replica: int, error: RequestError) -> None:
         """Say when a replica is sent again, if it has not come by then: at once, or when there is room."""
-        if isinstance(error, ServiceBusy) or not error.perhaps_done:
-            self.again_at = self._clock() + (getattr(error, "retry_after", None) or BUSY_FOR)
+        if isinstance(error, ServiceBusy) or not error.maybe_applied:
+            self.retry_at = self._clock() + (getattr(error, "retry_after", None) or BUSY_FOR)
         else:
             self._unanswered.setdefault(replica, []).append(error)
 
@@ -320,7 +331,7 @@ class Attempt:
         for replica in replicas:
             unanswered = self._unanswered.get(replica, [])
             if len(unanswered) >= CREATES_PER_TRY:
-                self.gave_up = True
+                self.launch_refused = True
                 raise unanswered[-1]
 
     async def _settle(self, doubtful: Mapping[int, RequestError]) -> None:
@@ -349,5 +360,5 @@ class Attempt:
         # slow (PostAction reads the job back and does not look at the exit status of kubectl).
         no_job = "jobs.batch" in error.server_message and "not found" in error.server_message
         if no_job or isinstance(error, ServiceBusy):
-            return min(NO_JOB_FOR, self._perhaps_for)
-        return self._perhaps_for
+            return min(NO_JOB_FOR, self._lost_create_wait)
+        return self._lost_create_wait

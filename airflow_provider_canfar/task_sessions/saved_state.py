@@ -28,7 +28,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class SavedState:
     """What was known when it was last written down.
 
     :param key: the key in the names of the task's sessions. It is kept because it is made of the run's start,

@@ -32,7 +32,7 @@ _REASON = re.compile(r"Failed to pull image|Failed to apply default image tag|In
 _WAITING = frozenset({"FailedScheduling", "FailedMount", "FailedCreate"})
 
 
-def dead_end(events: Sequence[Event]) -> str | None:
+def fatal_start_reason(events: Sequence[Event]) -> str | None:
     """Say why a session can never start, in the platform's words; None when it still may.
 
     A session whose container has started at all is past such an end.
@@ -45,13 +45,13 @@ def dead_end(events: Sequence[Event]) -> str | None:
     return reasons[-1] if reasons else events[-1].message
 
 
-def queueing(events: Sequence[Event]) -> str | None:
+def pending_reason(events: Sequence[Event]) -> str | None:
     """Say what a session waits for, in the platform's words; None when its events do not tell."""
     reasons = [f"{event.reason}: {event.message}" for event in events if event.reason in _WAITING]
     return reasons[-1] if reasons else None
 
 
-class Starting:
+class StartupMonitor:
     """Which of the sessions that are waited for have not started, and what is known of the reasons.
 
     :param start_by: session id -> seconds since the epoch at which it must have started.
@@ -67,7 +67,7 @@ class Starting:
         self._reasons: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._started: set[str] = set()
-        self.never: dict[str, str] = {}
+        self.failed: dict[str, str] = {}
 
     def see(self, session: Session, at: float) -> None:
         """Take in how a session stands. One that is Pending again after it ran has been preempted."""
@@ -85,7 +85,7 @@ class Starting:
             self._ask_at.setdefault(session.id, at + ASK_EVERY)
             if at >= self._start_by.get(session.id, at + 1):
                 reason = self._reasons.get(session.id, "its events give no reason")
-                self.never[session.id] = f"it was Pending for longer than startup_timeout allows; {reason}"
+                self.failed[session.id] = f"it was Pending for longer than startup_timeout allows; {reason}"
 
     def _first_look_at(self, session_id: str, at: float) -> None:
         """Put the bound off where it has passed while nobody was looking: a triggerer was away meanwhile.
@@ -112,7 +112,7 @@ class Starting:
         bounds = [self._start_by[one] for one in self._ask_at if one in self._start_by]
         return min([*self._ask_at.values(), *bounds], default=None)
 
-    def put_off(self, session_id: str, at: float) -> None:
+    def postpone(self, session_id: str, at: float) -> None:
         """Ask for a session's events later: there are too many questions now."""
         # Asked last of all the next time, so that each gets its turn; and among the sessions of other tasks
         # at a time of its own.
@@ -120,13 +120,13 @@ class Starting:
         pause = self._pauses.get(session_id, ASK_EVERY)
         self._ask_at[session_id] = at + pause * random.uniform(1.0, 1.5)  # noqa: S311 - no secret's randomness
 
-    def hear(self, session_id: str, events: Sequence[Event], at: float) -> str | None:
+    def record_events(self, session_id: str, events: Sequence[Event], at: float) -> str | None:
         """Take in a session's events, and return a sentence when they say something new."""
         self._pauses[session_id] = min(2 * self._pauses.get(session_id, ASK_EVERY), LONGEST_PAUSE)
-        self.put_off(session_id, at)
-        if words := dead_end(events):
-            self.never[session_id] = words
-        reason = queueing(events)
+        self.postpone(session_id, at)
+        if words := fatal_start_reason(events):
+            self.failed[session_id] = words
+        reason = pending_reason(events)
         if reason is None or self._reasons.get(session_id) == reason:
             return None
         self._reasons[session_id] = reason

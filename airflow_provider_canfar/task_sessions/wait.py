@@ -22,32 +22,32 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.naming import SessionName
-from airflow_provider_canfar.skaha.polling.snapshot import Silence
+from airflow_provider_canfar.skaha.polling.snapshot import OutageLog
 from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions.log_follower import Following
-from airflow_provider_canfar.task_sessions.startup import Starting
+from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.polling.session_reader import Reads
-    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
-    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
-    #: Begins to wait for sessions, as :meth:`airflow_provider_canfar.skaha.polling.session_poller.Watch.subscribe` does.
-    Watching = Callable[..., AbstractAsyncContextManager[Looks]]
+    #: Begins to wait for sessions, as :meth:`airflow_provider_canfar.skaha.polling.session_poller.SessionPoller.subscribe` does.
+    Watching = Callable[..., AbstractAsyncContextManager[Subscription]]
 
 #: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
 #: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
-LISTS_WITHOUT_IT = 3
+LISTS_UNTIL_MISSING = 3
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
 #: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
-HARVEST_WITHIN = 1200.0
+RECORD_WITHIN = 1200.0
 
 #: Where replicas wait for a place, one free place waits this many seconds for others to be filled with it.
-LINGER = 30.0
+BATCH_DELAY = 30.0
 
 
-class Reason(StrEnum):
+class WakeReason(StrEnum):
     """Why the worker is woken."""
 
     ENDED = "all have ended"
@@ -55,7 +55,7 @@ class Reason(StrEnum):
     AGAIN = "a busy platform may be asked again"
     FAILURES = "more replicas have failed than may"
     HARVEST = "ended replicas are about to be forgotten by the platform"
-    TWIN = "an unexpected session of this task is alive"
+    DUPLICATE = "an unexpected session of this task is alive"
     DEADLINE = "the deadline has passed"
     NOT_STARTING = "a session does not start"
     REFUSED = "the platform refuses the credential"
@@ -64,33 +64,33 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitSpec:
     """What a wait is for; JSON, as a trigger's arguments are, and no secret in it.
 
     :param key: the key in the names of the task's own sessions.
     :param sessions: id -> name of those that had not ended when the wait began.
-    :param places: how many ends make it worth waking the worker to launch more; None: nothing more to launch.
-    :param again_at: when to send replicas again that a busy platform did not take; seconds since the epoch.
+    :param slots_to_free: how many ends make it worth waking the worker to launch more; None: nothing more to launch.
+    :param retry_at: when to send replicas again that a busy platform did not take; seconds since the epoch.
     :param failures_left: how many more may fail before the worker is woken; None: let all end first.
     :param deadline: seconds since the epoch; None: no deadline.
     :param start_by: id -> seconds since the epoch at which the session must have started; those that have
         started once are left out.
-    :param log_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param logging_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
     :param since: when the wait began, in seconds since the epoch. The first look of a triggerer that was
         restarted may show an end as old as that.
-    :param harvest_within: seconds within which an end is recorded, before the platform forgets it.
+    :param record_within: seconds within which an end is recorded, before the platform forgets it.
     """
 
     key: str
     sessions: Mapping[str, str]
-    places: int | None = None
-    again_at: float | None = None
+    slots_to_free: int | None = None
+    retry_at: float | None = None
     failures_left: int | None = None
     deadline: float | None = None
     start_by: Mapping[str, float] = field(default_factory=dict)
-    log_interval: float | None = None
+    logging_interval: float | None = None
     since: float | None = None
-    harvest_within: float = HARVEST_WITHIN
+    record_within: float = RECORD_WITHIN
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's argument.
@@ -112,7 +112,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class WakeEvent:
     """What the worker is told: a reason, and the ends that the wait has seen.
 
     The platform may have forgotten them by the time that a worker is free.
@@ -124,7 +124,7 @@ class Wake:
     :param words: what the platform said, where it refuses the credential.
     """
 
-    reason: Reason
+    reason: WakeReason
     ended: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     never: Mapping[str, str] = field(default_factory=dict)
@@ -141,28 +141,28 @@ class Wake:
         """Read a trigger's event back; what another release wrote may lack something, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in ("gone", "started")}
-        return cls(**known | several | {"reason": Reason(data["reason"])})
+        return cls(**known | several | {"reason": WakeReason(data["reason"])})
 
 
-class Vigil:
+class TaskWait:
     """What one wait has seen so far.
 
     :param waiting: what it is for.
     """
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: WaitSpec) -> None:
         self.waiting = waiting
         self.ended: dict[str, str] = {}
         self.gone: set[str] = set()
-        self.starting = Starting(waiting.start_by, waiting.since)
-        self.following = Following(waiting.log_interval)
+        self.starting = StartupMonitor(waiting.start_by, waiting.since)
+        self.following = LogFollower(waiting.logging_interval)
         self._looked_at = waiting.since
         self._first_end: float | None = None
         self._omitted: dict[str, int] = {}
         self._words: dict[str, str] = {}
-        self._twin = False
+        self._duplicate = False
 
-    def see(self, glimpse: Glimpse) -> list[str]:
+    def see(self, glimpse: Snapshot) -> list[str]:
         """Take in what a poll showed, and return a sentence for each change."""
         listed, changes = set(), []
         if glimpse.before is not None:
@@ -181,7 +181,7 @@ class Vigil:
                     self.ended[session.id] = session.status_word
                     self._note_end(glimpse.at)
             elif not session.status.is_final and self._is_ours(session.name):
-                self._twin = True
+                self._duplicate = True
         for session_id in self.waiting.sessions:
             if session_id in listed:
                 self._omitted.pop(session_id, None)
@@ -191,12 +191,12 @@ class Vigil:
         self._looked_at = glimpse.at
         return changes
 
-    def suspects(self) -> list[str]:
+    def missing_ids(self) -> list[str]:
         """Return the ids that lists have omitted often enough to ask for each by itself."""
         return [
             session_id
             for session_id, times in self._omitted.items()
-            if times >= LISTS_WITHOUT_IT and session_id not in self.gone
+            if times >= LISTS_UNTIL_MISSING and session_id not in self.gone
         ]
 
     def lose(self, session_ids: Iterable[str], at: float) -> None:
@@ -217,56 +217,60 @@ class Vigil:
     def until(self) -> float | None:
         """Say when there is something to do even if nothing changes, in seconds since the epoch."""
         waiting = self.waiting
-        times = [waiting.deadline, waiting.again_at, self.starting.until(), self.following.until()]
+        times = [waiting.deadline, waiting.retry_at, self.starting.until(), self.following.until()]
         if self._first_end is not None:
-            times.append(self._first_end + waiting.harvest_within)
-            if waiting.places is not None:
-                times.append(self._first_end + LINGER)
+            times.append(self._first_end + waiting.record_within)
+            if waiting.slots_to_free is not None:
+                times.append(self._first_end + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
 
-    def overdue(self, now: float) -> bool:
+    def is_past_deadline(self, now: float) -> bool:
         """Whether the deadline has passed."""
         return self.waiting.deadline is not None and now >= self.waiting.deadline
 
-    def wake(self, now: float) -> Wake | None:
+    def wake(self, now: float) -> WakeEvent | None:
         """Decide whether the worker is to be woken now."""
         reason = self._reason(now)
         return self._wake(reason) if reason else None
 
-    def refused(self, words: str) -> Wake:
+    def refused(self, words: str) -> WakeEvent:
         """Wake the worker because the platform refuses the credential."""
-        return self._wake(Reason.REFUSED, words)
+        return self._wake(WakeReason.REFUSED, words)
 
-    def _wake(self, reason: Reason, words: str = "") -> Wake:
+    def _wake(self, reason: WakeReason, words: str = "") -> WakeEvent:
         starting = self.starting
-        return Wake(
+        return WakeEvent(
             reason,
             dict(self.ended),
             tuple(sorted(self.gone)),
-            dict(starting.never),
+            dict(starting.failed),
             words,
             starting.started,
         )
 
-    def _reason(self, now: float) -> Reason | None:
+    def _reason(self, now: float) -> WakeReason | None:
         waiting, ends = self.waiting, len(self.ended) + len(self.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
-        if ends == len(waiting.sessions) and waiting.again_at is None:
-            return Reason.ENDED
+        if ends == len(waiting.sessions) and waiting.retry_at is None:
+            return WakeReason.ENDED
         if waiting.failures_left is not None and self._failures > waiting.failures_left:
-            return Reason.FAILURES
-        if self.starting.never:
-            return Reason.NOT_STARTING
-        if self.overdue(now):
-            return Reason.DEADLINE
-        if waiting.again_at is not None and now >= waiting.again_at:
-            return Reason.AGAIN
-        if self._twin:
-            return Reason.TWIN
-        if waiting.places is not None and ends and (ends >= waiting.places or since_first_end >= LINGER):
-            return Reason.PLACE
-        if since_first_end >= waiting.harvest_within:
-            return Reason.HARVEST
+            return WakeReason.FAILURES
+        if self.starting.failed:
+            return WakeReason.NOT_STARTING
+        if self.is_past_deadline(now):
+            return WakeReason.DEADLINE
+        if waiting.retry_at is not None and now >= waiting.retry_at:
+            return WakeReason.AGAIN
+        if self._duplicate:
+            return WakeReason.DUPLICATE
+        if (
+            waiting.slots_to_free is not None
+            and ends
+            and (ends >= waiting.slots_to_free or since_first_end >= BATCH_DELAY)
+        ):
+            return WakeReason.PLACE
+        if since_first_end >= waiting.record_within:
+            return WakeReason.HARVEST
         return None
 
     def _is_ours(self, name: str) -> bool:
@@ -274,7 +278,7 @@ class Vigil:
         return parsed is not None and parsed.key == self.waiting.key
 
 
-async def keep_watch(vigil: Vigil, watch: Watching, *, tell: Callable[[str], None]) -> Wake:
+async def keep_watch(vigil: TaskWait, watch: Watching, *, tell: Callable[[str], None]) -> WakeEvent:
     """Wait, by a poll that is shared, until there is a reason to wake the worker.
 
     :param watch: begins to wait for sessions.
@@ -285,8 +289,8 @@ async def keep_watch(vigil: Vigil, watch: Watching, *, tell: Callable[[str], Non
 
 
 async def keep(
-    vigil: Vigil, looks: AsyncIterator[Glimpse], reads: Reads, *, tell: Callable[[str], None]
-) -> Wake:
+    vigil: TaskWait, looks: AsyncIterator[Snapshot], reads: SessionReader, *, tell: Callable[[str], None]
+) -> WakeEvent:
     """Look until there is a reason to wake the worker.
 
     :param vigil: what is waited for.
@@ -301,9 +305,9 @@ async def keep(
 
 
 async def _keep(
-    vigil: Vigil, looks: AsyncIterator[Glimpse], reads: Reads, tell: Callable[[str], None]
-) -> Wake:
-    silence = Silence()
+    vigil: TaskWait, looks: AsyncIterator[Snapshot], reads: SessionReader, tell: Callable[[str], None]
+) -> WakeEvent:
+    silence = OutageLog()
     async for glimpse in looks:
         if (news := silence.hear(glimpse)) is not None:
             tell(news)
@@ -311,19 +315,19 @@ async def _keep(
             for sentence in vigil.see(glimpse):
                 tell(sentence)
             if glimpse.whole:
-                vigil.lose(await _unknown(reads, vigil.suspects()), glimpse.at)
+                vigil.lose(await _unknown(reads, vigil.missing_ids()), glimpse.at)
             for sentence in await _reasons(reads, vigil.starting, glimpse.at):
                 tell(sentence)
             for line in await _new_lines(reads, vigil, glimpse.at):
                 tell(line)
         # While the platform is silent there is nothing that a worker could do but end the task in time.
-        wake = vigil.wake(glimpse.at) if glimpse.fault is None or vigil.overdue(glimpse.at) else None
+        wake = vigil.wake(glimpse.at) if glimpse.fault is None or vigil.is_past_deadline(glimpse.at) else None
         if wake is not None:
             return wake
     raise AssertionError("looking never ends by itself")
 
 
-async def _unknown(reads: Reads, session_ids: Iterable[str]) -> list[str]:
+async def _unknown(reads: SessionReader, session_ids: Iterable[str]) -> list[str]:
     """Ask for each session by itself, and return those that the platform answers 404 for."""
     unknown = []
     for session_id in session_ids:
@@ -342,7 +346,7 @@ async def _unknown(reads: Reads, session_ids: Iterable[str]) -> list[str]:
     return unknown
 
 
-async def _reasons(reads: Reads, starting: Starting, at: float) -> list[str]:
+async def _reasons(reads: SessionReader, starting: StartupMonitor, at: float) -> list[str]:
     """Ask for the events of sessions that do not start, and return a sentence for each that says news."""
     news = []
     for session_id in starting.to_ask(at):
@@ -351,18 +355,18 @@ async def _reasons(reads: Reads, starting: Starting, at: float) -> list[str]:
         except AuthenticationError:
             raise
         except ServiceBusy:
-            starting.put_off(session_id, at)
+            starting.postpone(session_id, at)
             continue
         except RequestError:
             # The server answers 404 until the session has been admitted; that is no reason to tell.
             events = []
-        sentence = starting.hear(session_id, events, at)
+        sentence = starting.record_events(session_id, events, at)
         if sentence is not None:
             news.append(sentence)
     return news
 
 
-async def _new_lines(reads: Reads, vigil: Vigil, at: float) -> list[str]:
+async def _new_lines(reads: SessionReader, vigil: TaskWait, at: float) -> list[str]:
     """Look at the logs that are followed, and return what is new in them, each line with its session."""
     lines = []
     for session_id in vigil.following.due(at):

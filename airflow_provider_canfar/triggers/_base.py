@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
 
-class WaitingTrigger(BaseTrigger):
+class CanfarBaseTrigger(BaseTrigger):
     """Wait for something on the platform; there is nothing to destroy.
 
     The arguments are stored and logged in the clear: JSON, and the *name* of the connection.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.account_sessions.end_events import Ends
+    from airflow_provider_canfar.account_sessions.end_events import EndEvents
 
 #: The entry in Airflow's asset state store (3.3 on), which outlives the triggerer.
 ENTRY = "canfar_ends"
@@ -33,7 +33,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
             ...
 
     The asset's event carries ``session_id``, ``name``, ``kind``, ``status``, ``started`` and ``url`` of the
-    session; with ``together``, ``sessions`` has a list of them.
+    session; with ``when_all_ended``, ``sessions`` has a list of them.
 
     An interactive session mostly ends by being destroyed by its owner: it is *Gone*, and that fires as well.
     What had ended before the watcher first looked does not. Over restarts of the triggerer, Airflow 3.3
@@ -47,7 +47,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
     :param ids: these sessions, by their ids.
     :param kind: of this kind, or these.
     :param status: which ends fire: of ``Completed``, ``Failed``, ``Gone``.
-    :param together: fire once when, after some have ended, none that matches is alive any more.
+    :param when_all_ended: fire once when, after some have ended, none that matches is alive any more.
     :param canfar_conn_id: the Airflow connection to look with.
     :param poll_interval: seconds between two looks.
     :param others: arguments that another release of this provider wrote.
@@ -61,7 +61,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         ids: str | Sequence[str] | None = None,
         kind: str | Sequence[str] | None = None,
         status: str | Sequence[str] = ("Completed", "Failed", "Gone"),
-        together: bool = False,
+        when_all_ended: bool = False,
         canfar_conn_id: str = "canfar_default",
         poll_interval: float = 15.0,
         **others: Any,
@@ -72,7 +72,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         self.ids = ids
         self.kind = kind
         self.status = status
-        self.together = together
+        self.when_all_ended = when_all_ended
         self.canfar_conn_id = canfar_conn_id
         self.poll_interval = poll_interval
         self.others = others
@@ -87,7 +87,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
                 "ids": _as_json(self.ids),
                 "kind": _as_json(self.kind),
                 "status": _as_json(self.status),
-                "together": self.together,
+                "when_all_ended": self.when_all_ended,
                 "canfar_conn_id": self.canfar_conn_id,
                 "poll_interval": self.poll_interval,
             },
@@ -95,7 +95,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each end, for ever."""
-        ends: Ends | None = None
+        ends: EndEvents | None = None
         while True:
             try:
                 if ends is None:
@@ -106,14 +106,14 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
                 self._tell(f"No session is watched; it is tried again in {TRY_AGAIN_AFTER:.0f} s. {error}")
                 await asyncio.sleep(TRY_AGAIN_AFTER)
 
-    def _ends(self, memory: dict[str, Any] | None) -> Ends:
+    def _ends(self, memory: dict[str, Any] | None) -> EndEvents:
         """Say which ends are waited for.
 
         :raises SpecError: when no session is chosen.
         """
-        from airflow_provider_canfar.account_sessions.end_events import Ends
+        from airflow_provider_canfar.account_sessions.end_events import EndEvents
         from airflow_provider_canfar.skaha.errors import SpecError
-        from airflow_provider_canfar.skaha.polling.session_tracker import end_words
+        from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
         selection = Selection(
@@ -121,9 +121,14 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         )
         if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
             raise SpecError("No session is chosen to watch. Give prefix, regex, ids or kind.")
-        return Ends(selection, end_words(words(self.status)), together=self.together, memory=memory)
+        return EndEvents(
+            selection,
+            parse_end_statuses(words(self.status)),
+            when_all_ended=self.when_all_ended,
+            memory=memory,
+        )
 
-    async def _watch(self, ends: Ends) -> AsyncIterator[dict[str, Any]]:
+    async def _watch(self, ends: EndEvents) -> AsyncIterator[dict[str, Any]]:
         from airflow_provider_canfar.account_sessions.condition import ask, told
         from airflow_provider_canfar.hooks.canfar import CanfarHook
 
@@ -135,11 +140,11 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
                     continue
                 before = ends.to_json()
                 ends.see(glimpse.sessions, glimpse.at)
-                there, unknown = await ask(looks.reads, ends.roll.suspects())
+                there, unknown = await ask(looks.reads, ends.roll.missing_ids())
                 ends.roll.update(there)
                 ends.roll.lose(unknown)
                 news = ends.take()
-                payloads = [{"sessions": news}] if self.together and news else news
+                payloads = [{"sessions": news}] if self.when_all_ended and news else news
                 for payload in payloads:
                     yield payload
                 # After they have fired: better twice than never.
@@ -158,7 +163,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
             return None
         return memory
 
-    async def _remember(self, ends: Ends) -> None:
+    async def _remember(self, ends: EndEvents) -> None:
         store: Any = getattr(self, "asset_state_store", None)
         if store is None:
             return

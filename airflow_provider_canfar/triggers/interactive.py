@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.wait import Wake, Watching
+    from airflow_provider_canfar.task_sessions.wait import WakeEvent, Watching
 
 
 class CanfarInteractiveTrigger(CanfarSessionTrigger):
@@ -18,8 +18,8 @@ class CanfarInteractiveTrigger(CanfarSessionTrigger):
     kill of the task destroys the session.
     """
 
-    async def _keep(self, watch: Watching) -> Wake:
-        from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaiting, keep_open
+    async def _keep(self, watch: Watching) -> WakeEvent:
+        from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec, keep_open
 
-        waiting = InteractiveWaiting.from_json(self.waiting or {})
+        waiting = InteractiveWaitSpec.from_json(self.waiting or {})
         return await keep_open(waiting, watch, tell=self._tell)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.triggers._base import WaitingTrigger
+from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 from airflow_provider_canfar.triggers.session import NO_EVENT_WITHIN
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
 
-class CanfarSessionSensorTrigger(WaitingTrigger):
+class CanfarSessionSensorTrigger(CanfarBaseTrigger):
     """Wait until sessions are where they are wanted, or cannot get there any more.
 
     ``wish`` and ``memory`` are those of :class:`airflow_provider_canfar.account_sessions.condition.Lookout`. The event has the
@@ -20,15 +20,19 @@ class CanfarSessionSensorTrigger(WaitingTrigger):
     """
 
     async def _watch(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.account_sessions.condition import Lookout, Wish, keep_looking
+        from airflow_provider_canfar.account_sessions.condition import (
+            ConditionWatch,
+            SessionCondition,
+            keep_looking,
+        )
 
-        lookout = Lookout(Wish.from_json(self.wish or {}), self.memory)
+        lookout = ConditionWatch(SessionCondition.from_json(self.wish or {}), self.memory)
         watch = partial(hook.watch, interval=self.poll_interval, soon=NO_EVENT_WITHIN)
         verdict = await keep_looking(lookout, watch, deadline=self.deadline, tell=self._tell)
         return {"verdict": verdict and verdict.value, "memory": lookout.to_json()}
 
 
-class CanfarResourceSensorTrigger(WaitingTrigger):
+class CanfarResourceSensorTrigger(CanfarBaseTrigger):
     """Wait until cores and RAM are free.
 
     ``wish`` has ``cores`` and ``ram``. The event has what was ``free``; None when the deadline has passed.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.wait import Wake, Watching
+    from airflow_provider_canfar.task_sessions.wait import WakeEvent, Watching
 
 #: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
 #: executor has reported that the worker let the task go, and the scheduler then fails the task.
@@ -35,10 +35,10 @@ class CanfarSessionTrigger(BaseTrigger):
     are stored and logged in the clear: ids, names and times, and the *name* of the connection.
 
     :param canfar_conn_id: the Airflow connection to look with.
-    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.task_sessions.wait.Waiting.to_json`.
+    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.task_sessions.wait.WaitSpec.to_json`.
     :param poll_interval: seconds between two looks.
     :param task: which task instance waits, from :meth:`TaskInstanceId.to_json`; asked after before a kill.
-    :param kill_sessions: whether a person's kill of the task destroys its sessions.
+    :param destroy_on_kill: whether a person's kill of the task destroys its sessions.
     :param others: arguments that another release of this provider wrote; a row in Airflow's database outlives
         an upgrade, and a trigger that raises here would take the triggerer down.
     """
@@ -50,7 +50,7 @@ class CanfarSessionTrigger(BaseTrigger):
         waiting: dict[str, Any] | None = None,
         poll_interval: float = 15.0,
         task: dict[str, Any] | None = None,
-        kill_sessions: bool = True,
+        destroy_on_kill: bool = True,
         **others: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
@@ -58,7 +58,7 @@ class CanfarSessionTrigger(BaseTrigger):
         self.waiting = waiting
         self.poll_interval = poll_interval
         self.waiting_task = task
-        self.kill_sessions = kill_sessions
+        self.destroy_on_kill = destroy_on_kill
         self.others = others
         self._killing: asyncio.Task[None] | None = None
 
@@ -71,7 +71,7 @@ class CanfarSessionTrigger(BaseTrigger):
                 "waiting": self.waiting,
                 "poll_interval": self.poll_interval,
                 "task": self.waiting_task,
-                "kill_sessions": self.kill_sessions,
+                "destroy_on_kill": self.destroy_on_kill,
             },
         )
 
@@ -98,11 +98,11 @@ class CanfarSessionTrigger(BaseTrigger):
         await asyncio.sleep(max(0.0, started + NO_EVENT_WITHIN - time.monotonic()))
         return wake.to_json()
 
-    async def _keep(self, watch: Watching) -> Wake:
+    async def _keep(self, watch: Watching) -> WakeEvent:
         """Look until there is a reason to wake the worker."""
-        from airflow_provider_canfar.task_sessions.wait import Vigil, Waiting, keep_watch
+        from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, keep_watch
 
-        return await keep_watch(Vigil(Waiting.from_json(self.waiting or {})), watch, tell=self._tell)
+        return await keep_watch(TaskWait(WaitSpec.from_json(self.waiting or {})), watch, tell=self._tell)
 
     async def on_kill(self) -> None:
         """Destroy the sessions because a person has killed the task; and only then.
@@ -110,7 +110,7 @@ class CanfarSessionTrigger(BaseTrigger):
         Airflow also calls this when a triggerer has merely lost its triggers to another one, and cancels it
         again each second until it has returned. So the work is a task of its own, which that does not reach.
         """
-        if self.kill_sessions:
+        if self.destroy_on_kill:
             self._killing = self._killing or asyncio.create_task(self._kill())
             await asyncio.shield(self._killing)
 

@@ -11,7 +11,7 @@ from airflow_provider_canfar.account_sessions.capacity import Capacity, wait_unt
 from airflow_provider_canfar.skaha.errors import AuthenticationError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.models import Resources, Stats
 from airflow_provider_canfar.skaha.polling.backoff import LONGEST_PAUSE
-from airflow_provider_canfar.skaha.polling.single_flight import SharedAnswer
+from airflow_provider_canfar.skaha.polling.single_flight import SingleFlight
 from tests.stepping_clock import SteppingClock
 
 INTERVAL = 15.0
@@ -26,7 +26,7 @@ class Cluster:
         self.asked = 0
         self.fault: Exception | None = None
         self.told: list[list[str]] = []
-        self._ask = SharedAnswer(self._stats, clock=self.time)
+        self._ask = SingleFlight(self._stats, clock=self.time)
         self._waits: list[asyncio.Task[Stats | None]] = []
 
     async def _stats(self) -> Stats:

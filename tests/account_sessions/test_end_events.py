@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from airflow_provider_canfar.account_sessions.end_events import FORGET_AFTER, Ends
+from airflow_provider_canfar.account_sessions.end_events import FORGET_AFTER, EndEvents
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.selection import Selection
 
@@ -19,12 +19,12 @@ def sessions(**words: str) -> list[Session]:
     ]
 
 
-def ends(memory: Ends | None = None, *, together: bool = False) -> Ends:
+def ends(memory: EndEvents | None = None, *, when_all_ended: bool = False) -> EndEvents:
     stored = None if memory is None else json.loads(json.dumps(memory.to_json()))
-    return Ends(Selection(prefix="survey-"), WORDS, together=together, memory=stored)
+    return EndEvents(Selection(prefix="survey-"), WORDS, when_all_ended=when_all_ended, memory=stored)
 
 
-def seen(watched: Ends, at: float = 0.0, **words: str) -> list[str]:
+def seen(watched: EndEvents, at: float = 0.0, **words: str) -> list[str]:
     """Show a list, and return the ids of the ends that are news."""
     watched.see(sessions(**words), at)
     return [row["session_id"] for row in watched.take()]
@@ -75,7 +75,7 @@ def test_a_restart_tells_what_has_ended_meanwhile_and_nothing_twice() -> None:
 
 
 def test_together_nothing_is_told_while_one_is_alive() -> None:
-    watched = ends(together=True)
+    watched = ends(when_all_ended=True)
     assert seen(watched, a="Running", b="Running") == []
     assert seen(watched, a="Completed", b="Running") == []
     assert seen(watched, a="Completed", b="Failed") == ["a", "b"]

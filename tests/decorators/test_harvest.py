@@ -15,14 +15,14 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
     RequestError,
-    ServerFault,
+    ServerError,
     Unreachable,
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Verdict
-from airflow_provider_canfar.task_sessions.log_follower import RESULT, Following
-from airflow_provider_canfar.task_sessions.reconcile import LOGS_AT_ONCE, Attempt, Harvest
+from airflow_provider_canfar.task_sessions.log_follower import RESULT, LogFollower
+from airflow_provider_canfar.task_sessions.reconcile import LOGS_AT_ONCE, EndedSession, Reconciler
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE
 
@@ -37,24 +37,24 @@ def operator(replicas: int) -> Any:
     return output.operator
 
 
-def attempt(platform: FakePlatform, batch: Batch, told: list[str] | None = None) -> Attempt:
+def attempt(platform: FakePlatform, batch: Batch, told: list[str] | None = None) -> Reconciler:
     """Make an attempt of a task that runs a function."""
     reads = operator(batch.replicas)
 
-    def harvest(harvest: Harvest) -> Outcome:
-        read: Harvest = reads.read_harvest(harvest)
+    def harvest(harvest: EndedSession) -> Outcome:
+        read: EndedSession = reads.read_harvest(harvest)
         if told is not None:
             told.append(read.log)
         return read.outcome
 
-    return Attempt(
+    return Reconciler(
         platform.client,
         SessionSpec(name="stars", image=IMAGE, command=["true"], replicas=batch.replicas),
         batch,
         Limits(),
         tell=lambda line: None,
         harvest=harvest,
-        is_whole=reads.is_whole,
+        is_complete=reads.is_complete,
         clock=platform.clock,
         sleep=platform.clock.sleep,
     )
@@ -123,7 +123,7 @@ async def test_what_is_missing_of_a_result_is_told() -> None:
     assert told[0].endswith("(The function's result did not come back: part of it is missing.)\n")
 
 
-@pytest.mark.parametrize("fault", [ServerFault("500"), AuthenticationError("401")])
+@pytest.mark.parametrize("fault", [ServerError("500"), AuthenticationError("401")])
 async def test_a_log_that_is_not_given_leaves_the_replica_unsettled_and_the_others_are_read(
     fault: RequestError,
 ) -> None:
@@ -213,12 +213,14 @@ def test_a_result_of_another_replica_or_number_of_them_is_not_taken() -> None:
     outcome = Outcome(1, "s1", str(IDENTITY.name(1, 1)), "Completed", True, 1)
     reads = operator(2)
     for log in (log_of(7, 2, replicas=2), log_of(7, replicas=3), log_of(7, replicas=2, try_number=2)):
-        read = reads.read_harvest(Harvest(outcome, log))
+        read = reads.read_harvest(EndedSession(outcome, log))
         assert read.outcome == replace(outcome, succeeded=False, status="Completed without a result")
-    assert reads.read_harvest(Harvest(outcome, log_of(7, replicas=2))).outcome == replace(outcome, result="7")
+    assert reads.read_harvest(EndedSession(outcome, log_of(7, replicas=2))).outcome == replace(
+        outcome, result="7"
+    )
 
 
 def test_who_follows_a_log_is_shown_no_lines_of_a_result() -> None:
     assert f"{MARK} " == RESULT
-    following = Following(60)
+    following = LogFollower(60)
     assert following.take("s1", f"one\n{log_of(7)}", 0) == ["one", ""]

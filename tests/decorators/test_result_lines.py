@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.decorators._function_runner import LINE_BYTES, MARK, plain, result_lines
+from airflow_provider_canfar.decorators._function_runner import LINE_BYTES, MARK, result_lines, to_json_types
 from airflow_provider_canfar.decorators._result_lines import Reading, read
 
 TOKEN = "k3v5x2qamd-0-1-7-20"
@@ -41,7 +41,7 @@ PRINTED = st.text(max_size=40) | st.sampled_from(
 
 
 def text_of(value: Any) -> str:
-    return json.dumps(plain(value, "it"), allow_nan=False)
+    return json.dumps(to_json_types(value, "it"), allow_nan=False)
 
 
 def written(printed: list[str], lines: list[str]) -> tuple[str, str]:
@@ -154,24 +154,24 @@ def test_a_result_in_the_middle_of_a_line_is_none() -> None:
 )
 def test_what_json_has_no_form_for_is_refused_by_its_place_and_type(value: object, words: str) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - its words are what is looked at
-        plain(value, "it")
+        to_json_types(value, "it")
     assert str(refusal.value).startswith(words)
 
 
 def test_a_path_may_stand_as_its_text() -> None:
     with pytest.raises(ValueError, match=r"PurePosixPath, which JSON has no form for; its str\(\) may stand"):
-        plain(PurePosixPath("/arc"), "it")
+        to_json_types(PurePosixPath("/arc"), "it")
 
 
 def test_what_contains_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(ValueError, match="nested deeper than 100 lists and dicts; it may contain itself"):
-        plain(endless, "it")
+        to_json_types(endless, "it")
 
 
 def test_a_tuple_becomes_a_list_and_numpy_s_float_a_float() -> None:
     numpy = pytest.importorskip("numpy")
     assert text_of({"a": (1, 2), "b": numpy.float64(0.5)}) == '{"a": [1, 2], "b": 0.5}'
     with pytest.raises(ValueError, match=r"of type numpy\.int64, which JSON has no form for; its tolist"):
-        plain(numpy.int64(3), "it")
+        to_json_types(numpy.int64(3), "it")

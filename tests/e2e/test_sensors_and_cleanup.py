@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 MODES = ("deferred", "poked", "rescheduled")
 
-Launch = Callable[..., list[str]]
+AssignedSession = Callable[..., list[str]]
 
 
 @pytest.fixture(name="admin")
@@ -35,7 +35,7 @@ def _admin(emulator: Emulator) -> Iterator[Admin]:
 
 
 @pytest.fixture(name="launch", scope="module")
-def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AssignedSession]:
     """Launch sessions as a colleague does: with the platform's own client."""
     platform = Admin(emulator.url, TOKEN)
     with official_client(tmp_path_factory.mktemp("home")) as client:
@@ -53,7 +53,9 @@ def live(admin: Admin, prefix: str) -> list[str]:
     return sorted(session["name"] for session in admin.live() if session["name"].startswith(prefix))
 
 
-def test_each_mode_waits_for_what_somebody_else_has_launched(airflow: AirflowRest, launch: Launch) -> None:
+def test_each_mode_waits_for_what_somebody_else_has_launched(
+    airflow: AirflowRest, launch: AssignedSession
+) -> None:
     """And fails, or skips, when one of all has failed."""
     run = airflow.trigger("waits", {"prefix": "theirs-"})
     failing = airflow.trigger("waits_for_all", {"prefix": "failing-"})
@@ -76,7 +78,7 @@ def test_each_mode_waits_for_what_somebody_else_has_launched(airflow: AirflowRes
 
 
 def test_a_cleanup_destroys_what_is_chosen_and_no_more(
-    airflow: AirflowRest, admin: Admin, launch: Launch
+    airflow: AirflowRest, admin: Admin, launch: AssignedSession
 ) -> None:
     """What would destroy too much is refused; other kinds, and other names, are left alone."""
     refused: dict[str, dict[str, Any]] = {

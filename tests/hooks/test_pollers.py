@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.hooks._pollers import READ_EVERY, Watches, watches
+from airflow_provider_canfar.hooks._pollers import READ_EVERY, PollerRegistry, watches
 from airflow_provider_canfar.hooks._settings import Settings
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
-from airflow_provider_canfar.skaha.polling.session_poller import Watch
+from airflow_provider_canfar.skaha.polling.session_poller import SessionPoller
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 
 EMPTY: dict[str, Any] = {"port": None, "schema": None, "login": None, "extra": {}}
@@ -33,9 +33,9 @@ class Connections:
         self.saying = saying
         self.read: list[str] = []
         self.now = 0.0
-        self.watches = Watches(clock=lambda: self.now)
+        self.watches = PollerRegistry(clock=lambda: self.now)
 
-    async def watch(self, conn_id: str) -> Watch:
+    async def watch(self, conn_id: str) -> SessionPoller:
         async def read() -> Settings:
             self.read.append(conn_id)
             await asyncio.sleep(0)
@@ -105,7 +105,7 @@ async def test_a_connection_that_cannot_be_read_is_told_to_all_and_read_again_fo
     told = await asyncio.gather(*(connections.watch("one") for _ in range(3)), return_exceptions=True)
     assert [type(error) for error in told] == [SpecError] * 3
     connections.saying["one"] = settings()
-    assert isinstance(await connections.watch("one"), Watch)
+    assert isinstance(await connections.watch("one"), SessionPoller)
     assert connections.read == ["one", "one"]
 
 
@@ -114,7 +114,7 @@ async def test_one_who_gives_up_while_the_connection_is_read_costs_the_others_no
     first, second = [asyncio.create_task(connections.watch("one")) for _ in range(2)]
     await asyncio.sleep(0)
     first.cancel()
-    assert isinstance(await second, Watch)
+    assert isinstance(await second, SessionPoller)
     assert first.cancelled()
     assert connections.read == ["one"]
 
@@ -131,12 +131,12 @@ async def test_a_connection_is_read_in_nobodys_context() -> None:
         return settings()
 
     TASK_LOG.set("the first one's")
-    await Watches().of("one", read)
+    await PollerRegistry().of("one", read)
     assert read_in == ["no task's"]
 
 
 def test_each_event_loop_has_polls_of_its_own_and_those_of_closed_ones_are_forgotten() -> None:
-    async def here() -> Watches:
+    async def here() -> PollerRegistry:
         assert watches() is watches()
         return watches()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.hooks._settings import Settings, service_url
 from airflow_provider_canfar.skaha.client import Timeouts
-from airflow_provider_canfar.skaha.credentials import Login, Registry, Token
+from airflow_provider_canfar.skaha.credentials import Login, RegistryCredential, Token
 from airflow_provider_canfar.skaha.errors import SpecError
 
 EMPTY: dict[str, Any] = {
@@ -113,7 +113,7 @@ def test_login_and_password_are_a_login_and_a_password_alone_is_a_token() -> Non
 def test_registry_credentials_come_in_pairs() -> None:
     assert settings().registry is None
     both = {"registry_username": "mcurie", "registry_secret": "a-secret"}
-    assert settings(extra=both).registry == Registry("mcurie", "a-secret")
+    assert settings(extra=both).registry == RegistryCredential("mcurie", "a-secret")
     for name in both:
         with pytest.raises(SpecError, match="only one is there"):
             settings(extra={name: both[name]})
@@ -121,7 +121,7 @@ def test_registry_credentials_come_in_pairs() -> None:
 
 def test_a_registry_secret_of_digits_is_a_secret_too() -> None:
     extra = {"registry_username": "mcurie", "registry_secret": 1234567}
-    assert settings(extra=extra).registry == Registry("mcurie", "1234567")
+    assert settings(extra=extra).registry == RegistryCredential("mcurie", "1234567")
 
 
 def test_an_extra_that_is_no_object_is_refused() -> None:

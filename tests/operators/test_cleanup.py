@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_canfar.account_sessions import cleanup as sweep
+from airflow_provider_canfar.account_sessions import cleanup as destroy_matching
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import (
     CanfarCleanupOperator,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def clean(context: dict[str, Any] | None = None, **settings: Any) -> list[dict[str, Any]]:
     """Run a cleanup."""
-    settings.setdefault("quiet_for", 0.2)
+    settings.setdefault("settle_time", 0.2)
     return CanfarCleanupOperator(task_id="tidy", **settings).execute(cast("Context", context or {}))
 
 
@@ -135,7 +135,7 @@ def test_everything_of_a_kind_is_destroyed_when_somebody_says_so(
     for name in ("survey-1", "other"):
         launch(name, "sleep", "60")
     launch("a-notebook", kind="notebook")
-    assert len(clean(everything=True, **settings)) == 2
+    assert len(clean(allow_all=True, **settings)) == 2
     assert names(platform) == ["a-notebook"]
 
 
@@ -188,7 +188,7 @@ def test_what_registers_late_is_destroyed_too(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     late = threading.Timer(1.0, lambda: launch("survey-2", "sleep", "60"))
     late.start()
-    destroyed = clean(prefix="survey-", quiet_for=3.0)
+    destroyed = clean(prefix="survey-", settle_time=3.0)
     late.join()
     assert sorted(row["name"] for row in destroyed) == ["survey-1", "survey-2"]
     assert names(platform) == []
@@ -207,7 +207,7 @@ def test_what_could_not_be_destroyed_fails_the_task_and_is_named(
     monkeypatch.setattr(SkahaClient, "destroy", all_but_one)
     with pytest.raises(PartialFailure) as failure:
         clean(ids=ids)
-    assert failure.value.retry_helps
+    assert failure.value.retryable
     assert list(failure.value.results) == [ids[1]]
     assert list(failure.value.errors) == [ids[0]]
     assert f"survey-0 {ids[0]}: it was told to go, and is still there" in str(failure.value)
@@ -216,7 +216,7 @@ def test_what_could_not_be_destroyed_fails_the_task_and_is_named(
 def test_somebody_who_launches_for_ever_is_not_swept_after_for_ever(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "NO_LONGER_THAN", 0.0)
+    monkeypatch.setattr(destroy_matching, "NO_LONGER_THAN", 0.0)
     launch("survey-1", "sleep", "60")
     with pytest.raises(PartialFailure, match="it has come while others were destroyed"):
         clean(prefix="survey-")
@@ -241,7 +241,7 @@ class Run:
     """A run of a DAG with a task, a mapped one and a cleanup, as Airflow tells of it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.task = FakeTask(lambda: sessions_of_this_run(quiet_for=0.2))
+        self.task = FakeTask(lambda: sessions_of_this_run(settle_time=0.2))
         self.pushed: list[Any] = []
         self.states = {"stars": "failed", "tiles_0": "success", "tiles_1": "success", "tidy": "running"}
         dag = SimpleNamespace(task_ids=["stars", "tiles", "tidy"])
@@ -265,7 +265,7 @@ class Run:
         return str(Identity(task_id, key, 0).name(1, 1))
 
     def clean(self, **settings: Any) -> list[dict[str, Any]]:
-        operator = sessions_of_this_run(quiet_for=0.2, **settings)
+        operator = sessions_of_this_run(settle_time=0.2, **settings)
         return operator.execute(cast("Context", self.context))
 
 

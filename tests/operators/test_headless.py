@@ -22,10 +22,10 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
     SessionNeverStarted,
-    SessionOverdue,
+    SessionTimeout,
     SpecError,
 )
-from airflow_provider_canfar.task_sessions.wait import HARVEST_WITHIN, Reason, Wake
+from airflow_provider_canfar.task_sessions.wait import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
@@ -256,7 +256,7 @@ def watch(trigger: CanfarSessionTrigger) -> dict[str, Any]:
 
 def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, task: Make) -> None:
     stars = task("sleep", "60", replicas=2, execution_timeout=timedelta(seconds=1))
-    with pytest.raises(SessionOverdue):
+    with pytest.raises(SessionTimeout):
         stars.run()
     assert len(platform.record()) == 2
     assert not platform.live()
@@ -270,7 +270,7 @@ def test_a_kill_destroys_the_sessions(platform: Emulator, task: Make) -> None:
 
 
 def test_a_kill_leaves_the_sessions_where_the_author_wants_that(platform: Emulator, task: Make) -> None:
-    stars = task("sleep", "60", deferrable=True, kill_sessions=False)
+    stars = task("sleep", "60", deferrable=True, destroy_on_kill=False)
     stars.defer()
     stars.operator.on_kill()
     assert len(platform.live()) == 1
@@ -335,7 +335,7 @@ def test_a_try_goes_on_with_the_number_of_replicas_that_it_has_begun_with(
     stars = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=3, max_active_replicas=1, deferrable=True)
     deferred = stars.defer()
     stars.make = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=2, max_active_replicas=1).make
-    outcomes = stars.resume(deferred, Wake(Reason.PLACE).to_json())
+    outcomes = stars.resume(deferred, WakeEvent(WakeReason.PLACE).to_json())
     assert [outcome["succeeded"] for outcome in outcomes] == [True, True, True]
 
 
@@ -360,7 +360,7 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     deferred = stars.defer()
     platform.faults(expired_token={})
     with pytest.raises(CredentialRefused, match="still run"):
-        stars.resume(deferred, Wake(Reason.HARVEST).to_json())
+        stars.resume(deferred, WakeEvent(WakeReason.HARVEST).to_json())
     platform.no_faults()
     assert len(platform.live()) == 1
     stars.operator.on_kill()
@@ -392,7 +392,7 @@ def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken
     stars = task("true", deferrable=True)
     deferred = stars.defer()
     (session,) = platform.live()
-    event = Wake(Reason.NOT_STARTING, never={session["id"]: "Failed to pull image"}).to_json()
+    event = WakeEvent(WakeReason.NOT_STARTING, never={session["id"]: "Failed to pull image"}).to_json()
     with pytest.raises(SessionNeverStarted):
         stars.resume(deferred, event)
     assert not platform.live()
@@ -405,7 +405,7 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
     assert isinstance(trigger, CanfarSessionTrigger)
     assert trigger.waiting is not None
     assert before <= trigger.waiting["since"] <= time.time()
-    assert trigger.waiting["harvest_within"] == HARVEST_WITHIN
+    assert trigger.waiting["record_within"] == RECORD_WITHIN
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,10 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
         ({"replicas": 0}, "replicas"),
         ({"replicas": "many"}, "replicas='many' is refused: it must be a whole number"),
         ({"replicas": 2.5}, r"replicas=2\.5 is refused"),
-        ({"on_finish": "delete"}, "on_finish='delete' is refused: there are 'keep', 'destroy', "),
+        (
+            {"on_finish_action": "delete"},
+            "on_finish_action='delete' is refused: there are 'keep', 'destroy', ",
+        ),
         ({"on_clear": "Resume"}, "on_clear='Resume' is refused: there are 'fresh', 'resume'"),
         ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
     ],
@@ -438,7 +441,7 @@ def test_what_the_platform_rejects_fails_for_good_and_leaves_nothing(platform: E
 
 def test_ended_sessions_are_kept_or_destroyed_as_the_author_wants(platform: Emulator, task: Make) -> None:
     with pytest.raises(SessionFailed):
-        task("sh", "-c", "test $REPLICA_ID = 1", replicas=2, on_finish="destroy_succeeded").run()
+        task("sh", "-c", "test $REPLICA_ID = 1", replicas=2, on_finish_action="destroy_succeeded").run()
     deleted = {one["replica_id"]: one["deleted"] is not None for one in platform.record()}
     assert deleted == {"1": True, "2": False}
 

@@ -16,7 +16,7 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._task_runner import Killed
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
-from airflow_provider_canfar.skaha.errors import SessionFailed, SessionNeverStarted, SessionOverdue
+from airflow_provider_canfar.skaha.errors import SessionFailed, SessionNeverStarted, SessionTimeout
 from airflow_provider_canfar.task_sessions import interactive_wait as interactive
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from tests.fake_task import FakeTask
@@ -121,7 +121,7 @@ def test_the_page_may_have_to_answer(platform: Emulator, task: Make, monkeypatch
         return len(asked) == 3
 
     monkeypatch.setattr(interactive.keep_open, "__kwdefaults__", {"page_answers": answers_the_third_time})
-    url = task(wait_for_page=True).run()
+    url = task(wait_for_url=True).run()
     assert asked == [url] * 3
 
 
@@ -156,7 +156,7 @@ def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, ta
     """It would have ended after two seconds, and the task would have failed."""
     platform.turn(interactive_deadline=2)
     with shown() as lines:
-        url = task(renew_for=timedelta(seconds=4)).run()
+        url = task(keep_alive_for=timedelta(seconds=4)).run()
     assert url
     assert sum(line.endswith("renewed.") for line in lines) >= 1
     (session,) = platform.live()
@@ -165,7 +165,7 @@ def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, ta
 
 def test_a_session_is_kept_alive_by_the_trigger(platform: Emulator, task: Make, quick_triggers: None) -> None:
     platform.turn(interactive_deadline=2, start_delay=0.5)
-    inspect = task(renew_for=timedelta(seconds=4), deferrable=True)
+    inspect = task(keep_alive_for=timedelta(seconds=4), deferrable=True)
     deferred = inspect.defer()
     with pytest.raises(TaskDeferred) as again:
         inspect.resume(deferred, event_of(deferred.trigger))
@@ -181,17 +181,17 @@ def test_its_user_ends_the_keeping_by_ending_the_session(platform: Emulator, tas
         CanfarHook().destroy(platform.record()[0]["id"])
 
     with meanwhile(end, after=2):
-        assert task(renew_for=timedelta(hours=1)).run()
+        assert task(keep_alive_for=timedelta(hours=1)).run()
     assert platform.live() == []
 
 
 def test_a_session_that_fails_while_it_is_kept_fails_the_task(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interactive.InteractiveVigil, "to_renew", lambda self, now: [])
+    monkeypatch.setattr(interactive.InteractiveTaskWait, "to_renew", lambda self, now: [])
     platform.turn(interactive_deadline=2)
     with pytest.raises(SessionFailed, match="ended while it was kept: Failed"):
-        task(renew_for=timedelta(hours=1)).run()
+        task(keep_alive_for=timedelta(hours=1)).run()
 
 
 def test_a_session_that_ends_before_it_can_be_opened_fails_the_task(
@@ -203,7 +203,7 @@ def test_a_session_that_ends_before_it_can_be_opened_fails_the_task(
     monkeypatch.setattr(interactive.keep_open, "__kwdefaults__", {"page_answers": never})
     platform.turn(interactive_deadline=1)
     with pytest.raises(SessionFailed, match="ended before it could be opened: Failed"):
-        task(wait_for_page=True).run()
+        task(wait_for_url=True).run()
 
 
 def test_a_session_that_cannot_start_fails_the_task_and_is_destroyed(platform: Emulator, task: Make) -> None:
@@ -215,17 +215,17 @@ def test_a_session_that_cannot_start_fails_the_task_and_is_destroyed(platform: E
 
 def test_a_session_outlives_no_task_that_runs_out_of_time(platform: Emulator, task: Make) -> None:
     platform.turn(start_delay=60)
-    with pytest.raises(SessionOverdue, match="The session of this task is destroyed"):
+    with pytest.raises(SessionTimeout, match="The session of this task is destroyed"):
         task(execution_timeout=timedelta(seconds=1)).run()
     assert platform.live() == []
 
 
-@pytest.mark.parametrize(("kill_sessions", "left"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(("destroy_on_kill", "left"), [(True, 0), (False, 1)])
 def test_a_session_outlives_no_killed_task_unless_its_author_wants_that(
-    platform: Emulator, task: Make, *, kill_sessions: bool, left: int
+    platform: Emulator, task: Make, *, destroy_on_kill: bool, left: int
 ) -> None:
     platform.turn(start_delay=60)
-    inspect = task(deferrable=True, kill_sessions=kill_sessions)
+    inspect = task(deferrable=True, destroy_on_kill=destroy_on_kill)
     inspect.defer()
     inspect.operator.on_kill()
     assert len(platform.live()) == left

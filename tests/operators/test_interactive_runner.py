@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from airflow_provider_canfar.operators._interactive_runner import Opening, Wishes
-from airflow_provider_canfar.operators._options import Manners
+from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner, Wishes
+from airflow_provider_canfar.operators._options import RunOptions
 from airflow_provider_canfar.skaha.errors import SessionError
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Launch
-from airflow_provider_canfar.task_sessions.wait import Reason, Wake
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.wait import WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import FakePlatform
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 IDENTITY = Identity("inspect", "k3v5x2qamd", 0)
 
 
-def opening(platform: FakePlatform, batch: Batch, **state: Any) -> Opening:
+def opening(platform: FakePlatform, batch: Batch, **state: Any) -> InteractiveRunner:
     """Make one phase of a task."""
-    return Opening(
+    return InteractiveRunner(
         hook=cast("CanfarHook", FakeHook(platform)),
         spec=SessionSpec(name="inspect", image="skaha/astroml:24.07"),
         batch=batch,
-        wishes=Wishes(renew_for=3600.0 if "keep_until" in state else None),
+        wishes=Wishes(keep_alive_for=3600.0 if "keep_until" in state else None),
         keep_until=state.get("keep_until"),
         deadline=None,
-        manners=Manners(),
+        options=RunOptions(),
         tell=lambda line: None,
     )
 
 
-def run(loop: Opening, wake: Wake | None = None) -> None:
+def run(loop: InteractiveRunner, wake: WakeEvent | None = None) -> None:
     """Run the phase to its end."""
     loop.run(wake, publish=lambda: None, defer=defer)
 
@@ -64,8 +64,11 @@ def test_a_session_whose_end_nobody_saw_while_it_was_kept_was_ended_by_its_user(
     platform = FakePlatform()
     gone = platform.add(str(IDENTITY.name(1, 1)))
     gone.vanish()
-    batch = Batch(IDENTITY, 1, 1, launched={1: Launch(gone.session_id, gone.name)})
-    run(opening(platform, batch, keep_until=2_000_000_000.0), Wake(Reason.ENDED, gone=(gone.session_id,)))
+    batch = Batch(IDENTITY, 1, 1, launched={1: AssignedSession(gone.session_id, gone.name)})
+    run(
+        opening(platform, batch, keep_until=2_000_000_000.0),
+        WakeEvent(WakeReason.ENDED, gone=(gone.session_id,)),
+    )
     assert len(platform.record) == 1
 
 
@@ -73,9 +76,9 @@ def test_a_session_that_is_gone_before_it_was_open_fails_the_task() -> None:
     platform = FakePlatform()
     gone = platform.add(str(IDENTITY.name(1, 1)))
     gone.vanish()
-    batch = Batch(IDENTITY, 1, 1, launched={1: Launch(gone.session_id, gone.name)})
+    batch = Batch(IDENTITY, 1, 1, launched={1: AssignedSession(gone.session_id, gone.name)})
     with pytest.raises(SessionError, match="ended before it could be opened: Gone"):
-        run(opening(platform, batch), Wake(Reason.ENDED, gone=(gone.session_id,)))
+        run(opening(platform, batch), WakeEvent(WakeReason.ENDED, gone=(gone.session_id,)))
 
 
 def test_a_session_is_kept_through_a_preemption() -> None:
@@ -83,7 +86,7 @@ def test_a_session_is_kept_through_a_preemption() -> None:
     platform = FakePlatform()
     session = platform.add(str(IDENTITY.name(1, 1)))
     session.preempt()
-    batch = Batch(IDENTITY, 1, 1, launched={1: Launch(session.session_id, session.name)})
+    batch = Batch(IDENTITY, 1, 1, launched={1: AssignedSession(session.session_id, session.name)})
     with pytest.raises(Deferred) as wait:
         run(opening(platform, batch, keep_until=2_000_000_000.0))
     assert wait.value.args[0].keep_until == 2_000_000_000.0
@@ -93,9 +96,9 @@ def test_a_session_is_kept_through_a_preemption() -> None:
 def test_a_session_that_is_kept_wakes_no_worker_while_nothing_happens() -> None:
     platform = FakePlatform()
     session = platform.add(str(IDENTITY.name(1, 1)))
-    batch = Batch(IDENTITY, 1, 1, launched={1: Launch(session.session_id, session.name)})
+    batch = Batch(IDENTITY, 1, 1, launched={1: AssignedSession(session.session_id, session.name)})
     loop = opening(platform, batch, keep_until=2_000_000_000.0)
     with pytest.raises(Deferred) as wait:
         run(loop)
     assert wait.value.args[0].keep_until == 2_000_000_000.0
-    assert wait.value.args[0].again_at is None
+    assert wait.value.args[0].retry_at is None

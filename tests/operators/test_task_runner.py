@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_canfar.operators._options import Manners
-from airflow_provider_canfar.operators._task_runner import Killed, Loop
+from airflow_provider_canfar.operators._options import RunOptions
+from airflow_provider_canfar.operators._task_runner import Killed, TaskRunner
 from airflow_provider_canfar.skaha.errors import (
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     SessionFailed,
     SessionNeverStarted,
-    SessionOverdue,
+    SessionTimeout,
     Unreachable,
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Launch, Limits
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Limits
 from airflow_provider_canfar.task_sessions.reconcile import LAUNCH_CONCURRENCY
-from airflow_provider_canfar.task_sessions.wait import Reason, Waiting, Wake
+from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
 
@@ -41,34 +41,34 @@ class Phase:
     """One phase of a task in a worker."""
 
     def __init__(
-        self, platform: FakePlatform, batch: Batch, limits: Limits | None = None, **manners: Any
+        self, platform: FakePlatform, batch: Batch, limits: Limits | None = None, **options: Any
     ) -> None:
         self.told: list[str] = []
         self.published: list[Batch] = []
         self.live_when_published: list[int] = []
         self.platform = platform
-        self.loop = Loop(
+        self.loop = TaskRunner(
             hook=cast("CanfarHook", FakeHook(platform)),
             spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas),
             batch=batch,
             limits=limits or Limits(),
             deadline=None,
-            manners=Manners(**manners),
+            options=RunOptions(**options),
             tell=self.told.append,
             read=lambda harvest: harvest,
         )
 
-    def run(self, wake: Wake | None = None) -> None:
+    def run(self, wake: WakeEvent | None = None) -> None:
         self.loop.run(wake, publish=self.publish, defer=defer)
 
     def publish(self) -> None:
         self.published.append(self.loop.batch)
         self.live_when_published.append(len(self.platform.live()))
 
-    def waits_for(self, wake: Wake | None = None) -> Waiting:
+    def waits_for(self, wake: WakeEvent | None = None) -> WaitSpec:
         with pytest.raises(Deferred) as deferred:
             self.run(wake)
-        waiting: Waiting = deferred.value.args[0]
+        waiting: WaitSpec = deferred.value.args[0]
         return waiting
 
 
@@ -79,7 +79,7 @@ def _platform() -> FakePlatform:
 
 def launched(*rows: Row, try_number: int = 1, **more: Any) -> Batch:
     """Say that these are all of a task's sessions."""
-    launches = {row.replica: Launch(row.session_id, row.name, row.created, **more) for row in rows}
+    launches = {row.replica: AssignedSession(row.session_id, row.name, row.created, **more) for row in rows}
     return Batch(IDENTITY, try_number, len(rows), launched=launches)
 
 
@@ -155,7 +155,7 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
 ) -> None:
     phase = Phase(platform, Batch(IDENTITY, 1, 1))
 
-    async def keep(waiting: Waiting, watch: Any) -> Wake:
+    async def keep(waiting: WaitSpec, watch: Any) -> WakeEvent:
         await asyncio.sleep(60)
         raise AssertionError("it has waited on")
 
@@ -181,12 +181,12 @@ def time_out(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize("kill_sessions", [True, False])
+@pytest.mark.parametrize("destroy_on_kill", [True, False])
 def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
-    platform: FakePlatform, *, kill_sessions: bool
+    platform: FakePlatform, *, destroy_on_kill: bool
 ) -> None:
     """The platform goes on to make what is under way then."""
-    phase = Phase(platform, Batch(IDENTITY, 1, 50), kill_sessions=kill_sessions)
+    phase = Phase(platform, Batch(IDENTITY, 1, 50), destroy_on_kill=destroy_on_kill)
     create = platform.create_replica
 
     async def slow(*args: Any, **more: Any) -> str:
@@ -197,7 +197,7 @@ def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
     with time_out(0.3), pytest.raises(AirflowTaskTimeout):
         phase.run()
     assert len(platform.record) == LAUNCH_CONCURRENCY
-    assert len(platform.live()) == (0 if kill_sessions else LAUNCH_CONCURRENCY)
+    assert len(platform.live()) == (0 if destroy_on_kill else LAUNCH_CONCURRENCY)
     assert len(phase.published[-1].launched) == LAUNCH_CONCURRENCY
 
 
@@ -207,12 +207,15 @@ def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
 @pytest.mark.parametrize(
     ("wake", "error"),
     [
-        (lambda row: Wake(Reason.DEADLINE), SessionOverdue),
-        (lambda row: Wake(Reason.NOT_STARTING, never={row.session_id: "no such image"}), SessionNeverStarted),
+        (lambda row: WakeEvent(WakeReason.DEADLINE), SessionTimeout),
+        (
+            lambda row: WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"}),
+            SessionNeverStarted,
+        ),
     ],
 )
 def test_what_has_ended_by_then_is_recorded_and_told(
-    platform: FakePlatform, wake: Callable[[Row], Wake], error: type[Exception]
+    platform: FakePlatform, wake: Callable[[Row], WakeEvent], error: type[Exception]
 ) -> None:
     rows = sessions(platform, "Completed", "Pending")
     phase = Phase(platform, launched(*rows))
@@ -230,7 +233,7 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
-    wake = Wake(Reason.NOT_STARTING, never={row.session_id: "no such image"})
+    wake = WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"})
     with pytest.raises(SessionNeverStarted, match=f"Session {row.session_id} does not start: no such image"):
         Phase(platform, Batch(IDENTITY, 1, 1)).run(wake)
 
@@ -246,7 +249,7 @@ def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_o
     platform.clock.now += RETENTION
     rows[1].end("Completed", platform.clock.now)
     with pytest.raises(SessionFailed) as failure:
-        Phase(platform, first.loop.batch).run(Wake(Reason.ENDED))
+        Phase(platform, first.loop.batch).run(WakeEvent(WakeReason.ENDED))
     assert "The platform gives no log of it now; what it gave is above." in str(failure.value)
 
 
@@ -267,7 +270,7 @@ def test_what_has_started_once_need_not_start_in_time_again(platform: FakePlatfo
     first = Phase(platform, launched(*rows), startup_timeout=600.0)
     assert first.waits_for().start_by.keys() == {rows[1].session_id, rows[2].session_id}
     rows[0].preempt()
-    wake = Wake(Reason.TWIN, started=(rows[1].session_id,))
+    wake = WakeEvent(WakeReason.DUPLICATE, started=(rows[1].session_id,))
     second = Phase(platform, first.loop.batch, startup_timeout=600.0)
     assert second.waits_for(wake).start_by.keys() == {rows[2].session_id}
 
@@ -279,9 +282,9 @@ def test_what_has_started_once_need_not_start_in_time_again(platform: FakePlatfo
     ("error", "try_number", "waits"),
     [
         (Unreachable("no such host"), 1, False),
-        (ServerFault("404: it is not the platform that says so", status=404), 1, False),
+        (ServerError("404: it is not the platform that says so", status=404), 1, False),
         (ServiceBusy("503: in maintenance", status=503), 1, True),
-        (ServerFault("502: bad gateway", status=502), 1, True),
+        (ServerError("502: bad gateway", status=502), 1, True),
         (Unreachable("no answer"), 2, True),
     ],
     ids=str,
@@ -293,11 +296,11 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
     platform.faults["fetch"] = [error]
     phase = Phase(platform, Batch(IDENTITY, try_number, 1))
     if waits:
-        assert phase.waits_for().again_at is not None
+        assert phase.waits_for().retry_at is not None
     else:
         with pytest.raises(type(error)):
             phase.run()
     assert platform.record == []
     if waits:
-        Phase(platform, phase.loop.batch).waits_for(Wake(Reason.AGAIN))
+        Phase(platform, phase.loop.batch).waits_for(WakeEvent(WakeReason.AGAIN))
         assert len(platform.record) == 1

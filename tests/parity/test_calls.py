@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.errors import PartialFailure, Rejected, SpecError
-from airflow_provider_canfar.skaha.models import Context, Session, Stats
+from airflow_provider_canfar.skaha.models import ResourceOptions, Session, Stats
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from tests.parity.official_client import OfficialClient, TheirError, official_client
 
@@ -204,7 +204,7 @@ async def test_renew_and_destroy_say_the_same_of_what_runs(theirs: Theirs, ours:
 async def test_stats_context_and_images_are_the_same(theirs: Theirs, ours: SkahaClient) -> None:
     await some_of_each(ours)
     assert await ours.stats() == Stats.model_validate(theirs("stats"))
-    assert await ours.context() == Context.model_validate(theirs("resources", of="context.Context"))
+    assert await ours.context() == ResourceOptions.model_validate(theirs("resources", of="context.Context"))
     for kind in (None, "headless", "carta"):
         images = [image.id for image in await ours.images(kind)]
         assert images == theirs("fetch", kind, of="images.Images")

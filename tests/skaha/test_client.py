@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from airflow_provider_canfar.skaha.client import DESTROY_PAUSES, SkahaClient
-from airflow_provider_canfar.skaha.credentials import Registry
+from airflow_provider_canfar.skaha.credentials import RegistryCredential
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     PartialFailure,
     Rejected,
-    ServerFault,
+    ServerError,
     SessionError,
     SpecError,
     Unreachable,
@@ -109,7 +109,7 @@ async def test_create_tells_the_replicas_that_are_from_those_that_are_not(
     assert failure.value.results == {1: "id-of-stars-1", 3: "id-of-stars-3"}
     (error,) = failure.value.errors.values()
     assert isinstance(error, Unreachable)
-    assert error.perhaps_done
+    assert error.maybe_applied
 
 
 async def test_create_raises_the_only_replicas_own_error(platform: Platform, client: SkahaClient) -> None:
@@ -135,7 +135,7 @@ async def test_create_shows_registry_credentials_in_their_header(
     platform: Platform, client: SkahaClient
 ) -> None:
     platform.on("POST", "session", by_name)
-    await client.create(**SPEC, registry=Registry("mcurie", "a-secret"))
+    await client.create(**SPEC, registry=RegistryCredential("mcurie", "a-secret"))
     assert platform.requests[0].headers["x-skaha-registry-auth"] == "bWN1cmllOmEtc2VjcmV0"
 
 
@@ -143,10 +143,10 @@ async def test_create_shows_the_clients_registry_credentials_where_it_is_given_n
     platform: Platform, make_client: Callable[..., SkahaClient]
 ) -> None:
     platform.on("POST", "session", by_name)
-    async with make_client(registry=Registry("mcurie", "a-secret")) as client:
+    async with make_client(registry=RegistryCredential("mcurie", "a-secret")) as client:
         await client.create(**SPEC)
         await client.create_replica(SessionSpec(**SPEC), 1)
-        await client.create(**SPEC, registry=Registry("pcurie", "another"))
+        await client.create(**SPEC, registry=RegistryCredential("pcurie", "another"))
     assert [request.headers["x-skaha-registry-auth"] for request in platform.requests] == [
         "bWN1cmllOmEtc2VjcmV0",
         "bWN1cmllOmEtc2VjcmV0",
@@ -333,9 +333,9 @@ async def test_a_page_of_a_proxy_is_no_log(
 ) -> None:
     platform.on("GET", "session/a", httpx.Response(200, html="<h1>Sign in</h1>"))
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerFault, match="Sign in"):
+        with pytest.raises(ServerError, match="Sign in"):
             await client.logs("a")
-        with pytest.raises(ServerFault, match="Sign in"):
+        with pytest.raises(ServerError, match="Sign in"):
             _ = [chunk async for chunk in client.stream_logs("a")]
 
 
@@ -452,7 +452,7 @@ async def test_destroy_does_not_take_a_proxys_404_for_gone(
     platform.on("DELETE", "session/a", OK)
     platform.on("GET", "session/a", httpx.Response(404, text="404 page not found\n"))
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerFault) as fault:
+        with pytest.raises(ServerError) as fault:
             await client.destroy("a")
     assert fault.value.__notes__ == ["The session a was told to go; nobody saw whether it did."]
 
@@ -563,7 +563,7 @@ async def test_connect_url_of_a_pending_session_says_that_it_is_pending(
     with pytest.raises(SessionError, match="it is Pending") as error:
         await client.connect_url("a")
     assert (error.value.session_id, error.value.name, error.value.status) == ("a", "name-a", "Pending")
-    assert error.value.retry_helps
+    assert error.value.retryable
 
 
 async def test_connect_url_of_a_headless_session_is_refused(platform: Platform, client: SkahaClient) -> None:
@@ -582,5 +582,5 @@ async def test_whoami_of_something_that_is_no_platform_is_an_error(
 ) -> None:
     platform.on("GET", "session", httpx.Response(200, json=[]))
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerFault, match="Is it a Science Platform"):
+        with pytest.raises(ServerError, match="Is it a Science Platform"):
             await client.whoami()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_canfar.skaha.client import SkahaClient
-from airflow_provider_canfar.skaha.credentials import Registry, Token
+from airflow_provider_canfar.skaha.credentials import RegistryCredential, Token
 from airflow_provider_canfar.skaha.errors import NotFound, PartialFailure, Rejected, SessionError, SpecError
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
 from airflow_provider_canfar.testing import Emulator, running_emulator
@@ -118,7 +118,7 @@ async def test_create_takes_an_unknown_image_with_registry_credentials_only(
     with pytest.raises(Rejected, match="No authentication provided for unknown or private image"):
         await client.create(**private)
     assert emulator.record() == []
-    await client.create(**private, registry=Registry("mcurie", "a-secret"))
+    await client.create(**private, registry=RegistryCredential("mcurie", "a-secret"))
     assert [one["image"] for one in emulator.record()] == [private["image"]]
 
 
@@ -136,7 +136,7 @@ async def test_create_tells_the_platforms_own_sentence_where_it_refuses(
     with pytest.raises(Rejected) as refusal:
         await client.create(**(SPEC | fields))
     assert sentence in refusal.value.server_message
-    assert not refusal.value.perhaps_done
+    assert not refusal.value.maybe_applied
     assert emulator.record() == []
 
 

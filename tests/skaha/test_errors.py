@@ -17,16 +17,16 @@ from airflow_provider_canfar.skaha.errors import (
     PartialFailure,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     SessionError,
     SessionFailed,
     SessionGone,
     SessionNeverStarted,
-    SessionOverdue,
+    SessionTimeout,
     SpecError,
+    TLSVerificationError,
     Unreachable,
-    Untrusted,
 )
 
 FACTS: dict[str, Any] = {
@@ -34,7 +34,7 @@ FACTS: dict[str, Any] = {
     "path": "session",
     "status": 500,
     "server_message": "no",
-    "perhaps_done": True,
+    "maybe_applied": True,
 }
 TOLD: list[CanfarError] = [
     SpecError("gpus=0 is refused"),
@@ -44,8 +44,8 @@ TOLD: list[CanfarError] = [
             RequestError,
             AuthenticationError,
             Unreachable,
-            Untrusted,
-            ServerFault,
+            TLSVerificationError,
+            ServerError,
             NotFound,
             Rejected,
         )
@@ -61,7 +61,7 @@ TOLD: list[CanfarError] = [
             log_tail="Killed",
             events=("Warning",),
         )
-        for kind in (SessionError, SessionFailed, SessionNeverStarted, SessionOverdue, SessionGone)
+        for kind in (SessionError, SessionFailed, SessionNeverStarted, SessionTimeout, SessionGone)
     ),
     PartialFailure(
         results={1: "k3v9x2qa"}, errors={2: Rejected("no"), 3: Unreachable("gone", method="POST")}
@@ -98,16 +98,16 @@ def test_all_errors_have_one_root_and_their_place_in_the_drawing() -> None:
         (AuthenticationError, False),
         (Rejected, False),
         (NotFound, False),
-        (Untrusted, False),
+        (TLSVerificationError, False),
         (Unreachable, True),
         (ServiceBusy, True),
-        (ServerFault, True),
+        (ServerError, True),
         (SessionFailed, True),
         (SessionGone, True),
     ],
 )
 def test_an_error_says_whether_a_retry_can_help(kind: type[CanfarError], helps: bool) -> None:
-    assert kind.retry_helps is helps
+    assert kind.retryable is helps
 
 
 def test_a_spec_error_is_a_value_error_too() -> None:
@@ -118,11 +118,11 @@ def test_a_spec_error_is_a_value_error_too() -> None:
 def test_a_partial_failure_tells_a_shared_reason_once() -> None:
     failure = PartialFailure(
         results=dict.fromkeys(range(1, 4), "id"),
-        errors={replica: ServerFault("the platform is full") for replica in range(4, 12)},
+        errors={replica: ServerError("the platform is full") for replica in range(4, 12)},
     )
     assert str(failure) == "8 of 11 failed. 4, 5, 6, 7, 8 and 3 more: the platform is full."
 
 
 def test_a_retry_of_many_can_help_only_if_it_can_help_each() -> None:
-    assert PartialFailure(errors={1: ServiceBusy("busy"), 2: Unreachable("away")}).retry_helps
-    assert not PartialFailure(errors={1: ServiceBusy("busy"), 2: Rejected("no")}).retry_helps
+    assert PartialFailure(errors={1: ServiceBusy("busy"), 2: Unreachable("away")}).retryable
+    assert not PartialFailure(errors={1: ServiceBusy("busy"), 2: Rejected("no")}).retryable

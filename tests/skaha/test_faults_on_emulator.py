@@ -21,7 +21,7 @@ from airflow_provider_canfar.skaha.errors import (
     NotFound,
     PartialFailure,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     Unreachable,
 )
@@ -77,11 +77,11 @@ CREATES: dict[str, tuple[dict[str, Any], type[RequestError], bool, int]] = {
     "closed before": ({"drop_before": {}}, Unreachable, True, 0),
     "closed after": ({"drop_after": {}}, Unreachable, True, 1),
     "503": ({"busy": {"retry_after": 7}}, ServiceBusy, True, 0),
-    "502 in HTML": ({"html": {}}, ServerFault, True, 0),
-    "500": ({"server_error": {}}, ServerFault, True, 0),
-    "half an id": ({"truncated": {"method": "POST"}}, ServerFault, True, 1),
-    "no job, and none made": ({"not_created": {}}, ServerFault, True, 0),
-    "no job, and one made": ({"created_unseen": {}}, ServerFault, True, 1),
+    "502 in HTML": ({"html": {}}, ServerError, True, 0),
+    "500": ({"server_error": {}}, ServerError, True, 0),
+    "half an id": ({"truncated": {"method": "POST"}}, ServerError, True, 1),
+    "no job, and none made": ({"not_created": {}}, ServerError, True, 0),
+    "no job, and one made": ({"created_unseen": {}}, ServerError, True, 1),
     "401": ({"expired_token": {}}, AuthenticationError, False, 0),
     "out: 503": ({"outage": {"mode": "busy"}}, ServiceBusy, True, 0),
     "out: closed": ({"outage": {"mode": "close"}}, Unreachable, True, 0),
@@ -94,7 +94,7 @@ async def test_a_create_is_sent_once_and_its_error_tells_whether_a_session_may_b
     emulator: Emulator, make_client: MakeClient, fault: str
 ) -> None:
     """Where there is one, the list has it by its name; and nobody is told that there is certainly none."""
-    faults, error, perhaps_done, made = CREATES[fault]
+    faults, error, maybe_applied, made = CREATES[fault]
     emulator.faults(**faults)
     async with make_client(timeouts=timeouts(fault)) as client:
         with pytest.raises(error) as failure:
@@ -103,7 +103,7 @@ async def test_a_create_is_sent_once_and_its_error_tells_whether_a_session_may_b
         emulator.no_faults()
         listed = [session.id for session in await client.fetch() if session.name == "stars"]
     assert (failure.value.method, failure.value.path) == ("POST", "session")
-    assert failure.value.perhaps_done is perhaps_done
+    assert failure.value.maybe_applied is maybe_applied
     assert len(listed) == made
     assert listed == [session["id"] for session in emulator.record()]
 
@@ -116,7 +116,7 @@ async def test_a_create_that_took_too_long_is_made_all_the_same(
     async with make_client(timeouts=Timeouts(create=0.1)) as client:
         with pytest.raises(Unreachable, match="nothing came within the time-out") as failure:
             await client.create(**SPEC)
-        assert failure.value.perhaps_done
+        assert failure.value.maybe_applied
         assert await client.fetch() == []
         await until(lambda: bool(emulator.record()))
         assert len(await client.fetch()) == 1
@@ -136,7 +136,7 @@ async def test_a_create_where_nobody_listens_has_certainly_not_been_done(
     async with make_client() as client:
         with pytest.raises(Unreachable) as failure:
             await client.create(**SPEC)
-        assert not failure.value.perhaps_done
+        assert not failure.value.maybe_applied
         await until(lambda: not nobody_listens())
         await client.create(**SPEC)
     assert len(emulator.record()) == 1
@@ -152,7 +152,7 @@ async def test_of_many_replicas_each_is_told_what_became_of_it(
     results, errors = failure.value.results, failure.value.errors
     assert sorted([*results, *errors]) == list(range(1, 9))
     assert sorted(type(error).__name__ for error in errors.values()) == [
-        "ServerFault",
+        "ServerError",
         "ServiceBusy",
         "ServiceBusy",
     ]
@@ -161,8 +161,8 @@ async def test_of_many_replicas_each_is_told_what_became_of_it(
         replica: replica for replica in results
     }
     (unseen,) = made.values()
-    assert isinstance(errors[unseen], ServerFault)
-    assert failure.value.retry_helps
+    assert isinstance(errors[unseen], ServerError)
+    assert failure.value.retryable
 
 
 #: What passes: a read that meets it twice is answered at the third try.
@@ -204,9 +204,9 @@ async def test_a_destroy_outlives_what_passes(
 LASTING: dict[str, tuple[dict[str, Any], type[RequestError], int | None]] = {
     "closed": ({"drop_before": {}}, Unreachable, None),
     "503": ({"busy": {}}, ServiceBusy, 503),
-    "502 in HTML": ({"html": {}}, ServerFault, 502),
-    "500": ({"server_error": {}}, ServerFault, 500),
-    "half a JSON": ({"truncated": {}}, ServerFault, 200),
+    "502 in HTML": ({"html": {}}, ServerError, 502),
+    "500": ({"server_error": {}}, ServerError, 500),
+    "half a JSON": ({"truncated": {}}, ServerError, 200),
     "out: silent": ({"outage": {"mode": "hang"}}, Unreachable, None),
 }
 
@@ -241,7 +241,7 @@ async def test_a_page_of_a_proxy_is_told_by_its_first_line(
 ) -> None:
     emulator.faults(html={})
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerFault, match=r"502: 502 Bad Gateway") as failure:
+        with pytest.raises(ServerError, match=r"502: 502 Bad Gateway") as failure:
             await client.fetch()
     assert "<" not in str(failure.value)
 
@@ -264,7 +264,7 @@ async def test_a_destroy_that_nobody_saw_is_no_success(emulator: Emulator, make_
     async with make_client(retry_for=0) as client:
         (session_id,) = await client.create(**SPEC)
         emulator.faults(server_error={"method": "GET"})
-        with pytest.raises(ServerFault) as failure:
+        with pytest.raises(ServerError) as failure:
             await client.destroy(session_id)
     assert failure.value.__notes__ == [f"The session {session_id} was told to go; nobody saw whether it did."]
 
@@ -326,7 +326,7 @@ async def test_a_rotated_token_is_no_outage(emulator: Emulator, make_client: Mak
         emulator.rotate_token("another")
         with pytest.raises(AuthenticationError) as failure:
             await client.create(**SPEC)
-        assert not failure.value.perhaps_done
+        assert not failure.value.maybe_applied
     async with make_client(Token("another")) as client:
         assert await client.fetch() == []
     assert emulator.record() == []
@@ -339,6 +339,6 @@ async def test_a_login_service_that_is_out_is_waited_for_and_nothing_is_made_mea
     async with make_client(login(emulator)) as client:
         with pytest.raises(ServiceBusy) as failure:
             await client.create(**SPEC)
-        assert not failure.value.perhaps_done
+        assert not failure.value.maybe_applied
         assert await client.whoami() == "astronomer"
     assert emulator.requests() == {"POST /ac/login": 3, "GET /session": 1}

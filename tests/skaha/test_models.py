@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import (
-    Context,
     Image,
     Kind,
+    ResourceOptions,
     Resources,
     Session,
     SessionSpec,
@@ -104,7 +104,7 @@ def test_models_are_frozen() -> None:
 
 @pytest.mark.parametrize(("name", "sessions"), [("context_file.json", 5), ("context_limit_range.json", 3)])
 def test_both_shapes_of_a_context_are_read(sample: Sample, name: str, sessions: int) -> None:
-    context = Context.model_validate_json(sample(name))
+    context = ResourceOptions.model_validate_json(sample(name))
     assert context.max_interactive_sessions == sessions
     assert context.cores.options
     assert context.ram.default_limit
@@ -170,7 +170,10 @@ REFUSED = {
     "command empty": ({"command": []}, "Name a program"),
     "command that nothing carries": ({"command": ["echo", "a\0"]}, "command[1] has a NUL"),
     "command too long": ({"command": ["echo", *["x" * 10_000] * 150]}, "the platform takes 1,400,000"),
-    "command not plain": ({"command": ["a b"], "transport": "plain"}, "Leave transport at 'auto'"),
+    "command not plain": (
+        {"command": ["a b"], "command_encoding": "plain"},
+        "Leave command_encoding at 'auto'",
+    ),
     "args with a number": ({"cmd": "sleep", "args": [7]}, "args[0] is of type int. Give a string"),
     "args that reach no entry point": ({"args": ["a b"]}, "Name the program in command"),
     "args that no shell splits": ({"cmd": "echo", "args": "it's"}, "split as a shell would"),
@@ -190,7 +193,7 @@ REFUSED = {
     "replicas of firefly": ({"replicas": 2, "kind": "firefly"}, "Leave replicas out"),
     "no replicas": ({"replicas": 0}, "replicas=0"),
     "too many replicas": ({"replicas": 10_001}, "replicas=10001"),
-    "transport unknown": ({"transport": "pigeon"}, "transport='pigeon'"),
+    "transport unknown": ({"command_encoding": "pigeon"}, "command_encoding='pigeon'"),
     "field unknown": ({"gpu": 1}, "'gpus'"),
     "field unheard of": ({"zzz": 1}, "replicas"),
     "env no mapping": ({"env": ["A=b"]}, "mapping"),
@@ -234,7 +237,7 @@ def test_the_environments_values_are_in_no_repr_and_in_no_refusal() -> None:
 def test_resources_outside_the_context_are_refused(
     sample: Sample, fields: dict[str, object], told: str
 ) -> None:
-    context = Context.model_validate_json(sample("context_file.json"))
+    context = ResourceOptions.model_validate_json(sample("context_file.json"))
     with pytest.raises(SpecError, match=told):
         spec(**fields).check_against(context)
 
@@ -242,14 +245,14 @@ def test_resources_outside_the_context_are_refused(
 @pytest.mark.parametrize("fields", [{}, {"cores": 2.7}, {"cores": 16, "ram": 192, "gpus": 4}])
 def test_resources_within_the_context_pass(sample: Sample, fields: dict[str, object]) -> None:
     """The server compares integer parts."""
-    spec(**fields).check_against(Context.model_validate_json(sample("context_file.json")))
+    spec(**fields).check_against(ResourceOptions.model_validate_json(sample("context_file.json")))
 
 
 def test_a_platform_without_gpus_refuses_them(sample: Sample) -> None:
-    context = Context.model_validate_json(sample("context_limit_range.json"))
+    context = ResourceOptions.model_validate_json(sample("context_limit_range.json"))
     with pytest.raises(SpecError, match="none at all"):
         spec(gpus=1).check_against(context)
 
 
 def test_a_context_that_does_not_say_refuses_nothing() -> None:
-    spec(cores=3, ram=7, gpus=2).check_against(Context())
+    spec(cores=3, ram=7, gpus=2).check_against(ResourceOptions())

@@ -13,7 +13,11 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
-from airflow_provider_canfar.skaha.credentials import Credential, Registry, from_fields
+from airflow_provider_canfar.skaha.credentials import (
+    Credential,
+    RegistryCredential,
+    credential_from_connection,
+)
 from airflow_provider_canfar.skaha.errors import CanfarError, PartialFailure
 from airflow_provider_canfar.skaha.models import SessionSpec
 
@@ -122,7 +126,7 @@ def fields_of(kind: str, url: str, canaries: Canaries, pem: str) -> dict[str, An
     return kinds[kind]
 
 
-def verbs(client: SkahaClient, spec: SessionSpec, registry: Registry) -> list[Awaitable[object]]:
+def verbs(client: SkahaClient, spec: SessionSpec, registry: RegistryCredential) -> list[Awaitable[object]]:
     async def stream() -> list[str]:
         return [chunk async for chunk in client.stream_logs("k3v9x2qa")]
 
@@ -176,8 +180,8 @@ async def test_no_call_tells_a_secret_whatever_becomes_of_it(
     said: list[str] = []
     with serve(server) as url:
         fields = fields_of(kind, url, canaries, pem)
-        credential: Credential = from_fields(**fields)
-        registry = Registry("mcurie", canaries.plant())
+        credential: Credential = credential_from_connection(**fields)
+        registry = RegistryCredential("mcurie", canaries.plant())
         env = {"PLAIN": canaries.plant(), "BOOTSTRAPPED": f"{canaries.plant()} = $"}
         spec = SessionSpec(name="stars", image="a/b:1", command=["a"], env=env, replicas=2)
         timeouts = Timeouts(create=0.05, other=0.05) if fault == "hangs" else Timeouts()

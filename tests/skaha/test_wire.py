@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha import wire
-from airflow_provider_canfar.skaha.errors import ServerFault, SpecError
-from airflow_provider_canfar.skaha.http.response import Answer
+from airflow_provider_canfar.skaha.errors import ServerError, SpecError
+from airflow_provider_canfar.skaha.http.response import ApiResponse
 from airflow_provider_canfar.skaha.models import SessionSpec
 
 Sample = Callable[[str], bytes]
 
 
-def answer(body: bytes, **headers: str) -> Answer:
-    return Answer("GET", "session", "https://skaha.test/skaha/v1", 200, headers, body)
+def answer(body: bytes, **headers: str) -> ApiResponse:
+    return ApiResponse("GET", "session", "https://skaha.test/skaha/v1", 200, headers, body)
 
 
 def spec(**fields: object) -> SessionSpec:
@@ -133,9 +133,9 @@ def test_a_created_sessions_id_is_one_word() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"two words", b"<html>", b'{"id": "k3v9x2qa"}'])
 def test_anything_else_is_no_id_and_leaves_a_doubt(body: bytes) -> None:
-    with pytest.raises(ServerFault, match="cannot be read") as fault:
+    with pytest.raises(ServerError, match="cannot be read") as fault:
         wire.created_id(answer(body))
-    assert fault.value.perhaps_done
+    assert fault.value.maybe_applied
 
 
 def test_a_list_is_read_and_so_is_an_empty_one(sample: Sample) -> None:
@@ -156,14 +156,14 @@ def test_a_list_is_read_and_so_is_an_empty_one(sample: Sample) -> None:
     ],
 )
 def test_what_is_no_list_is_told_by_its_first_line(body: bytes, told: str) -> None:
-    with pytest.raises(ServerFault, match="cannot be read") as fault:
+    with pytest.raises(ServerError, match="cannot be read") as fault:
         wire.sessions(answer(body))
     assert told in str(fault.value)
 
 
 @pytest.mark.parametrize("read", [wire.session, wire.context, wire.stats, wire.images, wire.repositories])
-def test_no_answer_of_another_shape_is_taken(read: Callable[[Answer], object]) -> None:
-    with pytest.raises(ServerFault, match="cannot be read"):
+def test_no_answer_of_another_shape_is_taken(read: Callable[[ApiResponse], object]) -> None:
+    with pytest.raises(ServerError, match="cannot be read"):
         read(answer(b'"a word"'))
 
 

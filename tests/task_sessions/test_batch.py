@@ -17,15 +17,15 @@ from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.task_sessions.batch import (
     GONE,
+    AssignedSession,
     Batch,
-    Launch,
     Limits,
+    ListedSession,
     Outcome,
     Plan,
-    Sighting,
     Verdict,
+    own_sessions,
     plan,
-    sightings,
 )
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 3)
@@ -40,20 +40,23 @@ def seen(
     try_number: int = 1,
     epoch: int = IDENTITY.epoch,
     minutes: float | None = 0,
-) -> Sighting:
+) -> ListedSession:
     """Show a session in the list; ``minutes`` after noon is when it has started."""
     name = replace(IDENTITY, epoch=epoch).name(replica, try_number)
     started = None if minutes is None else NOON + timedelta(minutes=minutes)
-    return Sighting(session_id or f"id{replica}", name, Status.of(word), word, started)
+    return ListedSession(session_id or f"id{replica}", name, Status.of(word), word, started)
 
 
 def batch(replicas: int = 1, *, try_number: int = 1, **known: Any) -> Batch:
     return Batch(IDENTITY, try_number, replicas, **known)
 
 
-def launched(*replicas: int, try_number: int = 1) -> dict[int, Launch]:
+def launched(*replicas: int, try_number: int = 1) -> dict[int, AssignedSession]:
     """Say what this try has launched; the ids are those that :func:`seen` shows."""
-    return {replica: Launch(f"id{replica}", str(IDENTITY.name(replica, try_number))) for replica in replicas}
+    return {
+        replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, try_number)))
+        for replica in replicas
+    }
 
 
 def outcome(
@@ -70,7 +73,7 @@ def outcome(
     )
 
 
-def ids(of: tuple[Sighting, ...]) -> list[str]:
+def ids(of: tuple[ListedSession, ...]) -> list[str]:
     return sorted(one.session_id for one in of)
 
 
@@ -97,7 +100,7 @@ def test_a_batch_of_nothing_has_succeeded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alive", "unlisted", "launch", "held"),
+    ("alive", "unlisted", "launch", "queued"),
     [
         ((), (), (1, 2), (3, 4, 5)),
         ((1,), (), (2,), (3, 4, 5)),
@@ -107,7 +110,7 @@ def test_a_batch_of_nothing_has_succeeded() -> None:
     ],
 )
 def test_no_more_are_launched_than_may_be_alive_at_once(
-    alive: tuple[int, ...], unlisted: tuple[int, ...], launch: tuple[int, ...], held: tuple[int, ...]
+    alive: tuple[int, ...], unlisted: tuple[int, ...], launch: tuple[int, ...], queued: tuple[int, ...]
 ) -> None:
     """One that lists omit may be alive, and takes a place."""
     now = plan(
@@ -115,7 +118,7 @@ def test_no_more_are_launched_than_may_be_alive_at_once(
         [seen(replica) for replica in alive],
         limits=Limits(max_active=2),
     )
-    assert (now.launch, now.held) == (launch, held)
+    assert (now.launch, now.queued) == (launch, queued)
     assert now.verdict is None
 
 
@@ -157,7 +160,7 @@ OLDEST_FIRST = [
 
 
 @pytest.mark.parametrize(("older", "younger"), list(itertools.combinations(OLDEST_FIRST, 2)), ids=str)
-def test_of_two_live_twins_the_older_stays(older: Sighting, younger: Sighting) -> None:
+def test_of_two_live_twins_the_older_stays(older: ListedSession, younger: ListedSession) -> None:
     """By try, then by start. But one that is being ended anyway is not kept in place of one that lives."""
     for order in ([older, younger], [younger, older]):
         now = plan(batch(try_number=2), order, limits=Limits())
@@ -402,7 +405,7 @@ def test_when_too_many_have_failed_nothing_more_is_launched_and_what_runs_may_en
     known = batch(4, launched=launched(1, 2))
     limits = Limits(max_active=2)
     now = plan(known, [seen(1, "Failed"), seen(2)], limits=limits)
-    assert (now.launch, now.held, now.destroy, now.verdict) == ((), (), (), None)
+    assert (now.launch, now.queued, now.destroy, now.verdict) == ((), (), (), None)
     assert standing(now) == {2: "id2"}
     now = plan(known.record(now.ended), [seen(2, "Completed")], limits=limits)
     assert now.verdict is Verdict.FAILURE
@@ -439,7 +442,7 @@ LIMITS = st.builds(Limits, st.none() | st.integers(1, 3), st.integers(0, 2), st.
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[Batch, list[Sighting]]:
+def worlds(draw: st.DrawFn) -> tuple[Batch, list[ListedSession]]:
     """Make sessions of two epochs and three tries, and show some; and a batch that knows some of them."""
     replicas, try_number = draw(st.integers(0, 3)), draw(st.integers(1, 3))
     known, several = Batch(IDENTITY, try_number, replicas), []
@@ -459,7 +462,7 @@ def worlds(draw: st.DrawFn) -> tuple[Batch, list[Sighting]]:
         if where in {"listed", "ended"}:
             several.append(one)
         if epoch == IDENTITY.epoch and replica <= replicas and draw(st.booleans()):
-            known = known.assign({replica: Launch(one.session_id, str(one.name))}).told(
+            known = known.assign({replica: AssignedSession(one.session_id, str(one.name))}).told(
                 {one.session_id: word} if where in {"ended", "forgotten"} else {},
                 [one.session_id] if where == "gone" else [],
             )
@@ -473,7 +476,7 @@ def worlds(draw: st.DrawFn) -> tuple[Batch, list[Sighting]]:
 
 @given(world=worlds(), limits=LIMITS, data=st.data())
 def test_the_order_of_the_list_does_not_matter(
-    world: tuple[Batch, list[Sighting]], limits: Limits, data: st.DataObject
+    world: tuple[Batch, list[ListedSession]], limits: Limits, data: st.DataObject
 ) -> None:
     known, several = world
     one, other = (
@@ -484,13 +487,13 @@ def test_the_order_of_the_list_does_not_matter(
 
 
 @given(world=worlds(), limits=LIMITS)
-def test_each_replica_is_accounted_for_once(world: tuple[Batch, list[Sighting]], limits: Limits) -> None:
+def test_each_replica_is_accounted_for_once(world: tuple[Batch, list[ListedSession]], limits: Limits) -> None:
     """Unless too many have failed: then what is not launched any more is left out."""
     known, several = world
     now = plan(known, several, limits=limits)
     recorded = known.record(now.ended)
     settled = [replica for replica in range(1, known.replicas + 1) if recorded.settled(replica)]
-    accounted = [*settled, *now.launch, *now.held, *now.alive, *now.missing]
+    accounted = [*settled, *now.launch, *now.queued, *now.alive, *now.missing]
     assert len(accounted) == len(set(accounted))
     if len(recorded.failed()) <= limits.max_failed:
         assert sorted(accounted) == list(range(1, known.replicas + 1))
@@ -498,7 +501,7 @@ def test_each_replica_is_accounted_for_once(world: tuple[Batch, list[Sighting]],
 
 @given(world=worlds(), limits=LIMITS)
 def test_one_live_session_of_a_replica_is_kept_at_most(
-    world: tuple[Batch, list[Sighting]], limits: Limits
+    world: tuple[Batch, list[ListedSession]], limits: Limits
 ) -> None:
     known, several = world
     now = plan(known, several, limits=limits)
@@ -509,7 +512,7 @@ def test_one_live_session_of_a_replica_is_kept_at_most(
 
 
 @given(world=worlds(), limits=LIMITS)
-def test_what_has_succeeded_is_not_launched(world: tuple[Batch, list[Sighting]], limits: Limits) -> None:
+def test_what_has_succeeded_is_not_launched(world: tuple[Batch, list[ListedSession]], limits: Limits) -> None:
     known, several = world
     now = plan(known, several, limits=limits)
     succeeded = {
@@ -517,11 +520,11 @@ def test_what_has_succeeded_is_not_launched(world: tuple[Batch, list[Sighting]],
         for one in several
         if one.status is Status.COMPLETED and one.name.epoch == IDENTITY.epoch
     } | {replica for replica, one in known.outcomes.items() if one.succeeded}
-    assert not succeeded & {*now.launch, *now.held}
+    assert not succeeded & {*now.launch, *now.queued}
 
 
 @given(world=worlds(), limits=LIMITS)
-def test_only_successes_make_a_success(world: tuple[Batch, list[Sighting]], limits: Limits) -> None:
+def test_only_successes_make_a_success(world: tuple[Batch, list[ListedSession]], limits: Limits) -> None:
     known, several = world
     now = plan(known, several, limits=limits)
     if now.verdict is Verdict.SUCCESS:
@@ -532,7 +535,7 @@ def test_only_successes_make_a_success(world: tuple[Batch, list[Sighting]], limi
 
 
 @given(world=worlds(), limits=LIMITS)
-def test_what_was_done_needs_no_doing_again(world: tuple[Batch, list[Sighting]], limits: Limits) -> None:
+def test_what_was_done_needs_no_doing_again(world: tuple[Batch, list[ListedSession]], limits: Limits) -> None:
     """Act on the plan, and plan again on what the platform then shows."""
     known, several = world
     now = plan(known, several, limits=limits)
@@ -544,13 +547,16 @@ def test_what_was_done_needs_no_doing_again(world: tuple[Batch, list[Sighting]],
         )
         for replica in now.launch
     }
-    stand = {replica: Launch(one.session_id, str(one.name)) for replica, one in {**now.alive, **new}.items()}
+    stand = {
+        replica: AssignedSession(one.session_id, str(one.name))
+        for replica, one in {**now.alive, **new}.items()
+    }
     again = plan(known.record(now.ended).assign(stand), [*after, *new.values()], limits=limits)
     assert again.verdict is now.verdict
     assert not [*again.launch, *again.destroy]
     # Where a failed task's live twin was destroyed, the twin that had failed before is what is left.
     assert not again.ended or now.verdict is Verdict.FAILURE
-    assert again.held == now.held
+    assert again.queued == now.queued
 
 
 # Reading and writing.
@@ -565,7 +571,7 @@ def test_only_sessions_of_the_task_instance_are_its_own() -> None:
         "foreign": "my-notebook",
     }
     listed = [Session(id=session_id, name=name) for session_id, name in names.items()]
-    assert [one.session_id for one in sightings(IDENTITY, listed)] == ["mine", "older", "renamed"]
+    assert [one.session_id for one in own_sessions(IDENTITY, listed)] == ["mine", "older", "renamed"]
 
 
 def test_a_sighting_has_what_the_list_says() -> None:
@@ -578,8 +584,8 @@ def test_a_sighting_has_what_the_list_says() -> None:
         }
     )
     name = SessionName("stars", "k3v5x2qamd", 3, 7, 2)
-    assert sightings(IDENTITY, [listed]) == [
-        Sighting("k3v9x2qa", name, Status.FAILED, "Failed (BackoffLimitExceeded)", NOON)
+    assert own_sessions(IDENTITY, [listed]) == [
+        ListedSession("k3v9x2qa", name, Status.FAILED, "Failed (BackoffLimitExceeded)", NOON)
     ]
 
 
@@ -592,7 +598,7 @@ JSON = st.recursive(
 
 @given(world=worlds(), results=st.lists(JSON, max_size=3), at=st.floats(0, 2e9))
 def test_a_batch_survives_the_way_through_json(
-    world: tuple[Batch, list[Sighting]], results: list[Any], at: float
+    world: tuple[Batch, list[ListedSession]], results: list[Any], at: float
 ) -> None:
     known = (
         world[0]
@@ -600,7 +606,7 @@ def test_a_batch_survives_the_way_through_json(
             outcome(replica, result=result, started=NOON.isoformat())
             for replica, result in enumerate(results, start=1)
         )
-        .assign({9: Launch("id9", str(IDENTITY.name(9, 1)), at, has_started=True)})
+        .assign({9: AssignedSession("id9", str(IDENTITY.name(9, 1)), at, has_started=True)})
     )
     assert Batch.from_json(json.loads(json.dumps(known.to_json()))) == known
 
@@ -609,7 +615,7 @@ def test_a_batch_that_an_older_release_wrote_is_read() -> None:
     """It knew of no time of launch, of no result, of nothing void, and of no change of the replicas."""
     data = batch(launched=launched(1)).record([outcome(1)]).to_json()
     data["launched"] = [row[:3] for row in data["launched"]]
-    del data["outcomes"][0]["result"], data["void"], data["first_try"]
+    del data["outcomes"][0]["result"], data["discarded"], data["first_try"]
     assert Batch.from_json(data) == batch(launched=launched(1)).record([outcome(1)])
 
 
@@ -635,7 +641,7 @@ def test_what_is_waited_for_is_what_has_no_outcome() -> None:
 def test_what_has_started_once_is_remembered_as_long_as_it_stands_for_its_replica() -> None:
     known = batch(2, launched=launched(1, 2)).told({}, (), ["id1"]).told({}, ())
     assert [one.has_started for one in known.launched.values()] == [True, False]
-    again = known.assign({1: Launch("another", str(IDENTITY.name(1, 2)))})
+    again = known.assign({1: AssignedSession("another", str(IDENTITY.name(1, 2)))})
     assert not again.launched[1].has_started
 
 

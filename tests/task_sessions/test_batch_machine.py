@@ -20,14 +20,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from airflow_provider_canfar.skaha.errors import RequestError, ServerFault, Unreachable
+from airflow_provider_canfar.skaha.errors import RequestError, ServerError, Unreachable
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
-from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Limits, Plan, Verdict
-from airflow_provider_canfar.task_sessions.reconcile import PERHAPS_FOR, Attempt
-from airflow_provider_canfar.task_sessions.saved_state import Memory
-from airflow_provider_canfar.task_sessions.wait import LISTS_WITHOUT_IT, Vigil, Waiting
+from airflow_provider_canfar.task_sessions.reconcile import LOST_CREATE_WAIT, Reconciler
+from airflow_provider_canfar.task_sessions.saved_state import SavedState
+from airflow_provider_canfar.task_sessions.wait import LISTS_UNTIL_MISSING, TaskWait, WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ CREATES = st.lists(
     st.sampled_from([*[Create.GOOD] * 6, *(how for how in Create if how is not Create.REFUSED)]), max_size=6
 )
 FAULTS = st.lists(
-    st.sampled_from([None, None, Unreachable("no answer"), ServerFault("500", status=500)]), max_size=4
+    st.sampled_from([None, None, Unreachable("no answer"), ServerError("500", status=500)]), max_size=4
 )
 #: Which of the sessions something happens to.
 CHOICES = st.integers(0, 20)
@@ -56,7 +56,7 @@ class Task(RuleBasedStateMachine):
         self.platform.on_create = self.check_create
         self.platform.on_destroy = self.check_destroy
         self.batch = Batch(Identity("stars", "k3v5x2qamd", 0), 1, 1)
-        self.attempt: Attempt | None = None
+        self.attempt: Reconciler | None = None
         self.verdict: Verdict | None = None
         self.destroys_all = False
         self.same_work_since = 1
@@ -67,7 +67,7 @@ class Task(RuleBasedStateMachine):
         limits=st.builds(Limits, st.none() | st.integers(1, 2), st.integers(0, 1), st.booleans()),
         remembers=st.booleans(),
         unlisted_for=st.sampled_from([0.0, 0.0, 20.0, 300.0]),
-        late_by=st.sampled_from([10.0, 90.0, PERHAPS_FOR + 60]),
+        late_by=st.sampled_from([10.0, 90.0, LOST_CREATE_WAIT + 60]),
     )
     def begin(
         self, replicas: int, limits: Limits, remembers: bool, unlisted_for: float, late_by: float
@@ -76,7 +76,7 @@ class Task(RuleBasedStateMachine):
         self.spec = SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=replicas)
         self.limits = limits
         self.remembers = remembers
-        self.memory: Memory | None = None
+        self.memory: SavedState | None = None
         self.remember()
         self.platform.unlisted_for = unlisted_for
         self.platform.late_by = late_by
@@ -93,9 +93,9 @@ class Task(RuleBasedStateMachine):
 
     # What the worker does.
 
-    def new_attempt(self) -> Attempt:
+    def new_attempt(self) -> Reconciler:
         clock = self.platform.clock
-        self.attempt = Attempt(
+        self.attempt = Reconciler(
             self.platform.client,
             self.spec,
             self.batch,
@@ -121,7 +121,7 @@ class Task(RuleBasedStateMachine):
 
     def remember(self) -> None:
         """Write down what Airflow keeps over retries, where it keeps anything."""
-        self.memory = Memory.of(self.batch) if self.remembers else None
+        self.memory = SavedState.of(self.batch) if self.remembers else None
 
     def next_try(self, replicas: int | None = None) -> None:
         """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
@@ -141,7 +141,7 @@ class Task(RuleBasedStateMachine):
         except RequestError:
             assert self.attempt is not None
             self.fair_weather()
-            if self.attempt.gave_up:
+            if self.attempt.launch_refused:
                 self.fails()
             return None
         finally:
@@ -193,17 +193,17 @@ class Task(RuleBasedStateMachine):
         self.next_try()
 
     @precondition(lambda self: self.verdict is None)
-    @rule(looks=st.integers(1, LISTS_WITHOUT_IT + 1), seconds=st.sampled_from([15.0, 120.0, RETENTION]))
+    @rule(looks=st.integers(1, LISTS_UNTIL_MISSING + 1), seconds=st.sampled_from([15.0, 120.0, RETENTION]))
     def waits(self, looks: int, seconds: float) -> None:
         """Tell what a wait has seen after so many looks."""
-        vigil = Vigil(
-            Waiting("k3v5x2qamd", {one.session_id: one.name for one in self.batch.unsettled().values()})
+        vigil = TaskWait(
+            WaitSpec("k3v5x2qamd", {one.session_id: one.name for one in self.batch.unsettled().values()})
         )
         for _ in range(looks):
             self.platform.clock.now += seconds
             now = self.platform.clock.now
-            vigil.see(Glimpse(now, tuple(row.reported() for row in self.platform.listed())))
-            vigil.lose([one for one in vigil.suspects() if not self.platform.knows(one)], now)
+            vigil.see(Snapshot(now, tuple(row.reported() for row in self.platform.listed())))
+            vigil.lose([one for one in vigil.missing_ids() if not self.platform.knows(one)], now)
         self.batch = self.batch.told(vigil.ended, vigil.gone)
 
     @precondition(lambda self: self.verdict is Verdict.FAILURE)
@@ -350,7 +350,7 @@ class Task(RuleBasedStateMachine):
         if plan.verdict is None:
             return
         assert not plan.launch
-        assert not plan.held
+        assert not plan.queued
         failed = self.batch.failed()
         if plan.verdict is Verdict.SUCCESS:
             succeeded = {
@@ -377,18 +377,22 @@ class Task(RuleBasedStateMachine):
             assert not [row for row in self.live() if row.session_id in known or self.is_listed(row)]
             return
         assert self.attempt is not None
-        if self.attempt.again_at is not None:
+        if self.attempt.retry_at is not None:
             return
         made, alive, batch = len(self.platform.record), len(self.live()), self.batch
         again = self.go_on()
         assert (len(self.platform.record), len(self.live())) == (made, alive)
-        assert (again.verdict, again.alive.keys(), again.held) == (plan.verdict, plan.alive.keys(), plan.held)
+        assert (again.verdict, again.alive.keys(), again.queued) == (
+            plan.verdict,
+            plan.alive.keys(),
+            plan.queued,
+        )
         assert self.batch == batch
 
     def come_to_an_end(self) -> None:
         """In fair weather every task ends well, and leaves nothing behind."""
         for _ in range(4 * self.batch.replicas + 8):
-            self.platform.clock.now += PERHAPS_FOR + 300
+            self.platform.clock.now += LOST_CREATE_WAIT + 300
             if self.verdict is Verdict.SUCCESS and not self.live():
                 return
             self.verdict = None if self.verdict is Verdict.SUCCESS else self.verdict
@@ -398,7 +402,7 @@ class Task(RuleBasedStateMachine):
             for row in self.live():
                 row.end("Completed", self.platform.clock.now)
             if self.verdict is None:
-                self.waits(LISTS_WITHOUT_IT, self.platform.unlisted_for + 1.0)
+                self.waits(LISTS_UNTIL_MISSING, self.platform.unlisted_for + 1.0)
                 # By the time that a worker is free, the platform has forgotten what the wait has seen.
                 self.platform.clock.now += RETENTION
         raise AssertionError("the task does not come to an end")

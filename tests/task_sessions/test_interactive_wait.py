@@ -9,14 +9,14 @@ import pytest
 
 from airflow_provider_canfar.skaha.errors import Rejected, Unreachable
 from airflow_provider_canfar.skaha.models import Session
-from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.task_sessions.interactive_wait import (
-    InteractiveVigil,
-    InteractiveWaiting,
+    InteractiveTaskWait,
+    InteractiveWaitSpec,
+    active_interactive_sessions,
     is_quota,
-    places_taken,
 )
-from airflow_provider_canfar.task_sessions.wait import Reason
+from airflow_provider_canfar.task_sessions.wait import WakeReason
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
 NAME = "inspect-k3v5x2qamd-0-1-1"
@@ -29,15 +29,15 @@ def session(status: str = "Running", **fields: Any) -> Session:
     return Session.model_validate(standard | fields)
 
 
-def vigil(**waiting: Any) -> InteractiveVigil:
+def vigil(**waiting: Any) -> InteractiveTaskWait:
     """Begin a wait for one session, or for a place for it."""
     sessions = {} if "fewer_than" in waiting else {"k3v9x2qa": NAME}
-    return InteractiveVigil(InteractiveWaiting("k3v5x2qamd", sessions, **waiting))
+    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **waiting))
 
 
-def reason(watched: InteractiveVigil, *sessions: Session, at: float = NOW) -> Reason | None:
+def reason(watched: InteractiveTaskWait, *sessions: Session, at: float = NOW) -> WakeReason | None:
     """Show a list, and return why the worker is woken."""
-    glimpse = Glimpse(at, sessions)
+    glimpse = Snapshot(at, sessions)
     watched.attend(glimpse)
     watched.see(glimpse)
     wake = watched.wake(at)
@@ -47,7 +47,7 @@ def reason(watched: InteractiveVigil, *sessions: Session, at: float = NOW) -> Re
 def test_a_session_that_runs_can_be_opened() -> None:
     watched = vigil()
     assert reason(watched, session("Pending")) is None
-    assert reason(watched, session("Running")) is Reason.OPEN
+    assert reason(watched, session("Running")) is WakeReason.OPEN
 
 
 def test_its_page_may_have_to_answer_first() -> None:
@@ -57,32 +57,32 @@ def test_its_page_may_have_to_answer_first() -> None:
     assert reason(watched, session("Running")) is None
     assert watched.pages() == {"k3v9x2qa": PAGE}
     watched.answered("k3v9x2qa")
-    assert reason(watched, session("Running")) is Reason.OPEN
+    assert reason(watched, session("Running")) is WakeReason.OPEN
 
 
 def test_an_end_comes_before_anything_else() -> None:
-    assert reason(vigil(), session("Failed")) is Reason.ENDED
-    assert reason(vigil(keep_until=NOW + 60), session("Completed")) is Reason.ENDED
+    assert reason(vigil(), session("Failed")) is WakeReason.ENDED
+    assert reason(vigil(keep_until=NOW + 60), session("Completed")) is WakeReason.ENDED
 
 
 def test_a_place_is_free_when_fewer_are_alive() -> None:
     other = {"id": "m0d4tt7z", "name": "other"}
-    watched = vigil(fewer_than=1, again_at=NOW + 300)
+    watched = vigil(fewer_than=1, retry_at=NOW + 300)
     assert reason(watched, session("Running", **other)) is None
     assert reason(watched, session("Pending", **other)) is None
-    assert reason(watched, session("Completed", **other)) is Reason.AGAIN
+    assert reason(watched, session("Completed", **other)) is WakeReason.AGAIN
 
 
 def test_a_place_is_asked_for_again_after_a_while_whatever_was_seen() -> None:
-    watched = vigil(fewer_than=1, again_at=NOW + 300)
+    watched = vigil(fewer_than=1, retry_at=NOW + 300)
     other = session(id="m0d4tt7z", name="other")
     assert reason(watched, other, at=NOW + 299) is None
-    assert reason(watched, other, at=NOW + 300) is Reason.AGAIN
+    assert reason(watched, other, at=NOW + 300) is WakeReason.AGAIN
 
 
 def test_no_answer_is_no_free_place() -> None:
-    watched = vigil(fewer_than=1, again_at=NOW + 300)
-    watched.attend(Glimpse(NOW, fault=Unreachable("no route")))
+    watched = vigil(fewer_than=1, retry_at=NOW + 300)
+    watched.attend(Snapshot(NOW, fault=Unreachable("no route")))
     assert watched.wake(NOW) is None
 
 
@@ -98,14 +98,14 @@ def test_no_answer_is_no_free_place() -> None:
     ],
 )
 def test_places_are_counted_as_the_server_does(fields: dict[str, str], taken: int) -> None:
-    assert places_taken([session(**fields)]) == taken
+    assert active_interactive_sessions([session(**fields)]) == taken
 
 
 def test_a_kept_session_is_kept_until_its_time() -> None:
     watched = vigil(keep_until=NOW + 60)
     assert reason(watched, session(), at=NOW) is None
     assert reason(watched, session("Pending"), at=NOW + 59) is None
-    assert reason(watched, session(), at=NOW + 60) is Reason.KEPT
+    assert reason(watched, session(), at=NOW + 60) is WakeReason.KEPT
 
 
 def test_a_kept_session_is_renewed_on_its_last_day() -> None:

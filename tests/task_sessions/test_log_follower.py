@@ -6,20 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.models import Session
-from airflow_provider_canfar.task_sessions.log_follower import FOLLOWED_PER_LOOK, Following
+from airflow_provider_canfar.task_sessions.log_follower import FOLLOWED_PER_LOOK, LogFollower
 
 RUNNING = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Running"})
 COMPLETED = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Completed"})
 
 
 def test_nothing_is_followed_unless_asked_for() -> None:
-    following = Following(None)
+    following = LogFollower(None)
     following.see(RUNNING, at=0.0)
     assert following.due(at=1000.0) == []
 
 
 def test_a_log_is_followed_while_its_session_runs() -> None:
-    following = Following(60.0)
+    following = LogFollower(60.0)
     following.see(RUNNING, at=0.0)
     assert following.due(at=0.0) == [RUNNING.id]
     following.take(RUNNING.id, "", at=0.0)
@@ -30,7 +30,7 @@ def test_a_log_is_followed_while_its_session_runs() -> None:
 
 
 def test_of_many_logs_each_gets_its_turn() -> None:
-    following = Following(60.0)
+    following = LogFollower(60.0)
     ids = [f"session{i}" for i in range(2 * FOLLOWED_PER_LOOK)]
     for session_id in ids:
         following.see(RUNNING.model_copy(update={"id": session_id}), at=0.0)
@@ -44,13 +44,13 @@ def test_of_many_logs_each_gets_its_turn() -> None:
 def test_however_a_log_grows_each_line_is_shown_once(lines: list[str], data: st.DataObject) -> None:
     log = "".join(f"{line}\n" for line in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=5)))
-    following = Following(60.0)
+    following = LogFollower(60.0)
     shown = [line for cut in [*cuts, len(log)] for line in following.take("k3v9x2qa", log[:cut], at=0.0)]
     assert shown == lines
 
 
 def test_a_log_that_was_cut_says_so_and_is_shown_anew() -> None:
-    following = Following(60.0)
+    following = LogFollower(60.0)
     following.take("k3v9x2qa", "one\ntwo\nthree\n", at=0.0)
     assert following.take("k3v9x2qa", "four\nfive\n", at=60.0) == [
         "(This log was cut at its beginning since it was last shown.)",

@@ -14,7 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     SpecError,
     Unreachable,
 )
@@ -26,10 +26,10 @@ from airflow_provider_canfar.task_sessions.reconcile import (
     CREATES_PER_TRY,
     LAUNCH_CONCURRENCY,
     LOGS_AT_ONCE,
+    LOST_CREATE_WAIT,
     NO_JOB_FOR,
-    PERHAPS_FOR,
-    Attempt,
-    Harvest,
+    EndedSession,
+    Reconciler,
 )
 from tests.fake_platform import Create, FakePlatform, Row
 
@@ -44,28 +44,28 @@ class Trial:
         self.batch = Batch(IDENTITY, try_number, replicas)
         self.limits = Limits(**limits)
         self.told: list[str] = []
-        self.harvested: list[Harvest] = []
-        self.read: Callable[[Harvest], Outcome] = lambda harvest: harvest.outcome
-        self.is_whole: Callable[[Harvest], bool] = lambda harvest: True
+        self.harvested: list[EndedSession] = []
+        self.read: Callable[[EndedSession], Outcome] = lambda harvest: harvest.outcome
+        self.is_complete: Callable[[EndedSession], bool] = lambda harvest: True
         self.attempt = self._new_attempt()
 
-    def _new_attempt(self) -> Attempt:
+    def _new_attempt(self) -> Reconciler:
         self.spec = SessionSpec(
             name="stars", image="skaha/astroml:24.07", command=["nproc"], replicas=max(1, self.batch.replicas)
         )
-        return Attempt(
+        return Reconciler(
             self.platform.client,
             self.spec,
             self.batch,
             self.limits,
             tell=self.told.append,
             harvest=self._harvest,
-            is_whole=self.is_whole,
+            is_complete=self.is_complete,
             clock=self.platform.clock,
             sleep=self.platform.clock.sleep,
         )
 
-    def _harvest(self, harvest: Harvest) -> Outcome:
+    def _harvest(self, harvest: EndedSession) -> Outcome:
         self.harvested.append(harvest)
         return self.read(harvest)
 
@@ -171,7 +171,7 @@ async def test_a_session_whose_answer_was_lost_is_found_by_its_name(how: Create)
 
 async def test_a_session_that_comes_late_is_waited_for_and_not_launched_twice() -> None:
     trial = Trial(2)
-    trial.platform.late_by = PERHAPS_FOR - 10
+    trial.platform.late_by = LOST_CREATE_WAIT - 10
     trial.platform.creates = [Create.LATE, Create.LATE]
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 1}
@@ -183,12 +183,12 @@ async def test_a_session_that_does_not_come_is_sent_again() -> None:
     trial.platform.creates = [Create.LOST_BEFORE]
     assert await trial.advance() is None
     assert trial.created == {1: 1}
-    assert PERHAPS_FOR <= trial.seconds <= PERHAPS_FOR + 10
+    assert LOST_CREATE_WAIT <= trial.seconds <= LOST_CREATE_WAIT + 10
 
 
 async def test_a_session_that_comes_after_all_patience_is_a_twin_and_goes() -> None:
     trial = Trial()
-    trial.platform.late_by = PERHAPS_FOR + 30
+    trial.platform.late_by = LOST_CREATE_WAIT + 30
     trial.platform.creates = [Create.LATE]
     await trial.advance()
     await trial.platform.clock.sleep(60)
@@ -223,7 +223,7 @@ async def test_a_look_that_fails_does_not_end_the_looking() -> None:
     assert trial.created == {1: 1}
 
 
-@pytest.mark.parametrize(("how", "error"), [(Create.LOST_BEFORE, Unreachable), (Create.NO_JOB, ServerFault)])
+@pytest.mark.parametrize(("how", "error"), [(Create.LOST_BEFORE, Unreachable), (Create.NO_JOB, ServerError)])
 async def test_a_create_that_is_never_answered_is_not_sent_for_ever(
     how: Create, error: type[RequestError]
 ) -> None:
@@ -231,7 +231,7 @@ async def test_a_create_that_is_never_answered_is_not_sent_for_ever(
     trial.platform.creates = [how] * 100
     with pytest.raises(error, match=how.name):
         await trial.advance()
-    assert trial.attempt.gave_up
+    assert trial.attempt.launch_refused
     assert len(trial.platform.called("create")) == CREATES_PER_TRY
 
 
@@ -253,8 +253,8 @@ async def test_what_a_busy_platform_did_not_take_is_sent_again_later(how: Create
     trial = Trial(3)
     trial.platform.creates = [Create.GOOD, how]
     assert await trial.advance() is None
-    again_at = trial.attempt.again_at
-    assert again_at == trial.platform.clock.began + seconds
+    retry_at = trial.attempt.retry_at
+    assert retry_at == trial.platform.clock.began + seconds
     assert trial.seconds <= NO_JOB_FOR + 10
     missing = {1, 2, 3} - trial.batch.launched.keys()
     assert set(trial.plan.launch) == missing
@@ -262,7 +262,7 @@ async def test_what_a_busy_platform_did_not_take_is_sent_again_later(how: Create
     await trial.platform.clock.sleep(seconds)
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 1, 3: 1}
-    assert trial.attempt.again_at is None
+    assert trial.attempt.retry_at is None
 
 
 async def test_when_the_platform_is_busy_no_more_creates_are_sent() -> None:
@@ -277,7 +277,7 @@ async def test_a_platform_that_stays_busy_fails_nothing() -> None:
     trial.platform.creates = [Create.BUSY] * 20
     for _ in range(20):
         assert await trial.advance() is None
-        assert not trial.attempt.gave_up
+        assert not trial.attempt.launch_refused
         await trial.platform.clock.sleep(120)
     await trial.advance()
     assert trial.created == {1: 1}
@@ -288,7 +288,7 @@ async def test_a_refusal_is_raised_with_the_servers_sentence() -> None:
     trial.platform.creates = [Create.GOOD, Create.REFUSED]
     with pytest.raises(Rejected, match="Invalid value for 'cores': 99"):
         await trial.advance()
-    assert trial.attempt.gave_up
+    assert trial.attempt.launch_refused
     assert trial.batch.launched
     assert await trial.destroy_all() == []
     assert trial.platform.live() == []
@@ -309,7 +309,7 @@ async def test_a_session_that_comes_late_beside_a_refusal_is_not_forgotten() -> 
     with pytest.raises(Rejected):
         await trial.advance()
     assert await trial.destroy_all() == []
-    await trial.platform.clock.sleep(PERHAPS_FOR)
+    await trial.platform.clock.sleep(LOST_CREATE_WAIT)
     assert trial.platform.live() == []
 
 
@@ -333,7 +333,7 @@ async def test_a_list_that_fails_is_raised_and_launches_nothing() -> None:
     trial.platform.faults["fetch"] = [Unreachable("no answer")]
     with pytest.raises(Unreachable):
         await trial.advance()
-    assert not trial.attempt.gave_up
+    assert not trial.attempt.launch_refused
     assert trial.platform.record == []
 
 
@@ -383,7 +383,7 @@ async def test_nothing_is_launched_beside_what_does_not_go() -> None:
     trial.clear()
     assert await trial.advance() is None
     assert trial.platform.live() == [stubborn]
-    assert trial.attempt.again_at == trial.platform.clock.now + BUSY_FOR
+    assert trial.attempt.retry_at == trial.platform.clock.now + BUSY_FOR
     trial.platform.undying.clear()
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 2
@@ -399,7 +399,7 @@ async def test_a_destroy_that_is_not_answered_is_a_destroy_that_nobody_has_seen(
     trial.platform.faults["destroy"] = [Unreachable("no answer")]
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 1
-    assert trial.attempt.again_at is not None
+    assert trial.attempt.retry_at is not None
 
 
 async def test_destroy_all_destroys_all_epochs() -> None:
@@ -484,7 +484,7 @@ async def test_a_kill_lets_creates_under_way_come_to_their_end() -> None:
     advancing = asyncio.create_task(trial.advance())
     await is_sent.wait()
     trial.attempt.stopped = True
-    await trial.attempt.drain(within=60)
+    await trial.attempt.wait_for_creates(within=60)
     assert trial.attempt.batch.launched
     trial.batch = trial.attempt.batch
     assert await trial.destroy_all() == []
@@ -512,7 +512,7 @@ async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platf
         await advancing
     is_launching = [trial.attempt.is_launching]
     may_be_answered.set()
-    await trial.attempt.drain(within=60)
+    await trial.attempt.wait_for_creates(within=60)
     is_launching.append(trial.attempt.is_launching)
     assert is_launching == [True, False]
     trial.batch = trial.attempt.batch
@@ -522,7 +522,7 @@ async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platf
 
 
 async def test_where_nothing_is_under_way_there_is_nothing_to_drain() -> None:
-    await Trial().attempt.drain(within=60)
+    await Trial().attempt.wait_for_creates(within=60)
 
 
 # Harvesting.
@@ -675,16 +675,16 @@ async def test_a_success_of_an_earlier_try_whose_log_has_no_result_is_launched_a
 async def test_what_a_harvest_raises_leaves_only_its_own_outcome_unrecorded() -> None:
     trial = Trial(3)
 
-    def read(harvest: Harvest) -> Outcome:
+    def read(harvest: EndedSession) -> Outcome:
         if harvest.outcome.replica == 2:
-            raise ServerFault("the log has to be read, and could not be had")
+            raise ServerError("the log has to be read, and could not be had")
         return harvest.outcome
 
     trial.read = read
     await trial.advance()
     for replica in (1, 2, 3):
         trial.end(replica)
-    with pytest.raises(ServerFault, match="has to be read"):
+    with pytest.raises(ServerError, match="has to be read"):
         await trial.advance()
     assert sorted(trial.batch.outcomes) == [1, 3]
     trial.read = lambda harvest: harvest.outcome
@@ -694,7 +694,7 @@ async def test_what_a_harvest_raises_leaves_only_its_own_outcome_unrecorded() ->
 @pytest.mark.parametrize(("whole_after", "looks"), [(1, 1), (2, 2), (99, 3)])
 async def test_a_log_that_is_not_whole_is_looked_at_again_a_few_times(whole_after: int, looks: int) -> None:
     trial = Trial()
-    trial.is_whole = lambda harvest: len(trial.platform.called("logs")) >= whole_after
+    trial.is_complete = lambda harvest: len(trial.platform.called("logs")) >= whole_after
     await trial.advance()
     trial.end(1)
     assert await trial.advance() is Verdict.SUCCESS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone, Unreachable
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Launch, Outcome
+from airflow_provider_canfar.task_sessions.batch import GONE, AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
     TAIL_LINES,
@@ -48,7 +48,7 @@ def test_the_table_has_a_row_for_each_replica() -> None:
 
 
 def test_the_table_names_sessions_that_were_not_let_go_on() -> None:
-    known = batch(2, outcome(1, "Failed")).assign({2: Launch("id2", str(IDENTITY.name(2, 1)))})
+    known = batch(2, outcome(1, "Failed")).assign({2: AssignedSession("id2", str(IDENTITY.name(2, 1)))})
     assert table(known).splitlines()[2] == "      2  id2      destroyed    1  -        stars-k3v5x2qamd-0-2-1"
     assert "left alone" in table(known, others="left alone").splitlines()[2]
 
@@ -147,7 +147,9 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
 
 
 def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
-    launched = {replica: Launch(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)}
+    launched = {
+        replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)
+    }
     assert launches_to_json(batch(2, outcome(1)).assign(launched)) == [
         {
             "replica": 1,

@@ -8,9 +8,9 @@ from airflow_provider_canfar.skaha.models import Event, Session
 from airflow_provider_canfar.task_sessions.startup import (
     ASK_EVERY,
     ASKED_PER_LOOK,
-    Starting,
-    dead_end,
-    queueing,
+    StartupMonitor,
+    fatal_start_reason,
+    pending_reason,
 )
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
@@ -40,16 +40,16 @@ RUNNING = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "
 def test_an_image_that_twice_could_not_be_pulled_is_a_dead_end(
     events: list[Event], words: str | None
 ) -> None:
-    assert dead_end(events) == words
+    assert fatal_start_reason(events) == words
 
 
 def test_a_queue_is_told_in_the_platform_s_words() -> None:
-    assert queueing([NO_ROOM]) == "FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
-    assert queueing([PULLING]) is None
+    assert pending_reason([NO_ROOM]) == "FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
+    assert pending_reason([PULLING]) is None
 
 
 def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
-    starting = Starting({})
+    starting = StartupMonitor({})
     several = [PENDING.model_copy(update={"id": f"session{i}"}) for i in range(5)]
     for session in several:
         starting.see(session, at=0.0)
@@ -59,58 +59,58 @@ def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
         due = starting.to_ask(at=ASK_EVERY)
         assert len(due) <= ASKED_PER_LOOK
         for session_id in due:
-            starting.hear(session_id, [NO_ROOM], at=ASK_EVERY)
+            starting.record_events(session_id, [NO_ROOM], at=ASK_EVERY)
         asked += due
     assert sorted(asked) == [session.id for session in several]
 
 
 def test_a_reason_is_told_once_until_it_changes() -> None:
-    starting = Starting({})
+    starting = StartupMonitor({})
     starting.see(PENDING, at=0.0)
-    assert starting.hear(PENDING.id, [NO_ROOM], at=30.0) == (
+    assert starting.record_events(PENDING.id, [NO_ROOM], at=30.0) == (
         "stars k3v9x2qa waits: FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
     )
-    assert starting.hear(PENDING.id, [NO_ROOM], at=60.0) is None
+    assert starting.record_events(PENDING.id, [NO_ROOM], at=60.0) is None
 
 
 def test_a_dead_end_is_known_as_soon_as_the_events_tell() -> None:
-    starting = Starting({})
+    starting = StartupMonitor({})
     starting.see(PENDING, at=0.0)
-    starting.hear(PENDING.id, [PULL_FAILED, BACK_OFF], at=30.0)
-    assert starting.never == {PENDING.id: PULL_FAILED.message}
+    starting.record_events(PENDING.id, [PULL_FAILED, BACK_OFF], at=30.0)
+    assert starting.failed == {PENDING.id: PULL_FAILED.message}
 
 
 def test_queueing_is_bounded_only_where_the_author_says_so() -> None:
-    patient, bounded = Starting({}), Starting({PENDING.id: 100.0})
+    patient, bounded = StartupMonitor({}), StartupMonitor({PENDING.id: 100.0})
     for starting in (patient, bounded):
         starting.see(PENDING, at=99.0)
-        assert not starting.never
-        starting.hear(PENDING.id, [NO_ROOM], at=99.0)
+        assert not starting.failed
+        starting.record_events(PENDING.id, [NO_ROOM], at=99.0)
         starting.see(PENDING, at=100.0)
-    assert not patient.never
-    assert "Insufficient cpu" in bounded.never[PENDING.id]
+    assert not patient.failed
+    assert "Insufficient cpu" in bounded.failed[PENDING.id]
 
 
 def test_a_bound_that_passed_while_nobody_looked_is_put_off() -> None:
     """The triggerer was away from 90 to 150, and the session may have run meanwhile and been preempted."""
-    starting = Starting({PENDING.id: 100.0}, since=40.0)
+    starting = StartupMonitor({PENDING.id: 100.0}, since=40.0)
     starting.see(PENDING, at=150.0)
-    assert not starting.never
+    assert not starting.failed
     starting.see(PENDING, at=209.0)
-    assert not starting.never
+    assert not starting.failed
     starting.see(PENDING, at=210.0)
-    assert PENDING.id in starting.never
+    assert PENDING.id in starting.failed
 
 
 def test_a_bound_that_had_passed_when_the_wait_began_has_passed() -> None:
     """The worker has just seen it Pending, and had never seen it run."""
-    starting = Starting({PENDING.id: 100.0}, since=120.0)
+    starting = StartupMonitor({PENDING.id: 100.0}, since=120.0)
     starting.see(PENDING, at=121.0)
-    assert PENDING.id in starting.never
+    assert PENDING.id in starting.failed
 
 
 def test_what_has_started_is_told_of_those_that_must_in_time() -> None:
-    starting = Starting({PENDING.id: 100.0})
+    starting = StartupMonitor({PENDING.id: 100.0})
     starting.see(PENDING, at=0.0)
     assert not starting.started
     starting.see(RUNNING, at=50.0)
@@ -119,8 +119,8 @@ def test_what_has_started_is_told_of_those_that_must_in_time() -> None:
 
 
 def test_a_preempted_session_has_started_once_and_may_queue_again() -> None:
-    starting = Starting({PENDING.id: 100.0})
+    starting = StartupMonitor({PENDING.id: 100.0})
     starting.see(RUNNING, at=50.0)
     starting.see(PENDING, at=200.0)
-    assert not starting.never
+    assert not starting.failed
     assert starting.to_ask(at=1000.0) == []

@@ -16,21 +16,21 @@ from airflow_provider_canfar.skaha.errors import (
     NotFound,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     Unreachable,
 )
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Glimpse
+from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
 from airflow_provider_canfar.task_sessions.wait import (
-    HARVEST_WITHIN,
-    LINGER,
-    LISTS_WITHOUT_IT,
-    Reason,
-    Vigil,
-    Waiting,
-    Wake,
+    BATCH_DELAY,
+    LISTS_UNTIL_MISSING,
+    RECORD_WITHIN,
+    TaskWait,
+    WaitSpec,
+    WakeEvent,
+    WakeReason,
     keep,
 )
 from tests.fake_platform import RETENTION, FakePlatform, Row
@@ -60,26 +60,26 @@ class Scene:
     def now(self) -> float:
         return self.platform.clock.now
 
-    def waiting(self, rows: list[Row], **more: Any) -> Waiting:
-        return Waiting(IDENTITY.key, {row.session_id: row.name for row in rows}, **more)
+    def waiting(self, rows: list[Row], **more: Any) -> WaitSpec:
+        return WaitSpec(IDENTITY.key, {row.session_id: row.name for row in rows}, **more)
 
-    async def wait(self, rows: list[Row], **more: Any) -> tuple[Wake, float]:
+    async def wait(self, rows: list[Row], **more: Any) -> tuple[WakeEvent, float]:
         """Wait, and return why and after how many seconds the worker is woken."""
         began = self.now
-        vigil = Vigil(self.waiting(rows, **more))
+        vigil = TaskWait(self.waiting(rows, **more))
         wake = await keep(vigil, self.looks(), self.platform.reads, tell=self.told.append)
         return wake, self.now - began
 
-    async def looks(self) -> AsyncIterator[Glimpse]:
+    async def looks(self) -> AsyncIterator[Snapshot]:
         """Look at whole lists, once per interval, and less often while there is no answer."""
         while True:
             pause = INTERVAL
             try:
-                yield Glimpse(self.now, tuple(await self.platform.fetch()))
+                yield Snapshot(self.now, tuple(await self.platform.fetch()))
             except AuthenticationError:
                 raise
             except RequestError as fault:
-                yield Glimpse(self.now, fault=fault)
+                yield Snapshot(self.now, fault=fault)
                 pause = OUTAGE_INTERVAL
             await self.platform.clock.sleep(pause)
 
@@ -100,7 +100,7 @@ async def test_the_worker_is_woken_when_all_have_ended(scene: Scene) -> None:
     scene.ends(one, 40)
     scene.ends(other, 100, "Failed")
     wake, after = await scene.wait([one, other])
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert wake.ended == {one.session_id: "Completed", other.session_id: "Failed"}
     assert 100 <= after <= 100 + INTERVAL
 
@@ -108,7 +108,7 @@ async def test_the_worker_is_woken_when_all_have_ended(scene: Scene) -> None:
 async def test_an_end_that_the_list_no_longer_shows_is_told(scene: Scene) -> None:
     early, late = scene.sessions(2)
     scene.ends(early, 30)
-    scene.ends(late, HARVEST_WITHIN - 60)
+    scene.ends(late, RECORD_WITHIN - 60)
     scene.platform.after(60, early.vanish)
     wake, _ = await scene.wait([early, late])
     assert wake.ended == {early.session_id: "Completed", late.session_id: "Completed"}
@@ -117,7 +117,7 @@ async def test_an_end_that_the_list_no_longer_shows_is_told(scene: Scene) -> Non
 
 async def test_where_there_is_nothing_to_wait_for_the_worker_is_woken_at_once(scene: Scene) -> None:
     wake, after = await scene.wait([])
-    assert (wake.reason, after) == (Reason.ENDED, 0)
+    assert (wake.reason, after) == (WakeReason.ENDED, 0)
 
 
 @pytest.mark.parametrize("word", ["Pending", "Running", "Terminating", "Frozen"])
@@ -125,7 +125,7 @@ async def test_a_status_that_is_no_end_is_waited_on(scene: Scene, word: str) -> 
     row = scene.session(word=word)
     scene.ends(row, 1000)
     wake, after = await scene.wait([row])
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert after >= 1000
 
 
@@ -135,7 +135,7 @@ async def test_a_session_that_is_preempted_is_waited_on(scene: Scene) -> None:
     scene.platform.after(600, lambda: row.start(scene.now))
     scene.ends(row, 900)
     wake, after = await scene.wait([row])
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert after >= 900
     assert [sentence.partition(": ")[2] for sentence in scene.told] == [
         "Running",
@@ -149,18 +149,18 @@ async def test_free_places_wake_the_worker_when_there_are_enough(scene: Scene) -
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
     scene.ends(rows[1], 61)
-    wake, after = await scene.wait(rows, places=2)
-    assert wake.reason is Reason.PLACE
-    assert after < 61 + LINGER
+    wake, after = await scene.wait(rows, slots_to_free=2)
+    assert wake.reason is WakeReason.PLACE
+    assert after < 61 + BATCH_DELAY
     assert len(wake.ended) == 2
 
 
 async def test_a_single_free_place_waits_a_little_for_others(scene: Scene) -> None:
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
-    wake, after = await scene.wait(rows, places=2)
-    assert wake.reason is Reason.PLACE
-    assert 60 + LINGER - INTERVAL <= after <= 60 + LINGER + 2 * INTERVAL
+    wake, after = await scene.wait(rows, slots_to_free=2)
+    assert wake.reason is WakeReason.PLACE
+    assert 60 + BATCH_DELAY - INTERVAL <= after <= 60 + BATCH_DELAY + 2 * INTERVAL
 
 
 async def test_where_nothing_is_to_be_launched_free_places_wake_nobody(scene: Scene) -> None:
@@ -168,20 +168,20 @@ async def test_where_nothing_is_to_be_launched_free_places_wake_nobody(scene: Sc
     scene.ends(rows[0], 60)
     scene.ends(rows[1], 600)
     wake, _ = await scene.wait(rows)
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
 
 
 async def test_a_busy_platform_is_asked_again_in_time(scene: Scene) -> None:
     rows = scene.sessions(1)
     scene.ends(rows[0], 5)
-    wake, after = await scene.wait(rows, again_at=scene.now + 120)
-    assert wake.reason is Reason.AGAIN
+    wake, after = await scene.wait(rows, retry_at=scene.now + 120)
+    assert wake.reason is WakeReason.AGAIN
     assert 120 <= after <= 120 + INTERVAL
 
 
 async def test_a_busy_platform_is_asked_again_also_when_nothing_runs(scene: Scene) -> None:
-    wake, after = await scene.wait([], again_at=scene.now + 120)
-    assert wake.reason is Reason.AGAIN
+    wake, after = await scene.wait([], retry_at=scene.now + 120)
+    assert wake.reason is WakeReason.AGAIN
     assert after >= 120
 
 
@@ -191,7 +191,7 @@ async def test_too_many_failures_wake_the_worker_of_a_task_that_fails_fast(scene
     scene.ends(rows[1], 100)
     scene.ends(rows[2], 200, "Error")
     wake, after = await scene.wait(rows, failures_left=1)
-    assert wake.reason is Reason.FAILURES
+    assert wake.reason is WakeReason.FAILURES
     assert after >= 200
 
 
@@ -199,7 +199,7 @@ async def test_one_that_is_gone_counts_as_a_failure(scene: Scene) -> None:
     rows = scene.sessions(2)
     rows[0].vanish()
     wake, _ = await scene.wait(rows, failures_left=0)
-    assert wake.reason is Reason.FAILURES
+    assert wake.reason is WakeReason.FAILURES
     assert wake.gone == (rows[0].session_id,)
 
 
@@ -208,16 +208,16 @@ async def test_without_a_bound_failures_wake_nobody_before_all_have_ended(scene:
     scene.ends(rows[0], 10, "Failed")
     scene.ends(rows[1], 600)
     wake, _ = await scene.wait(rows)
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
 
 
 async def test_an_end_is_recorded_before_the_platform_forgets_it(scene: Scene) -> None:
     early, late = scene.sessions(2)
     scene.ends(early, 60)
     wake, after = await scene.wait([early, late])
-    assert wake.reason is Reason.HARVEST
+    assert wake.reason is WakeReason.HARVEST
     assert wake.ended == {early.session_id: "Completed"}
-    assert HARVEST_WITHIN <= after <= RETENTION / 2
+    assert RECORD_WITHIN <= after <= RETENTION / 2
 
 
 async def test_an_end_is_recorded_as_soon_as_the_author_wants(scene: Scene) -> None:
@@ -225,8 +225,8 @@ async def test_an_end_is_recorded_as_soon_as_the_author_wants(scene: Scene) -> N
     early, late = scene.sessions(2)
     scene.ends(early, 60)
     scene.ends(late, 3600)
-    wake, after = await scene.wait([early, late], harvest_within=120.0)
-    assert wake.reason is Reason.HARVEST
+    wake, after = await scene.wait([early, late], record_within=120.0)
+    assert wake.reason is WakeReason.HARVEST
     assert after <= 60 + 120 + 2 * INTERVAL
 
 
@@ -237,7 +237,7 @@ async def test_an_end_at_a_restart_of_the_triggerer_may_be_as_old_as_the_wait(sc
     rows[0].end("Completed", scene.now + 1)
     await scene.platform.clock.sleep(RETENTION - 60)
     wake, after = await scene.wait(rows, since=began)
-    assert (wake.reason, after) == (Reason.HARVEST, 0)
+    assert (wake.reason, after) == (WakeReason.HARVEST, 0)
 
 
 async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) -> None:
@@ -245,7 +245,7 @@ async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) 
     scene.ends(rows[0], 60)
     scene.platform.after(10, lambda: scene.silence("fetch", 40))
     wake, after = await scene.wait(rows, since=scene.now)
-    assert wake.reason is Reason.HARVEST
+    assert wake.reason is WakeReason.HARVEST
     assert 40 * OUTAGE_INTERVAL <= after <= RETENTION
 
 
@@ -254,7 +254,7 @@ async def test_an_unexpected_live_session_of_the_task_wakes_the_worker(scene: Sc
     rows = scene.sessions(1)
     scene.platform.after(100, lambda: scene.session(1, "Pending"))
     wake, after = await scene.wait(rows)
-    assert wake.reason is Reason.TWIN
+    assert wake.reason is WakeReason.DUPLICATE
     assert after >= 100
 
 
@@ -267,27 +267,27 @@ async def test_other_sessions_wake_nobody(scene: Scene, name: str, word: str) ->
     scene.platform.add(name, word)
     scene.ends(rows[0], 600)
     wake, _ = await scene.wait(rows)
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert wake.ended == {rows[0].session_id: "Completed"}
 
 
 async def test_the_deadline_wakes_the_worker(scene: Scene) -> None:
     rows = scene.sessions(1)
     wake, after = await scene.wait(rows, deadline=scene.now + 300)
-    assert wake.reason is Reason.DEADLINE
+    assert wake.reason is WakeReason.DEADLINE
     assert 300 <= after <= 300 + INTERVAL
 
 
 async def test_the_deadline_comes_before_another_launch(scene: Scene) -> None:
-    wake, _ = await scene.wait([], again_at=scene.now + 60, deadline=scene.now + 60)
-    assert wake.reason is Reason.DEADLINE
+    wake, _ = await scene.wait([], retry_at=scene.now + 60, deadline=scene.now + 60)
+    assert wake.reason is WakeReason.DEADLINE
 
 
 async def test_what_has_ended_by_the_deadline_has_ended(scene: Scene) -> None:
     rows = scene.sessions(1)
     rows[0].end("Completed", scene.now)
     wake, _ = await scene.wait(rows, deadline=scene.now)
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
 
 
 BACK_OFF = [
@@ -302,7 +302,7 @@ async def test_a_session_that_cannot_start_wakes_the_worker_in_a_minute_with_the
     row = scene.session(word="Pending")
     row.events = BACK_OFF
     wake, after = await scene.wait([row])
-    assert wake.reason is Reason.NOT_STARTING
+    assert wake.reason is WakeReason.NOT_STARTING
     assert wake.never == {row.session_id: BACK_OFF[0].message}
     assert after <= 60
 
@@ -311,7 +311,7 @@ async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Sc
     row = scene.session(word="Pending")
     row.events = [Event(type="Warning", reason="FailedScheduling", message="0/42 nodes are available")]
     wake, after = await scene.wait([row], start_by={row.session_id: scene.now + 600})
-    assert wake.reason is Reason.NOT_STARTING
+    assert wake.reason is WakeReason.NOT_STARTING
     assert "0/42 nodes are available" in wake.never[row.session_id]
     assert after >= 600
     assert sum("0/42 nodes are available" in sentence for sentence in scene.told) == 1
@@ -335,7 +335,7 @@ async def test_events_that_cannot_be_had_say_nothing(scene: Scene) -> None:
     scene.platform.after(2000, lambda: row.start(scene.now))
     scene.ends(row, 2400)
     wake, _ = await scene.wait([row])
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert len(scene.platform.called("events")) >= 5
 
 
@@ -344,7 +344,7 @@ async def test_a_refused_credential_wakes_the_worker_with_the_platforms_words(sc
     scene.ends(rows[0], 20)
     scene.platform.after(50, lambda: scene.silence("fetch", 1, AuthenticationError("the token has expired")))
     wake, _ = await scene.wait(rows)
-    assert wake.reason is Reason.REFUSED
+    assert wake.reason is WakeReason.REFUSED
     assert wake.words == "the token has expired"
     assert wake.ended == {rows[0].session_id: "Completed"}
 
@@ -355,8 +355,8 @@ async def test_a_credential_that_is_refused_for_a_single_session_is_refused(scen
     scene.silence(verb, 1, AuthenticationError("the token has expired"))
     if verb == "info":
         scene.platform.after(20, row.vanish)
-    wake, _ = await scene.wait([row], log_interval=60)
-    assert wake.reason is Reason.REFUSED
+    wake, _ = await scene.wait([row], logging_interval=60)
+    assert wake.reason is WakeReason.REFUSED
 
 
 # What is gone.
@@ -368,7 +368,7 @@ async def test_a_vanished_session_is_gone_only_after_three_lists_and_a_404(scene
     wake, _ = await scene.wait([row])
     assert wake.gone == (row.session_id,)
     assert wake.ended == {}
-    assert [verb for verb, _ in scene.platform.calls] == ["fetch"] * LISTS_WITHOUT_IT + ["info"]
+    assert [verb for verb, _ in scene.platform.calls] == ["fetch"] * LISTS_UNTIL_MISSING + ["info"]
 
 
 async def test_a_session_that_lists_omit_and_the_platform_knows_is_not_gone(scene: Scene) -> None:
@@ -382,19 +382,19 @@ async def test_a_session_that_lists_omit_and_the_platform_knows_is_not_gone(scen
 
 async def test_lists_that_omit_a_session_now_and_then_do_not_add_up(scene: Scene) -> None:
     row = scene.session()
-    vigil = Vigil(scene.waiting([row]))
+    vigil = TaskWait(scene.waiting([row]))
     count = 0
     async for glimpse in scene.looks():
-        is_shown = count % LISTS_WITHOUT_IT == LISTS_WITHOUT_IT - 1
+        is_shown = count % LISTS_UNTIL_MISSING == LISTS_UNTIL_MISSING - 1
         vigil.see(glimpse if is_shown else replace(glimpse, sessions=()))
-        assert vigil.suspects() == []
+        assert vigil.missing_ids() == []
         count += 1
-        if count == 4 * LISTS_WITHOUT_IT:
+        if count == 4 * LISTS_UNTIL_MISSING:
             break
 
 
 @pytest.mark.parametrize(
-    "error", [Unreachable("no answer"), ServiceBusy("503"), ServerFault("500"), Rejected("403")], ids=repr
+    "error", [Unreachable("no answer"), ServiceBusy("503"), ServerError("500"), Rejected("403")], ids=repr
 )
 async def test_a_question_that_is_not_answered_says_nothing_about_a_session(
     scene: Scene, error: RequestError
@@ -416,7 +416,7 @@ async def test_while_the_platform_is_silent_about_one_session_it_is_not_asked_ab
         row.vanish()
     scene.silence("info", 10**6)
     wake, _ = await scene.wait(rows, deadline=scene.now + 300)
-    assert wake.reason is Reason.DEADLINE
+    assert wake.reason is WakeReason.DEADLINE
     assert len(scene.platform.called("info")) <= len(scene.platform.called("fetch"))
 
 
@@ -425,7 +425,7 @@ async def test_a_fault_about_one_session_does_not_keep_the_others_from_being_ask
     for row in rows:
         row.vanish()
     broken = rows[0].session_id
-    scene.platform.faults["info"] = [ServerFault("500"), None, *[ServerFault("500")] * 100]
+    scene.platform.faults["info"] = [ServerError("500"), None, *[ServerError("500")] * 100]
     wake, _ = await scene.wait(rows, deadline=scene.now + 300)
     assert wake.gone == (rows[1].session_id,)
     assert scene.platform.called("info").count(broken) > 1
@@ -434,14 +434,14 @@ async def test_a_fault_about_one_session_does_not_keep_the_others_from_being_ask
 def test_one_that_is_listed_again_was_not_gone(scene: Scene) -> None:
     """Each session ends once: as gone, or as what the list says of it afterwards."""
     rows = scene.sessions(2)
-    vigil = Vigil(scene.waiting(rows, failures_left=0))
+    vigil = TaskWait(scene.waiting(rows, failures_left=0))
     vigil.lose([rows[0].session_id], scene.now)
     rows[0].end("Completed", scene.now)
     rows[1].end("Completed", scene.now)
-    vigil.see(Glimpse(scene.now, tuple(row.reported() for row in scene.platform.listed())))
+    vigil.see(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
     wake = vigil.wake(scene.now)
     assert wake is not None
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     assert wake.gone == ()
 
 
@@ -450,61 +450,61 @@ def test_one_that_is_listed_again_was_not_gone(scene: Scene) -> None:
 
 def test_a_look_for_ended_sessions_omits_nothing(scene: Scene) -> None:
     row = scene.session()
-    vigil = Vigil(scene.waiting([row]))
-    for _ in range(2 * LISTS_WITHOUT_IT):
-        vigil.see(Glimpse(scene.now, whole=False))
-    assert vigil.suspects() == []
+    vigil = TaskWait(scene.waiting([row]))
+    for _ in range(2 * LISTS_UNTIL_MISSING):
+        vigil.see(Snapshot(scene.now, whole=False))
+    assert vigil.missing_ids() == []
 
 
 def test_a_look_for_ended_sessions_neither_confirms_nor_clears_a_suspicion(scene: Scene) -> None:
     row = scene.session()
-    vigil = Vigil(scene.waiting([row]))
-    for _ in range(LISTS_WITHOUT_IT):
-        assert vigil.suspects() == []
-        vigil.see(Glimpse(scene.now, whole=False))
-        vigil.see(Glimpse(scene.now))
-    assert vigil.suspects() == [row.session_id]
+    vigil = TaskWait(scene.waiting([row]))
+    for _ in range(LISTS_UNTIL_MISSING):
+        assert vigil.missing_ids() == []
+        vigil.see(Snapshot(scene.now, whole=False))
+        vigil.see(Snapshot(scene.now))
+    assert vigil.missing_ids() == [row.session_id]
 
 
 def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
     """Others' looks count too: where the poll is shared, one who waits is not shown each of them."""
     rows = scene.sessions(2)
     rows[0].end("Completed", scene.now)
-    vigil = Vigil(scene.waiting(rows, since=scene.now - RETENTION))
+    vigil = TaskWait(scene.waiting(rows, since=scene.now - RETENTION))
     listed = tuple(row.reported() for row in scene.platform.listed())
-    vigil.see(Glimpse(scene.now, listed, before=scene.now - 15))
+    vigil.see(Snapshot(scene.now, listed, before=scene.now - 15))
     assert vigil.wake(scene.now) is None
-    wake = vigil.wake(scene.now - 15 + HARVEST_WITHIN)
+    wake = vigil.wake(scene.now - 15 + RECORD_WITHIN)
     assert wake is not None
-    assert wake.reason is Reason.HARVEST
+    assert wake.reason is WakeReason.HARVEST
 
 
 def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> None:
-    assert Vigil(scene.waiting(scene.sessions(1))).until() is None
+    assert TaskWait(scene.waiting(scene.sessions(1))).until() is None
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"deadline": 100.0}, Reason.DEADLINE),
-        ({"again_at": 100.0}, Reason.AGAIN),
-        ({"again_at": 100.0, "deadline": 200.0}, Reason.AGAIN),
-        ({"again_at": 200.0, "deadline": 100.0}, Reason.DEADLINE),
-        ({"places": 2}, Reason.PLACE),
-        ({"harvest_within": 100.0}, Reason.HARVEST),
-        ({}, Reason.HARVEST),
+        ({"deadline": 100.0}, WakeReason.DEADLINE),
+        ({"retry_at": 100.0}, WakeReason.AGAIN),
+        ({"retry_at": 100.0, "deadline": 200.0}, WakeReason.AGAIN),
+        ({"retry_at": 200.0, "deadline": 100.0}, WakeReason.DEADLINE),
+        ({"slots_to_free": 2}, WakeReason.PLACE),
+        ({"record_within": 100.0}, WakeReason.HARVEST),
+        ({}, WakeReason.HARVEST),
     ],
     ids=str,
 )
 def test_the_worker_is_woken_in_time_even_if_nothing_changes(
-    scene: Scene, more: dict[str, Any], reason: Reason
+    scene: Scene, more: dict[str, Any], reason: WakeReason
 ) -> None:
     """At the very time that it names, and not a moment before."""
-    at = {name: scene.now + more[name] for name in ("deadline", "again_at") if name in more}
+    at = {name: scene.now + more[name] for name in ("deadline", "retry_at") if name in more}
     rows = scene.sessions(2)
     rows[0].end("Completed", scene.now)
-    vigil = Vigil(scene.waiting(rows, **more | at))
-    vigil.see(Glimpse(scene.now, tuple(row.reported() for row in scene.platform.listed())))
+    vigil = TaskWait(scene.waiting(rows, **more | at))
+    vigil.see(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
     until = vigil.until()
     assert until is not None
     assert vigil.wake(until - 0.001) is None
@@ -523,7 +523,7 @@ async def test_an_outage_ends_nothing_and_is_told_when_it_begins_and_ends_and_ev
     scene.platform.after(30, lambda: scene.silence("fetch", 60, ServiceBusy("503: in maintenance")))
     scene.ends(row, 60)
     wake, _ = await scene.wait([row])
-    assert wake.reason is Reason.ENDED
+    assert wake.reason is WakeReason.ENDED
     began, *goes_on, ended = [sentence for sentence in scene.told if "platform" in sentence]
     assert began.startswith("The platform does not answer; ")
     assert len(goes_on) == 60 * OUTAGE_INTERVAL // TELL_EVERY - 1
@@ -543,8 +543,8 @@ async def test_an_outage_does_not_count_as_lists_without_a_session(scene: Scene)
 async def test_the_deadline_passes_during_an_outage_too(scene: Scene) -> None:
     row = scene.session()
     scene.platform.after(30, lambda: scene.silence("fetch", 10**6))
-    wake, after = await scene.wait([row], deadline=scene.now + 300, again_at=scene.now + 60)
-    assert wake.reason is Reason.DEADLINE
+    wake, after = await scene.wait([row], deadline=scene.now + 300, retry_at=scene.now + 60)
+    assert wake.reason is WakeReason.DEADLINE
     assert 300 <= after <= 300 + OUTAGE_INTERVAL
 
 
@@ -552,8 +552,8 @@ async def test_in_an_outage_there_is_nothing_else_to_wake_a_worker_for(scene: Sc
     rows = scene.sessions(2)
     scene.ends(rows[0], 0)
     scene.platform.after(10, lambda: scene.silence("fetch", 60))
-    wake, after = await scene.wait(rows, again_at=scene.now + 100)
-    assert wake.reason is Reason.AGAIN
+    wake, after = await scene.wait(rows, retry_at=scene.now + 100)
+    assert wake.reason is WakeReason.AGAIN
     assert after > 1000
 
 
@@ -575,7 +575,7 @@ async def test_new_lines_of_a_log_are_told_with_their_session(scene: Scene) -> N
     row.log = "one\n"
     scene.platform.after(100, lambda: setattr(row, "log", "one\ntwo\n"))
     scene.ends(row, 200)
-    await scene.wait([row], log_interval=30)
+    await scene.wait([row], logging_interval=30)
     lines = [sentence for sentence in scene.told if sentence.startswith(f"{row.name}: ")]
     assert lines == [f"{row.name}: one", f"{row.name}: two"]
 
@@ -585,8 +585,8 @@ async def test_a_log_that_cannot_be_had_now_is_told_later(scene: Scene) -> None:
     row.log = "one\n"
     scene.silence("logs", 2)
     scene.ends(row, 200)
-    wake, _ = await scene.wait([row], log_interval=30)
-    assert wake.reason is Reason.ENDED
+    wake, _ = await scene.wait([row], logging_interval=30)
+    assert wake.reason is WakeReason.ENDED
     assert f"{row.name}: one" in scene.told
 
 
@@ -595,20 +595,20 @@ async def test_a_log_that_cannot_be_had_now_is_told_later(scene: Scene) -> None:
 SECONDS = st.floats(0, 2e9)
 WORDS = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3)
 WAITINGS = st.builds(
-    Waiting,
+    WaitSpec,
     key=st.text(max_size=10),
     sessions=WORDS,
-    places=st.none() | st.integers(1, 100),
-    again_at=st.none() | SECONDS,
+    slots_to_free=st.none() | st.integers(1, 100),
+    retry_at=st.none() | SECONDS,
     failures_left=st.none() | st.integers(0, 100),
     deadline=st.none() | SECONDS,
     start_by=st.dictionaries(st.text(max_size=8), SECONDS, max_size=3),
-    log_interval=st.none() | SECONDS,
+    logging_interval=st.none() | SECONDS,
     since=st.none() | SECONDS,
 )
 WAKES = st.builds(
-    Wake,
-    reason=st.sampled_from(Reason),
+    WakeEvent,
+    reason=st.sampled_from(WakeReason),
     ended=WORDS,
     gone=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     never=WORDS,
@@ -624,41 +624,41 @@ def through_json(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(waiting=WAITINGS)
-def test_what_is_waited_for_survives_the_way_through_json(waiting: Waiting) -> None:
-    assert Waiting.from_json(through_json(waiting.to_json())) == waiting
+def test_what_is_waited_for_survives_the_way_through_json(waiting: WaitSpec) -> None:
+    assert WaitSpec.from_json(through_json(waiting.to_json())) == waiting
 
 
 def test_names_that_an_older_release_has_written_whole_are_read() -> None:
-    assert Waiting.from_json({"key": "k", "sessions": {"a": "b"}}) == Waiting("k", {"a": "b"})
+    assert WaitSpec.from_json({"key": "k", "sessions": {"a": "b"}}) == WaitSpec("k", {"a": "b"})
 
 
 def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() -> None:
     """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
     identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
     sessions = {f"s{number:07d}": str(identity.name(number, 12)) for number in range(1, 1001)}
-    waiting = Waiting("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
+    waiting = WaitSpec("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
     assert len(json.dumps(waiting.to_json())) < 60_000
-    assert Waiting.from_json(through_json(waiting.to_json())) == waiting
+    assert WaitSpec.from_json(through_json(waiting.to_json())) == waiting
 
 
 @given(wake=WAKES)
-def test_what_the_worker_is_told_survives_the_way_through_json(wake: Wake) -> None:
-    assert Wake.from_json(through_json(wake.to_json())) == wake
+def test_what_the_worker_is_told_survives_the_way_through_json(wake: WakeEvent) -> None:
+    assert WakeEvent.from_json(through_json(wake.to_json())) == wake
 
 
 @pytest.mark.parametrize(
     ("thing", "read"),
     [
-        (Waiting("k", {"a": "b"}), Waiting.from_json),
-        (Wake(Reason.ENDED, {"a": "Completed"}, ("x",)), Wake.from_json),
+        (WaitSpec("k", {"a": "b"}), WaitSpec.from_json),
+        (WakeEvent(WakeReason.ENDED, {"a": "Completed"}, ("x",)), WakeEvent.from_json),
     ],
 )
 def test_what_another_release_has_written_is_read(
-    thing: Waiting | Wake, read: Callable[[dict[str, Any]], Waiting | Wake]
+    thing: WaitSpec | WakeEvent, read: Callable[[dict[str, Any]], WaitSpec | WakeEvent]
 ) -> None:
     """It may have known of more, or of less."""
     assert read(thing.to_json() | {"invented_since": 1}) == thing
     data = thing.to_json()
-    for unknown_yet in {"since", "log_interval", "start_by", "never", "words", "started"} & data.keys():
+    for unknown_yet in {"since", "logging_interval", "start_by", "never", "words", "started"} & data.keys():
         del data[unknown_yet]
     assert read(data) == thing

@@ -139,7 +139,7 @@ async def test_only_ends_that_are_asked_for_fire(platform: Emulator) -> None:
 async def test_a_batch_fires_once_when_all_of_it_has_ended(platform: Emulator) -> None:
     (payload,) = await fired(
         platform,
-        watcher(prefix="survey-", together=True),
+        watcher(prefix="survey-", when_all_ended=True),
         lambda: launch("survey-1", "sleep", "1.5"),
         lambda: launch("survey-2", "true"),
         lambda: launch("survey-3", "false"),

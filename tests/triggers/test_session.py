@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-from airflow_provider_canfar.task_sessions.wait import Waiting
+from airflow_provider_canfar.task_sessions.wait import WaitSpec
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import OVER, CanfarSessionTrigger
 from tests.on_emulator import launch, shown, stored
@@ -24,7 +24,7 @@ NAME = "stars-k3v5x2qamd-0-1-1"
 def _trigger(platform: Emulator) -> CanfarSessionTrigger:
     """Make the trigger of a task with one session, which runs, as a triggerer does."""
     session_id = launch(NAME, "sleep", "60")
-    waiting = Waiting("k3v5x2qamd", {session_id: NAME}).to_json()
+    waiting = WaitSpec("k3v5x2qamd", {session_id: NAME}).to_json()
     trigger = stored(CanfarSessionTrigger(waiting=waiting, poll_interval=0.2, task=TASK.to_json()))
     assert isinstance(trigger, CanfarSessionTrigger)
     return trigger
@@ -85,7 +85,7 @@ def test_where_airflow_does_not_say_how_the_task_stands_its_sessions_are_left_al
 def test_an_author_may_want_that_a_kill_leaves_sessions_alone(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trigger.kill_sessions = False
+    trigger.destroy_on_kill = False
     asked = states(monkeypatch, "failed")
     asyncio.run(trigger.on_kill())
     assert len(platform.live()) == 1

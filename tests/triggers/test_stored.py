@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.serialization.serialized_objects import BaseSerialization
 
-from airflow_provider_canfar.account_sessions.condition import Lookout, Wish
+from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.skaha.selection import Selection
-from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaiting
-from airflow_provider_canfar.task_sessions.wait import Waiting
+from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec
+from airflow_provider_canfar.task_sessions.wait import WaitSpec
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
@@ -25,27 +25,32 @@ if TYPE_CHECKING:
 
 TASK = TaskInstanceId("survey", "manual__2026", "stars", 3).to_json()
 SESSIONS = {"k3v9x2qa": "stars-k3v5x2qamd-0-1-1"}
-WISH = Wish(Selection(prefix="survey-", kinds=("headless",)), ("Completed", "Gone"), 3, ("Failed",))
+WISH = SessionCondition(
+    Selection(prefix="survey-", kinds=("headless",)), ("Completed", "Gone"), 3, ("Failed",)
+)
 
 TRIGGERS: list[BaseTrigger] = [
     CanfarSessionTrigger(
         canfar_conn_id="canfar_test",
-        waiting=Waiting("k3v5x2qamd", SESSIONS, deadline=1.8e9, start_by={"k3v9x2qa": 1.8e9}).to_json(),
+        waiting=WaitSpec("k3v5x2qamd", SESSIONS, deadline=1.8e9, start_by={"k3v9x2qa": 1.8e9}).to_json(),
         poll_interval=7.0,
         task=TASK,
-        kill_sessions=False,
+        destroy_on_kill=False,
     ),
     CanfarInteractiveTrigger(
         canfar_conn_id="canfar_test",
-        waiting=InteractiveWaiting("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
+        waiting=InteractiveWaitSpec("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
         task=TASK,
     ),
     CanfarSessionSensorTrigger(
-        canfar_conn_id="canfar_test", wish=WISH.to_json(), memory=Lookout(WISH).to_json(), deadline=1.8e9
+        canfar_conn_id="canfar_test",
+        wish=WISH.to_json(),
+        memory=ConditionWatch(WISH).to_json(),
+        deadline=1.8e9,
     ),
     CanfarResourceSensorTrigger(wish={"cores": 8.0, "ram": 0.0}, poll_interval=60.0),
     CanfarSessionEventTrigger(
-        regex="^survey", kind=("headless", "notebook"), status=("Completed",), together=True
+        regex="^survey", kind=("headless", "notebook"), status=("Completed",), when_all_ended=True
     ),
 ]
 
@@ -83,6 +88,6 @@ def test_arguments_of_another_release_do_not_stop_the_triggerer(
 
 
 def test_what_is_waited_for_comes_back_from_json() -> None:
-    waiting = InteractiveWaiting("k3v5x2qamd", SESSIONS, again_at=1.8e9, fewer_than=3, page_must_answer=True)
-    assert InteractiveWaiting.from_json(waiting.to_json() | {"added_later": 1}) == waiting
-    assert Wish.from_json(WISH.to_json()) == WISH
+    waiting = InteractiveWaitSpec("k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, page_must_answer=True)
+    assert InteractiveWaitSpec.from_json(waiting.to_json() | {"added_later": 1}) == waiting
+    assert SessionCondition.from_json(WISH.to_json()) == WISH

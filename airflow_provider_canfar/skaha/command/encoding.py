@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Transport(StrEnum):
+class CommandEncoding(StrEnum):
     """How a command travels.
 
     ``auto``: as it is when every word is certain to arrive so, and otherwise through the bootstrap.
@@ -61,7 +61,7 @@ def encode(
     cmd: str | None = None,
     args: str | Sequence[str] | None = None,
     env: Mapping[str, str] | None = None,
-    transport: str = Transport.AUTO,
+    command_encoding: str = CommandEncoding.AUTO,
 ) -> Parameters:
     """Encode what is to run in a session, so that it arrives as it was written.
 
@@ -74,7 +74,7 @@ def encode(
         shell splits words (the server by itself would split at each space, quotes or not).
     :param env: variables to set: any that an environment can hold, also those that the platform sets itself,
         such as HOME.
-    :param transport: a :class:`Transport`, or its word.
+    :param command_encoding: a :class:`CommandEncoding`, or its word.
     :raises SpecError: for what nothing can carry, for more than the platform takes, and for what does not
         arrive as it is where the bootstrap is ruled out. No message tells the value of a variable.
 
@@ -83,7 +83,7 @@ def encode(
     >>> encode(cmd="echo", args=["Hello, World!"]).cmd
     '/bin/sh'
     """
-    chosen = _transport_of(transport)
+    chosen = _command_encoding(command_encoding)
     words = _words_of(command, cmd, args)
     variables = _variables_of(env)
     check_strings(words | {f"env[{name!r}]": f"{name}={value}" for name, value in variables.items()})
@@ -98,20 +98,22 @@ def encode(
             f"{fault}. Without a program, the image's own entry point runs, and only plain words reach it. "
             "Name the program in command to have anything carried."
         )
-    elif chosen is Transport.PLAIN:
-        raise SpecError(f"{fault}. Leave transport at 'auto', and a bootstrap in /bin/sh carries it.")
+    elif chosen is CommandEncoding.PLAIN:
+        raise SpecError(f"{fault}. Leave command_encoding at 'auto', and a bootstrap in /bin/sh carries it.")
     else:
         parameters = _bootstrapped([program, *arguments], variables)
     check_encoded(parameters.cmd, parameters.args, parameters.env)
     return parameters
 
 
-def _transport_of(transport: str) -> Transport:
+def _command_encoding(command_encoding: str) -> CommandEncoding:
     try:
-        return Transport(transport)
+        return CommandEncoding(command_encoding)
     except ValueError:
-        choices = ", ".join(repr(str(choice)) for choice in Transport)
-        raise SpecError(f"There is no transport {transport!r}. Choose one of {choices}.") from None
+        choices = ", ".join(repr(str(choice)) for choice in CommandEncoding)
+        raise SpecError(
+            f"There is no command_encoding {command_encoding!r}. Choose one of {choices}."
+        ) from None
 
 
 def _words_of(
@@ -186,9 +188,11 @@ def _program_of(words: Mapping[str, str]) -> str:
     return program
 
 
-def _why_bootstrap(chosen: Transport, words: Mapping[str, str], variables: Mapping[str, str]) -> str | None:
-    if chosen is Transport.BOOTSTRAP:
-        return "transport='bootstrap' needs a program to start"
+def _why_bootstrap(
+    chosen: CommandEncoding, words: Mapping[str, str], variables: Mapping[str, str]
+) -> str | None:
+    if chosen is CommandEncoding.BOOTSTRAP:
+        return "command_encoding='bootstrap' needs a program to start"
     return next(_plain_faults(words, variables), None)
 
 

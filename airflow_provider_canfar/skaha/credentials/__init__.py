@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow_provider_canfar.skaha.credentials.base import Authorization, Credential
 from airflow_provider_canfar.skaha.credentials.certificate import Certificate
-from airflow_provider_canfar.skaha.credentials.factory import from_fields
+from airflow_provider_canfar.skaha.credentials.factory import credential_from_connection
 from airflow_provider_canfar.skaha.credentials.login import Login, ProxyCertificate
 from airflow_provider_canfar.skaha.credentials.oidc import OidcRefresh
-from airflow_provider_canfar.skaha.credentials.registry import Registry
+from airflow_provider_canfar.skaha.credentials.registry import RegistryCredential
 from airflow_provider_canfar.skaha.credentials.token import Token
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "Login",
     "OidcRefresh",
     "ProxyCertificate",
-    "Registry",
+    "RegistryCredential",
     "Token",
-    "from_fields",
+    "credential_from_connection",
 ]

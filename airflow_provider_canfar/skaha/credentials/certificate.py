@@ -77,7 +77,7 @@ def load(pem: str, path: Path | None = None) -> Loaded:
     :raises ValueError: for what is no certificate, or has no key that goes with it.
     """
     leaf = x509.load_pem_x509_certificates(pem.encode())[0]
-    tls = exchange.trust()
+    tls = exchange.tls_context()
     if path is not None:
         _present(tls, path)
     else:

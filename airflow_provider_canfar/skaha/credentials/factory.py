@@ -25,7 +25,7 @@ _WAYS = (
 _OIDC = ("client_id", "client_secret", "refresh_token")
 
 
-def from_fields(
+def credential_from_connection(
     *,
     login: str | None = None,
     password: str | None = None,
@@ -40,7 +40,7 @@ def from_fields(
     ``login_url``, where login and password give a token; or ``certificate_url``, where they give a proxy
     certificate, and then that is used. Whatever else it holds is none of this function's business.
 
-    >>> from_fields(password="a-token")
+    >>> credential_from_connection(password="a-token")
     Token(expires_at=None)
 
     :param login: a CADC user name.
@@ -56,8 +56,8 @@ def from_fields(
     if not ways:
         raise SpecError(f"There is no credential. {_WAYS}")
     if len(ways) > 1:
-        told = " as well as ".join(", ".join(way) for way in ways)
-        raise SpecError(f"There are {told}, and only one of them can be the credential. {_WAYS}")
+        translate_errors = " as well as ".join(", ".join(way) for way in ways)
+        raise SpecError(f"There are {translate_errors}, and only one of them can be the credential. {_WAYS}")
     if "password" in fields or "login" in fields:
         return _password(fields, transport)
     if any(name in fields for name in _OIDC):

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.credentials.grant_cache import shared
-from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerFault
+from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.http import exchange
-from airflow_provider_canfar.skaha.http.response import fault_of
+from airflow_provider_canfar.skaha.http.response import error_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.skaha.credentials.base import Authorization
     from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
 
 #: Seconds to wait for the service that grants.
 TIMEOUT = 60.0
@@ -32,7 +32,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Fetched(ABC):
+class FetchedCredential(ABC):
     """What all fetched credentials have in common: one grant in a process, and one fetch at a time.
 
     :param url: the service that grants.
@@ -100,7 +100,7 @@ class Fetched(ABC):
         params: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         secrets: Iterable[str] = (),
-    ) -> Answer:
+    ) -> ApiResponse:
         """Ask the service for a grant. Whatever comes of it, the platform itself has not been asked yet.
 
         :param secrets: what of it no message may repeat.
@@ -110,7 +110,7 @@ class Fetched(ABC):
         origin = f"{parts.scheme}://{parts.netloc}"
         headers = {"Content-Type": wire.FORM_TYPE} if form else {}
         try:
-            with exchange.told(method, parts.path, origin):
+            with exchange.translate_errors(method, parts.path, origin):
                 async with await asyncio.to_thread(self._new_client) as client:
                     response = await client.request(
                         method,
@@ -120,11 +120,11 @@ class Fetched(ABC):
                         content=wire.form_body(form.items()) if form else None,
                         auth=auth,
                     )
-            answer = exchange.answer_of(response, parts.path, origin, response.content, secrets)
+            answer = exchange.response_of(response, parts.path, origin, response.content, secrets)
             if not answer.is_good:
-                raise fault_of(answer)
+                raise error_from(answer)
         except RequestError as error:
-            error.perhaps_done = False
+            error.maybe_applied = False
             # A redirect refuses nobody: it is the address that is wrong, and the error says so.
             is_redirect = error.status is not None and error.status < 400
             if isinstance(error, AuthenticationError | Rejected) and not is_redirect:
@@ -135,7 +135,7 @@ class Fetched(ABC):
     def _new_client(self) -> httpx.AsyncClient:
         return exchange.new_client(
             self._url,
-            verify=True if self._transport else exchange.trust(self._url),
+            verify=True if self._transport else exchange.tls_context(self._url),
             transport=self._transport,
             timeout=exchange.timeout(TIMEOUT),
         )
@@ -144,9 +144,9 @@ class Fetched(ABC):
         """Say why the service refuses."""
         return error.server_message
 
-    def _useless(self, answer: Answer) -> ServerFault:
+    def _useless(self, answer: ApiResponse) -> ServerError:
         """Tell that what came is not what was asked for; not what came, as some of it may be secret."""
-        return ServerFault(
+        return ServerError(
             f"{self._url} was asked for {self.name}, and answered with something else. Is that its address?",
             method=answer.method,
             path=answer.path,

@@ -47,7 +47,7 @@ class Grant:
         return now >= self.expires_at - min(MARGIN, (self.expires_at - self.granted_at) / 5)
 
 
-class Shared:
+class GrantCache:
     """The last grant of one account, and the fetch of the next."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Shared:
                     self._flight = Future()
                     # A task of its own: that one who waits gives up must not cost the others their grant, or
                     # a rotated token its successor.
-                    self._task = asyncio.create_task(self._fly(self._flight, fetch))
+                    self._task = asyncio.create_task(self._run(self._flight, fetch))
                 flight = self._flight
             waiting = asyncio.wrap_future(flight)
             waiting.add_done_callback(_seen)
@@ -74,21 +74,21 @@ class Shared:
                 return waiting.result()
             # The event loop that fetched has ended. Whoever still waits begins anew.
 
-    async def _fly(self, flight: Future[Grant], fetch: Callable[[], Awaitable[Grant]]) -> None:
+    async def _run(self, flight: Future[Grant], fetch: Callable[[], Awaitable[Grant]]) -> None:
         try:
             grant = await fetch()
         except asyncio.CancelledError:
-            self._land()
+            self._finish()
             flight.cancel()
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, it is raised in those who wait)
-            self._land()
+            self._finish()
             flight.set_exception(error)
         else:
-            self._land(grant)
+            self._finish(grant)
             flight.set_result(grant)
 
-    def _land(self, grant: Grant | None = None) -> None:
+    def _finish(self, grant: Grant | None = None) -> None:
         with self._lock:
             self._flight = None
             self.grant = grant or self.grant
@@ -100,12 +100,12 @@ def _seen(waiting: asyncio.Future[Grant]) -> None:
         waiting.exception()
 
 
-_accounts: dict[str, Shared] = {}
+_accounts: dict[str, GrantCache] = {}
 _accounts_lock = threading.Lock()
 
 
-def shared(*identity: str) -> Shared:
+def shared(*identity: str) -> GrantCache:
     """Return what the process knows of an account. The identity may hold secrets: only its hash is kept."""
     key = hashlib.sha256("\0".join(identity).encode()).hexdigest()
     with _accounts_lock:
-        return _accounts.setdefault(key, Shared())
+        return _accounts.setdefault(key, GrantCache())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.credentials import certificate
 from airflow_provider_canfar.skaha.credentials.base import expiry_of
-from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
+from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential, utc_now
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 from airflow_provider_canfar.skaha.errors import SpecError
@@ -25,7 +25,7 @@ LOGIN_URL = "https://ws-cadc.canfar.net/ac/login"
 DAYS_VALID = 10
 
 
-class Login(Fetched):
+class Login(FetchedCredential):
     """A token for a user name and a password, fetched again before it ends (after 48 hours).
 
     :param username: of CADC.

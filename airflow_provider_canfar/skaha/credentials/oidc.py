@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
 from airflow_provider_canfar.skaha.credentials.base import expiry_of
-from airflow_provider_canfar.skaha.credentials.fetched import Fetched, utc_now
+from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential, utc_now
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 
@@ -36,7 +36,7 @@ _REFUSALS = {
 }
 
 
-class OidcRefresh(Fetched):
+class OidcRefresh(FetchedCredential):
     """An access token for a refresh token, fetched again before it ends.
 
     A service may give a new refresh token each time and take the old one no more. That is followed within the

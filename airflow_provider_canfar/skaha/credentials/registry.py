@@ -9,7 +9,7 @@ from airflow_provider_canfar.skaha.errors import SpecError
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class RegistryCredential:
     """The user name and secret of a container registry, for images that are not public.
 
     With them the server also takes public images that it does not know, such as an image's second tag.

@@ -12,7 +12,7 @@ from airflow_provider_canfar import __version__
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import exchange
-from airflow_provider_canfar.skaha.http.response import fault_of
+from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
     from airflow_provider_canfar.skaha.credentials import Authorization, Credential
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Request:
         return f"Request({self.method} {self.path})"
 
 
-class Channel:
+class HttpClient:
     """Requests to one platform, as one account.
 
     The credential goes to that platform's host and to no other: no redirect is followed.
@@ -99,7 +99,7 @@ class Channel:
             await self._idle.pop()[1].aclose()
 
     async def send(
-        self, request: Request, read: Callable[[Answer], T], *, timeout: float, retry: bool = True
+        self, request: Request, read: Callable[[ApiResponse], T], *, timeout: float, retry: bool = True
     ) -> T:
         """Send a request and return what is read from its answer.
 
@@ -110,8 +110,8 @@ class Channel:
         """
 
         async def once() -> T:
-            async with self._once(request, timeout) as response:
-                answer = exchange.answer_of(response, request.path, self.url, await response.aread())
+            async with self._send_once(request, timeout) as response:
+                answer = exchange.response_of(response, request.path, self.url, await response.aread())
             if len(answer.body) <= LARGE:
                 return read(answer)
             return await asyncio.to_thread(read, answer)
@@ -126,33 +126,35 @@ class Channel:
         async with AsyncExitStack() as stack:
 
             async def begin() -> httpx.Response:
-                return await stack.enter_async_context(self._once(request, timeout))
+                return await stack.enter_async_context(self._send_once(request, timeout))
 
             yield await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(begin)
 
     @asynccontextmanager
-    async def _once(self, request: Request, timeout: float) -> AsyncIterator[httpx.Response]:
+    async def _send_once(self, request: Request, timeout: float) -> AsyncIterator[httpx.Response]:
         """Send a request in one try, and hold a place among those under way until its answer is read."""
         async with self._free, AsyncExitStack() as stack:
-            yield await self._signed(stack, request, timeout)
+            yield await self._send_authenticated(stack, request, timeout)
 
-    async def _signed(self, stack: AsyncExitStack, request: Request, timeout: float) -> httpx.Response:
+    async def _send_authenticated(
+        self, stack: AsyncExitStack, request: Request, timeout: float
+    ) -> httpx.Response:
         """Send a request; where the credential is refused and there is another, once more with that."""
         authorization = await self.credential.authorize()
         try:
-            return await stack.enter_async_context(self._exchange(request, timeout, authorization))
+            return await stack.enter_async_context(self._send_single(request, timeout, authorization))
         except AuthenticationError as error:
             refused = error
         if await self.credential.refresh(authorization):
             authorization = await self.credential.authorize()
             try:
-                return await stack.enter_async_context(self._exchange(request, timeout, authorization))
+                return await stack.enter_async_context(self._send_single(request, timeout, authorization))
             except AuthenticationError as error:
                 refused = error
         raise self._explained(refused) from refused
 
     @asynccontextmanager
-    async def _exchange(
+    async def _send_single(
         self, request: Request, timeout: float, authorization: Authorization
     ) -> AsyncIterator[httpx.Response]:
         headers = {**(request.headers or {}), **authorization.headers}
@@ -161,7 +163,7 @@ class Channel:
             headers["Content-Type"] = wire.FORM_TYPE
             content = wire.form_body(request.form)
         async with self._connection(authorization.tls) as client:
-            with exchange.told(request.method, request.path, self.url):
+            with exchange.translate_errors(request.method, request.path, self.url):
                 async with client.stream(
                     request.method,
                     f"{self.url}/{request.path}",
@@ -170,9 +172,9 @@ class Channel:
                     content=content,
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not exchange.answer_of(response, request.path, self.url).is_good:
+                    if not exchange.response_of(response, request.path, self.url).is_good:
                         body = await response.aread()
-                        raise fault_of(exchange.answer_of(response, request.path, self.url, body))
+                        raise error_from(exchange.response_of(response, request.path, self.url, body))
                     yield response
 
     @asynccontextmanager
@@ -201,7 +203,7 @@ class Channel:
             await client.aclose()  # Its certificate has been renewed.
         async with self._trusting:
             if tls is None and self._trust is None and self._transport is None:
-                self._trust = await asyncio.to_thread(exchange.trust, self.url)
+                self._trust = await asyncio.to_thread(exchange.tls_context, self.url)
         return exchange.new_client(
             self.url,
             verify=tls or self._trust or True,
@@ -219,5 +221,5 @@ class Channel:
             path=error.path,
             status=error.status,
             server_message=error.server_message,
-            perhaps_done=error.perhaps_done,
+            maybe_applied=error.maybe_applied,
         )

@@ -17,10 +17,10 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     RequestError,
     SpecError,
+    TLSVerificationError,
     Unreachable,
-    Untrusted,
 )
-from airflow_provider_canfar.skaha.http.response import Answer
+from airflow_provider_canfar.skaha.http.response import ApiResponse
 
 # At DEBUG, httpcore logs the headers of each answer, and a login's answer carries the token in one of them.
 _SECRET_HEADER = re.compile(r"(?i)(b'(?:x-vo-bearer|set-cookie|authorization)', b)('[^']*'|\"[^\"]*\")")
@@ -61,7 +61,7 @@ def timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT), pool=None)
 
 
-def trust(url: str = "https:") -> ssl.SSLContext:
+def tls_context(url: str = "https:") -> ssl.SSLContext:
     """Return whom to trust, as ``SSL_CERT_FILE`` says. It reads files, so keep it off the event loop.
 
     :param url: where to; plain http needs no authorities, and to read them takes longer than a request.
@@ -105,15 +105,15 @@ def new_client(
         ) from None
 
 
-def answer_of(
+def response_of(
     response: httpx.Response, path: str, base: str, body: bytes = b"", secrets: Iterable[str] = ()
-) -> Answer:
+) -> ApiResponse:
     """Return what came back.
 
     :param path: what was asked for, relative to ``base``.
     :param secrets: what the request held, besides its headers, that no message may repeat.
     """
-    return Answer(
+    return ApiResponse(
         method=response.request.method,
         path=path,
         base=base,
@@ -126,7 +126,7 @@ def answer_of(
 
 
 @contextmanager
-def told(method: str, path: str, base: str) -> Iterator[None]:
+def translate_errors(method: str, path: str, base: str) -> Iterator[None]:
     """Tell what httpx raises as an error of ours.
 
     :param base: where it was sent, for the message.
@@ -142,7 +142,7 @@ def told(method: str, path: str, base: str) -> Iterator[None]:
 def _fault_of(error: Exception, base: str, facts: dict[str, Any]) -> RequestError:
     tls = _tls_error(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
-        return Untrusted(
+        return TLSVerificationError(
             f"{base} is not to be trusted: {tls.verify_message}. Asking again does not help. If its "
             "certificate is signed by an authority of your own, name that one's file in SSL_CERT_FILE.",
             **facts,
@@ -154,7 +154,7 @@ def _fault_of(error: Exception, base: str, facts: dict[str, Any]) -> RequestErro
     why = _TIMED_OUT.get(type(error)) or str(error) or type(error).__name__
     return Unreachable(
         f"{base} gave no answer to {facts['method']} {facts['path']}: {why}.",
-        perhaps_done=not isinstance(error, _NEVER_SENT),
+        maybe_applied=not isinstance(error, _NEVER_SENT),
         **facts,
     )
 

@@ -16,7 +16,7 @@ from airflow_provider_canfar.skaha.errors import (
     NotFound,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
 )
 
@@ -34,7 +34,7 @@ SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """What came back for a request.
 
     :param path: what was asked for, relative to the platform's base URL.
@@ -61,15 +61,15 @@ class Answer:
     @property
     def is_good(self) -> bool:
         """Whether the platform did what was asked. A page says that something else has answered."""
-        return 200 <= self.status < 300 and not self.is_page
+        return 200 <= self.status < 300 and not self.is_html
 
     @property
-    def is_page(self) -> bool:
+    def is_html(self) -> bool:
         """Whether it is a page for a browser, which the platform's API never sends."""
         return "html" in self.headers.get("content-type", "").lower()
 
 
-def fault_of(answer: Answer) -> RequestError:
+def error_from(answer: ApiResponse) -> RequestError:
     """Tell an answer that is no good one as an error.
 
     The number says whether the server may have acted: a 4xx refuses beforehand, a 5xx may come after the deed
@@ -83,27 +83,31 @@ def fault_of(answer: Answer) -> RequestError:
         "path": answer.path,
         "status": answer.status,
         "server_message": said,
-        "perhaps_done": answer.status >= 500,
+        "maybe_applied": answer.status >= 500,
     }
-    told = f"{answer.method} {answer.path} was answered with {answer.status}"
-    told = f"{told}: {said.rstrip('.')}." if said else f"{told} and no word."
+    translate_errors = f"{answer.method} {answer.path} was answered with {answer.status}"
+    translate_errors = (
+        f"{translate_errors}: {said.rstrip('.')}." if said else f"{translate_errors} and no word."
+    )
     if answer.status < 400:
         target = without_secrets(answer.headers.get("location", ""))
-        return Rejected(f"{told} A redirect to {target!r} is not followed. Is {answer.base} right?", **facts)
+        return Rejected(
+            f"{translate_errors} A redirect to {target!r} is not followed. Is {answer.base} right?", **facts
+        )
     if answer.status == 401 or any(words in said for words in _UNAUTHENTICATED):
-        return AuthenticationError(told, **facts)
+        return AuthenticationError(translate_errors, **facts)
     if answer.status == 404:
-        return _not_found(answer, told, facts)
+        return _not_found(answer, translate_errors, facts)
     if answer.status in {408, 429, 503}:
-        return ServiceBusy(told, retry_after=retry_after(answer), **facts)
+        return ServiceBusy(translate_errors, retry_after=retry_after(answer), **facts)
     if answer.status < 500:
-        return Rejected(told, **facts)
+        return Rejected(translate_errors, **facts)
     if "jobs.batch" in said:
-        told += (
+        translate_errors += (
             " (The platform could not start it: too busy, over a quota, or something in the request that "
             "Kubernetes refuses.)"
         )
-    return ServerFault(told, **facts)
+    return ServerError(translate_errors, **facts)
 
 
 # A request without any credential gets 400 (the group client's own words); a proxy certificate that the
@@ -111,33 +115,33 @@ def fault_of(answer: Answer) -> RequestError:
 _UNAUTHENTICATED = ("group memberships for anonymous", "invalid proxy certficate")
 
 
-def _not_found(answer: Answer, told: str, facts: dict[str, Any]) -> RequestError:
+def _not_found(answer: ApiResponse, translate_errors: str, facts: dict[str, Any]) -> RequestError:
     """Believe a 404 only where the server names the session: a proxy without its service says 404 as well."""
     resource, _, session_id = answer.path.partition("/")
     is_named = session_id and re.search(rf"\b{re.escape(session_id)}\b", answer.text)
-    if resource == "session" and is_named and not answer.is_page:
-        return NotFound(told, **facts)
-    return ServerFault(
-        f"{told} (It is not the platform that says so: {answer.base} is wrong, or the service is away.)",
+    if resource == "session" and is_named and not answer.is_html:
+        return NotFound(translate_errors, **facts)
+    return ServerError(
+        f"{translate_errors} (It is not the platform that says so: {answer.base} is wrong, or the service is away.)",
         **facts,
     )
 
 
-def unreadable(answer: Answer) -> ServerFault:
+def unreadable(answer: ApiResponse) -> ServerError:
     """Tell that an answer is not what was asked for, with the first line of what came."""
     said = first_line(answer)
-    return ServerFault(
+    return ServerError(
         f"{answer.method} {answer.path} was answered with {answer.status}, but what came cannot be read: "
         f"{said or 'nothing at all'!r}. Something on the way may have answered in the platform's place.",
         method=answer.method,
         path=answer.path,
         status=answer.status,
         server_message=said,
-        perhaps_done=True,
+        maybe_applied=True,
     )
 
 
-def first_line(answer: Answer) -> str:
+def first_line(answer: ApiResponse) -> str:
     """Return the first line of what the server said, without a page's tags and without a secret.
 
     Whoever refuses something may well repeat it: "Invalid refresh token: ..." has the token whole (MITREid,
@@ -148,7 +152,7 @@ def first_line(answer: Answer) -> str:
     for secret in (*shown, *answer.secrets):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    if answer.is_page or text.lstrip()[:1] == "<":
+    if answer.is_html or text.lstrip()[:1] == "<":
         text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", "\n", text)
         text = html.unescape(re.sub(r"(?s)<[^>]*>?", "\n", text))
     # A JSON's first line may be but a bracket: its lines are told as one.
@@ -158,7 +162,7 @@ def first_line(answer: Answer) -> str:
     return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(answer: ApiResponse) -> float | None:
     """Return in how many seconds the server wants to be asked again, be it said in seconds or as a date."""
     said = answer.headers.get("retry-after", "").strip()
     if said.isdecimal():

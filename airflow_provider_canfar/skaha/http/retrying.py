@@ -69,7 +69,7 @@ def retrying(
 
 def can_help(error: BaseException) -> bool:
     """Whether the same request, sent again later, may be answered."""
-    return isinstance(error, RequestError) and error.retry_helps
+    return isinstance(error, RequestError) and error.retryable
 
 
 def pause(state: RetryCallState) -> float:

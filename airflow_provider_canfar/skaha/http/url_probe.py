@@ -21,7 +21,7 @@ async def answers(
     url: str,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
-    trust: Callable[[str], ssl.SSLContext] = exchange.trust,
+    tls_context: Callable[[str], ssl.SSLContext] = exchange.tls_context,
 ) -> bool:
     """Ask for a page, and tell whether somebody is there.
 
@@ -31,9 +31,9 @@ async def answers(
 
     :param url: a session's connect URL.
     :param transport: what carries the request, for tests.
-    :param trust: makes the TLS context for a URL.
+    :param tls_context: makes the TLS context for a URL.
     """
-    tls = await asyncio.to_thread(trust, url)
+    tls = await asyncio.to_thread(tls_context, url)
     timeout = exchange.timeout(PAGE_TIMEOUT)
     async with httpx.AsyncClient(verify=tls, transport=transport, timeout=timeout) as client:
         try:

@@ -21,12 +21,12 @@ LONGEST_RETRY_AFTER = 600.0
 JITTER = 0.1
 
 
-class Pace:
+class PollBackoff:
     """The pauses between looks: short at first, for sessions that are short, then one interval.
 
     While the platform does not answer they double, up to a minute.
 
-    >>> pace = Pace()
+    >>> pace = PollBackoff()
     >>> pace.hurry(1.0)
     1.0
     >>> [int(pace.after_an_answer(interval=15)) for _ in range(4)]

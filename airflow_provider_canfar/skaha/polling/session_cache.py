@@ -22,10 +22,10 @@ from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Status
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
 
 #: The question for all sessions; others are words of ends.
-WHOLE = (None,)
+FULL_LIST = (None,)
 
 #: A list of more bytes than this, some two thousand sessions, is not asked for each time.
 LARGE_LIST = 1_000_000
@@ -66,7 +66,7 @@ def _row(data: Mapping[str, Any]) -> Row:
     )
 
 
-class Reading(NamedTuple):
+class ListResult(NamedTuple):
     """A list that has been read.
 
     :param question: what was asked: for all sessions, or for those that a word says to have ended.
@@ -83,8 +83,8 @@ class Reading(NamedTuple):
 
 
 def read(
-    question: str | None, answer: Answer, *, known: bytes = b"", before: Mapping[str, Row] | None = None
-) -> Reading:
+    question: str | None, answer: ApiResponse, *, known: bytes = b"", before: Mapping[str, Row] | None = None
+) -> ListResult:
     """Read a list, unless it is the one that is known.
 
     Each session is made a row as soon as it is parsed: that is as fast as json is by itself, takes a fifth of
@@ -93,11 +93,11 @@ def read(
 
     :param known: the digest of the list that was read before.
     :param before: the rows that are known.
-    :raises ServerFault: for what is no list of sessions.
+    :raises ServerError: for what is no list of sessions.
     """
     digest = hashlib.sha256(answer.body).digest()
     if digest == known:
-        return Reading(question, digest, None, {}, len(answer.body))
+        return ListResult(question, digest, None, {}, len(answer.body))
     try:
         rows = json.loads(answer.body, object_hook=_row)
         # A server that takes no notice of a question for ended ones lists others as well.
@@ -106,7 +106,7 @@ def read(
         news = {row.id: _key(row.name) for row in listed.values() if seen.get(row.id) != row}
     except (ValueError, TypeError, AttributeError):
         raise unreadable(answer) from None
-    return Reading(question, digest, listed, news, len(answer.body))
+    return ListResult(question, digest, listed, news, len(answer.body))
 
 
 def _key(name: str) -> str | None:
@@ -114,7 +114,7 @@ def _key(name: str) -> str | None:
     return None if parsed is None else parsed.key
 
 
-class Listing:
+class SessionCache:
     """What the lists so far have shown of an account's sessions."""
 
     def __init__(self) -> None:
@@ -138,15 +138,15 @@ class Listing:
         """
         due = 0.0 if self._size <= LARGE_LIST else WHOLE_SOON if soon else WHOLE_EVERY
         if self._whole_at is None or now - self._whole_at >= due:
-            return WHOLE
+            return FULL_LIST
         # Before October 2025 servers said other words, which their lists have shown in the meantime.
         return tuple(self._words.values())
 
-    def reader(self, question: str | None) -> Callable[[Answer], Reading]:
+    def reader(self, question: str | None) -> Callable[[ApiResponse], ListResult]:
         """Return what reads the answer to a question; in a thread, if need be: it changes nothing here."""
         return partial(read, question, known=self._digests.get(question, b""), before=self.rows)
 
-    def take(self, reading: Reading, at: float) -> None:
+    def take(self, reading: ListResult, at: float) -> None:
         """Take in a list.
 
         :param at: when it was asked for, in seconds since the epoch.

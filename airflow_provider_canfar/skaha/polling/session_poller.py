@@ -16,18 +16,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
-from airflow_provider_canfar.skaha.polling.backoff import FIRST_PAUSE, Pace
-from airflow_provider_canfar.skaha.polling.session_cache import WHOLE, Listing
-from airflow_provider_canfar.skaha.polling.session_reader import Reads, Renewal
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Glimpse
-from airflow_provider_canfar.skaha.polling.subscriptions import Audience, Looks
+from airflow_provider_canfar.skaha.polling.backoff import FIRST_PAUSE, PollBackoff
+from airflow_provider_canfar.skaha.polling.session_cache import FULL_LIST, SessionCache
+from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
+from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
+from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
-    from airflow_provider_canfar.skaha.polling.session_cache import Reading, Row
+    from airflow_provider_canfar.skaha.polling.session_cache import ListResult, Row
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ GRACE = 10.0
 WOKEN_AT_ONCE = 100
 
 
-class Watch:
+class SessionPoller:
     """The shared poll of one account on one event loop.
 
     It begins with the first who waits and ends with the last, after a short grace. What goes wrong in one
@@ -62,14 +62,14 @@ class Watch:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
-        self._renewal = Renewal(renew)
+        self._renewal = ReauthOnce(renew)
         self._on_end = on_end
         self._clock = clock
         self._sleep = sleep
-        self._reads = Reads(client, self._renewal)
-        self._listing = Listing()
-        self._audience = Audience()
-        self._pace = Pace()
+        self._reads = SessionReader(client, self._renewal)
+        self._listing = SessionCache()
+        self._audience = SubscriptionIndex()
+        self._pace = PollBackoff()
         self._task: asyncio.Task[None] | None = None
         self._nudge = asyncio.Event()
         self._due = 0.0
@@ -83,11 +83,11 @@ class Watch:
         self._was_whole = True
         self._fault: Exception | None = None
         self._missing: set[str] = set()
-        self._newcomers: set[Looks] = set()
-        self._overdue: set[Looks] = set()
+        self._newcomers: set[Subscription] = set()
+        self._overdue: set[Subscription] = set()
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> SessionReader:
         """Questions about single sessions, bounded for all who wait together."""
         return self._reads
 
@@ -101,7 +101,7 @@ class Watch:
         interval: float,
         soon: float = FIRST_PAUSE,
         until: Callable[[], float | None] | None = None,
-    ) -> AsyncIterator[Looks]:
+    ) -> AsyncIterator[Subscription]:
         """Wait for sessions.
 
         .. code-block:: python
@@ -118,14 +118,14 @@ class Watch:
         :param until: when to be woken even if nothing has changed, in seconds since the epoch; asked each
             time before the wait.
         """
-        looks = Looks(self, ids, key=key, choose=choose, interval=interval, until=until)
+        looks = Subscription(self, ids, key=key, choose=choose, interval=interval, until=until)
         self._join(looks, min(soon, interval))
         try:
             yield looks
         finally:
             self._leave(looks)
 
-    def _join(self, looks: Looks, soon: float) -> None:
+    def _join(self, looks: Subscription, soon: float) -> None:
         self._joined_at = now = self._clock()
         self._audience.add(looks)
         self._newcomers.add(looks)
@@ -135,7 +135,7 @@ class Watch:
         self._start()
         self._nudge.set()
 
-    def _leave(self, looks: Looks) -> None:
+    def _leave(self, looks: Subscription) -> None:
         self._audience.remove(looks)
         self._newcomers.discard(looks)
         self._overdue.discard(looks)
@@ -143,7 +143,7 @@ class Watch:
         if not self._audience:
             self._nudge.set()
 
-    def expect(self, looks: Looks) -> None:
+    def expect(self, looks: Subscription) -> None:
         """Take note that one waits for the next thing to see."""
         self._start()
         at = looks.until() if looks.until else None
@@ -157,7 +157,7 @@ class Watch:
             # Its time has passed, and what it waits for has not come: the next look may bring it.
             self._overdue.add(looks)
 
-    def show(self, looks: Looks) -> Glimpse:
+    def show(self, looks: Subscription) -> Snapshot:
         """Return what there is to see for one who waits.
 
         :raises AuthenticationError: when the platform refuses the credential.
@@ -170,11 +170,11 @@ class Watch:
             raise self._fault.with_traceback(None)
         if self._fault is not None or not is_fresh:
             at = self._looked_at if is_fresh else self._clock()
-            return Glimpse(at, fault=self._fault, whole=False)
+            return Snapshot(at, fault=self._fault, whole=False)
         listing, is_new = self._listing, looks.is_new
         looks.is_new = False
         ids = dict.fromkeys([*looks.ids, *listing.by_key.get(looks.key or "", ())])
-        return Glimpse(
+        return Snapshot(
             self._looked_at,
             tuple(listing.session(one) for one in ids if listing.has_shown(one, is_whole=self._was_whole)),
             whole=self._was_whole,
@@ -241,7 +241,7 @@ class Watch:
         overdue, self._overdue = self._overdue, set()
         await self._wake(concerned | newcomers | overdue, is_fresh=True, before=before)
 
-    async def _ask(self) -> set[Looks]:
+    async def _ask(self) -> set[Subscription]:
         """Ask the platform, and return those whom the answer concerns."""
         audience, listing, asked_at = self._audience, self._listing, self._clock()
         soon = bool(self._missing or audience.choosing) or self._joined_at >= self._whole_at
@@ -249,7 +249,7 @@ class Watch:
         readings = await self._renewal(partial(self._read, questions))
         for reading in readings:
             listing.take(reading, asked_at)
-        is_whole = questions == WHOLE
+        is_whole = questions == FULL_LIST
         if is_whole:
             self._whole_at = asked_at
             self._reads.unknown &= audience.by_id.keys()
@@ -265,10 +265,10 @@ class Watch:
             concerned = concerned.union(*(audience.by_id[session_id] for session_id in self._missing))
         return self._take_answer(concerned, is_whole=is_whole)
 
-    async def _read(self, questions: tuple[str | None, ...]) -> list[Reading]:
+    async def _read(self, questions: tuple[str | None, ...]) -> list[ListResult]:
         return [await self._client.poll(self._listing.reader(word), word) for word in questions]
 
-    def _take_answer(self, concerned: set[Looks], *, is_whole: bool) -> set[Looks]:
+    def _take_answer(self, concerned: set[Subscription], *, is_whole: bool) -> set[Subscription]:
         """Take note that the platform has answered; after an outage that concerns everybody."""
         was_silent, self._fault = self._fault is not None, None
         self._was_whole = is_whole
@@ -277,7 +277,7 @@ class Watch:
         self._reads.replenish()
         return set(self._audience.members) if was_silent else concerned
 
-    def _take_fault(self, fault: Exception) -> set[Looks]:
+    def _take_fault(self, fault: Exception) -> set[Subscription]:
         """Take note that it has not, and return those who shall be told: everybody, from time to time."""
         if not isinstance(fault, RequestError):
             log.error("A look at the platform failed by a mistake of its own.", exc_info=fault)
@@ -290,7 +290,9 @@ class Watch:
         self._told_at = self._looked_at
         return set(self._audience.members)
 
-    async def _wake(self, concerned: Iterable[Looks], *, is_fresh: bool, before: float | None = None) -> None:
+    async def _wake(
+        self, concerned: Iterable[Subscription], *, is_fresh: bool, before: float | None = None
+    ) -> None:
         for count, looks in enumerate(list(concerned), 1):
             looks.wake(is_fresh=is_fresh, before=before)
             if count % WOKEN_AT_ONCE == 0:

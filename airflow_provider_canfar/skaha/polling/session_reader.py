@@ -23,7 +23,7 @@ T = TypeVar("T")
 READS_PER_LOOK = 16
 
 
-class Renewal:
+class ReauthOnce:
     """A credential that is fetched afresh where it was given, once for all who see it refused.
 
     :param renew: fetches it, and tells whether there is another than before; None where there never is.
@@ -51,7 +51,7 @@ class Renewal:
         return await ask()
 
 
-class Reads:
+class SessionReader:
     """Questions about single sessions, so many between two looks.
 
     What is more is refused with a :class:`~.errors.ServiceBusy`, as a busy platform would: whoever asks asks
@@ -61,7 +61,7 @@ class Reads:
     :param renewal: for a refused credential.
     """
 
-    def __init__(self, client: SkahaClient, renewal: Renewal) -> None:
+    def __init__(self, client: SkahaClient, renewal: ReauthOnce) -> None:
         self._client = client
         self._renewal = renewal
         self._left = READS_PER_LOOK

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.skaha.selection import status_of
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.batch import GONE
-from airflow_provider_canfar.task_sessions.wait import LISTS_WITHOUT_IT
+from airflow_provider_canfar.task_sessions.wait import LISTS_UNTIL_MISSING
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.selection import Selection
 
 
-class Roll:
+class SessionTracker:
     """Who is there, who has ended, and who is missing.
 
     A session stays on the roll when lists omit it. It is *Gone* when several in a row have, and the platform
@@ -33,7 +33,7 @@ class Roll:
         self._omitted: dict[str, int] = {}
 
     def wanted(self) -> dict[str, Any]:
-        """Say which sessions to wait for, in the words of :meth:`~.skaha.watch.Watch.subscribe`."""
+        """Say which sessions to wait for, in the words of :meth:`~.skaha.watch.SessionPoller.subscribe`."""
         return {
             "ids": [session_id for session_id, row in self.rows.items() if not has_ended(row)],
             "choose": self.selection.matches if self.selection.by_name else None,
@@ -60,17 +60,17 @@ class Roll:
         for session in sessions:
             if self.rows.get(session.id, {}).get("status") != session.status_word:
                 news.append(session.id)
-            self.rows[session.id] = row_of(session)
+            self.rows[session.id] = session_summary(session)
         return news
 
-    def suspects(self) -> list[str]:
+    def missing_ids(self) -> list[str]:
         """Return the ids that lists have omitted often enough to ask for each by itself."""
-        return [session_id for session_id, times in self._omitted.items() if times >= LISTS_WITHOUT_IT]
+        return [session_id for session_id, times in self._omitted.items() if times >= LISTS_UNTIL_MISSING]
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether a list has omitted something, and not yet often enough to tell."""
-        return any(times < LISTS_WITHOUT_IT for times in self._omitted.values())
+        return any(times < LISTS_UNTIL_MISSING for times in self._omitted.values())
 
     def lose(self, session_ids: Iterable[str]) -> None:
         """Take in that the platform answers 404 for these."""
@@ -79,7 +79,7 @@ class Roll:
             self._omitted.pop(session_id, None)
 
 
-def row_of(session: Session) -> dict[str, Any]:
+def session_summary(session: Session) -> dict[str, Any]:
     """Write a session as people read it in XCom."""
     return {
         "session_id": session.id,
@@ -91,7 +91,7 @@ def row_of(session: Session) -> dict[str, Any]:
     }
 
 
-def word_of(row: Mapping[str, Any]) -> str:
+def normalized_status(row: Mapping[str, Any]) -> str:
     """Return one word for each meaning that a status has: a :class:`Status`, or ``Gone``."""
     return GONE if row["status"] == GONE else Status.of(row["status"]).value
 
@@ -101,10 +101,10 @@ def has_ended(row: Mapping[str, Any]) -> bool:
     return row["status"] == GONE or Status.of(row["status"]).is_final
 
 
-def end_words(given: Iterable[str]) -> tuple[str, ...]:
+def parse_end_statuses(given: Iterable[str]) -> tuple[str, ...]:
     """Read statuses as people write them, ``Gone`` among them.
 
-    >>> end_words(["succeeded", "Gone"])
+    >>> parse_end_statuses(["succeeded", "Gone"])
     ('Completed', 'Gone')
     """
     return tuple(GONE if word.capitalize() == GONE else status_of(word).value for word in given)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class SharedAnswer(Generic[T]):
+class SingleFlight(Generic[T]):
     """What was answered last, on one event loop; an error is an answer like any other.
 
     :param ask: puts the question. It runs in nobody's context, so that no log line of it lands in the task

@@ -13,7 +13,7 @@ TELL_EVERY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class Snapshot:
     """What one look showed to one who waits.
 
     :param at: seconds since the epoch.
@@ -33,14 +33,14 @@ class Glimpse:
     before: float | None = None
 
 
-class Silence:
+class OutageLog:
     """What a task's log is told of an outage: a line when it begins, one every five minutes, one at its end.
 
-    >>> silence = Silence()
-    >>> silence.hear(Glimpse(1000.0, fault=OSError("no route")))
+    >>> silence = OutageLog()
+    >>> silence.hear(Snapshot(1000.0, fault=OSError("no route")))
     'The platform does not answer; what is waited for is waited for all the same. no route'
-    >>> silence.hear(Glimpse(1060.0, fault=OSError("no route")))
-    >>> silence.hear(Glimpse(1090.0))
+    >>> silence.hear(Snapshot(1060.0, fault=OSError("no route")))
+    >>> silence.hear(Snapshot(1090.0))
     'The platform answers again, after 90 s.'
     """
 
@@ -48,7 +48,7 @@ class Silence:
         self._since: float | None = None
         self._told_at = 0.0
 
-    def hear(self, glimpse: Glimpse) -> str | None:
+    def hear(self, glimpse: Snapshot) -> str | None:
         """Take in what a look showed, and return a sentence where there is one to tell."""
         since = self._since
         if glimpse.fault is None:

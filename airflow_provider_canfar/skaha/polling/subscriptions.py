@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.polling.session_cache import Listing, Row
-    from airflow_provider_canfar.skaha.polling.session_reader import Reads
-    from airflow_provider_canfar.skaha.polling.snapshot import Glimpse
+    from airflow_provider_canfar.skaha.polling.session_cache import Row, SessionCache
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
 
 #: So many times that are not awaited any more are no matter.
@@ -23,20 +23,20 @@ class Showing(Protocol):
     """What the shared poll does for one who waits."""
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> SessionReader:
         """Questions about single sessions."""
 
-    def expect(self, looks: Looks) -> None:
+    def expect(self, looks: Subscription) -> None:
         """Take note that one waits for the next thing to see."""
 
-    def show(self, looks: Looks) -> Glimpse:
+    def show(self, looks: Subscription) -> Snapshot:
         """Return what there is to see."""
 
 
-class Looks:
-    """What one who waits is shown: an async iterator of :class:`~.glimpse.Glimpse`.
+class Subscription:
+    """What one who waits is shown: an async iterator of :class:`~.glimpse.Snapshot`.
 
-    The parameters are those of :meth:`.watch.Watch.subscribe`, which makes it.
+    The parameters are those of :meth:`.watch.SessionPoller.subscribe`, which makes it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Looks:
         self._woken = asyncio.Event()
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> SessionReader:
         """Questions about single sessions, bounded for all who wait together."""
         return self._watch.reads
 
@@ -85,7 +85,7 @@ class Looks:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Glimpse:
+    async def __anext__(self) -> Snapshot:
         """Wait until there is something to see.
 
         :raises AuthenticationError: when the platform refuses the credential, which waiting cannot mend.
@@ -96,28 +96,28 @@ class Looks:
         return self._watch.show(self)
 
 
-class Audience:
+class SubscriptionIndex:
     """All who wait, and the shortest way to those whom something concerns.
 
-    >>> audience = Audience()
+    >>> audience = SubscriptionIndex()
     >>> len(audience), audience.next_time
     (0, inf)
     """
 
     def __init__(self) -> None:
-        self.members: set[Looks] = set()
+        self.members: set[Subscription] = set()
         #: Those who go by more than ends, and may come to wait for sessions that nobody has seen yet.
-        self.choosing: set[Looks] = set()
-        self.by_id: dict[str, set[Looks]] = defaultdict(set)
-        self._by_key: dict[str, set[Looks]] = defaultdict(set)
+        self.choosing: set[Subscription] = set()
+        self.by_id: dict[str, set[Subscription]] = defaultdict(set)
+        self._by_key: dict[str, set[Subscription]] = defaultdict(set)
         self._intervals: Counter[float] = Counter()
-        self._times: list[tuple[float, int, Looks]] = []
+        self._times: list[tuple[float, int, Subscription]] = []
         self._count = itertools.count()
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def add(self, looks: Looks) -> None:
+    def add(self, looks: Subscription) -> None:
         """Let one more wait."""
         self.members.add(looks)
         self._intervals[looks.interval] += 1
@@ -128,7 +128,7 @@ class Audience:
         if looks.choose is not None:
             self.choosing.add(looks)
 
-    def remove(self, looks: Looks) -> None:
+    def remove(self, looks: Subscription) -> None:
         """Let one go."""
         self.members.discard(looks)
         self.choosing.discard(looks)
@@ -144,9 +144,9 @@ class Audience:
         """The shortest that anybody asks for."""
         return min(self._intervals, default=float("inf"))
 
-    def concerned(self, news: Collection[str], listing: Listing) -> set[Looks]:
+    def concerned(self, news: Collection[str], listing: SessionCache) -> set[Subscription]:
         """Return those whom news of sessions concern; of the others, none is looked at."""
-        found: set[Looks] = set()
+        found: set[Subscription] = set()
         for session_id in news:
             found |= self.by_id.get(session_id, set())
             key = listing.key(session_id)
@@ -155,7 +155,7 @@ class Audience:
         rows = [listing.rows[session_id] for session_id in news]
         return found | {looks for looks in self.choosing if not looks.is_new and self.choose(looks, rows)}
 
-    def choose(self, looks: Looks, rows: Iterable[Row]) -> bool:
+    def choose(self, looks: Subscription, rows: Iterable[Row]) -> bool:
         """Let one decide for which sessions it waits from now on, and return whether there are such.
 
         Its mistakes are its own.
@@ -172,7 +172,7 @@ class Audience:
             self.by_id[session_id].add(looks)
         return bool(chosen)
 
-    def awaits(self, looks: Looks, time: float) -> None:
+    def awaits(self, looks: Subscription, time: float) -> None:
         """Take note of when one wants to be woken, in seconds since the epoch."""
         if looks.awaited == time:
             return
@@ -190,7 +190,7 @@ class Audience:
             heapq.heappop(self._times)
         return self._times[0][0] if self._times else float("inf")
 
-    def due(self, now: float) -> list[Looks]:
+    def due(self, now: float) -> list[Subscription]:
         """Return those whose time has come, each once."""
         due = []
         while self.next_time <= now:
@@ -200,7 +200,7 @@ class Audience:
         return due
 
 
-def _discard(index: dict[str, set[Looks]], name: str, looks: Looks) -> None:
+def _discard(index: dict[str, set[Subscription]], name: str, looks: Subscription) -> None:
     index[name].discard(looks)
     if not index[name]:
         del index[name]

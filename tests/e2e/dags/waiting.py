@@ -50,7 +50,7 @@ def cleans() -> None:
         regex="{{ params.regex }}",
         kind="{{ params.kind }}",
         status="{{ params.status }}",
-        quiet_for=2,
+        settle_time=2,
     )
 
 

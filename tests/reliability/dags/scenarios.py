@@ -47,4 +47,4 @@ out_of_time_in_worker = scenario(
     "out-of-time-in-worker", execution_timeout=timedelta(seconds=20), deferrable=False
 )
 run_out_of_time = scenario("run-out-of-time", dagrun_timeout=timedelta(seconds=60))
-soon_forgotten = scenario("soon-forgotten", harvest_within=2)
+soon_forgotten = scenario("soon-forgotten", record_within=2)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.command.bootstrap import script
-from airflow_provider_canfar.skaha.command.encoding import Parameters, Transport, encode
+from airflow_provider_canfar.skaha.command.encoding import CommandEncoding, Parameters, encode
 from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES, fault_in_word
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -73,13 +73,13 @@ def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str,
     program=PROGRAMS,
     arguments=st.lists(TEXTS, max_size=5),
     env=st.dictionaries(NAMES, TEXTS, max_size=4),
-    transport=st.sampled_from(["auto", "bootstrap"]),
+    command_encoding=st.sampled_from(["auto", "bootstrap"]),
 )
 def test_what_is_written_is_what_arrives(
-    program: str, arguments: list[str], env: dict[str, str], transport: str
+    program: str, arguments: list[str], env: dict[str, str], command_encoding: str
 ) -> None:
     argv = [program, *arguments]
-    parameters = encode(command=argv, env=env, transport=transport)
+    parameters = encode(command=argv, env=env, command_encoding=command_encoding)
     assert as_the_program_gets_it(parameters) == (argv, env)
 
 
@@ -90,7 +90,7 @@ def test_what_is_written_is_what_arrives(
 def test_plain_sends_as_it_is_or_refuses(argv: list[str], env: dict[str, str]) -> None:
     """And ``auto`` agrees with it on what needs no bootstrap."""
     try:
-        parameters = encode(command=argv, env=env, transport="plain")
+        parameters = encode(command=argv, env=env, command_encoding="plain")
     except SpecError:
         assert encode_or_none(argv, env) in (None, "/bin/sh")
     else:
@@ -106,12 +106,12 @@ def encode_or_none(argv: list[str], env: dict[str, str]) -> str | None:
         return None
 
 
-@pytest.mark.parametrize("transport", ["auto", Transport.AUTO, "plain", Transport.PLAIN])
-def test_a_simple_command_looks_simple_in_the_portal(transport: str) -> None:
+@pytest.mark.parametrize("command_encoding", ["auto", CommandEncoding.AUTO, "plain", CommandEncoding.PLAIN])
+def test_a_simple_command_looks_simple_in_the_portal(command_encoding: str) -> None:
     parameters = encode(
         command=["python3", "/arc/home/jdoe/run.py", "--tile=7", "3.5"],
         env={"BAND": "r", "NOTE": "first light (2026)"},
-        transport=transport,
+        command_encoding=command_encoding,
     )
     assert parameters == Parameters(
         "python3", "/arc/home/jdoe/run.py --tile=7 3.5", (("BAND", "r"), ("NOTE", "first light (2026)"))
@@ -156,25 +156,25 @@ def test_the_images_own_entry_point_takes_plain_words_and_variables() -> None:
     assert encode(args=["--all", "7"], env={"A": "b"}) == Parameters(None, "--all 7", (("A", "b"),))
 
 
-@pytest.mark.parametrize("transport", ["auto", "plain", "bootstrap"])
+@pytest.mark.parametrize("command_encoding", ["auto", "plain", "bootstrap"])
 @pytest.mark.parametrize(
     "fields", [{"args": ["a b"]}, {"args": "'a b'"}, {"env": {"A": "b=c"}}, {"env": {"HOME": "/x"}}]
 )
 def test_what_cannot_reach_an_entry_point_is_refused_with_a_way_out(
-    fields: dict[str, Any], transport: str
+    fields: dict[str, Any], command_encoding: str
 ) -> None:
     with pytest.raises(SpecError, match=r"entry point runs.* Name the program in command"):
-        encode(**fields, transport=transport)
+        encode(**fields, command_encoding=command_encoding)
 
 
 def test_a_bootstrap_needs_a_program() -> None:
     with pytest.raises(SpecError, match=r"needs a program to start.* Name the program in command"):
-        encode(args=["plain"], transport="bootstrap")
+        encode(args=["plain"], command_encoding="bootstrap")
 
 
-@pytest.mark.parametrize("transport", ["bootstrap", Transport.BOOTSTRAP])
-def test_a_bootstrap_can_be_asked_for(transport: str) -> None:
-    parameters = encode(command=["true"], transport=transport)
+@pytest.mark.parametrize("command_encoding", ["bootstrap", CommandEncoding.BOOTSTRAP])
+def test_a_bootstrap_can_be_asked_for(command_encoding: str) -> None:
+    parameters = encode(command=["true"], command_encoding=command_encoding)
     assert parameters.cmd == "/bin/sh"
     assert as_the_program_gets_it(parameters) == (["true"], {})
 
@@ -210,7 +210,9 @@ def test_no_chunk_is_a_word_that_would_not_arrive() -> None:
     """Around the length at which there are two, no last chunk is ``n`` or ``0o17``."""
     counts = set()
     for length in range(74_900, 75_000):
-        words, _ = as_the_server_reads_it(encode(command=["prog", "x" * length], transport="bootstrap"))
+        words, _ = as_the_server_reads_it(
+            encode(command=["prog", "x" * length], command_encoding="bootstrap")
+        )
         assert not any(map(fault_in_word, words[4:]))
         counts.add(len(words[4:]))
     assert counts == {1, 2}
@@ -220,7 +222,7 @@ def test_more_variables_than_tomcat_reads_parameters_travel_inside() -> None:
     env = {f"V{index}": "x" for index in range(10_000)}
     assert as_the_program_gets_it(encode(command=["prog"], env=env)) == (["prog"], env)
     with pytest.raises(SpecError, match="10,000 variables, and the server reads 9,900"):
-        encode(command=["prog"], env=env, transport="plain")
+        encode(command=["prog"], env=env, command_encoding="plain")
 
 
 def test_the_line_that_becomes_the_command_can_be_read() -> None:
@@ -264,16 +266,19 @@ def test_the_line_that_becomes_the_command_can_be_read() -> None:
         ({"cmd": "x", "env": {"A\0": "x"}}, r"env\['A\\x00'\] has a NUL"),
         ({"cmd": "x", "env": {"A": "x" * 131_070}}, r"env\['A'\] has 131,072 bytes"),
         (
-            {"cmd": "x", "transport": "base64"},
-            "no transport 'base64'. Choose one of 'auto', 'plain', 'bootstrap'",
-        ),
-        ({"cmd": "x", "args": ["a", "b c"], "transport": "plain"}, r"args\[1\] would not .* ' ' at index 1"),
-        (
-            {"command": ["x", "n"], "transport": "plain"},
-            r"command\[1\] would not .* truth value. Leave transport",
+            {"cmd": "x", "command_encoding": "base64"},
+            "no command_encoding 'base64'. Choose one of 'auto', 'plain', 'bootstrap'",
         ),
         (
-            {"cmd": "x", "env": {"N": "1"}, "transport": "plain"},
+            {"cmd": "x", "args": ["a", "b c"], "command_encoding": "plain"},
+            r"args\[1\] would not .* ' ' at index 1",
+        ),
+        (
+            {"command": ["x", "n"], "command_encoding": "plain"},
+            r"command\[1\] would not .* truth value. Leave command_encoding",
+        ),
+        (
+            {"cmd": "x", "env": {"N": "1"}, "command_encoding": "plain"},
             r"env\['N'\] would not .* YAML reads its name",
         ),
     ],
@@ -286,13 +291,13 @@ def test_what_cannot_be_is_refused_with_the_reason(fields: dict[str, Any], messa
 @pytest.mark.parametrize(
     "fields",
     [
-        {"env": {"TOKEN": "hunter2$"}, "transport": "plain"},
+        {"env": {"TOKEN": "hunter2$"}, "command_encoding": "plain"},
         {"env": {"TOKEN": "hunter2$"}, "cmd": None},
         {"env": {"TOKEN": "hunter2\0"}},
         {"env": {"TOKEN": "hunter2\udc80"}},
         {"env": {"TOKEN": "hunter2" * 20_000}},
         {"env": {"TOKEN=hunter2": ""}},
-        {"args": ["hunter2 x"], "transport": "plain"},
+        {"args": ["hunter2 x"], "command_encoding": "plain"},
         {"args": "'hunter2"},
     ],
 )
@@ -302,10 +307,12 @@ def test_no_refusal_tells_a_users_value(fields: dict[str, Any]) -> None:
     assert "hunter2" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("transport", ["auto", "bootstrap"])
-def test_parameters_do_not_show_what_is_the_users(transport: str) -> None:
+@pytest.mark.parametrize("command_encoding", ["auto", "bootstrap"])
+def test_parameters_do_not_show_what_is_the_users(command_encoding: str) -> None:
     parameters = encode(
-        command=["prog", "hunter2"], env={"TOKEN": "hunter2", "REPLICA_ID": "1"}, transport=transport
+        command=["prog", "hunter2"],
+        env={"TOKEN": "hunter2", "REPLICA_ID": "1"},
+        command_encoding=command_encoding,
     )
     assert "hunter2" not in repr(parameters)
     assert str(parameters.args) not in repr(parameters)

@@ -116,8 +116,8 @@ class Image:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *command: str, env: dict[str, str] | None = None, transport: str = "auto") -> Ended:
-        return Ended.of(self.start(encode(command=command, env=env, transport=transport)))
+    def run(self, *command: str, env: dict[str, str] | None = None, command_encoding: str = "auto") -> Ended:
+        return Ended.of(self.start(encode(command=command, env=env, command_encoding=command_encoding)))
 
     def program(self, name: str, env: dict[str, str]) -> str:
         """Call a program as one would: by its name, or by its path where the name would not find it."""
@@ -147,10 +147,12 @@ def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Image(shell, programs)
 
 
-def check(image: Image, program: str, arguments: list[str], env: dict[str, str], transport: str) -> None:
+def check(
+    image: Image, program: str, arguments: list[str], env: dict[str, str], command_encoding: str
+) -> None:
     """Run a program that shows what it was given, and compare that with what was written."""
     path = image.programs / program
-    ended = image.run(image.program(program, env), *arguments, env=env, transport=transport)
+    ended = image.run(image.program(program, env), *arguments, env=env, command_encoding=command_encoding)
     shown = [field.decode() for field in ended.stdout.split(b"\0")]
     boundary = 2 + len(arguments)
     assert shown[:boundary] == ["/bin/sh", str(path), *arguments], ended.stderr
@@ -169,18 +171,22 @@ def check(image: Image, program: str, arguments: list[str], env: dict[str, str],
     program=st.sampled_from(PROGRAMS),
     arguments=st.lists(TEXTS, max_size=6),
     env=st.dictionaries(NAMES, TEXTS, max_size=5),
-    transport=st.sampled_from(["auto", "bootstrap"]),
+    command_encoding=st.sampled_from(["auto", "bootstrap"]),
 )
 def test_what_is_written_is_what_arrives(
-    image: Image, program: str, arguments: list[str], env: dict[str, str], transport: str
+    image: Image, program: str, arguments: list[str], env: dict[str, str], command_encoding: str
 ) -> None:
-    check(image, program, arguments, env, transport)
+    check(image, program, arguments, env, command_encoding)
 
 
-@pytest.mark.parametrize("transport", ["plain", "auto", "bootstrap"])
-def test_a_plain_command_arrives_either_way(image: Image, transport: str) -> None:
+@pytest.mark.parametrize("command_encoding", ["plain", "auto", "bootstrap"])
+def test_a_plain_command_arrives_either_way(image: Image, command_encoding: str) -> None:
     check(
-        image, "show", ["--tile=7", "a.fits", "3.5"], {"BAND": "r", "NOTE": "first light (2026)"}, transport
+        image,
+        "show",
+        ["--tile=7", "a.fits", "3.5"],
+        {"BAND": "r", "NOTE": "first light (2026)"},
+        command_encoding,
     )
 
 
@@ -219,7 +225,7 @@ def test_the_largest_argument_and_the_largest_variable_arrive(image: Image) -> N
 def test_as_much_as_is_taken_arrives(image: Image, length: int) -> None:
     """As many arguments as Linux allows, or as the platform does."""
     words = ["x" * length] * min((MAX_PROCESS_BYTES - 1_000) // (length + 9), 1_040_000 // (length + 3))
-    ended = image.run("/bin/sh", "-c", 'echo "$#"', "sh", *words, transport="bootstrap")
+    ended = image.run("/bin/sh", "-c", 'echo "$#"', "sh", *words, command_encoding="bootstrap")
     assert ended == Ended(0, f"{len(words)}\n".encode(), "")
 
 
@@ -249,8 +255,8 @@ def test_the_program_takes_the_place_of_the_shell(image: Image, tmp_path: Path, 
     script.write_text(f"#!{sys.executable}\n{INHERITED}")
     script.chmod(0o755)
 
-    def inherited(transport: str) -> dict[str, Any]:
-        process = image.start(encode(command=[str(script)], transport=transport))
+    def inherited(command_encoding: str) -> dict[str, Any]:
+        process = image.start(encode(command=[str(script)], command_encoding=command_encoding))
         ended = Ended.of(process, b"one\ntwo\n")
         assert ended.stderr == ""
         told: dict[str, Any] = json.loads(ended.stdout)

@@ -26,10 +26,10 @@ from airflow_provider_canfar.skaha.credentials import Certificate, Credential, P
 from airflow_provider_canfar.skaha.credentials import certificate as certificates
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
-    ServerFault,
+    ServerError,
     SpecError,
+    TLSVerificationError,
     Unreachable,
-    Untrusted,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ async def test_a_login_is_exchanged_for_a_proxy_certificate(authority: trustme.C
 async def test_an_answer_that_is_no_certificate_is_not_shown() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, text="-----BEGIN canary"))
     credential = ProxyCertificate(uuid4().hex, "radium", "https://cred.test/generate", transport=transport)
-    with pytest.raises(ServerFault, match="something else") as fault:
+    with pytest.raises(ServerError, match="something else") as fault:
         await credential.authorize()
     assert "canary" not in str(fault.value)
 
@@ -254,7 +254,7 @@ async def test_a_certificate_that_the_server_finds_expired_is_no_outage(
     with pytest.raises(AuthenticationError, match="certificate expired") as refusal:
         await whoami(tls_platform, credential, time)
     assert "cadc-get-cert" in str(refusal.value)
-    assert not refusal.value.perhaps_done
+    assert not refusal.value.maybe_applied
     assert time.slept == []
 
 
@@ -279,10 +279,10 @@ async def test_a_certificate_of_another_authority_is_refused(tls_platform: str, 
 async def test_a_server_of_an_unknown_authority_is_not_trusted_and_not_asked_again(
     tls_platform: str, time: Time
 ) -> None:
-    with pytest.raises(Untrusted, match="SSL_CERT_FILE") as fault:
+    with pytest.raises(TLSVerificationError, match="SSL_CERT_FILE") as fault:
         await whoami(tls_platform, Token("a-token"), time)
     assert isinstance(fault.value, Unreachable)
-    assert not fault.value.perhaps_done
+    assert not fault.value.maybe_applied
     assert time.slept == []
 
 
@@ -314,5 +314,5 @@ async def test_authorities_that_cannot_be_read_are_told_by_the_name_of_their_var
 
 @pytest.mark.usefixtures("trusted")
 async def test_a_server_of_another_name_is_not_trusted(tls_platform: str, time: Time) -> None:
-    with pytest.raises(Untrusted, match="127"):
+    with pytest.raises(TLSVerificationError, match="127"):
         await whoami(tls_platform.replace("localhost", "127.0.0.1"), Token("a-token"), time)

@@ -24,9 +24,9 @@ from airflow_provider_canfar.skaha.credentials import (
     Login,
     OidcRefresh,
     ProxyCertificate,
-    Registry,
+    RegistryCredential,
     Token,
-    from_fields,
+    credential_from_connection,
 )
 from airflow_provider_canfar.skaha.credentials.base import expiry_of
 from airflow_provider_canfar.skaha.errors import (
@@ -34,7 +34,7 @@ from airflow_provider_canfar.skaha.errors import (
     CanfarError,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     SpecError,
     Unreachable,
@@ -266,9 +266,9 @@ async def test_a_refused_login_says_whose_it_is_and_what_to_do(status: int) -> N
     ("answer", "kind"),
     [
         (httpx.Response(503, headers={"Retry-After": "30"}), ServiceBusy),
-        (httpx.Response(500, text="Internal Server Error: ..."), ServerFault),
-        (httpx.Response(404, text="no such page"), ServerFault),
-        (httpx.Response(200, text="<p>Sign in</p>", headers={"Content-Type": "text/html"}), ServerFault),
+        (httpx.Response(500, text="Internal Server Error: ..."), ServerError),
+        (httpx.Response(404, text="no such page"), ServerError),
+        (httpx.Response(200, text="<p>Sign in</p>", headers={"Content-Type": "text/html"}), ServerError),
         (httpx.ConnectError("refused"), Unreachable),
         (httpx.ReadTimeout(""), Unreachable),
     ],
@@ -279,13 +279,13 @@ async def test_a_login_service_in_trouble_is_worth_another_try_and_no_session_wa
     """The platform itself has not been asked yet, whatever became of the login."""
     with pytest.raises(kind, match=r"login\.test|/ac/login") as fault:
         await login(Granting(answer)).authorize()
-    assert fault.value.retry_helps
-    assert not fault.value.perhaps_done
+    assert fault.value.retryable
+    assert not fault.value.maybe_applied
 
 
 @pytest.mark.parametrize("text", ["", "canary two words", '{"token": "canary"}'])
 async def test_an_answer_that_is_no_token_is_not_shown(text: str) -> None:
-    with pytest.raises(ServerFault, match="something else") as fault:
+    with pytest.raises(ServerError, match="something else") as fault:
         await login(Granting(httpx.Response(200, text=text))).authorize()
     assert "canary" not in str(fault.value)
 
@@ -399,7 +399,7 @@ async def test_the_way_to_a_login_on_this_machine_leads_past_a_proxy_of_the_envi
     "answer", [httpx.Response(200, json={"token": "canary"}), httpx.Response(200, text="canary"), tokens("é")]
 )
 async def test_an_answer_without_an_access_token_is_not_shown(answer: httpx.Response) -> None:
-    with pytest.raises(ServerFault, match="something else") as fault:
+    with pytest.raises(ServerError, match="something else") as fault:
         await oidc(Granting(answer)).authorize()
     assert "canary" not in str(fault.value)
 
@@ -436,7 +436,7 @@ async def test_an_access_token_without_a_lifetime_may_say_it_by_itself() -> None
     ],
 )
 def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind: type[Credential]) -> None:
-    assert type(from_fields(**fields)) is kind
+    assert type(credential_from_connection(**fields)) is kind
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def test_fields_that_make_no_credential_or_several_are_refused_by_name(
     fields: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(SpecError) as refusal:
-        from_fields(**fields)
+        credential_from_connection(**fields)
     assert told in str(refusal.value)
     assert "canary" not in str(refusal.value)
 
@@ -485,9 +485,9 @@ def test_fields_that_make_no_credential_or_several_are_refused_by_name(
 
 
 def test_registry_credentials_go_in_one_header() -> None:
-    headers = Registry("mcurie", "a-secret").headers()
+    headers = RegistryCredential("mcurie", "a-secret").headers()
     assert base64.b64decode(headers["x-skaha-registry-auth"]) == b"mcurie:a-secret"
-    assert "a-secret" not in repr(Registry("mcurie", "a-secret"))
+    assert "a-secret" not in repr(RegistryCredential("mcurie", "a-secret"))
 
 
 @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ def test_registry_credentials_go_in_one_header() -> None:
 )
 def test_registry_credentials_that_the_server_could_not_tell_apart_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(SpecError, match="registry") as refusal:
-        Registry(*pair)
+        RegistryCredential(*pair)
     assert "cr3t" not in str(refusal.value)
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
-from airflow_provider_canfar.skaha.credentials import Authorization, Registry, Token
+from airflow_provider_canfar.skaha.credentials import Authorization, RegistryCredential, Token
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     SpecError,
     Unreachable,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from airflow_provider_canfar.skaha.http.response import Answer
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
     from tests.skaha.conftest import Platform, Serve, Time
 
     MakeClient = Callable[..., SkahaClient]
@@ -192,9 +192,9 @@ async def test_without_retries_the_same_is_raised_at_once(
 ) -> None:
     platform.on("GET", "session", fault)
     async with make_client(retry_for=0) as client:
-        with pytest.raises((ServiceBusy, ServerFault, Unreachable)) as raised:
+        with pytest.raises((ServiceBusy, ServerError, Unreachable)) as raised:
             await client.fetch()
-    assert raised.value.retry_helps
+    assert raised.value.retryable
     assert len(platform.requests) == 1
     assert time.slept == []
 
@@ -238,7 +238,7 @@ async def test_what_the_server_refuses_is_told_in_its_own_sentence_and_not_tried
 
 
 @pytest.mark.parametrize(
-    ("fault", "perhaps_done"),
+    ("fault", "maybe_applied"),
     [
         (httpx.ConnectError("Connection refused"), False),
         (httpx.ConnectTimeout(""), False),
@@ -262,12 +262,12 @@ async def test_a_create_is_sent_once_and_its_error_says_whether_it_may_have_been
     client: SkahaClient,
     time: Time,
     fault: httpx.Response | Exception,
-    perhaps_done: bool,
+    maybe_applied: bool,
 ) -> None:
     platform.on("POST", "session", fault)
     with pytest.raises(RequestError) as raised:
         await client.create(**SPEC)
-    assert raised.value.perhaps_done is perhaps_done
+    assert raised.value.maybe_applied is maybe_applied
     assert len(platform.requests) == 1
     assert time.slept == []
 
@@ -292,7 +292,7 @@ async def test_a_platform_that_hangs_is_left_after_the_time_out(serve: Serve) ->
         async with alone(url, timeouts=Timeouts(create=0.1, other=0.1)) as client:
             with pytest.raises(Unreachable, match="within the time-out") as silence:
                 await client.create(**SPEC)
-    assert silence.value.perhaps_done
+    assert silence.value.maybe_applied
 
 
 async def test_a_connection_that_is_closed_on_a_request_leaves_a_doubt(serve: Serve) -> None:
@@ -300,7 +300,7 @@ async def test_a_connection_that_is_closed_on_a_request_leaves_a_doubt(serve: Se
         async with alone(url) as client:
             with pytest.raises(Unreachable) as reset:
                 await client.create(**SPEC)
-    assert reset.value.perhaps_done
+    assert reset.value.maybe_applied
 
 
 async def test_an_answer_that_breaks_off_leaves_a_doubt(serve: Serve) -> None:
@@ -308,7 +308,7 @@ async def test_an_answer_that_breaks_off_leaves_a_doubt(serve: Serve) -> None:
         async with alone(url) as client:
             with pytest.raises(Unreachable) as reset:
                 await client.create(**SPEC)
-    assert reset.value.perhaps_done
+    assert reset.value.maybe_applied
 
 
 async def test_a_port_where_nobody_listens_leaves_none(serve: Serve) -> None:
@@ -317,7 +317,7 @@ async def test_a_port_where_nobody_listens_leaves_none(serve: Serve) -> None:
     async with alone(url) as client:
         with pytest.raises(Unreachable, match="gave no answer") as refusal:
             await client.create(**SPEC)
-    assert not refusal.value.perhaps_done
+    assert not refusal.value.maybe_applied
 
 
 async def test_the_way_to_this_machine_leads_past_a_proxy_of_the_environment(
@@ -351,7 +351,7 @@ async def test_what_a_server_repeats_of_the_credentials_is_not_told(serve: Serve
     def repeat(head: str, _: bytes) -> bytes:
         return f"HTTP/1.1 {status} -\r\nConnection: close\r\n\r\n{' '.join(head.splitlines())}".encode()
 
-    registry = Registry("mcurie", "s3cr3t")
+    registry = RegistryCredential("mcurie", "s3cr3t")
     (secret,) = registry.headers().values()
     with serve(repeat) as url:
         async with alone(url, registry=registry) as client:
@@ -415,11 +415,11 @@ async def test_a_large_list_is_read_off_the_event_loop(
     )
     where = []
 
-    def read(answer: Answer) -> int:
+    def read(answer: ApiResponse) -> int:
         where.append(threading.current_thread())
         return len(wire.sessions(answer))
 
-    async with http.Channel(
+    async with http.HttpClient(
         "https://skaha.test/skaha/v1", Token("a-token"), transport=platform.transport
     ) as channel:
         assert await channel.send(http.Request("GET", "session"), read, timeout=1) == sessions

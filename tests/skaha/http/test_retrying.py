@@ -10,10 +10,10 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
     Rejected,
-    ServerFault,
+    ServerError,
     ServiceBusy,
+    TLSVerificationError,
     Unreachable,
-    Untrusted,
 )
 from airflow_provider_canfar.skaha.http.retrying import LONGEST_PAUSE, LONGEST_RETRY_AFTER, retrying
 
@@ -48,7 +48,7 @@ def _run(time: Time) -> Run:
     return run
 
 
-@pytest.mark.parametrize("error", [ServiceBusy("429"), ServerFault("500"), Unreachable("reset")])
+@pytest.mark.parametrize("error", [ServiceBusy("429"), ServerError("500"), Unreachable("reset")])
 async def test_what_may_pass_is_tried_again(run: Run, error: Exception) -> None:
     attempts = Attempts(error, error, None)
     assert await run(attempts) == "done"
@@ -56,7 +56,14 @@ async def test_what_may_pass_is_tried_again(run: Run, error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [Rejected("400"), NotFound("404"), AuthenticationError("401"), Untrusted("ca"), TypeError("bug")]
+    "error",
+    [
+        Rejected("400"),
+        NotFound("404"),
+        AuthenticationError("401"),
+        TLSVerificationError("ca"),
+        TypeError("bug"),
+    ],
 )
 async def test_what_stays_is_raised_at_once(run: Run, time: Time, error: Exception) -> None:
     attempts = Attempts(error)
@@ -109,7 +116,7 @@ async def test_no_time_is_a_single_try(run: Run, time: Time, error: Exception) -
 
 async def test_a_retry_says_why_in_one_line(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    await run(Attempts(ServerFault("GET session was answered with 500: no"), None))
+    await run(Attempts(ServerError("GET session was answered with 500: no"), None))
     (message,) = caplog.messages
     assert message.startswith("Trying again in ")
     assert message.endswith("s: GET session was answered with 500: no")

@@ -10,19 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.skaha.errors import ServerFault
-from airflow_provider_canfar.skaha.http.response import Answer
+from airflow_provider_canfar.skaha.errors import ServerError
+from airflow_provider_canfar.skaha.http.response import ApiResponse
 from airflow_provider_canfar.skaha.models import Kind, Session
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.polling import session_cache as listing_module
-from airflow_provider_canfar.skaha.polling.session_cache import WHOLE, WHOLE_EVERY, WHOLE_SOON, Listing, read
+from airflow_provider_canfar.skaha.polling.session_cache import (
+    FULL_LIST,
+    WHOLE_EVERY,
+    WHOLE_SOON,
+    SessionCache,
+    read,
+)
 
 KEYS = ["k3v5x2qamd", "m0d4tt7zzz".replace("0", "2")]
 
 
-def answer(sessions: Any) -> Answer:
+def answer(sessions: Any) -> ApiResponse:
     body = sessions if isinstance(sessions, bytes) else json.dumps(sessions, indent=2).encode()
-    return Answer("GET", "session", "https://skaha.test/skaha/v1", 200, {}, body)
+    return ApiResponse("GET", "session", "https://skaha.test/skaha/v1", 200, {}, body)
 
 
 def described(session_id: str, status: str = "Running", **more: Any) -> dict[str, Any]:
@@ -31,7 +37,7 @@ def described(session_id: str, status: str = "Running", **more: Any) -> dict[str
 
 
 def shows(
-    listing: Listing, *sessions: dict[str, Any], at: float = 0.0, question: str | None = None
+    listing: SessionCache, *sessions: dict[str, Any], at: float = 0.0, question: str | None = None
 ) -> set[str]:
     """Let a list show these, and return the ids of those that are news."""
     reading = listing.reader(question)(answer(list(sessions)))
@@ -46,7 +52,7 @@ def test_of_a_recorded_list_the_same_is_read_as_the_whole_model_has(sample: Any)
     sessions = [
         json.loads(sample(f"session_{name}.json")) for name in ("running", "pending", "notebook", "legacy")
     ]
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, *sessions)
     for session in sessions:
         full = Session.model_validate(session)
@@ -61,7 +67,7 @@ def test_a_list_that_is_known_is_not_parsed() -> None:
     first = read(None, answer([described("a")]))
     broken = answer(b"not even JSON")
     assert read(None, answer([described("a")]), known=first.digest).rows is None
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerError):
         read(None, broken, known=first.digest)
 
 
@@ -69,12 +75,12 @@ def test_a_list_that_is_known_is_not_parsed() -> None:
     "body", [b"", b"[", b'{"id": "a"}', b'["a"]', b"[1]", b"null", b"<html></html>", b'[{"id": ["a"]}]']
 )
 def test_what_is_no_list_of_sessions_is_a_fault_of_the_server(body: bytes) -> None:
-    with pytest.raises(ServerFault):
+    with pytest.raises(ServerError):
         read(None, answer(body))
 
 
 def test_what_a_server_leaves_out_is_no_fault() -> None:
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, {"id": "a"}, {"status": "Running"}, described("b", startTime=None))
     assert listing.rows.keys() == {"a", "b"}
     assert listing.session("a").kind == ""
@@ -85,7 +91,7 @@ def test_what_a_server_leaves_out_is_no_fault() -> None:
 
 
 def test_only_what_has_changed_is_news() -> None:
-    listing = Listing()
+    listing = SessionCache()
     assert shows(listing, described("a"), described("b")) == {"a", "b"}
     assert shows(listing, described("a"), described("b", "Completed")) == {"b"}
     assert shows(listing, described("a", cpuCoresInUse="0.9"), described("b", "Completed")) == set()
@@ -95,14 +101,14 @@ def test_only_what_has_changed_is_news() -> None:
 
 def test_of_ended_sessions_a_server_may_list_others_too() -> None:
     """One that takes no notice of the question."""
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, described("a"))
     assert shows(listing, described("a", "Pending"), described("b"), question="Completed") == set()
     assert listing.session("a").status_word == "Running"
 
 
 def test_what_a_whole_list_omits_is_missing_unless_it_has_ended_or_is_unknown() -> None:
-    listing = Listing()
+    listing = SessionCache()
     wanted = dict.fromkeys(["runs", "ended", "vanished", "unknown", "new"])
     shows(listing, *map(described, ["runs", "ended", "vanished", "unknown"]))
     shows(listing, described("ended", "Completed"), question="Completed")
@@ -111,7 +117,7 @@ def test_what_a_whole_list_omits_is_missing_unless_it_has_ended_or_is_unknown() 
 
 
 def test_ends_that_nobody_waits_for_are_forgotten_with_the_platform() -> None:
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, *(described(one, "Failed") for one in "abc"))
     shows(listing, described("c", "Failed"))
     listing.forget({"a": None}.keys())
@@ -136,7 +142,7 @@ LISTS = st.lists(
 def test_whatever_lists_show_each_session_is_found_by_its_key(
     lists: list[dict[str, tuple[str, str]]],
 ) -> None:
-    listing, names = Listing(), dict[str, str]()
+    listing, names = SessionCache(), dict[str, str]()
     for rows in lists:
         # A session never changes its name.
         names = {one: names.get(one, name) for one, (name, _) in rows.items()}
@@ -154,9 +160,9 @@ def test_whatever_lists_show_each_session_is_found_by_its_key(
 
 
 def test_a_small_account_is_asked_for_all_sessions_each_time() -> None:
-    listing = Listing()
+    listing = SessionCache()
     for at in range(5):
-        assert listing.questions(float(at), soon=False) == WHOLE
+        assert listing.questions(float(at), soon=False) == FULL_LIST
         shows(listing, described("a"), at=float(at))
 
 
@@ -164,13 +170,13 @@ def test_a_large_account_is_asked_for_ended_ones_and_now_and_then_for_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
-    listing = Listing()
-    assert listing.questions(0.0, soon=False) == WHOLE
+    listing = SessionCache()
+    assert listing.questions(0.0, soon=False) == FULL_LIST
     shows(listing, described("a"))
     assert listing.questions(WHOLE_EVERY - 1, soon=False) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_EVERY, soon=False) == WHOLE
+    assert listing.questions(WHOLE_EVERY, soon=False) == FULL_LIST
     assert listing.questions(WHOLE_SOON - 1, soon=True) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_SOON, soon=True) == WHOLE
+    assert listing.questions(WHOLE_SOON, soon=True) == FULL_LIST
 
 
 @pytest.mark.parametrize(
@@ -185,13 +191,13 @@ def test_an_older_server_is_asked_in_its_own_words(
     monkeypatch: pytest.MonkeyPatch, word: str, asked: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, described("a", word))
     assert listing.questions(1.0, soon=False) == asked
 
 
 def test_the_answer_to_one_question_is_not_taken_for_that_to_another() -> None:
-    listing = Listing()
+    listing = SessionCache()
     shows(listing, described("a"))
     same = answer([described("a")])
     assert listing.reader(None)(same).rows is None

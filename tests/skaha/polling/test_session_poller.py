@@ -18,21 +18,21 @@ from airflow_provider_canfar.skaha.errors import (
     NotFound,
     Rejected,
     RequestError,
-    ServerFault,
+    ServerError,
     ServiceBusy,
     Unreachable,
 )
 from airflow_provider_canfar.skaha.polling import session_cache as listing_module
 from airflow_provider_canfar.skaha.polling.backoff import JITTER, LONGEST_PAUSE
 from airflow_provider_canfar.skaha.polling.session_cache import WHOLE_EVERY, WHOLE_SOON
-from airflow_provider_canfar.skaha.polling.session_poller import GRACE, Watch
+from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Glimpse
+from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock, rest
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.polling.subscriptions import Looks
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
 KEY = "k3v5x2qamd"
 INTERVAL = 15.0
@@ -42,9 +42,9 @@ INTERVAL = 15.0
 class Waiter:
     """One who waits, and what it has seen."""
 
-    seen: list[Glimpse] = field(default_factory=list)
+    seen: list[Snapshot] = field(default_factory=list)
     error: BaseException | None = None
-    looks: Looks | None = None
+    looks: Subscription | None = None
 
     @property
     def words(self) -> list[list[str]]:
@@ -64,7 +64,7 @@ class Scene:
         self.ends = 0
         self.renewals: list[bool] = []
         self.renewed = 0
-        self.watch = Watch(
+        self.watch = SessionPoller(
             self.platform.client, renew=self._renew, on_end=self._end, clock=self.time, sleep=self.time.sleep
         )
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,7 +88,7 @@ class Scene:
         return waiter, task
 
     async def _wait(self, waiter: Waiter, ids: list[str], wanted: dict[str, Any]) -> None:
-        react: Callable[[Glimpse], object] = wanted.pop("react", lambda glimpse: None)
+        react: Callable[[Snapshot], object] = wanted.pop("react", lambda glimpse: None)
         try:
             async with self.watch.subscribe(ids, **{"interval": INTERVAL, **wanted}) as looks:
                 waiter.looks = looks
@@ -305,7 +305,7 @@ async def test_a_deadline_is_told_in_time_in_an_outage_too(scene: Scene) -> None
 
 @pytest.mark.parametrize(
     "error",
-    [Unreachable("x"), ServiceBusy("x"), ServerFault("x"), Rejected("x")],
+    [Unreachable("x"), ServiceBusy("x"), ServerError("x"), Rejected("x")],
     ids=lambda error: type(error).__name__,
 )
 async def test_an_outage_is_told_to_everybody_when_it_begins_and_ends_and_every_five_minutes(
@@ -389,7 +389,7 @@ async def test_of_a_thousand_one_is_cancelled_and_one_raises_and_the_others_noti
 ) -> None:
     rows = scene.sessions(1000)
 
-    def fail(glimpse: Glimpse) -> None:
+    def fail(glimpse: Snapshot) -> None:
         raise ValueError("a mistake of one who waits")
 
     cancelled, task = scene.wait(rows[:1])

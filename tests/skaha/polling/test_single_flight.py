@@ -7,7 +7,7 @@ import contextvars
 
 import pytest
 
-from airflow_provider_canfar.skaha.polling.single_flight import SharedAnswer
+from airflow_provider_canfar.skaha.polling.single_flight import SingleFlight
 from tests.stepping_clock import SteppingClock, rest
 
 TASK_LOG = contextvars.ContextVar("task_log", default="no task's")
@@ -20,7 +20,7 @@ class Asked:
         self.time = SteppingClock()
         self.asked_in: list[str] = []
         self.error: Exception | None = None
-        self.answer = SharedAnswer(self._ask, clock=self.time)
+        self.answer = SingleFlight(self._ask, clock=self.time)
 
     @property
     def times(self) -> int:
