@@ -76,7 +76,7 @@ async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
                 spec,
                 batch,
                 Limits(),
-                tell=lambda line: None,
+                emit=lambda line: None,
                 harvest=lambda harvest: harvest.outcome,
                 clock=clock.clock,
                 sleep=clock.sleep,

@@ -84,10 +84,10 @@ def aims(runs: list[Run]) -> None:
         print(f"{count} wait: loop late by {late:.1f} ms, p99 (aim: {aim}); where nobody waits, {idly:.1f}")
     most = ours[10_000]
     # Two requests are one look.
-    looks = max(1, most.requests.get("ended ones", 0) // 2)
+    subscription = max(1, most.requests.get("ended ones", 0) // 2)
     print(
-        f"10000 wait: {most.bytes.get('ended ones', 0) / looks / 1000:.2f} kB for a look that shows no news "
-        f"(aim: 2); beside {looks} of these, {most.requests.get('all sessions', 0)} whole lists of "
+        f"10000 wait: {most.bytes.get('ended ones', 0) / subscription / 1000:.2f} kB for a look that shows no news "
+        f"(aim: 2); beside {subscription} of these, {most.requests.get('all sessions', 0)} whole lists of "
         f"{most.bytes.get('all sessions', 0) / max(1, most.requests.get('all sessions', 0)) / 1e6:.1f} MB"
     )
 
@@ -102,9 +102,9 @@ def questions(seconds: float) -> None:
             warm = WARM + WHOLE_SOON if large_list == 0 else WARM + count / STARTED_PER_SECOND
             one = run("trigger", count, interval=1.0, seconds=seconds, warm=warm, large_list=large_list)
             asked, of_one_look = one.requests.get(question, 1), 1 if large_list else 2
-            looks = asked / of_one_look
-            cpu = 1000 * (one.cpu - idle.cpu_share * one.seconds) / looks
-            size = one.bytes.get(question, 0) / looks / 1000
+            subscription = asked / of_one_look
+            cpu = 1000 * (one.cpu - idle.cpu_share * one.seconds) / subscription
+            size = one.bytes.get(question, 0) / subscription / 1000
             print(f"{question:28}{count:10}{of_one_look:10}{size:10.2f}{cpu:8.1f}", flush=True)
 
 

@@ -49,11 +49,11 @@ def test_an_authors_test_gets_an_emulator_and_a_connection_to_it(tmp_path: Path)
 
 def test_the_plugin_loads_nothing_of_the_emulator_before_it_is_asked_for() -> None:
     """It is loaded in every pytest run, also where the extra is not installed."""
-    looks = (
+    subscription = (
         "import sys, airflow_provider_canfar.testing; "
         "print([name for name in ('airflow', 'httpx', 'starlette', 'yaml') if name in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, "-c", subscription], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
 

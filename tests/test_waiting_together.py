@@ -15,14 +15,8 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling import session_cache as listing
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
-from airflow_provider_canfar.task_sessions.wait import (
-    LISTS_UNTIL_MISSING,
-    TaskWait,
-    WaitSpec,
-    WakeEvent,
-    WakeReason,
-    keep_watch,
-)
+from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
+from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep_watch
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock
 
@@ -46,9 +40,9 @@ class Deployment:
         key = "k3v5x2q" + "".join(ALPHABET[number // 32**digit % 32] for digit in range(3))
         row = self.platform.add(str(Identity("stars", key, 0).name(1, 1)), word)
         self.told[row.session_id] = []
-        vigil = TaskWait(WaitSpec(key, {row.session_id: row.name}, since=self.time.now, **more))
+        task_wait = TaskWait(WaitSpec(key, {row.session_id: row.name}, since=self.time.now, **more))
         watch = partial(self.watch.subscribe, interval=INTERVAL)
-        wait = asyncio.create_task(keep_watch(vigil, watch, tell=self.told[row.session_id].append))
+        wait = asyncio.create_task(keep_watch(task_wait, watch, emit=self.told[row.session_id].append))
         self._waits.append(wait)
         return row, wait
 
@@ -58,7 +52,7 @@ class Deployment:
     def asked(self, *verbs: str) -> int:
         return sum(verb in verbs for verb, _ in self.platform.calls)
 
-    def silence(self, *errors: Exception) -> None:
+    def outage_log(self, *errors: Exception) -> None:
         self.platform.faults["fetch"] = list(errors)  # type: ignore[arg-type]  # a mistake of ours may be any
 
     async def close(self) -> None:
@@ -92,7 +86,7 @@ async def test_an_hour_without_an_answer_fails_nobody_and_is_told_in_each_tasks_
 ) -> None:
     tasks = airflow.tasks(200)
     await airflow.time.pass_(100)
-    airflow.silence(*[ServiceBusy("503", retry_after=30)] * 20, *[Unreachable("no answer")] * 40)
+    airflow.outage_log(*[ServiceBusy("503", retry_after=30)] * 20, *[Unreachable("no answer")] * 40)
     await airflow.time.pass_(1800)
     for row, _ in tasks:
         row.end("Completed", airflow.time.now)
@@ -111,7 +105,7 @@ async def test_after_an_outage_too_a_session_is_gone_only_after_several_lists_an
     lost, wait = airflow.task()
     _, other = airflow.task()
     await airflow.time.pass_(100)
-    airflow.silence(*[Unreachable("no answer")] * 10)
+    airflow.outage_log(*[Unreachable("no answer")] * 10)
     lost.vanish()
     await airflow.time.pass_(500)
     assert not wait.done()
@@ -140,7 +134,7 @@ async def test_ten_thousand_lists_that_omit_a_session_which_is_there_lose_nothin
 async def test_a_deadline_passes_in_an_outage_to_the_second(airflow: Deployment) -> None:
     _, wait = airflow.task(deadline=airflow.time.now + 1000)
     await airflow.time.pass_(100)
-    airflow.silence(*[Unreachable("no answer")] * 10**4)
+    airflow.outage_log(*[Unreachable("no answer")] * 10**4)
     await airflow.time.pass_(899)
     assert not wait.done()
     await airflow.time.pass_(2)
@@ -150,7 +144,7 @@ async def test_a_deadline_passes_in_an_outage_to_the_second(airflow: Deployment)
 async def test_a_refused_credential_is_told_to_all_with_what_they_have_seen(airflow: Deployment) -> None:
     tasks = airflow.tasks(100)
     await airflow.time.pass_(100)
-    airflow.silence(*[AuthenticationError("the token has expired")] * 2)
+    airflow.outage_log(*[AuthenticationError("the token has expired")] * 2)
     await airflow.time.pass_(INTERVAL * 1.1)
     assert {(wait.result().reason, wait.result().words) for _, wait in tasks} == {
         (WakeReason.REFUSED, "the token has expired")
@@ -195,7 +189,7 @@ async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: D
     rows = [airflow.platform.add(str(Identity("stars", "k3v5x2qamd", 0).name(n, 1))) for n in (1, 2)]
     waiting = WaitSpec("k3v5x2qamd", {row.session_id: row.name for row in rows}, since=airflow.time.now)
     watch, told = partial(airflow.watch.subscribe, interval=INTERVAL), list[str]()
-    wait = asyncio.create_task(keep_watch(TaskWait(waiting), watch, tell=told.append))
+    wait = asyncio.create_task(keep_watch(TaskWait(waiting), watch, emit=told.append))
     await airflow.time.pass_(20_000)
     rows[0].end("Completed", airflow.time.now)
     await airflow.time.pass_(waiting.record_within - 2 * INTERVAL)

@@ -57,7 +57,7 @@ async def wait_until_free(
     interval: float,
     *,
     deadline: float | None,
-    tell: Callable[[str], None],
+    emit: Callable[[str], None],
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Stats | None:
@@ -69,7 +69,7 @@ async def wait_until_free(
     :param deadline: seconds since the epoch.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    pause, silence, before = interval, OutageLog(), ""
+    pause, outage_log, before = interval, OutageLog(), ""
     while deadline is None or clock() < deadline:
         fault: RequestError | None = None
         try:
@@ -80,12 +80,12 @@ async def wait_until_free(
             fault = error
             asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
             pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
-        if (news := silence.hear(Snapshot(clock(), fault=fault))) is not None:
-            tell(news)
+        if (news := outage_log.update(Snapshot(clock(), fault=fault))) is not None:
+            emit(news)
         if fault is None:
             pause = interval
             if before != (before := free_in_words(stats)):
-                tell(before)
+                emit(before)
             if capacity.is_free(stats):
                 return stats
         left = float("inf") if deadline is None else deadline - clock()

@@ -81,7 +81,7 @@ async def destroy_matching(
     selection: Selection,
     *,
     settle_time: float,
-    tell: Callable[[str], None],
+    emit: Callable[[str], None],
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> DestroyReport:
@@ -106,7 +106,7 @@ async def destroy_matching(
         if to_destroy:
             for session in to_destroy:
                 tries[session.id] = tries.get(session.id, 0) + 1
-            await _destroy(client, to_destroy, report, tell)
+            await _destroy(client, to_destroy, report, emit)
             settled_since = clock()
         elif clock() - settled_since >= settle_time:
             return report
@@ -114,7 +114,7 @@ async def destroy_matching(
 
 
 async def _destroy(
-    client: SkahaClient, sessions: list[Session], report: DestroyReport, tell: Callable[[str], None]
+    client: SkahaClient, sessions: list[Session], report: DestroyReport, emit: Callable[[str], None]
 ) -> None:
     rows = {session.id: session_summary(session) for session in sessions}
     errors: dict[str, Exception] = {}
@@ -130,8 +130,8 @@ async def _destroy(
         if gone.get(session_id):
             report.destroyed[session_id] = row
             report.alive.pop(session_id, None)
-            tell(f"{row['name']} {session_id}: destroyed.")
+            emit(f"{row['name']} {session_id}: destroyed.")
         else:
             report.alive[session_id] = row
             report.reasons[session_id] = str(errors.get(session_id, "it was told to go, and is still there"))
-            tell(f"{row['name']} {session_id}: not destroyed, {report.reasons[session_id]}.")
+            emit(f"{row['name']} {session_id}: not destroyed, {report.reasons[session_id]}.")

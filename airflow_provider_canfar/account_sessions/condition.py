@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-    from airflow_provider_canfar.task_sessions.wait import Watching
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
 
 #: Seconds between two lists of one look, where the first has omitted something.
 LOOK_AGAIN_AFTER = 1.0
@@ -101,80 +101,88 @@ class SessionCondition:
 class ConditionWatch:
     """What a sensor has seen so far of what it waits for.
 
-    :param memory: what it had seen before, from :meth:`to_json`.
+    :param state: what it had seen before, from :meth:`to_json`.
     """
 
-    def __init__(self, wish: SessionCondition, memory: Mapping[str, Any] | None = None) -> None:
-        memory = memory or {}
-        self.wish = wish
-        self.roll = SessionTracker(wish.selection, memory.get("rows", ()))
+    def __init__(self, condition: SessionCondition, state: Mapping[str, Any] | None = None) -> None:
+        state = state or {}
+        self.condition = condition
+        self.tracker = SessionTracker(condition.selection, state.get("rows", ()))
         # To have reached a status is for good: a session that has run may be Pending again.
-        self._reached = set(memory.get("reached", ()))
+        self._reached = set(state.get("reached", ()))
 
-    def see(self, sessions: Iterable[Session], at: float, *, whole: bool = True) -> list[str]:
+    def observe(self, sessions: Iterable[Session], at: float, *, is_complete: bool = True) -> list[str]:
         """Take in what a list shows, and return a sentence for each change.
 
-        :param whole: whether one that is not listed is missing.
+        :param is_complete: whether one that is not listed is missing.
         """
-        before = {session_id: row["status"] for session_id, row in self.roll.rows.items()}
-        news = self.roll.see(sessions, at, whole=whole)
+        before = {session_id: row["status"] for session_id, row in self.tracker.rows.items()}
+        news = self.tracker.observe(sessions, at, is_complete=is_complete)
         self._note()
-        return [describe(self.roll.rows[one], before.get(one)) for one in news]
+        return [describe(self.tracker.rows[one], before.get(one)) for one in news]
 
     def learn(self, sessions: Iterable[Session], unknown: Iterable[str]) -> None:
         """Take in what the platform has answered for single sessions.
 
         :param unknown: ids for which it has answered 404.
         """
-        self.roll.update(sessions)
-        self.roll.lose(unknown)
+        self.tracker.update(sessions)
+        self.tracker.mark_gone(unknown)
         self._note()
 
     def _note(self) -> None:
-        rows = self.roll.rows.items()
-        self._reached |= {session_id for session_id, row in rows if self.wish.is_reached_by(row)}
+        rows = self.tracker.rows.items()
+        self._reached |= {session_id for session_id, row in rows if self.condition.is_reached_by(row)}
 
     def verdict(self) -> Verdict | None:
         """Decide whether the wish has come true, or cannot any more; None while it may."""
-        wish, rows = self.wish, self.roll.rows
+        condition, rows = self.condition, self.tracker.rows
         if self._failing():
             return Verdict.FAILURE
-        wanted = len(rows) if wish.at_least is None else wish.at_least
+        wanted = len(rows) if condition.at_least is None else condition.at_least
         if rows and len(self._reached) >= wanted:
             return Verdict.SUCCESS
         dead = sum(has_ended(row) for session_id, row in rows.items() if session_id not in self._reached)
-        if wish.fail_on is None and dead and (wish.at_least is None or not wish.selection.by_name):
+        if (
+            condition.fail_on is None
+            and dead
+            and (condition.at_least is None or not condition.selection.by_name)
+        ):
             return Verdict.FAILURE if len(rows) - dead < wanted else None
         return None
 
     def _failing(self) -> list[dict[str, Any]]:
-        return [row for row in self.roll.rows.values() if normalized_status(row) in (self.wish.fail_on or ())]
+        return [
+            row
+            for row in self.tracker.rows.values()
+            if normalized_status(row) in (self.condition.fail_on or ())
+        ]
 
     def seen(self) -> list[dict[str, Any]]:
         """Return what was last seen of each session, as people read it in XCom."""
-        return list(self.roll.rows.values())
+        return list(self.tracker.rows.values())
 
     def __str__(self) -> str:
         """Say how far it is, for people."""
-        wish = self.wish
-        wanted = "all" if wish.at_least is None else f"at least {wish.at_least}"
+        condition = self.condition
+        wanted = "all" if condition.at_least is None else f"at least {condition.at_least}"
         counts: dict[str, int] = {}
-        for row in self.roll.rows.values():
+        for row in self.tracker.rows.values():
             word = row["status"] or "not seen"
             counts[word] = counts.get(word, 0) + 1
-        told = ", ".join(f"{count} {word}" for word, count in counts.items()) or "none seen"
-        return f"Of {wish.selection}, {wanted} shall be {' or '.join(wish.statuses)}: {told}."
+        with_outage_log = ", ".join(f"{count} {word}" for word, count in counts.items()) or "none seen"
+        return f"Of {condition.selection}, {wanted} shall be {' or '.join(condition.statuses)}: {with_outage_log}."
 
     def to_json(self) -> dict[str, Any]:
         """Write down what it has seen, as Airflow carries it from one look to the next."""
         return {"rows": self.seen(), "reached": sorted(self._reached)}
 
 
-async def look(
-    lookout: ConditionWatch,
+async def check_once(
+    condition_watch: ConditionWatch,
     client: SkahaClient,
     *,
-    tell: Callable[[str], None],
+    emit: Callable[[str], None],
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
@@ -183,20 +191,20 @@ async def look(
     :raises RequestError: when the platform does not answer.
     """
     while True:
-        for sentence in lookout.see(await client.fetch(), clock()):
-            tell(sentence)
-        if not lookout.roll.is_in_doubt:
+        for sentence in condition_watch.observe(await client.fetch(), clock()):
+            emit(sentence)
+        if not condition_watch.tracker.is_in_doubt:
             break
         await sleep(LOOK_AGAIN_AFTER)
-    lookout.learn(*await ask(client, lookout.roll.missing_ids()))
+    condition_watch.learn(*await fetch_each(client, condition_watch.tracker.missing_ids()))
 
 
-async def keep_looking(
-    lookout: ConditionWatch,
-    watch: Watching,
+async def wait_for_condition(
+    condition_watch: ConditionWatch,
+    watch: Subscribe,
     *,
     deadline: float | None,
-    tell: Callable[[str], None],
+    emit: Callable[[str], None],
 ) -> Verdict | None:
     """Look until there is a verdict; None when the deadline has passed before.
 
@@ -204,31 +212,37 @@ async def keep_looking(
     :param deadline: seconds since the epoch.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    async with watch(**lookout.roll.wanted(), until=lambda: deadline) as looks:
-        async for glimpse in told(looks, tell):
-            if glimpse.fault is None:
-                for sentence in lookout.see(glimpse.sessions, glimpse.at, whole=glimpse.whole):
-                    tell(sentence)
-                if glimpse.whole:
-                    lookout.learn(*await ask(looks.reads, lookout.roll.missing_ids()))
-                verdict = lookout.verdict()
+    async with watch(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
+        async for snapshot in with_outage_log(subscription, emit):
+            if snapshot.fault is None:
+                for sentence in condition_watch.observe(
+                    snapshot.sessions, snapshot.at, is_complete=snapshot.is_complete
+                ):
+                    emit(sentence)
+                if snapshot.is_complete:
+                    condition_watch.learn(
+                        *await fetch_each(subscription.reads, condition_watch.tracker.missing_ids())
+                    )
+                verdict = condition_watch.verdict()
                 if verdict is not None:
                     return verdict
-            if deadline is not None and glimpse.at >= deadline:
+            if deadline is not None and snapshot.at >= deadline:
                 return None
     raise AssertionError("looking never ends by itself")
 
 
-async def told(looks: AsyncIterator[Snapshot], tell: Callable[[str], None]) -> AsyncIterator[Snapshot]:
+async def with_outage_log(
+    subscription: AsyncIterator[Snapshot], emit: Callable[[str], None]
+) -> AsyncIterator[Snapshot]:
     """Pass looks on, and tell of an outage."""
-    silence = OutageLog()
-    async for glimpse in looks:
-        if (news := silence.hear(glimpse)) is not None:
-            tell(news)
-        yield glimpse
+    outage_log = OutageLog()
+    async for snapshot in subscription:
+        if (news := outage_log.update(snapshot)) is not None:
+            emit(news)
+        yield snapshot
 
 
-async def ask(
+async def fetch_each(
     client: SessionReader | SkahaClient, session_ids: Iterable[str]
 ) -> tuple[list[Session], list[str]]:
     """Ask for each session by itself, and return those that are there, and the ids that nobody knows."""

@@ -23,7 +23,7 @@ class EndEvents:
 
     :param words: which ends count: ``Completed``, ``Failed``, ``Gone``.
     :param when_all_ended: one end for all: told when, after some have ended, none is alive any more.
-    :param memory: what was known before, from :meth:`to_json`. Without it, what had ended before the first
+    :param state: what was known before, from :meth:`to_json`. Without it, what had ended before the first
         look is taken for known.
     """
 
@@ -33,32 +33,32 @@ class EndEvents:
         words: Iterable[str],
         *,
         when_all_ended: bool = False,
-        memory: Mapping[str, Any] | None = None,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
-        memory = memory or {}
+        state = state or {}
         self._words = frozenset(words)
         self._when_all_ended = when_all_ended
-        self.roll = SessionTracker(selection, memory.get("rows", ()))
-        self._known: set[str] | None = set(memory["known"]) if "known" in memory else None
+        self.tracker = SessionTracker(selection, state.get("rows", ()))
+        self._known: set[str] | None = set(state["known"]) if "known" in state else None
         self._last_listed: dict[str, float] = {}
 
-    def see(self, sessions: Iterable[Session], at: float) -> None:
+    def observe(self, sessions: Iterable[Session], at: float) -> None:
         """Take in a whole list."""
         listed = list(sessions)
-        self.roll.see(listed, at)
+        self.tracker.observe(listed, at)
         if self._known is None:
-            self._known = {one for one, row in self.roll.rows.items() if has_ended(row)}
-        self._last_listed |= {session.id: at for session in listed if session.id in self.roll.rows}
+            self._known = {one for one, row in self.tracker.rows.items() if has_ended(row)}
+        self._last_listed |= {session.id: at for session in listed if session.id in self.tracker.rows}
         # The platform forgets what has ended, and so do we.
         for session_id in list(self._known):
             if at - self._last_listed.setdefault(session_id, at) >= FORGET_AFTER:
                 self._known.remove(session_id)
                 del self._last_listed[session_id]
-                self.roll.rows.pop(session_id, None)
+                self.tracker.rows.pop(session_id, None)
 
     def take(self) -> list[dict[str, Any]]:
         """Return the ends that are news, and take them for known."""
-        rows, known = self.roll.rows, self._known or set()
+        rows, known = self.tracker.rows, self._known or set()
         news = [row for session_id, row in rows.items() if has_ended(row) and session_id not in known]
         if self._when_all_ended and not all(map(has_ended, rows.values())):
             return []
@@ -67,4 +67,4 @@ class EndEvents:
 
     def to_json(self) -> dict[str, Any]:
         """Write down what is known, for after a restart."""
-        return {"rows": list(self.roll.rows.values()), "known": sorted(self._known or ())}
+        return {"rows": list(self.tracker.rows.values()), "known": sorted(self._known or ())}

@@ -116,8 +116,8 @@ class CanfarHook(Verbs, BaseHook):
         from airflow_provider_canfar.hooks._pollers import watches
 
         watch = await watches().of(self.canfar_conn_id, self._settings_now, known=self._settings)
-        async with watch.subscribe(ids, **wanted) as looks:
-            yield looks
+        async with watch.subscribe(ids, **wanted) as subscription:
+            yield subscription
 
     async def shared_stats(self, within: float) -> Stats:
         """Return how busy the platform is, asked for once for all who want to know on this event loop.

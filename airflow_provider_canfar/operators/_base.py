@@ -60,7 +60,7 @@ class SessionOperator(BaseOperator):
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 
-        self._loop: TaskRunner | None = None
+        self._runner: TaskRunner | None = None
         self._is_killed = False
 
     @abstractmethod
@@ -68,7 +68,7 @@ class SessionOperator(BaseOperator):
         """Say who this task instance is, with what it remembers of earlier tries."""
 
     @abstractmethod
-    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
+    def _make_runner(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
         """Make what runs one phase of the task."""
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -77,24 +77,24 @@ class SessionOperator(BaseOperator):
         It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
         """
         if next_method == TRIGGER_FAILED and self.destroy_on_kill:
-            self._make_loop(context, self._first_batch(context), None).destroy_all()
+            self._make_runner(context, self._first_batch(context), None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Destroy the sessions of this task: its worker was told to stop."""
         # Airflow goes on with execute afterwards, be it where there is no loop yet.
         self._is_killed = True
-        if self._loop is not None:
-            self._loop.stop()
+        if self._runner is not None:
+            self._runner.stop()
             if self.destroy_on_kill:
-                self._loop.destroy_all(timeout=KILL_WITHIN)
+                self._runner.destroy_all(timeout=KILL_WITHIN)
 
-    def _begin(self, loop: L) -> L:
+    def _begin(self, runner: L) -> L:
         """Let an on_kill reach the loop; one that came before there was a loop reaches it here."""
-        self._loop = loop
+        self._runner = runner
         if self._is_killed:
-            loop.stop()
-        return loop
+            runner.stop()
+        return runner
 
     def _deadline(self) -> float | None:
         """Say when the try must be over: Airflow heeds no execution_timeout while a task is deferred."""
@@ -142,6 +142,6 @@ class SessionOperator(BaseOperator):
         if state not in (None, "running"):
             raise Killed(f"The task was marked {state} while its sessions were launched.")
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: what a session prints is no format.
         self.log.info("%s", line)

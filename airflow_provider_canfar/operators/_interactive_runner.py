@@ -19,8 +19,9 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import Status
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions import report
-from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Limits, Outcome, Plan, Verdict
+from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Plan, Verdict
 from airflow_provider_canfar.task_sessions.interactive_wait import (
     InteractiveWaitSpec,
     active_interactive_sessions,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
     from airflow_provider_canfar.operators._options import RunOptions
     from airflow_provider_canfar.skaha.models import Session, SessionSpec
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
     from airflow_provider_canfar.task_sessions.reconcile import EndedSession
-    from airflow_provider_canfar.task_sessions.wait import Watching
 
 #: Seconds after which a place is asked for again, even where none was seen to come free: another's may have
 #: come free between the platform's refusal and the first look.
@@ -74,7 +75,7 @@ class InteractiveRunner(TaskRunner):
         keep_until: float | None,
         deadline: float | None,
         options: RunOptions,
-        tell: Callable[[str], None],
+        emit: Callable[[str], None],
     ) -> None:
         super().__init__(
             hook=hook,
@@ -83,7 +84,7 @@ class InteractiveRunner(TaskRunner):
             limits=Limits(),
             deadline=deadline,
             options=options,
-            tell=tell,
+            emit=emit,
             read=lambda harvest: harvest,
         )
         self.url: str | None = None
@@ -120,7 +121,7 @@ class InteractiveRunner(TaskRunner):
             return Verdict.SUCCESS
         if self.keep_until is None:
             self.keep_until = time.time() + self._wishes.keep_alive_for
-            self._tell(
+            self._emit(
                 f"The session is open, and kept alive for {self._wishes.keep_alive_for:.0f} s: {self.url}"
             )
         # What has been planned, and nothing else: without a plan the worker would be woken to make one.
@@ -134,7 +135,7 @@ class InteractiveRunner(TaskRunner):
         )
 
     def _wait_for_a_place(self, refusal: Rejected) -> WaitSpec:
-        self._tell(f"{refusal.server_message} A place is waited for.")
+        self._emit(f"{refusal.server_message} A place is waited for.")
         sessions = self._hook.call(lambda client: client.fetch(view="interactive"))
         return replace(
             self._waiting(None),
@@ -166,7 +167,7 @@ class InteractiveRunner(TaskRunner):
         """Decide what the end of the session means: nothing after it was open, unless it has failed."""
         outcome = self.batch.outcomes[1]
         if self.keep_until is not None and (outcome.succeeded or outcome.status == GONE):
-            self._tell("The session was ended by hand.")
+            self._emit("The session was ended by hand.")
             return Verdict.SUCCESS
         name = SessionName.parse(outcome.name)
         if outcome.session_id in before or name is None or name.try_number == self.batch.try_number:
@@ -183,8 +184,8 @@ class InteractiveRunner(TaskRunner):
         self.batch = replace(self.batch, outcomes={}, ended={})
         return self._advance()
 
-    async def _keep(self, waiting: WaitSpec, watch: Watching) -> WakeEvent:
-        return await keep_open(InteractiveWaitSpec.from_json(waiting.to_json()), watch, tell=self._tell)
+    async def _keep(self, wait_spec: WaitSpec, watch: Subscribe) -> WakeEvent:
+        return await keep_open(InteractiveWaitSpec.from_json(wait_spec.to_json()), watch, emit=self._emit)
 
     def _show(self, harvest: EndedSession) -> Outcome:
         self._log = harvest.log
@@ -194,7 +195,7 @@ class InteractiveRunner(TaskRunner):
         """Raise why the session cannot be opened, if it cannot."""
         if verdict is Verdict.SUCCESS:
             if self.batch.unsettled():
-                self._tell(f"The session is left to its user: {self.url}")
+                self._emit(f"The session is left to its user: {self.url}")
             return []
         outcome = self.batch.outcomes[1]
         when = "while it was kept" if self.keep_until is not None else "before it could be opened"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.task_sessions.wait import Watching
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
 
 #: Seconds for which the first question to the platform is repeated while it does not answer. Then the wait is
 #: for the triggerer; or, where it may be a mistake in the connection, the task says so and fails.
@@ -76,7 +76,7 @@ class TaskRunner:
     :param limits: how many may run, and how many may fail.
     :param deadline: seconds since the epoch; None: no deadline.
     :param options: how it goes about it.
-    :param tell: takes one line for the task's log.
+    :param emit: takes one line for the task's log.
     :param read: reads what an ended session left, before it is shown and recorded.
     :param is_complete: tells whether the log that it left has all that is due in it.
     """
@@ -90,7 +90,7 @@ class TaskRunner:
         limits: Limits,
         deadline: float | None,
         options: RunOptions,
-        tell: Callable[[str], None],
+        emit: Callable[[str], None],
         read: Callable[[EndedSession], EndedSession],
         is_complete: Callable[[EndedSession], bool] = lambda harvest: True,
     ) -> None:
@@ -100,10 +100,10 @@ class TaskRunner:
         self._limits = limits
         self._deadline = deadline
         self._options = options
-        self._tell = tell
+        self._emit = emit
         self._read = read
         self._is_whole = is_complete
-        self._attempt: Reconciler | None = None
+        self._reconciler: Reconciler | None = None
         self._wait: asyncio.Task[Any] | None = None
         self._tails: dict[str, str] = {}
         self._stopped = False
@@ -142,12 +142,12 @@ class TaskRunner:
                 self.destroy_all()
             self._record_ends()
             publish()
-            self._tell(report.table(self.batch, others="destroyed" if kills else "left alone"))
+            self._emit(report.table(self.batch, others="destroyed" if kills else "left alone"))
             raise
         except Exception:  # Whatever it was, it is raised again.
             # No session outlives its failed task. A platform that has not answered even once
             # has launched nothing for this phase, and would not answer this either.
-            has_listed = self._attempt is not None and self._attempt.has_listed
+            has_listed = self._reconciler is not None and self._reconciler.has_listed
             if has_listed or self.batch.launched:
                 self.destroy_all()
             raise
@@ -158,31 +158,31 @@ class TaskRunner:
         while True:
             if wake is not None:
                 self._handle_wake(wake)
-            waiting = self._advance()
+            wait_spec = self._advance()
             if self._stopped:
                 raise Killed("The worker was told to stop.")
             publish()
-            if isinstance(waiting, Verdict):
-                return self._end(waiting)
+            if isinstance(wait_spec, Verdict):
+                return self._end(wait_spec)
             if defer is not None:
-                defer(waiting)
+                defer(wait_spec)
             try:
-                wake = self._hook.run(partial(self._wait_for, waiting))
+                wake = self._hook.run(partial(self._wait_for, wait_spec))
             except CancelledError:
                 raise Killed("The worker was told to stop.") from None
 
     def _stop_creating(self) -> None:
         """Wait for creates in the middle of which a time-out of Airflow's own has come: it undoes none."""
-        if self._attempt is not None and self._attempt.is_launching:
-            self._attempt.stopped = True
-            self._hook.run(partial(self._attempt.wait_for_creates, within=LOST_CREATE_WAIT))
-            self.batch = self._attempt.batch
+        if self._reconciler is not None and self._reconciler.is_launching:
+            self._reconciler.stopped = True
+            self._hook.run(partial(self._reconciler.wait_for_creates, within=LOST_CREATE_WAIT))
+            self.batch = self._reconciler.batch
 
     def stop(self) -> None:
         """Launch nothing more, and wait no longer."""
         self._stopped = True
-        if self._attempt is not None:
-            self._attempt.stopped = True
+        if self._reconciler is not None:
+            self._reconciler.stopped = True
         if self._wait is not None:
             self._wait.get_loop().call_soon_threadsafe(self._wait.cancel)
 
@@ -193,48 +193,48 @@ class TaskRunner:
         """
 
         async def destroy_all(client: SkahaClient) -> list[str]:
-            attempt = self._attempt
-            if attempt is not None and attempt.is_launching:
+            reconciler = self._reconciler
+            if reconciler is not None and reconciler.is_launching:
                 # Meanwhile what is there already: a kill has but a few seconds.
-                self.batch = attempt.batch
-                known = self._new_attempt(client).destroy_all()
+                self.batch = reconciler.batch
+                known = self._new_reconciler(client).destroy_all()
                 await asyncio.gather(
-                    known, attempt.wait_for_creates(within=DRAIN_WITHIN), return_exceptions=True
+                    known, reconciler.wait_for_creates(within=DRAIN_WITHIN), return_exceptions=True
                 )
-            if attempt is not None:
-                self.batch = attempt.batch
-            return await self._new_attempt(client).destroy_all()
+            if reconciler is not None:
+                self.batch = reconciler.batch
+            return await self._new_reconciler(client).destroy_all()
 
         try:
             alive = self._hook.call(destroy_all, retry_for=DESTROY_RETRIES_FOR, timeout=timeout)
         except (CanfarError, TimeoutError) as error:
-            self._tell(f"The sessions of this task could not be destroyed: {error}")
+            self._emit(f"The sessions of this task could not be destroyed: {error}")
         else:
             if alive:
-                self._tell(f"Still alive: {', '.join(alive)}.")
+                self._emit(f"Still alive: {', '.join(alive)}.")
 
     def _record_ends(self) -> None:
         """Record how replicas have ended, and show their logs, before the task fails for another reason."""
 
         async def record_ends(client: SkahaClient) -> None:
-            attempt = self._new_attempt(client)
+            reconciler = self._new_reconciler(client)
             try:
-                await attempt.record_ends()
+                await reconciler.record_ends()
             finally:
-                self.batch = attempt.batch
+                self.batch = reconciler.batch
 
         try:
             self._hook.call(record_ends, retry_for=DESTROY_RETRIES_FOR)
         except CanfarError as error:
-            self._tell(f"What had ended by then could not all be recorded: {error}")
+            self._emit(f"What had ended by then could not all be recorded: {error}")
 
-    def _new_attempt(self, client: SkahaClient) -> Reconciler:
+    def _new_reconciler(self, client: SkahaClient) -> Reconciler:
         return Reconciler(
             client,
             self._spec,
             self.batch,
             self._limits,
-            tell=self._tell,
+            emit=self._emit,
             harvest=self._show,
             is_complete=self._is_whole,
         )
@@ -246,7 +246,7 @@ class TaskRunner:
         :raises SessionNeverStarted: when a session cannot start, or has not in time.
         :raises SessionTimeout: when the deadline has passed.
         """
-        self._tell(f"Going on: {wake.reason.value}.")
+        self._emit(f"Going on: {wake.reason.value}.")
         self.batch = self.batch.told(wake.ended, wake.gone, wake.started)
         if wake.reason is WakeReason.REFUSED:
             raise self._credential_refused(wake.words)
@@ -282,22 +282,22 @@ class TaskRunner:
         """Do all that can be done now, and return the verdict or what to wait for."""
 
         async def advance(client: SkahaClient) -> Plan | None:
-            self._attempt = attempt = self._new_attempt(client)
-            attempt.stopped = self._stopped
+            self._reconciler = reconciler = self._new_reconciler(client)
+            reconciler.stopped = self._stopped
             try:
-                return await attempt.advance()
+                return await reconciler.advance()
             except AuthenticationError as error:
-                if not attempt.batch.unsettled():
+                if not reconciler.batch.unsettled():
                     raise
                 # As where the trigger is refused: what runs is not lost with the credential.
                 raise self._credential_refused(str(error)) from error
             except RequestError as error:
-                if attempt.launch_refused or not is_waited_out(error, attempt.batch):
+                if reconciler.launch_refused or not is_waited_out(error, reconciler.batch):
                     raise
-                self._tell(f"The platform does not answer; the task waits until it does. {error}")
+                self._emit(f"The platform does not answer; the task waits until it does. {error}")
                 return None
             finally:
-                self.batch = attempt.batch
+                self.batch = reconciler.batch
 
         plan = self._hook.call(advance, retry_for=FIRST_ANSWER_WITHIN)
         if plan is not None and plan.verdict is not None:
@@ -310,7 +310,7 @@ class TaskRunner:
         slots_to_free = None
         if plan is not None and plan.queued:
             slots_to_free = max(1, (limits.max_active or 1) // SLOTS_PER_WAKE)
-        retry_at = self._attempt.retry_at if self._attempt is not None else None
+        retry_at = self._reconciler.retry_at if self._reconciler is not None else None
         if plan is None:
             # What could not be planned may want launching; the wait wakes the worker when there is an answer.
             retry_at = retry_at or time.time() + BUSY_FOR
@@ -331,28 +331,28 @@ class TaskRunner:
             },
         )
 
-    async def _wait_for(self, waiting: WaitSpec) -> WakeEvent:
+    async def _wait_for(self, wait_spec: WaitSpec) -> WakeEvent:
         self._wait = asyncio.current_task()
         if self._stopped and self._wait is not None:
             # Told so after the last look, and before there was anything to cancel.
             self._wait.cancel()
-        return await self._keep(waiting, partial(self._hook.watch, interval=self._options.poll_interval))
+        return await self._keep(wait_spec, partial(self._hook.watch, interval=self._options.poll_interval))
 
-    async def _keep(self, waiting: WaitSpec, watch: Watching) -> WakeEvent:
+    async def _keep(self, wait_spec: WaitSpec, watch: Subscribe) -> WakeEvent:
         """Look until there is a reason to go on."""
-        return await keep_watch(TaskWait(waiting), watch, tell=self._tell)
+        return await keep_watch(TaskWait(wait_spec), watch, emit=self._emit)
 
     def _show(self, harvest: EndedSession) -> Outcome:
         read = self._read(harvest)
         for line in report.log_lines(read.outcome, read.log, read.fault, self._options.max_log_bytes):
-            self._tell(line)
+            self._emit(line)
         if not read.outcome.succeeded and read.fault is None:
             self._tails[read.outcome.session_id] = report.tail(read.log)
         return read.outcome
 
     def _end(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._tell(report.table(self.batch))
+        self._emit(report.table(self.batch))
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
@@ -373,7 +373,7 @@ class TaskRunner:
                 self._hook.call(lambda client: client.destroy(ended))
             except CanfarError as error:
                 # They have ended, and the platform forgets them within the hour anyway.
-                self._tell(f"Not all of the ended sessions could be destroyed: {error}")
+                self._emit(f"Not all of the ended sessions could be destroyed: {error}")
 
     def _failure(self) -> SessionFailed | SessionGone:
         """Say why the task failed, with the last lines of the first that did."""

@@ -103,12 +103,12 @@ class CanfarCleanupOperator(BaseOperator):
                     session_summary(session) for session in hook.call(lambda client: find(client, selection))
                 ]
                 for row in rows:
-                    self._tell(f"{row['name']} {row['session_id']} ({row['kind']}, {row['status']})")
-                self._tell(f"Of {selection}, {len(rows)} would be destroyed.")
+                    self._emit(f"{row['name']} {row['session_id']} ({row['kind']}, {row['status']})")
+                self._emit(f"Of {selection}, {len(rows)} would be destroyed.")
                 return rows
             settle_time = 0.0 if selection.ids is not None else self.settle_time
             report = hook.call(
-                lambda client: destroy_matching(client, selection, settle_time=settle_time, tell=self._tell)
+                lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
             return self._report(selection, report)
 
@@ -141,7 +141,7 @@ class CanfarCleanupOperator(BaseOperator):
     def _report(self, selection: Selection, report: DestroyReport) -> list[dict[str, Any]]:
         from airflow_provider_canfar.skaha.errors import PartialFailure, SessionError
 
-        self._tell(f"Of {selection}, {len(report.destroyed)} were destroyed.")
+        self._emit(f"Of {selection}, {len(report.destroyed)} were destroyed.")
         if report.alive:
             raise PartialFailure(
                 f"{len(report.destroyed)} sessions were destroyed: {', '.join(report.destroyed) or 'none'}. "
@@ -158,7 +158,7 @@ class CanfarCleanupOperator(BaseOperator):
             )
         return list(report.destroyed.values())
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: a session's name is no format.
         self.log.info("%s", line)
 

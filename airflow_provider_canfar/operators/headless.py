@@ -201,7 +201,7 @@ class CanfarHeadlessOperator(SessionOperator):
         spec = SessionSpec(**self._fields(), name=self.name or "dry-run", env=env)
         for replica in range(1, spec.replicas + 1):
             for name, value in create_form(spec, replica):
-                self._tell(f"Replica {replica}: {name}={value}")
+                self._emit(f"Replica {replica}: {name}={value}")
 
     def read_harvest(self, harvest: EndedSession) -> EndedSession:
         """Read what an ended session left, before it is shown and recorded; for subclasses."""
@@ -264,19 +264,19 @@ class CanfarHeadlessOperator(SessionOperator):
         from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         task = self._task_instance(context)
-        loop = self._begin(self._make_loop(context, batch, deadline))
+        runner = self._begin(self._make_runner(context, batch, deadline))
 
         def publish() -> None:
-            context["ti"].xcom_push("sessions", launches_to_json(loop.batch))
-            SavedState.of(loop.batch).write(context.get("task_state_store"))
+            context["ti"].xcom_push("sessions", launches_to_json(runner.batch))
+            SavedState.of(runner.batch).write(context.get("task_state_store"))
 
-        def defer(waiting: WaitSpec) -> NoReturn:
+        def defer(wait_spec: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task)
-            self._defer(waiting, loop.batch, deadline, task)
+            self._defer(wait_spec, runner.batch, deadline, task)
 
-        return self.task_result(loop.run(wake, publish=publish, defer=defer if self.deferrable else None))
+        return self.task_result(runner.run(wake, publish=publish, defer=defer if self.deferrable else None))
 
-    def _make_loop(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
+    def _make_runner(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
         from airflow_provider_canfar.operators._options import RunOptions
         from airflow_provider_canfar.operators._task_runner import TaskRunner
         from airflow_provider_canfar.task_sessions.batch import Limits
@@ -301,22 +301,22 @@ class CanfarHeadlessOperator(SessionOperator):
                 on_finish_action=self.on_finish_action,
                 destroy_on_kill=self.destroy_on_kill,
             ),
-            tell=self._tell,
+            emit=self._emit,
             read=self.read_harvest,
             is_complete=self.is_complete,
         )
 
     def _defer(
-        self, waiting: WaitSpec, batch: Batch, deadline: float | None, task: TaskInstanceId
+        self, wait_spec: WaitSpec, batch: Batch, deadline: float | None, task: TaskInstanceId
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
         self.defer(
             trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
-                waiting=waiting.to_json(),
+                wait_spec=wait_spec.to_json(),
                 poll_interval=self.poll_interval,
-                task=task.to_json(),
+                task_instance=task.to_json(),
                 destroy_on_kill=self.destroy_on_kill,
             ),
             method_name="resume",

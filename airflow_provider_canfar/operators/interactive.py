@@ -174,21 +174,21 @@ class CanfarInteractiveOperator(SessionOperator):
         from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
         ti, task = context["ti"], self._task_instance(context)
-        loop = self._begin(self._make_loop(context, batch, deadline, keep_until))
+        runner = self._begin(self._make_runner(context, batch, deadline, keep_until))
 
         def publish() -> None:
-            ti.xcom_push("sessions", [{**one, "url": loop.url} for one in launches_to_json(loop.batch)])
-            ti.xcom_push("url", loop.url)
-            SavedState.of(loop.batch).write(context.get("task_state_store"))
+            ti.xcom_push("sessions", [{**one, "url": runner.url} for one in launches_to_json(runner.batch)])
+            ti.xcom_push("url", runner.url)
+            SavedState.of(runner.batch).write(context.get("task_state_store"))
 
-        def defer(waiting: WaitSpec) -> NoReturn:
+        def defer(wait_spec: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task)
-            self._defer(waiting, loop, deadline, task)
+            self._defer(wait_spec, runner, deadline, task)
 
-        loop.run(wake, publish=publish, defer=defer if self.deferrable else None)
-        return loop.url
+        runner.run(wake, publish=publish, defer=defer if self.deferrable else None)
+        return runner.url
 
-    def _make_loop(
+    def _make_runner(
         self, context: Context, batch: Batch, deadline: float | None, keep_until: float | None = None
     ) -> InteractiveRunner:
         from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner, Wishes
@@ -213,23 +213,23 @@ class CanfarInteractiveOperator(SessionOperator):
                 startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
                 destroy_on_kill=self.destroy_on_kill,
             ),
-            tell=self._tell,
+            emit=self._emit,
         )
 
     def _defer(
-        self, waiting: WaitSpec, loop: InteractiveRunner, deadline: float | None, task: TaskInstanceId
+        self, wait_spec: WaitSpec, runner: InteractiveRunner, deadline: float | None, task: TaskInstanceId
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 
         self.defer(
             trigger=CanfarInteractiveTrigger(
                 canfar_conn_id=self.canfar_conn_id,
-                waiting=waiting.to_json(),
+                wait_spec=wait_spec.to_json(),
                 poll_interval=self.poll_interval,
-                task=task.to_json(),
+                task_instance=task.to_json(),
                 destroy_on_kill=self.destroy_on_kill,
             ),
             method_name="resume",
-            kwargs={"batch": loop.batch.to_json(), "deadline": deadline, "keep_until": loop.keep_until},
+            kwargs={"batch": runner.batch.to_json(), "deadline": deadline, "keep_until": runner.keep_until},
             timeout=self._defer_timeout(deadline),
         )

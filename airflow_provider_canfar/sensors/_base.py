@@ -93,7 +93,7 @@ class CanfarBaseSensor(BaseSensorOperator):
             except RequestError as error:
                 if not error.retryable:
                     raise
-                self._tell(f"The platform does not answer; it is asked again later. {error}")
+                self._emit(f"The platform does not answer; it is asked again later. {error}")
                 return PokeReturnValue(is_done=False)
 
     def _call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
@@ -119,6 +119,6 @@ class CanfarBaseSensor(BaseSensorOperator):
 
         raise AirflowSensorTimeout(f"{self.timeout:.0f} s have passed. {seen}")
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: a session's name is no format.
         self.log.info("%s", line)

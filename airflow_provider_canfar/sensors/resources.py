@@ -80,7 +80,7 @@ class CanfarResourceSensor(CanfarBaseSensor):
 
         capacity = self._capacity()
         stats = self._call(lambda client: client.stats())
-        self._tell(free_in_words(stats))
+        self._emit(free_in_words(stats))
         free = {"cores": stats.free.cores, "ram": stats.free.ram}
         return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free)
 
@@ -90,7 +90,7 @@ class CanfarResourceSensor(CanfarBaseSensor):
         capacity = self._capacity()
         return CanfarResourceSensorTrigger(
             canfar_conn_id=self.canfar_conn_id,
-            wish={"cores": capacity.cores, "ram": capacity.ram},
+            condition={"cores": capacity.cores, "ram": capacity.ram},
             deadline=deadline,
             poll_interval=self.poke_interval,
         )

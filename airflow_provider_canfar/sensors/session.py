@@ -81,9 +81,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.at_least = at_least
         self.fail_on = fail_on
 
-        self._lookout: ConditionWatch | None = None
+        self._condition_watch: ConditionWatch | None = None
 
-    def _wish(self) -> SessionCondition:
+    def _session_condition(self) -> SessionCondition:
         """Say what is waited for.
 
         :raises SpecError: when no session is chosen, or it could never come true.
@@ -111,29 +111,29 @@ class CanfarSessionSensor(CanfarBaseSensor):
         )
 
     def _look(self, context: Context) -> PokeReturnValue:
-        from airflow_provider_canfar.account_sessions.condition import ConditionWatch, look
+        from airflow_provider_canfar.account_sessions.condition import ConditionWatch, check_once
 
-        if self._lookout is None:
-            self._lookout = ConditionWatch(self._wish(), self._remembered(context))
-        lookout = self._lookout
+        if self._condition_watch is None:
+            self._condition_watch = ConditionWatch(self._session_condition(), self._remembered(context))
+        condition_watch = self._condition_watch
         try:
-            self._call(lambda client: look(lookout, client, tell=self._tell))
+            self._call(lambda client: check_once(condition_watch, client, emit=self._emit))
         finally:
-            self._remember(context, lookout)
-        return self._judge(lookout, lookout.verdict())
+            self._remember(context, condition_watch)
+        return self._judge(condition_watch, condition_watch.verdict())
 
     def _remembered(self, context: Context) -> dict[str, Any] | None:
         """Read what this try's earlier looks have seen, where each has a process of its own."""
         store: Any = context.get("task_state_store") if self.reschedule else None
         noted: Any = store.get(ENTRY) if store is not None else None
-        return noted["memory"] if noted and noted["try_number"] == context["ti"].try_number else None
+        return noted["state"] if noted and noted["try_number"] == context["ti"].try_number else None
 
-    def _remember(self, context: Context, lookout: ConditionWatch) -> None:
+    def _remember(self, context: Context, condition_watch: ConditionWatch) -> None:
         store: Any = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            store.set(ENTRY, {"try_number": context["ti"].try_number, "memory": lookout.to_json()})
+            store.set(ENTRY, {"try_number": context["ti"].try_number, "state": condition_watch.to_json()})
 
-    def _judge(self, lookout: ConditionWatch, verdict: str | None) -> PokeReturnValue:
+    def _judge(self, condition_watch: ConditionWatch, verdict: str | None) -> PokeReturnValue:
         """Return what was seen.
 
         :raises AirflowFailException: when it cannot be any more: a retry would see the same.
@@ -145,18 +145,18 @@ class CanfarSessionSensor(CanfarBaseSensor):
         if verdict == Verdict.FAILURE:
             seen = "\n".join(
                 f"{row.get('name') or '(never seen)'} {row['session_id']}: {row['status']}"
-                for row in lookout.seen()
+                for row in condition_watch.seen()
             )
-            raise AirflowFailException(f"It cannot be any more. {lookout}\n{seen}")
-        return PokeReturnValue(is_done=verdict == Verdict.SUCCESS, xcom_value=lookout.seen())
+            raise AirflowFailException(f"It cannot be any more. {condition_watch}\n{seen}")
+        return PokeReturnValue(is_done=verdict == Verdict.SUCCESS, xcom_value=condition_watch.seen())
 
     def _trigger(self, deadline: float) -> CanfarBaseTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarSessionSensorTrigger
 
         return CanfarSessionSensorTrigger(
             canfar_conn_id=self.canfar_conn_id,
-            wish=self._wish().to_json(),
-            memory=self._lookout.to_json() if self._lookout is not None else None,
+            condition=self._session_condition().to_json(),
+            state=self._condition_watch.to_json() if self._condition_watch is not None else None,
             deadline=deadline,
             poll_interval=self.poke_interval,
         )
@@ -166,8 +166,8 @@ class CanfarSessionSensor(CanfarBaseSensor):
         from airflow_provider_canfar.account_sessions.condition import ConditionWatch
 
         self._handle_wake(event)
-        lookout = ConditionWatch(self._wish(), event["memory"])
-        seen = self._judge(lookout, event["verdict"])
+        condition_watch = ConditionWatch(self._session_condition(), event["state"])
+        seen = self._judge(condition_watch, event["verdict"])
         if not seen.is_done:
-            self._time_out(str(lookout))
-        return lookout.seen()
+            self._time_out(str(condition_watch))
+        return condition_watch.seen()

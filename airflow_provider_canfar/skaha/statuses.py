@@ -64,6 +64,9 @@ class Status(StrEnum):
         return self is Status.COMPLETED
 
 
+#: Our own word for a session that left the platform's list before its end was seen; no server says it.
+GONE = "Gone"
+
 _STATUS_WORDS: Mapping[str, Status] = {
     **{status.lower(): status for status in Status},
     "succeeded": Status.COMPLETED,

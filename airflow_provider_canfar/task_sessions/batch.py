@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
+from airflow_provider_canfar.skaha.statuses import GONE
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_canfar.skaha.models import Session
-
-#: The word for a session that left the platform's list before its end was seen.
-GONE = "Gone"
 
 
 class Verdict(StrEnum):

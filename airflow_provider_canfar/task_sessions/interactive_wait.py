@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_cache import Row
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
-    from airflow_provider_canfar.task_sessions.wait import Watching
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe, Subscription
 
 #: A session is renewed when this many seconds are left to it, or half of its time where that is less.
 RENEW_WHEN_LEFT = 86_400.0
@@ -64,54 +63,54 @@ class InteractiveWaitSpec(WaitSpec):
 class InteractiveTaskWait(TaskWait):
     """What one wait of an interactive task has seen so far.
 
-    :param waiting: what it is for.
+    :param wait_spec: what it is for.
     """
 
-    waiting: InteractiveWaitSpec
+    wait_spec: InteractiveWaitSpec
 
-    def __init__(self, waiting: InteractiveWaitSpec) -> None:
-        super().__init__(waiting)
+    def __init__(self, wait_spec: InteractiveWaitSpec) -> None:
+        super().__init__(wait_spec)
         self._taken: int | None = None
         self._running: list[Session] = []
         self._answered: set[str] = set()
         self._renew_at = 0.0
 
-    def attend(self, glimpse: Snapshot) -> None:
+    def attend(self, snapshot: Snapshot) -> None:
         """Take in what a poll showed, before what it asks for is done."""
-        if glimpse.fault is None and glimpse.whole:
-            self._taken = active_interactive_sessions(glimpse.sessions)
+        if snapshot.fault is None and snapshot.is_complete:
+            self._taken = active_interactive_sessions(snapshot.sessions)
             self._running = [
                 session
-                for session in glimpse.sessions
-                if session.id in self.waiting.sessions and session.status is Status.RUNNING
+                for session in snapshot.sessions
+                if session.id in self.wait_spec.sessions and session.status is Status.RUNNING
             ]
 
-    def until(self) -> float | None:
+    def wake_at(self) -> float | None:
         """Say when there is something to do even if nothing changes, in seconds since the epoch."""
-        times = [super().until(), self.waiting.keep_until]
+        times = [super().wake_at(), self.wait_spec.keep_until]
         if self.pages():
             times.append(0.0)  # With each look.
-        if self.waiting.keep_until is not None:
+        if self.wait_spec.keep_until is not None:
             times += [max(self._renew_at, _to_be_renewed_at(session)) for session in self._running]
         return min((time for time in times if time is not None), default=None)
 
     def wake(self, now: float) -> WakeEvent | None:
         """Decide whether the worker is to be woken now."""
-        waiting = self.waiting
+        wait_spec = self.wait_spec
         wake = super().wake(now)
         if wake is not None:
             return wake
-        if waiting.fewer_than is not None:
-            is_free = self._taken is not None and self._taken < waiting.fewer_than
+        if wait_spec.fewer_than is not None:
+            is_free = self._taken is not None and self._taken < wait_spec.fewer_than
             return self._wake(WakeReason.AGAIN) if is_free else None
-        if waiting.keep_until is not None:
-            return self._wake(WakeReason.KEPT) if now >= waiting.keep_until else None
-        is_open = self._answered if waiting.page_must_answer else self._running
+        if wait_spec.keep_until is not None:
+            return self._wake(WakeReason.KEPT) if now >= wait_spec.keep_until else None
+        is_open = self._answered if wait_spec.page_must_answer else self._running
         return self._wake(WakeReason.OPEN) if is_open else None
 
     def pages(self) -> dict[str, str]:
         """Return the pages to ask for, by session id: where one must answer and has not."""
-        if not self.waiting.page_must_answer or self.waiting.keep_until is not None:
+        if not self.wait_spec.page_must_answer or self.wait_spec.keep_until is not None:
             return {}
         return {session.id: session.connect_url for session in self._running if session.connect_url}
 
@@ -121,7 +120,7 @@ class InteractiveTaskWait(TaskWait):
 
     def to_renew(self, now: float) -> list[str]:
         """Return the ids of the sessions to be given their whole time again."""
-        if self.waiting.keep_until is None or now < self._renew_at:
+        if self.wait_spec.keep_until is None or now < self._renew_at:
             return []
         return [session.id for session in self._running if now > _to_be_renewed_at(session)]
 
@@ -144,10 +143,10 @@ def _to_be_renewed_at(session: Session) -> float:
 
 
 async def keep_open(
-    waiting: InteractiveWaitSpec,
-    watch: Watching,
+    wait_spec: InteractiveWaitSpec,
+    watch: Subscribe,
     *,
-    tell: Callable[[str], None],
+    emit: Callable[[str], None],
     page_answers: Callable[[str], Awaitable[bool]] = answers,
 ) -> WakeEvent:
     """Look until there is a reason to wake the worker; meanwhile renew what is kept.
@@ -155,25 +154,27 @@ async def keep_open(
     To renew is harmless when two do it at once: each gives the session its whole time again.
 
     :param watch: begins to wait for sessions.
-    :param tell: takes one sentence per change, for the task's log.
+    :param emit: takes one sentence per change, for the task's log.
     :param page_answers: asks for a session's page.
     """
-    vigil = InteractiveTaskWait(waiting)
+    task_wait = InteractiveTaskWait(wait_spec)
 
-    async def attended(looks: Subscription) -> AsyncIterator[Snapshot]:
-        async for glimpse in looks:
-            vigil.attend(glimpse)
-            for session_id, url in vigil.pages().items():
+    async def attended(subscription: Subscription) -> AsyncIterator[Snapshot]:
+        async for snapshot in subscription:
+            task_wait.attend(snapshot)
+            for session_id, url in task_wait.pages().items():
                 if await page_answers(url):
-                    vigil.answered(session_id)
-            for session_id in vigil.to_renew(glimpse.at):
-                await _renew(looks.reads, vigil, session_id, glimpse.at, tell)
-            yield glimpse
+                    task_wait.answered(session_id)
+            for session_id in task_wait.to_renew(snapshot.at):
+                await _renew(subscription.reads, task_wait, session_id, snapshot.at, emit)
+            yield snapshot
 
     # Whose they are does not matter to the server's bound on interactive sessions.
-    choose = _is_interactive if waiting.fewer_than is not None else None
-    async with watch(waiting.sessions, key=waiting.key, choose=choose, until=vigil.until) as looks:
-        return await keep(vigil, attended(looks), looks.reads, tell=tell)
+    choose = _is_interactive if wait_spec.fewer_than is not None else None
+    async with watch(
+        wait_spec.sessions, key=wait_spec.key, choose=choose, wake_at=task_wait.wake_at
+    ) as subscription:
+        return await keep(task_wait, attended(subscription), subscription.reads, emit=emit)
 
 
 def _is_interactive(row: Row) -> bool:
@@ -181,7 +182,11 @@ def _is_interactive(row: Row) -> bool:
 
 
 async def _renew(
-    reads: SessionReader, vigil: InteractiveTaskWait, session_id: str, at: float, tell: Callable[[str], None]
+    reads: SessionReader,
+    task_wait: InteractiveTaskWait,
+    session_id: str,
+    at: float,
+    emit: Callable[[str], None],
 ) -> None:
     try:
         await reads.renew(session_id)
@@ -189,7 +194,7 @@ async def _renew(
         raise
     except RequestError as error:
         # There is a day left to try again.
-        tell(f"{session_id} was not renewed; it is tried again. {error}")
+        emit(f"{session_id} was not renewed; it is tried again. {error}")
     else:
-        vigil.renewed(at)
-        tell(f"{session_id}: renewed.")
+        task_wait.renewed(at)
+        emit(f"{session_id}: renewed.")

@@ -33,7 +33,7 @@ class LogFollower:
         self._due_at: dict[str, float] = {}
         self._shown: dict[str, tuple[int, str]] = {}
 
-    def see(self, session: Session, at: float) -> None:
+    def observe(self, session: Session, at: float) -> None:
         """Take in how a session stands: a log is followed while its session runs."""
         if self._interval is not None and session.status.value == "Running":
             self._due_at.setdefault(session.id, at)
@@ -44,7 +44,7 @@ class LogFollower:
         """Return the ids whose logs shall be looked at now."""
         return [session_id for session_id, when in self._due_at.items() if at >= when][:FOLLOWED_PER_LOOK]
 
-    def until(self) -> float | None:
+    def wake_at(self) -> float | None:
         """Say when the next log shall be looked at, in seconds since the epoch; None when none shall."""
         return min(self._due_at.values(), default=None)
 

@@ -1,7 +1,7 @@
 """One try of a task: observe the platform, plan, act on the plan; again until there is only waiting left.
 
 The same few lines serve a first run, a retry after a crash and a resume after a wait. They know no Airflow:
-what people shall read goes to ``tell`` and ``harvest``, which the operator gives.
+what people shall read goes to ``emit`` and ``harvest``, which the operator gives.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Reconciler:
     :param spec: what each replica runs.
     :param batch: what is known at the start; :attr:`batch` is what is known now.
     :param limits: how many may run, and how many may fail.
-    :param tell: takes one sentence per event.
+    :param emit: takes one sentence per event.
     :param harvest: takes what each ended session left, as soon as its end is known, and returns the outcome
         to record: the same, or what the log says beyond it. What it raises leaves the outcome unrecorded.
     :param is_complete: tells whether a log has all that is due in it; one that has not is looked at again.
@@ -88,7 +88,7 @@ class Reconciler:
         batch: Batch,
         limits: Limits,
         *,
-        tell: Callable[[str], None],
+        emit: Callable[[str], None],
         harvest: Callable[[EndedSession], Outcome],
         is_complete: Callable[[EndedSession], bool] = lambda harvest: True,
         lost_create_wait: float = LOST_CREATE_WAIT,
@@ -99,7 +99,7 @@ class Reconciler:
         self._client = client
         self._spec = spec
         self._limits = limits
-        self._tell = tell
+        self._emit = emit
         self._harvest = harvest
         self._is_whole = is_complete
         self._lost_create_wait = lost_create_wait
@@ -130,7 +130,7 @@ class Reconciler:
             alive = await self._destroy(plan.destroy, plan.missing if plan.verdict else {})
             if alive and plan.launch:
                 # They may be second sessions of the very replicas that wait for their launch.
-                self._tell(f"Nothing is launched beside {', '.join(alive)}; another look comes later.")
+                self._emit(f"Nothing is launched beside {', '.join(alive)}; another look comes later.")
                 self.retry_at = self._clock() + BUSY_FOR
             if not plan.launch or self.stopped or self.retry_at is not None:
                 return plan
@@ -186,7 +186,7 @@ class Reconciler:
                 self.batch = self.batch.assign(
                     {replica: AssignedSession(one.session_id, str(one.name), self._clock())}
                 )
-                self._tell(f"Replica {replica} is {one.name} {one.session_id}, which is alive: adopted.")
+                self._emit(f"Replica {replica} is {one.name} {one.session_id}, which is alive: adopted.")
         started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
         self.batch = self.batch.told({}, (), started)
 
@@ -259,12 +259,12 @@ class Reconciler:
             destroyed = failure.results
         except RequestError as error:
             # A single one's own error. Of a session that nobody has seen to be gone, it is thought alive.
-            self._tell(f"Destroying {', '.join(names)}: {error}")
+            self._emit(f"Destroying {', '.join(names)}: {error}")
             destroyed = {}
         alive = [session_id for session_id in names if not destroyed.get(session_id)]
         for session_id, name in names.items():
             how = "could not be destroyed" if session_id in alive else "destroyed"
-            self._tell(f"{name} {session_id}: {how}.")
+            self._emit(f"{name} {session_id}: {how}.")
         return alive
 
     async def _launch(self, replicas: Iterable[int]) -> None:
@@ -281,7 +281,7 @@ class Reconciler:
                 try:
                     session_id = await self._client.create_replica(self._spec, replica, name=name)
                 except RequestError as error:
-                    self._tell(f"Replica {replica} was not answered with a session {name}. {error}")
+                    self._emit(f"Replica {replica} was not answered with a session {name}. {error}")
                     if error.maybe_applied:
                         doubtful[replica] = error
                     if not error.retryable:
@@ -292,7 +292,7 @@ class Reconciler:
                     self.batch = self.batch.assign(
                         {replica: AssignedSession(session_id, name, self._clock())}
                     )
-                    self._tell(f"Replica {replica} is {name} {session_id}.")
+                    self._emit(f"Replica {replica} is {name} {session_id}.")
 
         self._in_flight = [asyncio.create_task(launch(replica)) for replica in replicas]
         # All of them first: what one of them did not foresee must not leave the others unaccounted for.
@@ -350,7 +350,7 @@ class Reconciler:
             try:
                 there = {session.name for session in await self._client.fetch(kind=self._spec.kind)}
             except RequestError as error:
-                self._tell(f"Looking for {len(expected)} sessions whose create was not answered: {error}")
+                self._emit(f"Looking for {len(expected)} sessions whose create was not answered: {error}")
             now = self._clock()
             expected = {name: by for name, by in expected.items() if name not in there and now < by}
 

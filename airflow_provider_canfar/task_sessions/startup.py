@@ -69,7 +69,7 @@ class StartupMonitor:
         self._started: set[str] = set()
         self.failed: dict[str, str] = {}
 
-    def see(self, session: Session, at: float) -> None:
+    def observe(self, session: Session, at: float) -> None:
         """Take in how a session stands. One that is Pending again after it ran has been preempted."""
         if session.id not in self._names:
             self._names[session.id] = session.name
@@ -107,7 +107,7 @@ class StartupMonitor:
         due = [session_id for session_id, when in self._ask_at.items() if at >= when]
         return due[:ASKED_PER_LOOK]
 
-    def until(self) -> float | None:
+    def wake_at(self) -> float | None:
         """Say when there is something to ask or to decide, in seconds since the epoch."""
         bounds = [self._start_by[one] for one in self._ask_at if one in self._start_by]
         return min([*self._ask_at.values(), *bounds], default=None)

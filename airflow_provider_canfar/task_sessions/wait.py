@@ -8,7 +8,6 @@ trigger at once do no harm.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from os.path import commonprefix
@@ -22,6 +21,7 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import OutageLog
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
@@ -30,14 +30,8 @@ from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
 
-    #: Begins to wait for sessions, as :meth:`airflow_provider_canfar.skaha.polling.session_poller.SessionPoller.subscribe` does.
-    Watching = Callable[..., AbstractAsyncContextManager[Subscription]]
-
-#: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
-#: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
-LISTS_UNTIL_MISSING = 3
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
 #: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
@@ -147,31 +141,31 @@ class WakeEvent:
 class TaskWait:
     """What one wait has seen so far.
 
-    :param waiting: what it is for.
+    :param wait_spec: what it is for.
     """
 
-    def __init__(self, waiting: WaitSpec) -> None:
-        self.waiting = waiting
+    def __init__(self, wait_spec: WaitSpec) -> None:
+        self.wait_spec = wait_spec
         self.ended: dict[str, str] = {}
         self.gone: set[str] = set()
-        self.starting = StartupMonitor(waiting.start_by, waiting.since)
-        self.following = LogFollower(waiting.logging_interval)
-        self._looked_at = waiting.since
+        self.starting = StartupMonitor(wait_spec.start_by, wait_spec.since)
+        self.following = LogFollower(wait_spec.logging_interval)
+        self._looked_at = wait_spec.since
         self._first_end: float | None = None
         self._omitted: dict[str, int] = {}
         self._words: dict[str, str] = {}
         self._duplicate = False
 
-    def see(self, glimpse: Snapshot) -> list[str]:
+    def observe(self, snapshot: Snapshot) -> list[str]:
         """Take in what a poll showed, and return a sentence for each change."""
         listed, changes = set(), []
-        if glimpse.before is not None:
-            self._looked_at = glimpse.before
-        for session in glimpse.sessions:
+        if snapshot.previous_at is not None:
+            self._looked_at = snapshot.previous_at
+        for session in snapshot.sessions:
             listed.add(session.id)
-            if session.id in self.waiting.sessions:
-                self.starting.see(session, glimpse.at)
-                self.following.see(session, glimpse.at)
+            if session.id in self.wait_spec.sessions:
+                self.starting.observe(session, snapshot.at)
+                self.following.observe(session, snapshot.at)
                 before = self._words.get(session.id)
                 if session.status_word != before:
                     self._words[session.id] = session.status_word
@@ -179,16 +173,16 @@ class TaskWait:
                     changes.append(f"{session.name} {session.id}: {news}")
                 if session.status.is_final and session.id not in self.ended:
                     self.ended[session.id] = session.status_word
-                    self._note_end(glimpse.at)
+                    self._note_end(snapshot.at)
             elif not session.status.is_final and self._is_ours(session.name):
                 self._duplicate = True
-        for session_id in self.waiting.sessions:
+        for session_id in self.wait_spec.sessions:
             if session_id in listed:
                 self._omitted.pop(session_id, None)
                 self.gone.discard(session_id)
-            elif glimpse.whole and session_id not in self.ended:
+            elif snapshot.is_complete and session_id not in self.ended:
                 self._omitted[session_id] = self._omitted.get(session_id, 0) + 1
-        self._looked_at = glimpse.at
+        self._looked_at = snapshot.at
         return changes
 
     def missing_ids(self) -> list[str]:
@@ -199,7 +193,7 @@ class TaskWait:
             if times >= LISTS_UNTIL_MISSING and session_id not in self.gone
         ]
 
-    def lose(self, session_ids: Iterable[str], at: float) -> None:
+    def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
             self.gone.add(session_id)
@@ -214,19 +208,19 @@ class TaskWait:
     def _failures(self) -> int:
         return len(self.gone) + sum(not Status.of(word).is_success for word in self.ended.values())
 
-    def until(self) -> float | None:
+    def wake_at(self) -> float | None:
         """Say when there is something to do even if nothing changes, in seconds since the epoch."""
-        waiting = self.waiting
-        times = [waiting.deadline, waiting.retry_at, self.starting.until(), self.following.until()]
+        wait_spec = self.wait_spec
+        times = [wait_spec.deadline, wait_spec.retry_at, self.starting.wake_at(), self.following.wake_at()]
         if self._first_end is not None:
-            times.append(self._first_end + waiting.record_within)
-            if waiting.slots_to_free is not None:
+            times.append(self._first_end + wait_spec.record_within)
+            if wait_spec.slots_to_free is not None:
                 times.append(self._first_end + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
 
     def is_past_deadline(self, now: float) -> bool:
         """Whether the deadline has passed."""
-        return self.waiting.deadline is not None and now >= self.waiting.deadline
+        return self.wait_spec.deadline is not None and now >= self.wait_spec.deadline
 
     def wake(self, now: float) -> WakeEvent | None:
         """Decide whether the worker is to be woken now."""
@@ -249,79 +243,90 @@ class TaskWait:
         )
 
     def _reason(self, now: float) -> WakeReason | None:
-        waiting, ends = self.waiting, len(self.ended) + len(self.gone)
+        wait_spec, ends = self.wait_spec, len(self.ended) + len(self.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
-        if ends == len(waiting.sessions) and waiting.retry_at is None:
+        if ends == len(wait_spec.sessions) and wait_spec.retry_at is None:
             return WakeReason.ENDED
-        if waiting.failures_left is not None and self._failures > waiting.failures_left:
+        if wait_spec.failures_left is not None and self._failures > wait_spec.failures_left:
             return WakeReason.FAILURES
         if self.starting.failed:
             return WakeReason.NOT_STARTING
         if self.is_past_deadline(now):
             return WakeReason.DEADLINE
-        if waiting.retry_at is not None and now >= waiting.retry_at:
+        if wait_spec.retry_at is not None and now >= wait_spec.retry_at:
             return WakeReason.AGAIN
         if self._duplicate:
             return WakeReason.DUPLICATE
         if (
-            waiting.slots_to_free is not None
+            wait_spec.slots_to_free is not None
             and ends
-            and (ends >= waiting.slots_to_free or since_first_end >= BATCH_DELAY)
+            and (ends >= wait_spec.slots_to_free or since_first_end >= BATCH_DELAY)
         ):
             return WakeReason.PLACE
-        if since_first_end >= waiting.record_within:
+        if since_first_end >= wait_spec.record_within:
             return WakeReason.HARVEST
         return None
 
     def _is_ours(self, name: str) -> bool:
         parsed = SessionName.parse(name)
-        return parsed is not None and parsed.key == self.waiting.key
+        return parsed is not None and parsed.key == self.wait_spec.key
 
 
-async def keep_watch(vigil: TaskWait, watch: Watching, *, tell: Callable[[str], None]) -> WakeEvent:
+async def keep_watch(task_wait: TaskWait, watch: Subscribe, *, emit: Callable[[str], None]) -> WakeEvent:
     """Wait, by a poll that is shared, until there is a reason to wake the worker.
 
     :param watch: begins to wait for sessions.
     """
-    waiting = vigil.waiting
-    async with watch(waiting.sessions, key=waiting.key, until=vigil.until) as looks:
-        return await keep(vigil, looks, looks.reads, tell=tell)
+    wait_spec = task_wait.wait_spec
+    async with watch(wait_spec.sessions, key=wait_spec.key, wake_at=task_wait.wake_at) as subscription:
+        return await keep(task_wait, subscription, subscription.reads, emit=emit)
 
 
 async def keep(
-    vigil: TaskWait, looks: AsyncIterator[Snapshot], reads: SessionReader, *, tell: Callable[[str], None]
+    task_wait: TaskWait,
+    subscription: AsyncIterator[Snapshot],
+    reads: SessionReader,
+    *,
+    emit: Callable[[str], None],
 ) -> WakeEvent:
     """Look until there is a reason to wake the worker.
 
-    :param vigil: what is waited for.
-    :param looks: what the platform shows, look by look.
+    :param task_wait: what is waited for.
+    :param subscription: what the platform shows, look by look.
     :param reads: asked about single sessions.
-    :param tell: takes one sentence per change, for the task's log.
+    :param emit: takes one sentence per change, for the task's log.
     """
     try:
-        return await _keep(vigil, looks, reads, tell)
+        return await _keep(task_wait, subscription, reads, emit)
     except AuthenticationError as error:
-        return vigil.refused(str(error))
+        return task_wait.refused(str(error))
 
 
 async def _keep(
-    vigil: TaskWait, looks: AsyncIterator[Snapshot], reads: SessionReader, tell: Callable[[str], None]
+    task_wait: TaskWait,
+    subscription: AsyncIterator[Snapshot],
+    reads: SessionReader,
+    emit: Callable[[str], None],
 ) -> WakeEvent:
-    silence = OutageLog()
-    async for glimpse in looks:
-        if (news := silence.hear(glimpse)) is not None:
-            tell(news)
-        if glimpse.fault is None:
-            for sentence in vigil.see(glimpse):
-                tell(sentence)
-            if glimpse.whole:
-                vigil.lose(await _unknown(reads, vigil.missing_ids()), glimpse.at)
-            for sentence in await _reasons(reads, vigil.starting, glimpse.at):
-                tell(sentence)
-            for line in await _new_lines(reads, vigil, glimpse.at):
-                tell(line)
+    outage_log = OutageLog()
+    async for snapshot in subscription:
+        if (news := outage_log.update(snapshot)) is not None:
+            emit(news)
+        if snapshot.fault is None:
+            for sentence in task_wait.observe(snapshot):
+                emit(sentence)
+            if snapshot.is_complete:
+                task_wait.mark_gone(await _unknown(reads, task_wait.missing_ids()), snapshot.at)
+            for sentence in await _reasons(reads, task_wait.starting, snapshot.at):
+                emit(sentence)
+            for line in await _new_lines(reads, task_wait, snapshot.at):
+                emit(line)
         # While the platform is silent there is nothing that a worker could do but end the task in time.
-        wake = vigil.wake(glimpse.at) if glimpse.fault is None or vigil.is_past_deadline(glimpse.at) else None
+        wake = (
+            task_wait.wake(snapshot.at)
+            if snapshot.fault is None or task_wait.is_past_deadline(snapshot.at)
+            else None
+        )
         if wake is not None:
             return wake
     raise AssertionError("looking never ends by itself")
@@ -366,10 +371,10 @@ async def _reasons(reads: SessionReader, starting: StartupMonitor, at: float) ->
     return news
 
 
-async def _new_lines(reads: SessionReader, vigil: TaskWait, at: float) -> list[str]:
+async def _new_lines(reads: SessionReader, task_wait: TaskWait, at: float) -> list[str]:
     """Look at the logs that are followed, and return what is new in them, each line with its session."""
     lines = []
-    for session_id in vigil.following.due(at):
+    for session_id in task_wait.following.due(at):
         try:
             log = (await reads.logs(session_id))[session_id]
         except AuthenticationError:
@@ -377,6 +382,6 @@ async def _new_lines(reads: SessionReader, vigil: TaskWait, at: float) -> list[s
         except RequestError:
             # The next look shows what this one did not.
             continue
-        name = vigil.waiting.sessions[session_id]
-        lines += [f"{name}: {line}" for line in vigil.following.take(session_id, log, at)]
+        name = task_wait.wait_spec.sessions[session_id]
+        lines += [f"{name}: {line}" for line in task_wait.following.take(session_id, log, at)]
     return lines

@@ -22,11 +22,11 @@ class CanfarBaseTrigger(BaseTrigger):
     The arguments are stored and logged in the clear: JSON, and the *name* of the connection.
 
     :param canfar_conn_id: the Airflow connection to look with.
-    :param wish: what is waited for, as JSON.
-    :param memory: what has been seen before the wait, as JSON.
+    :param condition: what is waited for, as JSON.
+    :param state: what has been seen before the wait, as JSON.
     :param deadline: seconds since the epoch; None: no deadline.
     :param poll_interval: seconds between two looks.
-    :param others: arguments that another release of this provider wrote; a row in Airflow's database outlives
+    :param _unknown: arguments that another release of this provider wrote; a row in Airflow's database outlives
         an upgrade, and a trigger that raises here would take the triggerer down.
     """
 
@@ -34,19 +34,19 @@ class CanfarBaseTrigger(BaseTrigger):
         self,
         *,
         canfar_conn_id: str = "canfar_default",
-        wish: dict[str, Any] | None = None,
-        memory: dict[str, Any] | None = None,
+        condition: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
         deadline: float | None = None,
         poll_interval: float = 15.0,
-        **others: Any,
+        **_unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
         self.canfar_conn_id = canfar_conn_id
-        self.wish = wish
-        self.memory = memory
+        self.condition = condition
+        self.state = state
         self.deadline = deadline
         self.poll_interval = poll_interval
-        self.others = others
+        self._unknown = _unknown
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path, and the arguments as JSON."""
@@ -54,8 +54,8 @@ class CanfarBaseTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "canfar_conn_id": self.canfar_conn_id,
-                "wish": self.wish,
-                "memory": self.memory,
+                "condition": self.condition,
+                "state": self.state,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
             },
@@ -82,6 +82,6 @@ class CanfarBaseTrigger(BaseTrigger):
         # Nothing may follow the yield: a trigger that lingers is cancelled as if it had been killed.
         yield TriggerEvent(payload)
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: a session's name is no format.
         self.log.info("%s", line)

@@ -50,7 +50,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
     :param when_all_ended: fire once when, after some have ended, none that matches is alive any more.
     :param canfar_conn_id: the Airflow connection to look with.
     :param poll_interval: seconds between two looks.
-    :param others: arguments that another release of this provider wrote.
+    :param _unknown: arguments that another release of this provider wrote.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         when_all_ended: bool = False,
         canfar_conn_id: str = "canfar_default",
         poll_interval: float = 15.0,
-        **others: Any,
+        **_unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
         self.prefix = prefix
@@ -75,7 +75,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         self.when_all_ended = when_all_ended
         self.canfar_conn_id = canfar_conn_id
         self.poll_interval = poll_interval
-        self.others = others
+        self._unknown = _unknown
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path, and the arguments as JSON: Airflow tells watchers apart by them."""
@@ -103,10 +103,10 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
                 async for payload in self._watch(ends):
                     yield TriggerEvent(payload)
             except Exception as error:  # noqa: BLE001 - no task could fail of it, and Airflow would start it anew
-                self._tell(f"No session is watched; it is tried again in {TRY_AGAIN_AFTER:.0f} s. {error}")
+                self._emit(f"No session is watched; it is tried again in {TRY_AGAIN_AFTER:.0f} s. {error}")
                 await asyncio.sleep(TRY_AGAIN_AFTER)
 
-    def _ends(self, memory: dict[str, Any] | None) -> EndEvents:
+    def _ends(self, state: dict[str, Any] | None) -> EndEvents:
         """Say which ends are waited for.
 
         :raises SpecError: when no session is chosen.
@@ -125,24 +125,24 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
             selection,
             parse_end_statuses(words(self.status)),
             when_all_ended=self.when_all_ended,
-            memory=memory,
+            state=state,
         )
 
     async def _watch(self, ends: EndEvents) -> AsyncIterator[dict[str, Any]]:
-        from airflow_provider_canfar.account_sessions.condition import ask, told
+        from airflow_provider_canfar.account_sessions.condition import fetch_each, with_outage_log
         from airflow_provider_canfar.hooks.canfar import CanfarHook
 
         # With each look: what had ended is forgotten when lists have omitted it for long enough.
-        wanted = ends.roll.wanted() | {"interval": self.poll_interval, "until": lambda: 0.0}
-        async with CanfarHook(self.canfar_conn_id).watch(**wanted) as looks:
-            async for glimpse in told(looks, self._tell):
-                if glimpse.fault is not None or not glimpse.whole:
+        wanted = ends.tracker.wanted() | {"interval": self.poll_interval, "wake_at": lambda: 0.0}
+        async with CanfarHook(self.canfar_conn_id).watch(**wanted) as subscription:
+            async for snapshot in with_outage_log(subscription, self._emit):
+                if snapshot.fault is not None or not snapshot.is_complete:
                     continue
                 before = ends.to_json()
-                ends.see(glimpse.sessions, glimpse.at)
-                there, unknown = await ask(looks.reads, ends.roll.missing_ids())
-                ends.roll.update(there)
-                ends.roll.lose(unknown)
+                ends.observe(snapshot.sessions, snapshot.at)
+                there, unknown = await fetch_each(subscription.reads, ends.tracker.missing_ids())
+                ends.tracker.update(there)
+                ends.tracker.mark_gone(unknown)
                 news = ends.take()
                 payloads = [{"sessions": news}] if self.when_all_ended and news else news
                 for payload in payloads:
@@ -157,11 +157,11 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         if store is None:
             return None
         try:
-            memory: dict[str, Any] | None = await store.aget(ENTRY)
+            state: dict[str, Any] | None = await store.aget(ENTRY)
         except Exception as error:  # noqa: BLE001 - whatever the store says, sessions can be watched without it
-            self._tell(f"What had ended before is not known: {error}")
+            self._emit(f"What had ended before is not known: {error}")
             return None
-        return memory
+        return state
 
     async def _remember(self, ends: EndEvents) -> None:
         store: Any = getattr(self, "asset_state_store", None)
@@ -170,9 +170,9 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         try:
             await store.aset(ENTRY, ends.to_json())
         except Exception as error:  # noqa: BLE001 - whatever the store says, sessions can be watched without it
-            self._tell(f"What has ended cannot be remembered: {error}")
+            self._emit(f"What has ended cannot be remembered: {error}")
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: a session's name is no format.
         self.log.info("%s", line)
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.wait import WakeEvent, Watching
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
+    from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
 
 class CanfarInteractiveTrigger(CanfarSessionTrigger):
     """Wait until there is a place for a session, until it can be opened, or while it is kept alive.
 
     Its arguments are those of :class:`~airflow_provider_canfar.triggers.session.CanfarSessionTrigger`;
-    ``waiting`` is from :meth:`airflow_provider_canfar.task_sessions.interactive_wait.InteractiveWaiting.to_json`. A person's
+    ``wait_spec`` is from :meth:`airflow_provider_canfar.task_sessions.interactive_wait.InteractiveWaiting.to_json`. A person's
     kill of the task destroys the session.
     """
 
-    async def _keep(self, watch: Watching) -> WakeEvent:
+    async def _keep(self, watch: Subscribe) -> WakeEvent:
         from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec, keep_open
 
-        waiting = InteractiveWaitSpec.from_json(self.waiting or {})
-        return await keep_open(waiting, watch, tell=self._tell)
+        wait_spec = InteractiveWaitSpec.from_json(self.wait_spec or {})
+        return await keep_open(wait_spec, watch, emit=self._emit)

@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 class CanfarSessionSensorTrigger(CanfarBaseTrigger):
     """Wait until sessions are where they are wanted, or cannot get there any more.
 
-    ``wish`` and ``memory`` are those of :class:`airflow_provider_canfar.account_sessions.condition.Lookout`. The event has the
-    ``verdict`` (None when the deadline has passed) and the ``memory``.
+    ``condition`` and ``state`` are those of :class:`airflow_provider_canfar.account_sessions.condition.Lookout`. The event has the
+    ``verdict`` (None when the deadline has passed) and the ``state``.
     """
 
     async def _watch(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.account_sessions.condition import (
             ConditionWatch,
             SessionCondition,
-            keep_looking,
+            wait_for_condition,
         )
 
-        lookout = ConditionWatch(SessionCondition.from_json(self.wish or {}), self.memory)
+        condition_watch = ConditionWatch(SessionCondition.from_json(self.condition or {}), self.state)
         watch = partial(hook.watch, interval=self.poll_interval, soon=NO_EVENT_WITHIN)
-        verdict = await keep_looking(lookout, watch, deadline=self.deadline, tell=self._tell)
-        return {"verdict": verdict and verdict.value, "memory": lookout.to_json()}
+        verdict = await wait_for_condition(condition_watch, watch, deadline=self.deadline, emit=self._emit)
+        return {"verdict": verdict and verdict.value, "state": condition_watch.to_json()}
 
 
 class CanfarResourceSensorTrigger(CanfarBaseTrigger):
     """Wait until cores and RAM are free.
 
-    ``wish`` has ``cores`` and ``ram``. The event has what was ``free``; None when the deadline has passed.
+    ``condition`` has ``cores`` and ``ram``. The event has what was ``free``; None when the deadline has passed.
     """
 
     async def _watch(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.account_sessions.capacity import Capacity, wait_until_free
 
-        wish = self.wish or {}
+        condition = self.condition or {}
         stats = await wait_until_free(
-            Capacity(wish["cores"], wish["ram"]),
+            Capacity(condition["cores"], condition["ram"]),
             hook.shared_stats,
             self.poll_interval,
             deadline=self.deadline,
-            tell=self._tell,
+            emit=self._emit,
         )
         return {"free": stats and {"cores": stats.free.cores, "ram": stats.free.ram}}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.wait import WakeEvent, Watching
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
+    from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
 #: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
 #: executor has reported that the worker let the task go, and the scheduler then fails the task.
@@ -35,11 +36,11 @@ class CanfarSessionTrigger(BaseTrigger):
     are stored and logged in the clear: ids, names and times, and the *name* of the connection.
 
     :param canfar_conn_id: the Airflow connection to look with.
-    :param waiting: what is waited for, from :meth:`airflow_provider_canfar.task_sessions.wait.WaitSpec.to_json`.
+    :param wait_spec: what is waited for, from :meth:`airflow_provider_canfar.task_sessions.wait.WaitSpec.to_json`.
     :param poll_interval: seconds between two looks.
-    :param task: which task instance waits, from :meth:`TaskInstanceId.to_json`; asked after before a kill.
+    :param task_instance: which task instance waits, from :meth:`TaskInstanceId.to_json`; asked after before a kill.
     :param destroy_on_kill: whether a person's kill of the task destroys its sessions.
-    :param others: arguments that another release of this provider wrote; a row in Airflow's database outlives
+    :param _unknown: arguments that another release of this provider wrote; a row in Airflow's database outlives
         an upgrade, and a trigger that raises here would take the triggerer down.
     """
 
@@ -47,19 +48,19 @@ class CanfarSessionTrigger(BaseTrigger):
         self,
         *,
         canfar_conn_id: str = "canfar_default",
-        waiting: dict[str, Any] | None = None,
+        wait_spec: dict[str, Any] | None = None,
         poll_interval: float = 15.0,
-        task: dict[str, Any] | None = None,
+        task_instance: dict[str, Any] | None = None,
         destroy_on_kill: bool = True,
-        **others: Any,
+        **_unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
         self.canfar_conn_id = canfar_conn_id
-        self.waiting = waiting
+        self.wait_spec = wait_spec
         self.poll_interval = poll_interval
-        self.waiting_task = task
+        self.waiting_task = task_instance
         self.destroy_on_kill = destroy_on_kill
-        self.others = others
+        self._unknown = _unknown
         self._killing: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -68,9 +69,9 @@ class CanfarSessionTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "canfar_conn_id": self.canfar_conn_id,
-                "waiting": self.waiting,
+                "wait_spec": self.wait_spec,
                 "poll_interval": self.poll_interval,
-                "task": self.waiting_task,
+                "task_instance": self.waiting_task,
                 "destroy_on_kill": self.destroy_on_kill,
             },
         )
@@ -98,11 +99,11 @@ class CanfarSessionTrigger(BaseTrigger):
         await asyncio.sleep(max(0.0, started + NO_EVENT_WITHIN - time.monotonic()))
         return wake.to_json()
 
-    async def _keep(self, watch: Watching) -> WakeEvent:
+    async def _keep(self, watch: Subscribe) -> WakeEvent:
         """Look until there is a reason to wake the worker."""
         from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, keep_watch
 
-        return await keep_watch(TaskWait(WaitSpec.from_json(self.waiting or {})), watch, tell=self._tell)
+        return await keep_watch(TaskWait(WaitSpec.from_json(self.wait_spec or {})), watch, emit=self._emit)
 
     async def on_kill(self) -> None:
         """Destroy the sessions because a person has killed the task; and only then.
@@ -118,21 +119,21 @@ class CanfarSessionTrigger(BaseTrigger):
         from airflow_provider_canfar.hooks.canfar import CanfarHook
         from airflow_provider_canfar.skaha.errors import CanfarError
 
-        session_ids = list((self.waiting or {}).get("sessions", {}))
+        session_ids = list((self.wait_spec or {}).get("sessions", {}))
         state = await self._task_state()
         if state not in OVER:
             # Another triggerer watches on, or has woken the worker already; or nobody can tell. If the task
             # was cleared, its next execute destroys what it does not adopt.
-            self._tell(f"The task's state is {state or 'unknown'}: its sessions are left alone.")
+            self._emit(f"The task's state is {state or 'unknown'}: its sessions are left alone.")
             return
         try:
             async with CanfarHook(self.canfar_conn_id).client(retry_for=KILL_RETRIES_FOR) as client:
                 destroyed = await client.destroy(session_ids)
         except CanfarError as error:
-            self._tell(f"The task is {state}, and its sessions could not all be destroyed: {error}")
+            self._emit(f"The task is {state}, and its sessions could not all be destroyed: {error}")
         else:
             alive = [session_id for session_id, is_gone in destroyed.items() if not is_gone]
-            self._tell(
+            self._emit(
                 f"The task is {state}: {len(destroyed) - len(alive)} sessions destroyed"
                 + (f", still alive: {', '.join(alive)}." if alive else ".")
             )
@@ -146,9 +147,9 @@ class CanfarSessionTrigger(BaseTrigger):
         try:
             return await asyncio.to_thread(TaskInstanceId(**self.waiting_task).state)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, there is no telling; nothing is killed
-            self._tell(f"Airflow did not say how the task stands: {error}")
+            self._emit(f"Airflow did not say how the task stands: {error}")
             return None
 
-    def _tell(self, line: str) -> None:
+    def _emit(self, line: str) -> None:
         # As an argument: a session's name is no format.
         self.log.info("%s", line)

@@ -44,7 +44,7 @@ class Cluster:
                 self._ask,
                 INTERVAL,
                 deadline=deadline,
-                tell=told.append,
+                emit=told.append,
                 clock=self.time,
                 sleep=self.time.sleep,
             )

@@ -19,14 +19,14 @@ def sessions(**words: str) -> list[Session]:
     ]
 
 
-def ends(memory: EndEvents | None = None, *, when_all_ended: bool = False) -> EndEvents:
-    stored = None if memory is None else json.loads(json.dumps(memory.to_json()))
-    return EndEvents(Selection(prefix="survey-"), WORDS, when_all_ended=when_all_ended, memory=stored)
+def ends(state: EndEvents | None = None, *, when_all_ended: bool = False) -> EndEvents:
+    stored = None if state is None else json.loads(json.dumps(state.to_json()))
+    return EndEvents(Selection(prefix="survey-"), WORDS, when_all_ended=when_all_ended, state=stored)
 
 
 def seen(watched: EndEvents, at: float = 0.0, **words: str) -> list[str]:
     """Show a list, and return the ids of the ends that are news."""
-    watched.see(sessions(**words), at)
+    watched.observe(sessions(**words), at)
     return [row["session_id"] for row in watched.take()]
 
 
@@ -64,7 +64,7 @@ def test_what_the_platform_has_forgotten_is_forgotten() -> None:
     assert watched.to_json()["known"] == ["a"]
     seen(watched, FORGET_AFTER, b="Running")
     assert watched.to_json()["known"] == []
-    assert list(watched.roll.rows) == ["b"]
+    assert list(watched.tracker.rows) == ["b"]
 
 
 def test_a_restart_tells_what_has_ended_meanwhile_and_nothing_twice() -> None:
@@ -87,6 +87,6 @@ def test_together_nothing_is_told_while_one_is_alive() -> None:
 def test_a_session_that_is_gone_has_ended() -> None:
     watched = ends()
     seen(watched, a="Running")
-    watched.roll.lose(["a"])
+    watched.tracker.mark_gone(["a"])
     assert [row["status"] for row in watched.take()] == ["Gone"]
     assert watched.take() == []

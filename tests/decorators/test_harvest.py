@@ -52,7 +52,7 @@ def attempt(platform: FakePlatform, batch: Batch, told: list[str] | None = None)
         SessionSpec(name="stars", image=IMAGE, command=["true"], replicas=batch.replicas),
         batch,
         Limits(),
-        tell=lambda line: None,
+        emit=lambda line: None,
         harvest=harvest,
         is_complete=reads.is_complete,
         clock=platform.clock,

@@ -9,8 +9,8 @@ from dev.waiting import Interrupted, until
 
 
 def test_what_is_seen_in_the_end_is_returned() -> None:
-    looks = iter([None, 0, "", "here"])
-    assert until(lambda: next(looks), for_what="something", seconds=5, every=0) == "here"
+    subscription = iter([None, 0, "", "here"])
+    assert until(lambda: next(subscription), for_what="something", seconds=5, every=0) == "here"
 
 
 def test_a_wait_in_vain_says_for_what_it_was() -> None:
@@ -19,16 +19,16 @@ def test_a_wait_in_vain_says_for_what_it_was() -> None:
 
 
 def test_a_wait_ends_when_somebody_asks_to_stop() -> None:
-    stop, looks = Event(), count()
+    stop, subscription = Event(), count()
 
     def look() -> bool:
-        if next(looks) == 2:
+        if next(subscription) == 2:
             stop.set()
         return False
 
     with pytest.raises(Interrupted, match="while waiting for nothing"):
         until(look, for_what="nothing", seconds=60, every=0, stop=stop)
-    assert next(looks) == 3
+    assert next(subscription) == 3
 
 
 def test_what_a_look_raises_ends_the_wait() -> None:

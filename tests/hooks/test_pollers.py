@@ -177,9 +177,9 @@ def _connect(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 async def wait_for_the_end(hook: CanfarHook, session_id: str) -> str:
     """Wait for a session as a trigger does, and return the word for how it ended."""
-    async with hook.watch([session_id], interval=0.1) as looks:
-        async for glimpse in looks:
-            for session in glimpse.sessions:
+    async with hook.watch([session_id], interval=0.1) as subscription:
+        async for snapshot in subscription:
+            for session in snapshot.sessions:
                 if session.status.is_final:
                     return session.status_word
     raise AssertionError("looking never ends by itself")
@@ -263,12 +263,12 @@ async def test_whatever_comes_instead_of_an_answer_is_waited_out(
     hook = connect(extra={"timeout": 0.2})
     session_id = await launch(hook, "sleep", "1")
     silent = []
-    async with hook.watch([session_id], interval=0.1) as looks:
-        assert (await anext(looks)).fault is None
+    async with hook.watch([session_id], interval=0.1) as subscription:
+        assert (await anext(subscription)).fault is None
         platform.faults(**faults)
-        async for glimpse in looks:
-            silent.append(glimpse.fault is not None)
-            if any(session.status.is_final for session in glimpse.sessions):
+        async for snapshot in subscription:
+            silent.append(snapshot.fault is not None)
+            if any(session.status.is_final for session in snapshot.sessions):
                 break
     assert (any(silent), silent[-1]) == (True, False)
 

@@ -403,9 +403,9 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
     before = time.time()
     trigger = task("true", deferrable=True).defer().trigger
     assert isinstance(trigger, CanfarSessionTrigger)
-    assert trigger.waiting is not None
-    assert before <= trigger.waiting["since"] <= time.time()
-    assert trigger.waiting["record_within"] == RECORD_WITHIN
+    assert trigger.wait_spec is not None
+    assert before <= trigger.wait_spec["since"] <= time.time()
+    assert trigger.wait_spec["record_within"] == RECORD_WITHIN
 
 
 @pytest.mark.parametrize(

@@ -32,22 +32,22 @@ def opening(platform: FakePlatform, batch: Batch, **state: Any) -> InteractiveRu
         keep_until=state.get("keep_until"),
         deadline=None,
         options=RunOptions(),
-        tell=lambda line: None,
+        emit=lambda line: None,
     )
 
 
-def run(loop: InteractiveRunner, wake: WakeEvent | None = None) -> None:
+def run(runner: InteractiveRunner, wake: WakeEvent | None = None) -> None:
     """Run the phase to its end."""
-    loop.run(wake, publish=lambda: None, defer=defer)
+    runner.run(wake, publish=lambda: None, defer=defer)
 
 
 def test_a_session_that_has_ended_since_an_earlier_try_is_replaced() -> None:
     """That try's worker had died without a word; by now nobody can open its session any more."""
     platform = FakePlatform()
     old = platform.add(str(IDENTITY.name(1, 1)), "Completed")
-    loop = opening(platform, Batch(IDENTITY, 2, 1))
+    runner = opening(platform, Batch(IDENTITY, 2, 1))
     with pytest.raises(Deferred):
-        run(loop)
+        run(runner)
     assert old.destroyed
     assert [row.name for row in platform.record[1:]] == [str(IDENTITY.name(1, 2))]
 
@@ -97,8 +97,8 @@ def test_a_session_that_is_kept_wakes_no_worker_while_nothing_happens() -> None:
     platform = FakePlatform()
     session = platform.add(str(IDENTITY.name(1, 1)))
     batch = Batch(IDENTITY, 1, 1, launched={1: AssignedSession(session.session_id, session.name)})
-    loop = opening(platform, batch, keep_until=2_000_000_000.0)
+    runner = opening(platform, batch, keep_until=2_000_000_000.0)
     with pytest.raises(Deferred) as wait:
-        run(loop)
+        run(runner)
     assert wait.value.args[0].keep_until == 2_000_000_000.0
     assert wait.value.args[0].retry_at is None

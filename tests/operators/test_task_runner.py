@@ -47,22 +47,22 @@ class Phase:
         self.published: list[Batch] = []
         self.live_when_published: list[int] = []
         self.platform = platform
-        self.loop = TaskRunner(
+        self.runner = TaskRunner(
             hook=cast("CanfarHook", FakeHook(platform)),
             spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas),
             batch=batch,
             limits=limits or Limits(),
             deadline=None,
             options=RunOptions(**options),
-            tell=self.told.append,
+            emit=self.told.append,
             read=lambda harvest: harvest,
         )
 
     def run(self, wake: WakeEvent | None = None) -> None:
-        self.loop.run(wake, publish=self.publish, defer=defer)
+        self.runner.run(wake, publish=self.publish, defer=defer)
 
     def publish(self) -> None:
-        self.published.append(self.loop.batch)
+        self.published.append(self.runner.batch)
         self.live_when_published.append(len(self.platform.live()))
 
     def waits_for(self, wake: WakeEvent | None = None) -> WaitSpec:
@@ -98,7 +98,7 @@ def test_a_kill_while_it_launches_destroys_before_it_asks_airflow_for_anything(
 ) -> None:
     """Airflow answers no worker between its SIGTERM and its SIGKILL."""
     phase = Phase(platform, Batch(IDENTITY, 1, 50))
-    platform.on_create = lambda name: phase.loop.stop()
+    platform.on_create = lambda name: phase.runner.stop()
     with pytest.raises(Killed):
         phase.run()
     assert 0 < len(platform.record) <= LAUNCH_CONCURRENCY
@@ -121,8 +121,8 @@ def test_a_kill_destroys_what_is_there_while_it_waits_for_what_is_under_way(plat
 
     def kill() -> None:
         is_under_way.wait()
-        phase.loop.stop()
-        phase.loop.destroy_all(timeout=4)
+        phase.runner.stop()
+        phase.runner.destroy_all(timeout=4)
 
     platform.create_replica = slow  # type: ignore[method-assign]  # The fake is slow here only.
     platform.on_destroy = lambda row: happened.append("destroyed")
@@ -139,7 +139,7 @@ def test_a_kill_is_a_kill_also_where_airflow_does_not_answer_afterwards(
     platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phase = Phase(platform, Batch(IDENTITY, 1, 1))
-    platform.on_create = lambda name: phase.loop.stop()
+    platform.on_create = lambda name: phase.runner.stop()
 
     def fail() -> None:
         raise RuntimeError("409: the task is not running")
@@ -159,9 +159,9 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
         await asyncio.sleep(60)
         raise AssertionError("it has waited on")
 
-    monkeypatch.setattr(phase.loop, "_keep", keep)
+    monkeypatch.setattr(phase.runner, "_keep", keep)
     with pytest.raises(Killed):
-        phase.loop.run(None, publish=phase.loop.stop, defer=None)
+        phase.runner.run(None, publish=phase.runner.stop, defer=None)
     assert platform.live() == []
 
 
@@ -249,7 +249,7 @@ def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_o
     platform.clock.now += RETENTION
     rows[1].end("Completed", platform.clock.now)
     with pytest.raises(SessionFailed) as failure:
-        Phase(platform, first.loop.batch).run(WakeEvent(WakeReason.ENDED))
+        Phase(platform, first.runner.batch).run(WakeEvent(WakeReason.ENDED))
     assert "The platform gives no log of it now; what it gave is above." in str(failure.value)
 
 
@@ -271,7 +271,7 @@ def test_what_has_started_once_need_not_start_in_time_again(platform: FakePlatfo
     assert first.waits_for().start_by.keys() == {rows[1].session_id, rows[2].session_id}
     rows[0].preempt()
     wake = WakeEvent(WakeReason.DUPLICATE, started=(rows[1].session_id,))
-    second = Phase(platform, first.loop.batch, startup_timeout=600.0)
+    second = Phase(platform, first.runner.batch, startup_timeout=600.0)
     assert second.waits_for(wake).start_by.keys() == {rows[2].session_id}
 
 
@@ -302,5 +302,5 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
             phase.run()
     assert platform.record == []
     if waits:
-        Phase(platform, phase.loop.batch).waits_for(WakeEvent(WakeReason.AGAIN))
+        Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.AGAIN))
         assert len(platform.record) == 1

@@ -109,10 +109,10 @@ async def test_create_asks_the_platform_for_the_same(
     for their_id, our_id in zip(by_them, by_us, strict=True):
         # Ours go out at once, so that the record has them in any order; the ids are in that of the replicas.
         assert record[their_id]["name"] == record[our_id]["name"]
-        assert wish(record[their_id]) == wish(record[our_id])
+        assert condition(record[their_id]) == condition(record[our_id])
 
 
-def wish(recorded: dict[str, Any]) -> dict[str, Any]:
+def condition(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return what was asked for, of what is recorded."""
     variables = {k: v for k, v in recorded["environment"].items() if k not in ITS_OWN_VARIABLES}
     return {key: value for key, value in recorded.items() if key not in ITS_OWN} | {"env": variables}

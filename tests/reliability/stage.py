@@ -136,8 +136,8 @@ class Stage:
         A kill before that reaches nobody: Airflow deletes a trigger that no triggerer has begun to run.
         """
         self.until_deferred(run)
-        looks = self.platform.requests()["GET /session"]
-        self.until_requested("GET /session", looks + 1)
+        subscription = self.platform.requests()["GET /session"]
+        self.until_requested("GET /session", subscription + 1)
 
     def until_requested(self, call: str, times: int = 1) -> None:
         """Wait until a call has been made of the platform so many times, whether it is answered or not."""

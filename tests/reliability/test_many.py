@@ -74,8 +74,8 @@ def lose_the_token(stage: Stage) -> None:
     stage.platform.forget_requests()
     stage.platform.rotate_token()
     stage.until_requested(LOGIN)
-    looks = stage.platform.requests()[LOOK]
-    stage.until_requested(LOOK, looks + 3)
+    subscription = stage.platform.requests()[LOOK]
+    stage.until_requested(LOOK, subscription + 3)
     asked = stage.platform.requests()
     assert (set(asked), asked[LOGIN]) == ({LOOK, LOGIN}, 1)
 

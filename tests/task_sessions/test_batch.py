@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
+from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import (
-    GONE,
     AssignedSession,
     Batch,
     Limits,

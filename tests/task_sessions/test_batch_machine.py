@@ -23,11 +23,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from airflow_provider_canfar.skaha.errors import RequestError, ServerError, Unreachable
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
+from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-from airflow_provider_canfar.task_sessions.batch import GONE, Batch, Limits, Plan, Verdict
+from airflow_provider_canfar.skaha.statuses import GONE
+from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOST_CREATE_WAIT, Reconciler
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
-from airflow_provider_canfar.task_sessions.wait import LISTS_UNTIL_MISSING, TaskWait, WaitSpec
+from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
 
 T = TypeVar("T")
@@ -56,7 +58,7 @@ class Task(RuleBasedStateMachine):
         self.platform.on_create = self.check_create
         self.platform.on_destroy = self.check_destroy
         self.batch = Batch(Identity("stars", "k3v5x2qamd", 0), 1, 1)
-        self.attempt: Reconciler | None = None
+        self.reconciler: Reconciler | None = None
         self.verdict: Verdict | None = None
         self.destroys_all = False
         self.same_work_since = 1
@@ -95,26 +97,26 @@ class Task(RuleBasedStateMachine):
 
     def new_attempt(self) -> Reconciler:
         clock = self.platform.clock
-        self.attempt = Reconciler(
+        self.reconciler = Reconciler(
             self.platform.client,
             self.spec,
             self.batch,
             self.limits,
-            tell=lambda line: None,
+            emit=lambda line: None,
             harvest=lambda harvest: harvest.outcome,
             clock=clock,
             sleep=clock.sleep,
         )
-        return self.attempt
+        return self.reconciler
 
     def go_on(self) -> Plan:
         """Go on in a new phase of the try, with what the deferral has carried."""
         self.batch = Batch.from_json(json.loads(json.dumps(self.batch.to_json())))
-        attempt = self.new_attempt()
+        reconciler = self.new_attempt()
         try:
-            plan = self.run(attempt.advance())
+            plan = self.run(reconciler.advance())
         finally:
-            self.batch = attempt.batch
+            self.batch = reconciler.batch
         self.verdict = plan.verdict
         self.remember()
         return plan
@@ -139,9 +141,9 @@ class Task(RuleBasedStateMachine):
         try:
             return self.go_on()
         except RequestError:
-            assert self.attempt is not None
+            assert self.reconciler is not None
             self.fair_weather()
-            if self.attempt.launch_refused:
+            if self.reconciler.launch_refused:
                 self.fails()
             return None
         finally:
@@ -193,18 +195,21 @@ class Task(RuleBasedStateMachine):
         self.next_try()
 
     @precondition(lambda self: self.verdict is None)
-    @rule(looks=st.integers(1, LISTS_UNTIL_MISSING + 1), seconds=st.sampled_from([15.0, 120.0, RETENTION]))
-    def waits(self, looks: int, seconds: float) -> None:
+    @rule(
+        subscription=st.integers(1, LISTS_UNTIL_MISSING + 1),
+        seconds=st.sampled_from([15.0, 120.0, RETENTION]),
+    )
+    def waits(self, subscription: int, seconds: float) -> None:
         """Tell what a wait has seen after so many looks."""
-        vigil = TaskWait(
+        task_wait = TaskWait(
             WaitSpec("k3v5x2qamd", {one.session_id: one.name for one in self.batch.unsettled().values()})
         )
-        for _ in range(looks):
+        for _ in range(subscription):
             self.platform.clock.now += seconds
             now = self.platform.clock.now
-            vigil.see(Snapshot(now, tuple(row.reported() for row in self.platform.listed())))
-            vigil.lose([one for one in vigil.missing_ids() if not self.platform.knows(one)], now)
-        self.batch = self.batch.told(vigil.ended, vigil.gone)
+            task_wait.observe(Snapshot(now, tuple(row.reported() for row in self.platform.listed())))
+            task_wait.mark_gone([one for one in task_wait.missing_ids() if not self.platform.knows(one)], now)
+        self.batch = self.batch.told(task_wait.ended, task_wait.gone)
 
     @precondition(lambda self: self.verdict is Verdict.FAILURE)
     @rule()
@@ -298,7 +303,7 @@ class Task(RuleBasedStateMachine):
 
     def known_successes(self) -> set[int]:
         """Whose success the platform still lists, or the try knows."""
-        batch = self.attempt.batch if self.attempt is not None else self.batch
+        batch = self.reconciler.batch if self.reconciler is not None else self.batch
         listed = {row.replica for row in self.platform.listed() if self.is_current(row) and row.has_succeeded}
         seen = {
             replica for replica, one in batch.launched.items() if batch.ended.get(one.session_id) in SUCCESSES
@@ -312,11 +317,11 @@ class Task(RuleBasedStateMachine):
         assert new.epoch == self.batch.identity.epoch
         assert new.replica not in self.known_successes()
         assert name not in {row.name for row in self.platform.listed()}
-        assert self.attempt is not None
-        assert len(self.attempt.batch.failed()) <= self.limits.max_failed
+        assert self.reconciler is not None
+        assert len(self.reconciler.batch.failed()) <= self.limits.max_failed
         assert not [row for row in self.live() if row.replica == new.replica and self.is_listed(row)]
         if self.limits.max_active is not None:
-            known = {one.session_id for one in self.attempt.batch.launched.values()}
+            known = {one.session_id for one in self.reconciler.batch.launched.values()}
             alive = [row for row in self.live() if self.is_listed(row) or row.session_id in known]
             assert len([row for row in alive if self.is_current(row)]) < self.limits.max_active
 
@@ -326,8 +331,8 @@ class Task(RuleBasedStateMachine):
         assert row.is_live or not self.is_listed(row)
         if self.destroys_all or not self.is_current(row):
             return
-        assert self.attempt is not None
-        batch = self.attempt.batch
+        assert self.reconciler is not None
+        batch = self.reconciler.batch
         twins = [
             one
             for one in self.live()
@@ -376,8 +381,8 @@ class Task(RuleBasedStateMachine):
             known = {one.session_id for one in self.batch.launched.values()}
             assert not [row for row in self.live() if row.session_id in known or self.is_listed(row)]
             return
-        assert self.attempt is not None
-        if self.attempt.retry_at is not None:
+        assert self.reconciler is not None
+        if self.reconciler.retry_at is not None:
             return
         made, alive, batch = len(self.platform.record), len(self.live()), self.batch
         again = self.go_on()

@@ -29,29 +29,29 @@ def session(status: str = "Running", **fields: Any) -> Session:
     return Session.model_validate(standard | fields)
 
 
-def vigil(**waiting: Any) -> InteractiveTaskWait:
+def task_wait(**wait_spec: Any) -> InteractiveTaskWait:
     """Begin a wait for one session, or for a place for it."""
-    sessions = {} if "fewer_than" in waiting else {"k3v9x2qa": NAME}
-    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **waiting))
+    sessions = {} if "fewer_than" in wait_spec else {"k3v9x2qa": NAME}
+    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **wait_spec))
 
 
 def reason(watched: InteractiveTaskWait, *sessions: Session, at: float = NOW) -> WakeReason | None:
     """Show a list, and return why the worker is woken."""
-    glimpse = Snapshot(at, sessions)
-    watched.attend(glimpse)
-    watched.see(glimpse)
+    snapshot = Snapshot(at, sessions)
+    watched.attend(snapshot)
+    watched.observe(snapshot)
     wake = watched.wake(at)
     return None if wake is None else wake.reason
 
 
 def test_a_session_that_runs_can_be_opened() -> None:
-    watched = vigil()
+    watched = task_wait()
     assert reason(watched, session("Pending")) is None
     assert reason(watched, session("Running")) is WakeReason.OPEN
 
 
 def test_its_page_may_have_to_answer_first() -> None:
-    watched = vigil(page_must_answer=True)
+    watched = task_wait(page_must_answer=True)
     assert reason(watched, session("Pending")) is None
     assert watched.pages() == {}
     assert reason(watched, session("Running")) is None
@@ -61,27 +61,27 @@ def test_its_page_may_have_to_answer_first() -> None:
 
 
 def test_an_end_comes_before_anything_else() -> None:
-    assert reason(vigil(), session("Failed")) is WakeReason.ENDED
-    assert reason(vigil(keep_until=NOW + 60), session("Completed")) is WakeReason.ENDED
+    assert reason(task_wait(), session("Failed")) is WakeReason.ENDED
+    assert reason(task_wait(keep_until=NOW + 60), session("Completed")) is WakeReason.ENDED
 
 
 def test_a_place_is_free_when_fewer_are_alive() -> None:
     other = {"id": "m0d4tt7z", "name": "other"}
-    watched = vigil(fewer_than=1, retry_at=NOW + 300)
+    watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     assert reason(watched, session("Running", **other)) is None
     assert reason(watched, session("Pending", **other)) is None
     assert reason(watched, session("Completed", **other)) is WakeReason.AGAIN
 
 
 def test_a_place_is_asked_for_again_after_a_while_whatever_was_seen() -> None:
-    watched = vigil(fewer_than=1, retry_at=NOW + 300)
+    watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     other = session(id="m0d4tt7z", name="other")
     assert reason(watched, other, at=NOW + 299) is None
     assert reason(watched, other, at=NOW + 300) is WakeReason.AGAIN
 
 
 def test_no_answer_is_no_free_place() -> None:
-    watched = vigil(fewer_than=1, retry_at=NOW + 300)
+    watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     watched.attend(Snapshot(NOW, fault=Unreachable("no route")))
     assert watched.wake(NOW) is None
 
@@ -102,7 +102,7 @@ def test_places_are_counted_as_the_server_does(fields: dict[str, str], taken: in
 
 
 def test_a_kept_session_is_kept_until_its_time() -> None:
-    watched = vigil(keep_until=NOW + 60)
+    watched = task_wait(keep_until=NOW + 60)
     assert reason(watched, session(), at=NOW) is None
     assert reason(watched, session("Pending"), at=NOW + 59) is None
     assert reason(watched, session(), at=NOW + 60) is WakeReason.KEPT
@@ -110,7 +110,7 @@ def test_a_kept_session_is_kept_until_its_time() -> None:
 
 def test_a_kept_session_is_renewed_on_its_last_day() -> None:
     def renewals(now: str) -> list[str]:
-        watched = vigil(keep_until=NOW + 30 * 86_400)
+        watched = task_wait(keep_until=NOW + 30 * 86_400)
         at = datetime.fromisoformat(now).timestamp()
         four_days = session(startTime="2026-03-01T00:00:00Z", expiryTime="2026-03-05T00:00:00Z")
         reason(watched, four_days, at=at)
@@ -121,7 +121,7 @@ def test_a_kept_session_is_renewed_on_its_last_day() -> None:
 
 
 def test_a_renewal_that_changes_nothing_is_not_repeated_at_each_look() -> None:
-    watched = vigil(keep_until=NOW + 86_400)
+    watched = task_wait(keep_until=NOW + 86_400)
     short = session(startTime="2026-03-01T00:00:00Z", expiryTime="2026-03-04T12:30:00Z")
     reason(watched, short)
     assert watched.to_renew(NOW) == ["k3v9x2qa"]
@@ -133,9 +133,9 @@ def test_a_renewal_that_changes_nothing_is_not_repeated_at_each_look() -> None:
 def test_what_is_not_kept_or_does_not_run_is_not_renewed() -> None:
     times = {"startTime": "2026-03-01T00:00:00Z", "expiryTime": "2026-03-04T12:30:00Z"}
     for watched, one in [
-        (vigil(), session(**times)),
-        (vigil(keep_until=NOW + 60), session("Pending", **times)),
-        (vigil(keep_until=NOW + 60), session()),
+        (task_wait(), session(**times)),
+        (task_wait(keep_until=NOW + 60), session("Pending", **times)),
+        (task_wait(keep_until=NOW + 60), session()),
     ]:
         reason(watched, one)
         assert watched.to_renew(NOW) == []

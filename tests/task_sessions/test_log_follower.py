@@ -14,18 +14,18 @@ COMPLETED = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status":
 
 def test_nothing_is_followed_unless_asked_for() -> None:
     following = LogFollower(None)
-    following.see(RUNNING, at=0.0)
+    following.observe(RUNNING, at=0.0)
     assert following.due(at=1000.0) == []
 
 
 def test_a_log_is_followed_while_its_session_runs() -> None:
     following = LogFollower(60.0)
-    following.see(RUNNING, at=0.0)
+    following.observe(RUNNING, at=0.0)
     assert following.due(at=0.0) == [RUNNING.id]
     following.take(RUNNING.id, "", at=0.0)
     assert following.due(at=59.0) == []
     assert following.due(at=60.0) == [RUNNING.id]
-    following.see(COMPLETED, at=60.0)
+    following.observe(COMPLETED, at=60.0)
     assert following.due(at=60.0) == []
 
 
@@ -33,7 +33,7 @@ def test_of_many_logs_each_gets_its_turn() -> None:
     following = LogFollower(60.0)
     ids = [f"session{i}" for i in range(2 * FOLLOWED_PER_LOOK)]
     for session_id in ids:
-        following.see(RUNNING.model_copy(update={"id": session_id}), at=0.0)
+        following.observe(RUNNING.model_copy(update={"id": session_id}), at=0.0)
     first = following.due(at=0.0)
     for session_id in first:
         following.take(session_id, "", at=0.0)

@@ -47,9 +47,9 @@ class Trial:
         self.harvested: list[EndedSession] = []
         self.read: Callable[[EndedSession], Outcome] = lambda harvest: harvest.outcome
         self.is_complete: Callable[[EndedSession], bool] = lambda harvest: True
-        self.attempt = self._new_attempt()
+        self.reconciler = self._new_reconciler()
 
-    def _new_attempt(self) -> Reconciler:
+    def _new_reconciler(self) -> Reconciler:
         self.spec = SessionSpec(
             name="stars", image="skaha/astroml:24.07", command=["nproc"], replicas=max(1, self.batch.replicas)
         )
@@ -58,7 +58,7 @@ class Trial:
             self.spec,
             self.batch,
             self.limits,
-            tell=self.told.append,
+            emit=self.told.append,
             harvest=self._harvest,
             is_complete=self.is_complete,
             clock=self.platform.clock,
@@ -71,15 +71,15 @@ class Trial:
 
     async def advance(self) -> Verdict | None:
         """Go on in a new phase, as after a wait."""
-        self.attempt = self._new_attempt()
+        self.reconciler = self._new_reconciler()
         try:
-            self.plan = await self.attempt.advance()
+            self.plan = await self.reconciler.advance()
         finally:
-            self.batch = self.attempt.batch
+            self.batch = self.reconciler.batch
         return self.plan.verdict
 
     async def destroy_all(self) -> list[str]:
-        return await self._new_attempt().destroy_all()
+        return await self._new_reconciler().destroy_all()
 
     def next_try(self) -> None:
         """Begin the next try as after a crash: with what the platform lists, and nothing else."""
@@ -231,7 +231,7 @@ async def test_a_create_that_is_never_answered_is_not_sent_for_ever(
     trial.platform.creates = [how] * 100
     with pytest.raises(error, match=how.name):
         await trial.advance()
-    assert trial.attempt.launch_refused
+    assert trial.reconciler.launch_refused
     assert len(trial.platform.called("create")) == CREATES_PER_TRY
 
 
@@ -253,7 +253,7 @@ async def test_what_a_busy_platform_did_not_take_is_sent_again_later(how: Create
     trial = Trial(3)
     trial.platform.creates = [Create.GOOD, how]
     assert await trial.advance() is None
-    retry_at = trial.attempt.retry_at
+    retry_at = trial.reconciler.retry_at
     assert retry_at == trial.platform.clock.began + seconds
     assert trial.seconds <= NO_JOB_FOR + 10
     missing = {1, 2, 3} - trial.batch.launched.keys()
@@ -262,7 +262,7 @@ async def test_what_a_busy_platform_did_not_take_is_sent_again_later(how: Create
     await trial.platform.clock.sleep(seconds)
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 1, 3: 1}
-    assert trial.attempt.retry_at is None
+    assert trial.reconciler.retry_at is None
 
 
 async def test_when_the_platform_is_busy_no_more_creates_are_sent() -> None:
@@ -277,7 +277,7 @@ async def test_a_platform_that_stays_busy_fails_nothing() -> None:
     trial.platform.creates = [Create.BUSY] * 20
     for _ in range(20):
         assert await trial.advance() is None
-        assert not trial.attempt.launch_refused
+        assert not trial.reconciler.launch_refused
         await trial.platform.clock.sleep(120)
     await trial.advance()
     assert trial.created == {1: 1}
@@ -288,7 +288,7 @@ async def test_a_refusal_is_raised_with_the_servers_sentence() -> None:
     trial.platform.creates = [Create.GOOD, Create.REFUSED]
     with pytest.raises(Rejected, match="Invalid value for 'cores': 99"):
         await trial.advance()
-    assert trial.attempt.launch_refused
+    assert trial.reconciler.launch_refused
     assert trial.batch.launched
     assert await trial.destroy_all() == []
     assert trial.platform.live() == []
@@ -333,7 +333,7 @@ async def test_a_list_that_fails_is_raised_and_launches_nothing() -> None:
     trial.platform.faults["fetch"] = [Unreachable("no answer")]
     with pytest.raises(Unreachable):
         await trial.advance()
-    assert not trial.attempt.launch_refused
+    assert not trial.reconciler.launch_refused
     assert trial.platform.record == []
 
 
@@ -383,7 +383,7 @@ async def test_nothing_is_launched_beside_what_does_not_go() -> None:
     trial.clear()
     assert await trial.advance() is None
     assert trial.platform.live() == [stubborn]
-    assert trial.attempt.retry_at == trial.platform.clock.now + BUSY_FOR
+    assert trial.reconciler.retry_at == trial.platform.clock.now + BUSY_FOR
     trial.platform.undying.clear()
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 2
@@ -399,7 +399,7 @@ async def test_a_destroy_that_is_not_answered_is_a_destroy_that_nobody_has_seen(
     trial.platform.faults["destroy"] = [Unreachable("no answer")]
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 1
-    assert trial.attempt.retry_at is not None
+    assert trial.reconciler.retry_at is not None
 
 
 async def test_destroy_all_destroys_all_epochs() -> None:
@@ -454,15 +454,15 @@ async def test_failing_fast_leaves_nothing_alive(unlisted_for: float) -> None:
 
 async def test_what_was_stopped_launches_nothing() -> None:
     trial = Trial(3)
-    trial.attempt.stopped = True
-    plan = await trial.attempt.advance()
+    trial.reconciler.stopped = True
+    plan = await trial.reconciler.advance()
     assert plan.launch == (1, 2, 3)
     assert trial.platform.record == []
 
 
 async def test_what_is_stopped_while_it_launches_launches_no_more_and_knows_what_it_has_launched() -> None:
     trial = Trial(50)
-    trial.platform.on_create = lambda name: setattr(trial.attempt, "stopped", True)
+    trial.platform.on_create = lambda name: setattr(trial.reconciler, "stopped", True)
     advancing = asyncio.create_task(trial.advance())
     await advancing
     assert 0 < len(trial.platform.record) <= LAUNCH_CONCURRENCY
@@ -472,7 +472,7 @@ async def test_what_is_stopped_while_it_launches_launches_no_more_and_knows_what
 async def test_what_is_stopped_does_not_wait_for_lost_answers() -> None:
     trial = Trial()
     trial.platform.creates = [Create.LOST_BEFORE]
-    trial.platform.after(20, lambda: setattr(trial.attempt, "stopped", True))
+    trial.platform.after(20, lambda: setattr(trial.reconciler, "stopped", True))
     await trial.advance()
     assert trial.seconds < 60
 
@@ -483,10 +483,10 @@ async def test_a_kill_lets_creates_under_way_come_to_their_end() -> None:
     trial.platform.on_create = lambda name: is_sent.set()
     advancing = asyncio.create_task(trial.advance())
     await is_sent.wait()
-    trial.attempt.stopped = True
-    await trial.attempt.wait_for_creates(within=60)
-    assert trial.attempt.batch.launched
-    trial.batch = trial.attempt.batch
+    trial.reconciler.stopped = True
+    await trial.reconciler.wait_for_creates(within=60)
+    assert trial.reconciler.batch.launched
+    trial.batch = trial.reconciler.batch
     assert await trial.destroy_all() == []
     assert trial.platform.live() == []
     await advancing
@@ -510,19 +510,19 @@ async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platf
     advancing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await advancing
-    is_launching = [trial.attempt.is_launching]
+    is_launching = [trial.reconciler.is_launching]
     may_be_answered.set()
-    await trial.attempt.wait_for_creates(within=60)
-    is_launching.append(trial.attempt.is_launching)
+    await trial.reconciler.wait_for_creates(within=60)
+    is_launching.append(trial.reconciler.is_launching)
     assert is_launching == [True, False]
-    trial.batch = trial.attempt.batch
+    trial.batch = trial.reconciler.batch
     assert 0 < len(trial.batch.launched) <= LAUNCH_CONCURRENCY
     assert await trial.destroy_all() == []
     assert trial.platform.live() == []
 
 
 async def test_where_nothing_is_under_way_there_is_nothing_to_drain() -> None:
-    await Trial().attempt.wait_for_creates(within=60)
+    await Trial().reconciler.wait_for_creates(within=60)
 
 
 # Harvesting.
@@ -600,9 +600,9 @@ async def test_what_is_stopped_reads_no_more_logs() -> None:
     await trial.advance()
     for replica in range(1, 31):
         trial.end(replica)
-    attempt = trial._new_attempt()
-    attempt.stopped = True
-    await attempt.advance()
+    reconciler = trial._new_reconciler()
+    reconciler.stopped = True
+    await reconciler.advance()
     assert trial.harvested == []
 
 
@@ -610,10 +610,10 @@ async def test_what_has_ended_can_be_recorded_without_launching_or_destroying() 
     trial = Trial(3, max_active=2)
     await trial.advance()
     trial.end(1, log="kept")
-    attempt = trial._new_attempt()
-    await attempt.record_ends()
+    reconciler = trial._new_reconciler()
+    await reconciler.record_ends()
     assert [harvest.log for harvest in trial.harvested] == ["kept"]
-    assert sorted(attempt.batch.outcomes) == [1]
+    assert sorted(reconciler.batch.outcomes) == [1]
     assert len(trial.platform.record) == 2
     assert len(trial.platform.live()) == 1
 
@@ -691,14 +691,16 @@ async def test_what_a_harvest_raises_leaves_only_its_own_outcome_unrecorded() ->
     assert await trial.advance() is Verdict.SUCCESS
 
 
-@pytest.mark.parametrize(("whole_after", "looks"), [(1, 1), (2, 2), (99, 3)])
-async def test_a_log_that_is_not_whole_is_looked_at_again_a_few_times(whole_after: int, looks: int) -> None:
+@pytest.mark.parametrize(("whole_after", "subscription"), [(1, 1), (2, 2), (99, 3)])
+async def test_a_log_that_is_not_whole_is_looked_at_again_a_few_times(
+    whole_after: int, subscription: int
+) -> None:
     trial = Trial()
     trial.is_complete = lambda harvest: len(trial.platform.called("logs")) >= whole_after
     await trial.advance()
     trial.end(1)
     assert await trial.advance() is Verdict.SUCCESS
-    assert len(trial.platform.called("logs")) == looks
+    assert len(trial.platform.called("logs")) == subscription
 
 
 async def test_a_refused_credential_while_destroying_is_told_and_waited_out() -> None:

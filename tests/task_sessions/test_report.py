@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone, Unreachable
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import GONE, AssignedSession, Batch, Outcome
+from airflow_provider_canfar.skaha.statuses import GONE
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
     TAIL_LINES,

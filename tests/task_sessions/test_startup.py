@@ -52,7 +52,7 @@ def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
     starting = StartupMonitor({})
     several = [PENDING.model_copy(update={"id": f"session{i}"}) for i in range(5)]
     for session in several:
-        starting.see(session, at=0.0)
+        starting.observe(session, at=0.0)
     assert starting.to_ask(at=ASK_EVERY - 1) == []
     asked: list[str] = []
     for _ in range(5):
@@ -66,7 +66,7 @@ def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
 
 def test_a_reason_is_told_once_until_it_changes() -> None:
     starting = StartupMonitor({})
-    starting.see(PENDING, at=0.0)
+    starting.observe(PENDING, at=0.0)
     assert starting.record_events(PENDING.id, [NO_ROOM], at=30.0) == (
         "stars k3v9x2qa waits: FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
     )
@@ -75,7 +75,7 @@ def test_a_reason_is_told_once_until_it_changes() -> None:
 
 def test_a_dead_end_is_known_as_soon_as_the_events_tell() -> None:
     starting = StartupMonitor({})
-    starting.see(PENDING, at=0.0)
+    starting.observe(PENDING, at=0.0)
     starting.record_events(PENDING.id, [PULL_FAILED, BACK_OFF], at=30.0)
     assert starting.failed == {PENDING.id: PULL_FAILED.message}
 
@@ -83,10 +83,10 @@ def test_a_dead_end_is_known_as_soon_as_the_events_tell() -> None:
 def test_queueing_is_bounded_only_where_the_author_says_so() -> None:
     patient, bounded = StartupMonitor({}), StartupMonitor({PENDING.id: 100.0})
     for starting in (patient, bounded):
-        starting.see(PENDING, at=99.0)
+        starting.observe(PENDING, at=99.0)
         assert not starting.failed
         starting.record_events(PENDING.id, [NO_ROOM], at=99.0)
-        starting.see(PENDING, at=100.0)
+        starting.observe(PENDING, at=100.0)
     assert not patient.failed
     assert "Insufficient cpu" in bounded.failed[PENDING.id]
 
@@ -94,33 +94,33 @@ def test_queueing_is_bounded_only_where_the_author_says_so() -> None:
 def test_a_bound_that_passed_while_nobody_looked_is_put_off() -> None:
     """The triggerer was away from 90 to 150, and the session may have run meanwhile and been preempted."""
     starting = StartupMonitor({PENDING.id: 100.0}, since=40.0)
-    starting.see(PENDING, at=150.0)
+    starting.observe(PENDING, at=150.0)
     assert not starting.failed
-    starting.see(PENDING, at=209.0)
+    starting.observe(PENDING, at=209.0)
     assert not starting.failed
-    starting.see(PENDING, at=210.0)
+    starting.observe(PENDING, at=210.0)
     assert PENDING.id in starting.failed
 
 
 def test_a_bound_that_had_passed_when_the_wait_began_has_passed() -> None:
     """The worker has just seen it Pending, and had never seen it run."""
     starting = StartupMonitor({PENDING.id: 100.0}, since=120.0)
-    starting.see(PENDING, at=121.0)
+    starting.observe(PENDING, at=121.0)
     assert PENDING.id in starting.failed
 
 
 def test_what_has_started_is_told_of_those_that_must_in_time() -> None:
     starting = StartupMonitor({PENDING.id: 100.0})
-    starting.see(PENDING, at=0.0)
+    starting.observe(PENDING, at=0.0)
     assert not starting.started
-    starting.see(RUNNING, at=50.0)
-    starting.see(RUNNING.model_copy(update={"id": "another"}), at=50.0)
+    starting.observe(RUNNING, at=50.0)
+    starting.observe(RUNNING.model_copy(update={"id": "another"}), at=50.0)
     assert starting.started == (PENDING.id,)
 
 
 def test_a_preempted_session_has_started_once_and_may_queue_again() -> None:
     starting = StartupMonitor({PENDING.id: 100.0})
-    starting.see(RUNNING, at=50.0)
-    starting.see(PENDING, at=200.0)
+    starting.observe(RUNNING, at=50.0)
+    starting.observe(PENDING, at=200.0)
     assert not starting.failed
     assert starting.to_ask(at=1000.0) == []

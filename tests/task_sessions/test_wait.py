@@ -22,10 +22,10 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
 from airflow_provider_canfar.task_sessions.wait import (
     BATCH_DELAY,
-    LISTS_UNTIL_MISSING,
     RECORD_WITHIN,
     TaskWait,
     WaitSpec,
@@ -60,17 +60,17 @@ class Scene:
     def now(self) -> float:
         return self.platform.clock.now
 
-    def waiting(self, rows: list[Row], **more: Any) -> WaitSpec:
+    def wait_spec(self, rows: list[Row], **more: Any) -> WaitSpec:
         return WaitSpec(IDENTITY.key, {row.session_id: row.name for row in rows}, **more)
 
     async def wait(self, rows: list[Row], **more: Any) -> tuple[WakeEvent, float]:
         """Wait, and return why and after how many seconds the worker is woken."""
         began = self.now
-        vigil = TaskWait(self.waiting(rows, **more))
-        wake = await keep(vigil, self.looks(), self.platform.reads, tell=self.told.append)
+        task_wait = TaskWait(self.wait_spec(rows, **more))
+        wake = await keep(task_wait, self.subscription(), self.platform.reads, emit=self.told.append)
         return wake, self.now - began
 
-    async def looks(self) -> AsyncIterator[Snapshot]:
+    async def subscription(self) -> AsyncIterator[Snapshot]:
         """Look at whole lists, once per interval, and less often while there is no answer."""
         while True:
             pause = INTERVAL
@@ -83,7 +83,7 @@ class Scene:
                 pause = OUTAGE_INTERVAL
             await self.platform.clock.sleep(pause)
 
-    def silence(self, verb: str, count: int, error: RequestError | None = None) -> None:
+    def outage_log(self, verb: str, count: int, error: RequestError | None = None) -> None:
         self.platform.faults[verb] = [error or Unreachable("no answer")] * count
 
 
@@ -243,7 +243,7 @@ async def test_an_end_at_a_restart_of_the_triggerer_may_be_as_old_as_the_wait(sc
 async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) -> None:
     rows = scene.sessions(2)
     scene.ends(rows[0], 60)
-    scene.platform.after(10, lambda: scene.silence("fetch", 40))
+    scene.platform.after(10, lambda: scene.outage_log("fetch", 40))
     wake, after = await scene.wait(rows, since=scene.now)
     assert wake.reason is WakeReason.HARVEST
     assert 40 * OUTAGE_INTERVAL <= after <= RETENTION
@@ -331,7 +331,7 @@ async def test_the_worker_is_told_what_has_started(scene: Scene) -> None:
 async def test_events_that_cannot_be_had_say_nothing(scene: Scene) -> None:
     """The server knows of no events until the session has been admitted."""
     row = scene.session(word="Pending")
-    scene.silence("events", 5, NotFound("session s0000000 not found."))
+    scene.outage_log("events", 5, NotFound("session s0000000 not found."))
     scene.platform.after(2000, lambda: row.start(scene.now))
     scene.ends(row, 2400)
     wake, _ = await scene.wait([row])
@@ -342,7 +342,9 @@ async def test_events_that_cannot_be_had_say_nothing(scene: Scene) -> None:
 async def test_a_refused_credential_wakes_the_worker_with_the_platforms_words(scene: Scene) -> None:
     rows = scene.sessions(2)
     scene.ends(rows[0], 20)
-    scene.platform.after(50, lambda: scene.silence("fetch", 1, AuthenticationError("the token has expired")))
+    scene.platform.after(
+        50, lambda: scene.outage_log("fetch", 1, AuthenticationError("the token has expired"))
+    )
     wake, _ = await scene.wait(rows)
     assert wake.reason is WakeReason.REFUSED
     assert wake.words == "the token has expired"
@@ -352,7 +354,7 @@ async def test_a_refused_credential_wakes_the_worker_with_the_platforms_words(sc
 @pytest.mark.parametrize("verb", ["info", "events", "logs"])
 async def test_a_credential_that_is_refused_for_a_single_session_is_refused(scene: Scene, verb: str) -> None:
     row = scene.session(word="Running" if verb == "logs" else "Pending")
-    scene.silence(verb, 1, AuthenticationError("the token has expired"))
+    scene.outage_log(verb, 1, AuthenticationError("the token has expired"))
     if verb == "info":
         scene.platform.after(20, row.vanish)
     wake, _ = await scene.wait([row], logging_interval=60)
@@ -382,12 +384,12 @@ async def test_a_session_that_lists_omit_and_the_platform_knows_is_not_gone(scen
 
 async def test_lists_that_omit_a_session_now_and_then_do_not_add_up(scene: Scene) -> None:
     row = scene.session()
-    vigil = TaskWait(scene.waiting([row]))
+    task_wait = TaskWait(scene.wait_spec([row]))
     count = 0
-    async for glimpse in scene.looks():
+    async for snapshot in scene.subscription():
         is_shown = count % LISTS_UNTIL_MISSING == LISTS_UNTIL_MISSING - 1
-        vigil.see(glimpse if is_shown else replace(glimpse, sessions=()))
-        assert vigil.missing_ids() == []
+        task_wait.observe(snapshot if is_shown else replace(snapshot, sessions=()))
+        assert task_wait.missing_ids() == []
         count += 1
         if count == 4 * LISTS_UNTIL_MISSING:
             break
@@ -401,7 +403,7 @@ async def test_a_question_that_is_not_answered_says_nothing_about_a_session(
 ) -> None:
     row = scene.session()
     row.vanish()
-    scene.silence("info", 3, error)
+    scene.outage_log("info", 3, error)
     wake, _ = await scene.wait([row])
     assert wake.gone == (row.session_id,)
     assert len(scene.platform.called("info")) == 4
@@ -414,7 +416,7 @@ async def test_while_the_platform_is_silent_about_one_session_it_is_not_asked_ab
     rows = scene.sessions(50)
     for row in rows:
         row.vanish()
-    scene.silence("info", 10**6)
+    scene.outage_log("info", 10**6)
     wake, _ = await scene.wait(rows, deadline=scene.now + 300)
     assert wake.reason is WakeReason.DEADLINE
     assert len(scene.platform.called("info")) <= len(scene.platform.called("fetch"))
@@ -434,12 +436,12 @@ async def test_a_fault_about_one_session_does_not_keep_the_others_from_being_ask
 def test_one_that_is_listed_again_was_not_gone(scene: Scene) -> None:
     """Each session ends once: as gone, or as what the list says of it afterwards."""
     rows = scene.sessions(2)
-    vigil = TaskWait(scene.waiting(rows, failures_left=0))
-    vigil.lose([rows[0].session_id], scene.now)
+    task_wait = TaskWait(scene.wait_spec(rows, failures_left=0))
+    task_wait.mark_gone([rows[0].session_id], scene.now)
     rows[0].end("Completed", scene.now)
     rows[1].end("Completed", scene.now)
-    vigil.see(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
-    wake = vigil.wake(scene.now)
+    task_wait.observe(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
+    wake = task_wait.wake(scene.now)
     assert wake is not None
     assert wake.reason is WakeReason.ENDED
     assert wake.gone == ()
@@ -450,37 +452,37 @@ def test_one_that_is_listed_again_was_not_gone(scene: Scene) -> None:
 
 def test_a_look_for_ended_sessions_omits_nothing(scene: Scene) -> None:
     row = scene.session()
-    vigil = TaskWait(scene.waiting([row]))
+    task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(2 * LISTS_UNTIL_MISSING):
-        vigil.see(Snapshot(scene.now, whole=False))
-    assert vigil.missing_ids() == []
+        task_wait.observe(Snapshot(scene.now, is_complete=False))
+    assert task_wait.missing_ids() == []
 
 
 def test_a_look_for_ended_sessions_neither_confirms_nor_clears_a_suspicion(scene: Scene) -> None:
     row = scene.session()
-    vigil = TaskWait(scene.waiting([row]))
+    task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(LISTS_UNTIL_MISSING):
-        assert vigil.missing_ids() == []
-        vigil.see(Snapshot(scene.now, whole=False))
-        vigil.see(Snapshot(scene.now))
-    assert vigil.missing_ids() == [row.session_id]
+        assert task_wait.missing_ids() == []
+        task_wait.observe(Snapshot(scene.now, is_complete=False))
+        task_wait.observe(Snapshot(scene.now))
+    assert task_wait.missing_ids() == [row.session_id]
 
 
 def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
     """Others' looks count too: where the poll is shared, one who waits is not shown each of them."""
     rows = scene.sessions(2)
     rows[0].end("Completed", scene.now)
-    vigil = TaskWait(scene.waiting(rows, since=scene.now - RETENTION))
+    task_wait = TaskWait(scene.wait_spec(rows, since=scene.now - RETENTION))
     listed = tuple(row.reported() for row in scene.platform.listed())
-    vigil.see(Snapshot(scene.now, listed, before=scene.now - 15))
-    assert vigil.wake(scene.now) is None
-    wake = vigil.wake(scene.now - 15 + RECORD_WITHIN)
+    task_wait.observe(Snapshot(scene.now, listed, previous_at=scene.now - 15))
+    assert task_wait.wake(scene.now) is None
+    wake = task_wait.wake(scene.now - 15 + RECORD_WITHIN)
     assert wake is not None
     assert wake.reason is WakeReason.HARVEST
 
 
 def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> None:
-    assert TaskWait(scene.waiting(scene.sessions(1))).until() is None
+    assert TaskWait(scene.wait_spec(scene.sessions(1))).wake_at() is None
 
 
 @pytest.mark.parametrize(
@@ -503,12 +505,12 @@ def test_the_worker_is_woken_in_time_even_if_nothing_changes(
     at = {name: scene.now + more[name] for name in ("deadline", "retry_at") if name in more}
     rows = scene.sessions(2)
     rows[0].end("Completed", scene.now)
-    vigil = TaskWait(scene.waiting(rows, **more | at))
-    vigil.see(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
-    until = vigil.until()
-    assert until is not None
-    assert vigil.wake(until - 0.001) is None
-    wake = vigil.wake(until)
+    task_wait = TaskWait(scene.wait_spec(rows, **more | at))
+    task_wait.observe(Snapshot(scene.now, tuple(row.reported() for row in scene.platform.listed())))
+    wake_at = task_wait.wake_at()
+    assert wake_at is not None
+    assert task_wait.wake(wake_at - 0.001) is None
+    wake = task_wait.wake(wake_at)
     assert wake is not None
     assert wake.reason is reason
 
@@ -520,7 +522,7 @@ async def test_an_outage_ends_nothing_and_is_told_when_it_begins_and_ends_and_ev
     scene: Scene,
 ) -> None:
     row = scene.session()
-    scene.platform.after(30, lambda: scene.silence("fetch", 60, ServiceBusy("503: in maintenance")))
+    scene.platform.after(30, lambda: scene.outage_log("fetch", 60, ServiceBusy("503: in maintenance")))
     scene.ends(row, 60)
     wake, _ = await scene.wait([row])
     assert wake.reason is WakeReason.ENDED
@@ -534,7 +536,7 @@ async def test_an_outage_ends_nothing_and_is_told_when_it_begins_and_ends_and_ev
 
 async def test_an_outage_does_not_count_as_lists_without_a_session(scene: Scene) -> None:
     row = scene.session()
-    scene.silence("fetch", 20)
+    scene.outage_log("fetch", 20)
     scene.ends(row, 4000)
     await scene.wait([row])
     assert scene.platform.called("info") == []
@@ -542,7 +544,7 @@ async def test_an_outage_does_not_count_as_lists_without_a_session(scene: Scene)
 
 async def test_the_deadline_passes_during_an_outage_too(scene: Scene) -> None:
     row = scene.session()
-    scene.platform.after(30, lambda: scene.silence("fetch", 10**6))
+    scene.platform.after(30, lambda: scene.outage_log("fetch", 10**6))
     wake, after = await scene.wait([row], deadline=scene.now + 300, retry_at=scene.now + 60)
     assert wake.reason is WakeReason.DEADLINE
     assert 300 <= after <= 300 + OUTAGE_INTERVAL
@@ -551,7 +553,7 @@ async def test_the_deadline_passes_during_an_outage_too(scene: Scene) -> None:
 async def test_in_an_outage_there_is_nothing_else_to_wake_a_worker_for(scene: Scene) -> None:
     rows = scene.sessions(2)
     scene.ends(rows[0], 0)
-    scene.platform.after(10, lambda: scene.silence("fetch", 60))
+    scene.platform.after(10, lambda: scene.outage_log("fetch", 60))
     wake, after = await scene.wait(rows, retry_at=scene.now + 100)
     assert wake.reason is WakeReason.AGAIN
     assert after > 1000
@@ -583,7 +585,7 @@ async def test_new_lines_of_a_log_are_told_with_their_session(scene: Scene) -> N
 async def test_a_log_that_cannot_be_had_now_is_told_later(scene: Scene) -> None:
     row = scene.session()
     row.log = "one\n"
-    scene.silence("logs", 2)
+    scene.outage_log("logs", 2)
     scene.ends(row, 200)
     wake, _ = await scene.wait([row], logging_interval=30)
     assert wake.reason is WakeReason.ENDED
@@ -623,9 +625,9 @@ def through_json(data: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
-@given(waiting=WAITINGS)
-def test_what_is_waited_for_survives_the_way_through_json(waiting: WaitSpec) -> None:
-    assert WaitSpec.from_json(through_json(waiting.to_json())) == waiting
+@given(wait_spec=WAITINGS)
+def test_what_is_waited_for_survives_the_way_through_json(wait_spec: WaitSpec) -> None:
+    assert WaitSpec.from_json(through_json(wait_spec.to_json())) == wait_spec
 
 
 def test_names_that_an_older_release_has_written_whole_are_read() -> None:
@@ -636,9 +638,9 @@ def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() 
     """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
     identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
     sessions = {f"s{number:07d}": str(identity.name(number, 12)) for number in range(1, 1001)}
-    waiting = WaitSpec("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
-    assert len(json.dumps(waiting.to_json())) < 60_000
-    assert WaitSpec.from_json(through_json(waiting.to_json())) == waiting
+    wait_spec = WaitSpec("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
+    assert len(json.dumps(wait_spec.to_json())) < 60_000
+    assert WaitSpec.from_json(through_json(wait_spec.to_json())) == wait_spec
 
 
 @given(wake=WAKES)

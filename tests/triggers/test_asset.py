@@ -215,7 +215,7 @@ async def test_what_chooses_no_session_is_told_and_fires_nothing(
     monkeypatch.setattr(asset, "TRY_AGAIN_AFTER", 0.1)
     told = asyncio.Event()
     trigger = watcher()
-    monkeypatch.setattr(trigger, "_tell", lambda line: told.set() if "No session is chosen" in line else None)
+    monkeypatch.setattr(trigger, "_emit", lambda line: told.set() if "No session is chosen" in line else None)
     looking = asyncio.ensure_future(anext(trigger.run()))
     await asyncio.wait_for(told.wait(), timeout=30)
     looking.cancel()

@@ -24,8 +24,10 @@ NAME = "stars-k3v5x2qamd-0-1-1"
 def _trigger(platform: Emulator) -> CanfarSessionTrigger:
     """Make the trigger of a task with one session, which runs, as a triggerer does."""
     session_id = launch(NAME, "sleep", "60")
-    waiting = WaitSpec("k3v5x2qamd", {session_id: NAME}).to_json()
-    trigger = stored(CanfarSessionTrigger(waiting=waiting, poll_interval=0.2, task=TASK.to_json()))
+    wait_spec = WaitSpec("k3v5x2qamd", {session_id: NAME}).to_json()
+    trigger = stored(
+        CanfarSessionTrigger(wait_spec=wait_spec, poll_interval=0.2, task_instance=TASK.to_json())
+    )
     assert isinstance(trigger, CanfarSessionTrigger)
     return trigger
 

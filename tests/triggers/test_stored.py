@@ -32,23 +32,23 @@ WISH = SessionCondition(
 TRIGGERS: list[BaseTrigger] = [
     CanfarSessionTrigger(
         canfar_conn_id="canfar_test",
-        waiting=WaitSpec("k3v5x2qamd", SESSIONS, deadline=1.8e9, start_by={"k3v9x2qa": 1.8e9}).to_json(),
+        wait_spec=WaitSpec("k3v5x2qamd", SESSIONS, deadline=1.8e9, start_by={"k3v9x2qa": 1.8e9}).to_json(),
         poll_interval=7.0,
-        task=TASK,
+        task_instance=TASK,
         destroy_on_kill=False,
     ),
     CanfarInteractiveTrigger(
         canfar_conn_id="canfar_test",
-        waiting=InteractiveWaitSpec("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
-        task=TASK,
+        wait_spec=InteractiveWaitSpec("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
+        task_instance=TASK,
     ),
     CanfarSessionSensorTrigger(
         canfar_conn_id="canfar_test",
-        wish=WISH.to_json(),
-        memory=ConditionWatch(WISH).to_json(),
+        condition=WISH.to_json(),
+        state=ConditionWatch(WISH).to_json(),
         deadline=1.8e9,
     ),
-    CanfarResourceSensorTrigger(wish={"cores": 8.0, "ram": 0.0}, poll_interval=60.0),
+    CanfarResourceSensorTrigger(condition={"cores": 8.0, "ram": 0.0}, poll_interval=60.0),
     CanfarSessionEventTrigger(
         regex="^survey", kind=("headless", "notebook"), status=("Completed",), when_all_ended=True
     ),
@@ -88,6 +88,8 @@ def test_arguments_of_another_release_do_not_stop_the_triggerer(
 
 
 def test_what_is_waited_for_comes_back_from_json() -> None:
-    waiting = InteractiveWaitSpec("k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, page_must_answer=True)
-    assert InteractiveWaitSpec.from_json(waiting.to_json() | {"added_later": 1}) == waiting
+    wait_spec = InteractiveWaitSpec(
+        "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, page_must_answer=True
+    )
+    assert InteractiveWaitSpec.from_json(wait_spec.to_json() | {"added_later": 1}) == wait_spec
     assert SessionCondition.from_json(WISH.to_json()) == WISH

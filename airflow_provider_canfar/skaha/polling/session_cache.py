@@ -130,13 +130,13 @@ class SessionCache:
         self._size = 0
         self._whole_at: float | None = None
 
-    def questions(self, now: float, *, soon: bool) -> tuple[str | None, ...]:
+    def questions(self, now: float, *, urgent: bool) -> tuple[str | None, ...]:
         """Say what to ask for: ``(None,)`` for all sessions, or the words of the ends to ask for.
 
         :param now: seconds since the epoch.
-        :param soon: whether somebody has just come, or misses a session, or goes by more than ends.
+        :param urgent: whether somebody has just come, or misses a session, or goes by more than ends.
         """
-        due = 0.0 if self._size <= LARGE_LIST else WHOLE_SOON if soon else WHOLE_EVERY
+        due = 0.0 if self._size <= LARGE_LIST else WHOLE_SOON if urgent else WHOLE_EVERY
         if self._whole_at is None or now - self._whole_at >= due:
             return FULL_LIST
         # Before October 2025 servers said other words, which their lists have shown in the meantime.

@@ -68,10 +68,10 @@ class SessionPoller:
         self._sleep = sleep
         self._reads = SessionReader(client, self._renewal)
         self._listing = SessionCache()
-        self._audience = SubscriptionIndex()
+        self._subscriptions = SubscriptionIndex()
         self._pace = PollBackoff()
         self._task: asyncio.Task[None] | None = None
-        self._nudge = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._due = 0.0
         self._dozes_until = 0.0
         self._left_at = 0.0
@@ -100,7 +100,7 @@ class SessionPoller:
         choose: Callable[[Row], bool] | None = None,
         interval: float,
         soon: float = FIRST_PAUSE,
-        until: Callable[[], float | None] | None = None,
+        wake_at: Callable[[], float | None] | None = None,
     ) -> AsyncIterator[Subscription]:
         """Wait for sessions.
 
@@ -115,70 +115,70 @@ class SessionPoller:
         :param choose: also those that it picks, of all that are listed; for one who goes by names.
         :param interval: seconds between two looks, at most.
         :param soon: seconds until a second look; the pauses after it double, up to the interval.
-        :param until: when to be woken even if nothing has changed, in seconds since the epoch; asked each
+        :param wake_at: when to be woken even if nothing has changed, in seconds since the epoch; asked each
             time before the wait.
         """
-        looks = Subscription(self, ids, key=key, choose=choose, interval=interval, until=until)
-        self._join(looks, min(soon, interval))
+        subscription = Subscription(self, ids, key=key, choose=choose, interval=interval, wake_at=wake_at)
+        self._join(subscription, min(soon, interval))
         try:
-            yield looks
+            yield subscription
         finally:
-            self._leave(looks)
+            self._leave(subscription)
 
-    def _join(self, looks: Subscription, soon: float) -> None:
+    def _join(self, subscription: Subscription, soon: float) -> None:
         self._joined_at = now = self._clock()
-        self._audience.add(looks)
-        self._newcomers.add(looks)
+        self._subscriptions.add(subscription)
+        self._newcomers.add(subscription)
         # In an outage, who comes waits with the others: a thousand who come must not be a thousand requests.
         if self._fault is None:
             self._due = min(self._due, now + self._pace.hurry(soon))
         self._start()
-        self._nudge.set()
+        self._wakeup.set()
 
-    def _leave(self, looks: Subscription) -> None:
-        self._audience.remove(looks)
-        self._newcomers.discard(looks)
-        self._overdue.discard(looks)
+    def _leave(self, subscription: Subscription) -> None:
+        self._subscriptions.remove(subscription)
+        self._newcomers.discard(subscription)
+        self._overdue.discard(subscription)
         self._left_at = self._clock()
-        if not self._audience:
-            self._nudge.set()
+        if not self._subscriptions:
+            self._wakeup.set()
 
-    def expect(self, looks: Subscription) -> None:
+    def wants_next(self, subscription: Subscription) -> None:
         """Take note that one waits for the next thing to see."""
         self._start()
-        at = looks.until() if looks.until else None
+        at = subscription.wake_at() if subscription.wake_at else None
         if at is None:
-            looks.awaited = None
+            subscription.awaited = None
         elif at > self._clock():
-            self._audience.awaits(looks, at)
+            self._subscriptions.awaits(subscription, at)
             if at < self._dozes_until:
-                self._nudge.set()
+                self._wakeup.set()
         else:
             # Its time has passed, and what it waits for has not come: the next look may bring it.
-            self._overdue.add(looks)
+            self._overdue.add(subscription)
 
-    def show(self, looks: Subscription) -> Snapshot:
+    def next_snapshot(self, subscription: Subscription) -> Snapshot:
         """Return what there is to see for one who waits.
 
         :raises AuthenticationError: when the platform refuses the credential.
         """
-        if looks.error is not None:
-            raise looks.error
-        is_fresh, looks.is_fresh = looks.is_fresh, False
+        if subscription.error is not None:
+            raise subscription.error
+        is_fresh, subscription.is_fresh = subscription.is_fresh, False
         if isinstance(self._fault, AuthenticationError):
             # One error for all: what each adds to its traceback would otherwise pile up.
             raise self._fault.with_traceback(None)
         if self._fault is not None or not is_fresh:
             at = self._looked_at if is_fresh else self._clock()
-            return Snapshot(at, fault=self._fault, whole=False)
-        listing, is_new = self._listing, looks.is_new
-        looks.is_new = False
-        ids = dict.fromkeys([*looks.ids, *listing.by_key.get(looks.key or "", ())])
+            return Snapshot(at, fault=self._fault, is_complete=False)
+        listing, is_new = self._listing, subscription.is_new
+        subscription.is_new = False
+        ids = dict.fromkeys([*subscription.ids, *listing.by_key.get(subscription.key or "", ())])
         return Snapshot(
             self._looked_at,
             tuple(listing.session(one) for one in ids if listing.has_shown(one, is_whole=self._was_whole)),
-            whole=self._was_whole,
-            before=None if is_new else looks.before,
+            is_complete=self._was_whole,
+            previous_at=None if is_new else subscription.previous_at,
         )
 
     def _start(self) -> None:
@@ -193,7 +193,7 @@ class SessionPoller:
                 while await self._rest():
                     await self._look()
             # Closing takes a moment, in which somebody may have come.
-            if not self._audience:
+            if not self._subscriptions:
                 return
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -201,29 +201,29 @@ class SessionPoller:
         if task is not self._task:
             return
         error = None if task.cancelled() else task.exception()
-        if self._audience:
+        if self._subscriptions:
             self._fault = RuntimeError(f"The poll of the platform was stopped: {error or 'cancelled'}.")
-            for looks in list(self._audience.members):
-                looks.wake(is_fresh=True)
+            for subscription in list(self._subscriptions.members):
+                subscription.wake(is_fresh=True)
         else:
             self._on_end()
 
     async def _rest(self) -> bool:
         """Wait until it is time to look, and return whether there is anybody to look for."""
         while True:
-            until = self._due if self._audience else self._left_at + GRACE
+            wake_at = self._due if self._subscriptions else self._left_at + GRACE
             now = self._clock()
-            if now >= until:
-                return bool(self._audience)
-            self._nudge.clear()
-            self._dozes_until = min(until, self._audience.next_time)
+            if now >= wake_at:
+                return bool(self._subscriptions)
+            self._wakeup.clear()
+            self._dozes_until = min(wake_at, self._subscriptions.next_time)
             await self._doze(self._dozes_until - now)
-            await self._wake(self._audience.due(self._clock()), is_fresh=False)
+            await self._wake(self._subscriptions.due(self._clock()), is_fresh=False)
 
     async def _doze(self, seconds: float) -> None:
         """Sleep, unless somebody comes or goes meanwhile."""
         sleeping = asyncio.ensure_future(self._sleep(seconds))
-        nudged = asyncio.ensure_future(self._nudge.wait())
+        nudged = asyncio.ensure_future(self._wakeup.wait())
         try:
             await asyncio.wait({sleeping, nudged}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -233,49 +233,49 @@ class SessionPoller:
     async def _look(self) -> None:
         """Look once, and wake those whom it concerns. Whatever goes wrong is theirs to know."""
         newcomers, self._newcomers = self._newcomers, set()
-        before = self._answered_at
+        previous_at = self._answered_at
         try:
-            concerned = await self._ask()
+            affected = await self._ask()
         except Exception as fault:  # noqa: BLE001 - it is told to those who wait, and the next look goes on
-            concerned = self._take_fault(fault)
+            affected = self._take_fault(fault)
         overdue, self._overdue = self._overdue, set()
-        await self._wake(concerned | newcomers | overdue, is_fresh=True, before=before)
+        await self._wake(affected | newcomers | overdue, is_fresh=True, previous_at=previous_at)
 
     async def _ask(self) -> set[Subscription]:
         """Ask the platform, and return those whom the answer concerns."""
-        audience, listing, asked_at = self._audience, self._listing, self._clock()
-        soon = bool(self._missing or audience.choosing) or self._joined_at >= self._whole_at
-        questions = listing.questions(asked_at, soon=soon)
+        subscriptions, listing, asked_at = self._subscriptions, self._listing, self._clock()
+        soon = bool(self._missing or subscriptions.choosing) or self._joined_at >= self._whole_at
+        questions = listing.questions(asked_at, urgent=soon)
         readings = await self._renewal(partial(self._read, questions))
         for reading in readings:
             listing.take(reading, asked_at)
         is_whole = questions == FULL_LIST
         if is_whole:
             self._whole_at = asked_at
-            self._reads.unknown &= audience.by_id.keys()
-            self._missing = listing.missing(audience.by_id.keys(), self._reads.unknown)
-            listing.forget(audience.by_id.keys())
+            self._reads.unknown &= subscriptions.by_id.keys()
+            self._missing = listing.missing(subscriptions.by_id.keys(), self._reads.unknown)
+            listing.forget(subscriptions.by_id.keys())
         else:
             self._missing -= listing.ended
-        for looks in [one for one in audience.choosing if one.is_new]:
-            audience.choose(looks, listing.rows.values())
+        for subscription in [one for one in subscriptions.choosing if one.is_new]:
+            subscriptions.choose(subscription, listing.rows.values())
             await asyncio.sleep(0)
-        concerned = audience.concerned([one for reading in readings for one in reading.news], listing)
+        affected = subscriptions.affected([one for reading in readings for one in reading.news], listing)
         if is_whole:
-            concerned = concerned.union(*(audience.by_id[session_id] for session_id in self._missing))
-        return self._take_answer(concerned, is_whole=is_whole)
+            affected = affected.union(*(subscriptions.by_id[session_id] for session_id in self._missing))
+        return self._take_answer(affected, is_whole=is_whole)
 
     async def _read(self, questions: tuple[str | None, ...]) -> list[ListResult]:
         return [await self._client.poll(self._listing.reader(word), word) for word in questions]
 
-    def _take_answer(self, concerned: set[Subscription], *, is_whole: bool) -> set[Subscription]:
+    def _take_answer(self, affected: set[Subscription], *, is_whole: bool) -> set[Subscription]:
         """Take note that the platform has answered; after an outage that concerns everybody."""
         was_silent, self._fault = self._fault is not None, None
         self._was_whole = is_whole
         self._answered_at = self._looked_at = self._clock()
-        self._due = self._looked_at + self._pace.after_an_answer(self._audience.interval)
+        self._due = self._looked_at + self._pace.after_an_answer(self._subscriptions.interval)
         self._reads.replenish()
-        return set(self._audience.members) if was_silent else concerned
+        return set(self._subscriptions.members) if was_silent else affected
 
     def _take_fault(self, fault: Exception) -> set[Subscription]:
         """Take note that it has not, and return those who shall be told: everybody, from time to time."""
@@ -283,17 +283,17 @@ class SessionPoller:
             log.error("A look at the platform failed by a mistake of its own.", exc_info=fault)
         was_answered, self._fault, self._looked_at = self._fault is None, fault, self._clock()
         retry_after = getattr(fault, "retry_after", None)
-        self._due = self._looked_at + self._pace.after_a_fault(self._audience.interval, retry_after)
+        self._due = self._looked_at + self._pace.after_a_fault(self._subscriptions.interval, retry_after)
         is_old = self._looked_at - self._told_at >= TELL_EVERY
         if not (was_answered or is_old or isinstance(fault, AuthenticationError)):
             return set()
         self._told_at = self._looked_at
-        return set(self._audience.members)
+        return set(self._subscriptions.members)
 
     async def _wake(
-        self, concerned: Iterable[Subscription], *, is_fresh: bool, before: float | None = None
+        self, affected: Iterable[Subscription], *, is_fresh: bool, previous_at: float | None = None
     ) -> None:
-        for count, looks in enumerate(list(concerned), 1):
-            looks.wake(is_fresh=is_fresh, before=before)
+        for count, subscription in enumerate(list(affected), 1):
+            subscription.wake(is_fresh=is_fresh, previous_at=previous_at)
             if count % WOKEN_AT_ONCE == 0:
                 await asyncio.sleep(0)

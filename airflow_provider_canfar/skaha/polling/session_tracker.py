@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.selection import status_of
-from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions.batch import GONE
-from airflow_provider_canfar.task_sessions.wait import LISTS_UNTIL_MISSING
+from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.selection import Selection
+
+#: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
+#: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
+LISTS_UNTIL_MISSING = 3
 
 
 class SessionTracker:
@@ -39,10 +41,10 @@ class SessionTracker:
             "choose": self.selection.matches if self.selection.by_name else None,
         }
 
-    def see(self, sessions: Iterable[Session], at: float, *, whole: bool = True) -> list[str]:
+    def observe(self, sessions: Iterable[Session], at: float, *, is_complete: bool = True) -> list[str]:
         """Take in what a list shows, and return the ids of those whose status is news.
 
-        :param whole: whether one that is not listed is missing.
+        :param is_complete: whether one that is not listed is missing.
         """
         listed = list(sessions)
         news = self.update(self.selection.choose(listed, at))
@@ -50,7 +52,7 @@ class SessionTracker:
         for session_id, row in self.rows.items():
             if session_id in there or has_ended(row):
                 self._omitted.pop(session_id, None)
-            elif whole:
+            elif is_complete:
                 self._omitted[session_id] = self._omitted.get(session_id, 0) + 1
         return news
 
@@ -72,7 +74,7 @@ class SessionTracker:
         """Whether a list has omitted something, and not yet often enough to tell."""
         return any(times < LISTS_UNTIL_MISSING for times in self._omitted.values())
 
-    def lose(self, session_ids: Iterable[str]) -> None:
+    def mark_gone(self, session_ids: Iterable[str]) -> None:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
             self.rows[session_id]["status"] = GONE

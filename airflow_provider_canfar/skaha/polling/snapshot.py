@@ -20,27 +20,27 @@ class Snapshot:
     :param sessions: those that are waited for, as far as the look has shown them; of a session only its id,
         name, kind, status, times and connect URL.
     :param fault: why there was no answer; None where there was one.
-    :param whole: whether every session would have been shown, so that one which was not is missing. A look
+    :param is_complete: whether every session would have been shown, so that one which was not is missing. A look
         for ended sessions shows no others.
-    :param before: when the look before this one was answered, in seconds since the epoch. What is news in
+    :param previous_at: when the look before this one was answered, in seconds since the epoch. What is news in
         this one is no older; None where nobody knows.
     """
 
     at: float
     sessions: tuple[Session, ...] = ()
     fault: Exception | None = None
-    whole: bool = True
-    before: float | None = None
+    is_complete: bool = True
+    previous_at: float | None = None
 
 
 class OutageLog:
     """What a task's log is told of an outage: a line when it begins, one every five minutes, one at its end.
 
-    >>> silence = OutageLog()
-    >>> silence.hear(Snapshot(1000.0, fault=OSError("no route")))
+    >>> outage_log = OutageLog()
+    >>> outage_log.update(Snapshot(1000.0, fault=OSError("no route")))
     'The platform does not answer; what is waited for is waited for all the same. no route'
-    >>> silence.hear(Snapshot(1060.0, fault=OSError("no route")))
-    >>> silence.hear(Snapshot(1090.0))
+    >>> outage_log.update(Snapshot(1060.0, fault=OSError("no route")))
+    >>> outage_log.update(Snapshot(1090.0))
     'The platform answers again, after 90 s.'
     """
 
@@ -48,16 +48,20 @@ class OutageLog:
         self._since: float | None = None
         self._told_at = 0.0
 
-    def hear(self, glimpse: Snapshot) -> str | None:
+    def update(self, snapshot: Snapshot) -> str | None:
         """Take in what a look showed, and return a sentence where there is one to tell."""
         since = self._since
-        if glimpse.fault is None:
+        if snapshot.fault is None:
             self._since = None
-            return None if since is None else f"The platform answers again, after {glimpse.at - since:.0f} s."
-        if since is not None and glimpse.at - self._told_at < TELL_EVERY:
+            return (
+                None if since is None else f"The platform answers again, after {snapshot.at - since:.0f} s."
+            )
+        if since is not None and snapshot.at - self._told_at < TELL_EVERY:
             return None
-        self._told_at = glimpse.at
+        self._told_at = snapshot.at
         if since is not None:
-            return f"The platform has not answered for {glimpse.at - since:.0f} s. {glimpse.fault}"
-        self._since = glimpse.at
-        return f"The platform does not answer; what is waited for is waited for all the same. {glimpse.fault}"
+            return f"The platform has not answered for {snapshot.at - since:.0f} s. {snapshot.fault}"
+        self._since = snapshot.at
+        return (
+            f"The platform does not answer; what is waited for is waited for all the same. {snapshot.fault}"
+        )

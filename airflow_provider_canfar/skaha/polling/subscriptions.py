@@ -7,6 +7,7 @@ import heapq
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
@@ -26,15 +27,15 @@ class Showing(Protocol):
     def reads(self) -> SessionReader:
         """Questions about single sessions."""
 
-    def expect(self, looks: Subscription) -> None:
+    def wants_next(self, subscription: Subscription) -> None:
         """Take note that one waits for the next thing to see."""
 
-    def show(self, looks: Subscription) -> Snapshot:
+    def next_snapshot(self, subscription: Subscription) -> Snapshot:
         """Return what there is to see."""
 
 
 class Subscription:
-    """What one who waits is shown: an async iterator of :class:`~.glimpse.Snapshot`.
+    """What one who waits is shown: an async iterator of :class:`~.snapshot.Snapshot`.
 
     The parameters are those of :meth:`.watch.SessionPoller.subscribe`, which makes it.
     """
@@ -47,13 +48,13 @@ class Subscription:
         key: str | None,
         choose: Callable[[Row], bool] | None,
         interval: float,
-        until: Callable[[], float | None] | None,
+        wake_at: Callable[[], float | None] | None,
     ) -> None:
         self.ids = dict.fromkeys(ids)
         self.key = key
         self.choose = choose
         self.interval = interval
-        self.until = until
+        self.wake_at = wake_at
         #: When it wants to be woken, in seconds since the epoch; None when it does not.
         self.awaited: float | None = None
         #: Whether no look has been answered for it yet.
@@ -61,7 +62,7 @@ class Subscription:
         #: Whether it has been woken by a look, and not by its time alone.
         self.is_fresh = False
         #: When the look before the one that woke it was answered.
-        self.before: float | None = None
+        self.previous_at: float | None = None
         #: What went wrong in its own functions.
         self.error: Exception | None = None
         self._watch = watch
@@ -72,14 +73,14 @@ class Subscription:
         """Questions about single sessions, bounded for all who wait together."""
         return self._watch.reads
 
-    def wake(self, *, is_fresh: bool, before: float | None = None) -> None:
+    def wake(self, *, is_fresh: bool, previous_at: float | None = None) -> None:
         """Let it see what there is to see.
 
         :param is_fresh: whether it is a look that wakes it, and not its time alone.
-        :param before: when the look before that one was answered.
+        :param previous_at: when the look before that one was answered.
         """
         if is_fresh and not self.is_fresh:
-            self.is_fresh, self.before = True, before
+            self.is_fresh, self.previous_at = True, previous_at
         self._woken.set()
 
     def __aiter__(self) -> Self:
@@ -90,17 +91,34 @@ class Subscription:
 
         :raises AuthenticationError: when the platform refuses the credential, which waiting cannot mend.
         """
-        self._watch.expect(self)
+        self._watch.wants_next(self)
         await self._woken.wait()
         self._woken.clear()
-        return self._watch.show(self)
+        return self._watch.next_snapshot(self)
+
+
+class Subscribe(Protocol):
+    """Begins to wait for sessions, as :meth:`.session_poller.SessionPoller.subscribe` does.
+
+    The interval, and how soon the second list follows the first, are bound before it is handed on.
+    """
+
+    def __call__(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        key: str | None = None,
+        choose: Callable[[Row], bool] | None = None,
+        wake_at: Callable[[], float | None] | None = None,
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Return a context in which the subscription is live."""
 
 
 class SubscriptionIndex:
     """All who wait, and the shortest way to those whom something concerns.
 
-    >>> audience = SubscriptionIndex()
-    >>> len(audience), audience.next_time
+    >>> subscriptions = SubscriptionIndex()
+    >>> len(subscriptions), subscriptions.next_time
     (0, inf)
     """
 
@@ -117,34 +135,34 @@ class SubscriptionIndex:
     def __len__(self) -> int:
         return len(self.members)
 
-    def add(self, looks: Subscription) -> None:
+    def add(self, subscription: Subscription) -> None:
         """Let one more wait."""
-        self.members.add(looks)
-        self._intervals[looks.interval] += 1
-        for session_id in looks.ids:
-            self.by_id[session_id].add(looks)
-        if looks.key is not None:
-            self._by_key[looks.key].add(looks)
-        if looks.choose is not None:
-            self.choosing.add(looks)
+        self.members.add(subscription)
+        self._intervals[subscription.interval] += 1
+        for session_id in subscription.ids:
+            self.by_id[session_id].add(subscription)
+        if subscription.key is not None:
+            self._by_key[subscription.key].add(subscription)
+        if subscription.choose is not None:
+            self.choosing.add(subscription)
 
-    def remove(self, looks: Subscription) -> None:
+    def remove(self, subscription: Subscription) -> None:
         """Let one go."""
-        self.members.discard(looks)
-        self.choosing.discard(looks)
-        self._intervals -= Counter({looks.interval: 1})
-        looks.awaited = None
-        for session_id in looks.ids:
-            _discard(self.by_id, session_id, looks)
-        if looks.key is not None:
-            _discard(self._by_key, looks.key, looks)
+        self.members.discard(subscription)
+        self.choosing.discard(subscription)
+        self._intervals -= Counter({subscription.interval: 1})
+        subscription.awaited = None
+        for session_id in subscription.ids:
+            _discard(self.by_id, session_id, subscription)
+        if subscription.key is not None:
+            _discard(self._by_key, subscription.key, subscription)
 
     @property
     def interval(self) -> float:
         """The shortest that anybody asks for."""
         return min(self._intervals, default=float("inf"))
 
-    def concerned(self, news: Collection[str], listing: SessionCache) -> set[Subscription]:
+    def affected(self, news: Collection[str], listing: SessionCache) -> set[Subscription]:
         """Return those whom news of sessions concern; of the others, none is looked at."""
         found: set[Subscription] = set()
         for session_id in news:
@@ -153,31 +171,35 @@ class SubscriptionIndex:
             if key is not None:
                 found |= self._by_key.get(key, set())
         rows = [listing.rows[session_id] for session_id in news]
-        return found | {looks for looks in self.choosing if not looks.is_new and self.choose(looks, rows)}
+        return found | {
+            subscription
+            for subscription in self.choosing
+            if not subscription.is_new and self.choose(subscription, rows)
+        }
 
-    def choose(self, looks: Subscription, rows: Iterable[Row]) -> bool:
+    def choose(self, subscription: Subscription, rows: Iterable[Row]) -> bool:
         """Let one decide for which sessions it waits from now on, and return whether there are such.
 
         Its mistakes are its own.
         """
-        if looks.choose is None or looks not in self.members:
+        if subscription.choose is None or subscription not in self.members:
             return False
         try:
-            chosen = [row.id for row in rows if looks.choose(row)]
+            chosen = [row.id for row in rows if subscription.choose(row)]
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where that one waits
-            looks.error = error
+            subscription.error = error
             return True
         for session_id in chosen:
-            looks.ids[session_id] = None
-            self.by_id[session_id].add(looks)
+            subscription.ids[session_id] = None
+            self.by_id[session_id].add(subscription)
         return bool(chosen)
 
-    def awaits(self, looks: Subscription, time: float) -> None:
+    def awaits(self, subscription: Subscription, time: float) -> None:
         """Take note of when one wants to be woken, in seconds since the epoch."""
-        if looks.awaited == time:
+        if subscription.awaited == time:
             return
-        looks.awaited = time
-        heapq.heappush(self._times, (time, next(self._count), looks))
+        subscription.awaited = time
+        heapq.heappush(self._times, (time, next(self._count), subscription))
         if len(self._times) > 2 * len(self.members) + FEW:
             # Who has left, or thought better of it, may have wanted to be woken in days.
             self._times = [entry for entry in self._times if entry[0] == entry[2].awaited]
@@ -194,13 +216,13 @@ class SubscriptionIndex:
         """Return those whose time has come, each once."""
         due = []
         while self.next_time <= now:
-            looks = heapq.heappop(self._times)[2]
-            looks.awaited = None
-            due.append(looks)
+            subscription = heapq.heappop(self._times)[2]
+            subscription.awaited = None
+            due.append(subscription)
         return due
 
 
-def _discard(index: dict[str, set[Subscription]], name: str, looks: Subscription) -> None:
-    index[name].discard(looks)
+def _discard(index: dict[str, set[Subscription]], name: str, subscription: Subscription) -> None:
+    index[name].discard(subscription)
     if not index[name]:
         del index[name]

@@ -290,9 +290,9 @@ def alone(url: str, **options: Any) -> SkahaClient:
 async def test_a_platform_that_hangs_is_left_after_the_time_out(serve: Serve) -> None:
     with serve(lambda *_: None) as url:
         async with alone(url, timeouts=Timeouts(create=0.1, other=0.1)) as client:
-            with pytest.raises(Unreachable, match="within the time-out") as silence:
+            with pytest.raises(Unreachable, match="within the time-out") as outage_log:
                 await client.create(**SPEC)
-    assert silence.value.maybe_applied
+    assert outage_log.value.maybe_applied
 
 
 async def test_a_connection_that_is_closed_on_a_request_leaves_a_doubt(serve: Serve) -> None:

@@ -162,7 +162,7 @@ def test_whatever_lists_show_each_session_is_found_by_its_key(
 def test_a_small_account_is_asked_for_all_sessions_each_time() -> None:
     listing = SessionCache()
     for at in range(5):
-        assert listing.questions(float(at), soon=False) == FULL_LIST
+        assert listing.questions(float(at), urgent=False) == FULL_LIST
         shows(listing, described("a"), at=float(at))
 
 
@@ -171,12 +171,12 @@ def test_a_large_account_is_asked_for_ended_ones_and_now_and_then_for_all(
 ) -> None:
     monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
     listing = SessionCache()
-    assert listing.questions(0.0, soon=False) == FULL_LIST
+    assert listing.questions(0.0, urgent=False) == FULL_LIST
     shows(listing, described("a"))
-    assert listing.questions(WHOLE_EVERY - 1, soon=False) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_EVERY, soon=False) == FULL_LIST
-    assert listing.questions(WHOLE_SOON - 1, soon=True) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_SOON, soon=True) == FULL_LIST
+    assert listing.questions(WHOLE_EVERY - 1, urgent=False) == ("Completed", "Failed")
+    assert listing.questions(WHOLE_EVERY, urgent=False) == FULL_LIST
+    assert listing.questions(WHOLE_SOON - 1, urgent=True) == ("Completed", "Failed")
+    assert listing.questions(WHOLE_SOON, urgent=True) == FULL_LIST
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_an_older_server_is_asked_in_its_own_words(
     monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
     listing = SessionCache()
     shows(listing, described("a", word))
-    assert listing.questions(1.0, soon=False) == asked
+    assert listing.questions(1.0, urgent=False) == asked
 
 
 def test_the_answer_to_one_question_is_not_taken_for_that_to_another() -> None:

@@ -44,15 +44,15 @@ class Waiter:
 
     seen: list[Snapshot] = field(default_factory=list)
     error: BaseException | None = None
-    looks: Subscription | None = None
+    subscription: Subscription | None = None
 
     @property
     def words(self) -> list[list[str]]:
-        return [[session.status_word for session in glimpse.sessions] for glimpse in self.seen]
+        return [[session.status_word for session in snapshot.sessions] for snapshot in self.seen]
 
     @property
     def faults(self) -> list[Exception]:
-        return [glimpse.fault for glimpse in self.seen if glimpse.fault is not None]
+        return [snapshot.fault for snapshot in self.seen if snapshot.fault is not None]
 
 
 class Scene:
@@ -88,13 +88,13 @@ class Scene:
         return waiter, task
 
     async def _wait(self, waiter: Waiter, ids: list[str], wanted: dict[str, Any]) -> None:
-        react: Callable[[Snapshot], object] = wanted.pop("react", lambda glimpse: None)
+        react: Callable[[Snapshot], object] = wanted.pop("react", lambda snapshot: None)
         try:
-            async with self.watch.subscribe(ids, **{"interval": INTERVAL, **wanted}) as looks:
-                waiter.looks = looks
-                async for glimpse in looks:
-                    waiter.seen.append(glimpse)
-                    react(glimpse)
+            async with self.watch.subscribe(ids, **{"interval": INTERVAL, **wanted}) as subscription:
+                waiter.subscription = subscription
+                async for snapshot in subscription:
+                    waiter.seen.append(snapshot)
+                    react(snapshot)
         except BaseException as error:
             waiter.error = error
             raise
@@ -109,7 +109,7 @@ class Scene:
     def requests(self) -> int:
         return len(self.platform.called("fetch"))
 
-    def silence(self, count: int, error: Exception | None = None) -> None:
+    def outage_log(self, count: int, error: Exception | None = None) -> None:
         self.platform.faults["fetch"] = [error or Unreachable("no answer")] * count  # type: ignore[list-item]  # a mistake of ours may be any exception
 
 
@@ -127,9 +127,9 @@ async def test_a_thousand_who_wait_cost_one_request_per_interval(scene: Scene) -
     for row in scene.sessions(1000):
         scene.wait([row])
     await scene.time.pass_(60)
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(10 * INTERVAL * (1 + JITTER))
-    assert 10 <= scene.requests - before <= 11
+    assert 10 <= scene.requests - previous_at <= 11
 
 
 async def test_looks_are_soon_at_first_and_then_once_per_interval(scene: Scene) -> None:
@@ -151,23 +151,23 @@ async def test_the_first_look_does_not_wait_and_later_ones_wait_for_who_comes_as
     await scene.time.pass_(100)
     second, _ = scene.wait(rows[1:], soon=5.0)
     await scene.time.pass_(4.9)
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(0.2)
-    assert (scene.requests, second.words) == (before + 1, [["Running"]])
+    assert (scene.requests, second.words) == (previous_at + 1, [["Running"]])
 
 
 async def test_the_shortest_interval_sets_the_pace_for_as_long_as_its_owner_waits(scene: Scene) -> None:
     scene.wait(scene.sessions(1), interval=60.0)
     _, hasty = scene.wait(interval=5.0)
     await scene.time.pass_(60)
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(60)
-    assert 10 <= scene.requests - before <= 12
+    assert 10 <= scene.requests - previous_at <= 12
     hasty.cancel()
     await scene.time.pass_(60)
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(600)
-    assert 9 <= scene.requests - before <= 10
+    assert 9 <= scene.requests - previous_at <= 10
 
 
 async def test_each_is_shown_its_own_sessions_and_only_when_they_change(scene: Scene) -> None:
@@ -207,7 +207,7 @@ async def test_who_comes_in_an_outage_may_choose_when_it_is_over(scene: Scene) -
     scene.platform.add("survey-1")
     scene.wait()
     await scene.time.pass_(60)
-    scene.silence(3)
+    scene.outage_log(3)
     await scene.time.pass_(INTERVAL * 1.1)
     waiter, _ = scene.wait(choose=lambda row: row.name.startswith("survey-"))
     await scene.time.pass_(300)
@@ -216,18 +216,18 @@ async def test_who_comes_in_an_outage_may_choose_when_it_is_over(scene: Scene) -
 
 async def test_who_is_slow_sees_the_latest(scene: Scene) -> None:
     (row,) = scene.sessions(1)
-    async with scene.watch.subscribe([row.session_id], interval=INTERVAL) as looks:
-        first = await anext(looks)
+    async with scene.watch.subscribe([row.session_id], interval=INTERVAL) as subscription:
+        first = await anext(subscription)
         await scene.time.pass_(50)
         row.end("Failed", scene.time.now)
         await scene.time.pass_(50)
-        second = await anext(looks)
+        second = await anext(subscription)
         assert [session.status_word for session in (*first.sessions, *second.sessions)] == [
             "Running",
             "Failed",
         ]
-        assert second.before is not None
-        assert first.at < second.before < second.at
+        assert second.previous_at is not None
+        assert first.at < second.previous_at < second.at
 
 
 async def test_news_are_no_older_than_the_look_before_and_first_ones_as_old_as_can_be(scene: Scene) -> None:
@@ -238,10 +238,10 @@ async def test_news_are_no_older_than_the_look_before_and_first_ones_as_old_as_c
     one.end("Completed", scene.time.now)
     await scene.time.pass_(INTERVAL)
     first, news = early.seen
-    assert first.before is None
-    assert news.before is not None
-    assert news.at - INTERVAL * 1.2 <= news.before < news.at
-    assert [glimpse.before for glimpse in late.seen] == [None]
+    assert first.previous_at is None
+    assert news.previous_at is not None
+    assert news.at - INTERVAL * 1.2 <= news.previous_at < news.at
+    assert [snapshot.previous_at for snapshot in late.seen] == [None]
 
 
 # Time.
@@ -249,52 +249,52 @@ async def test_news_are_no_older_than_the_look_before_and_first_ones_as_old_as_c
 
 async def test_one_is_woken_when_its_time_has_come_though_nothing_has_changed(scene: Scene) -> None:
     at = scene.time.now + 107
-    waiter, _ = scene.wait(scene.sessions(1), until=lambda: at)
+    waiter, _ = scene.wait(scene.sessions(1), wake_at=lambda: at)
     await scene.time.pass_(106)
     assert len(waiter.seen) == 1
     await scene.time.pass_(1)
     assert waiter.seen[1].at == at
-    assert (waiter.seen[1].sessions, waiter.seen[1].whole) == ((), False)
+    assert (waiter.seen[1].sessions, waiter.seen[1].is_complete) == ((), False)
 
 
 async def test_a_time_that_has_passed_is_told_with_each_look_and_no_more_often(scene: Scene) -> None:
     at = scene.time.now + 20
-    waiter, _ = scene.wait(scene.sessions(1), until=lambda: at)
+    waiter, _ = scene.wait(scene.sessions(1), wake_at=lambda: at)
     await scene.time.pass_(60)
-    before = (scene.requests, len(waiter.seen))
+    previous_at = (scene.requests, len(waiter.seen))
     await scene.time.pass_(600)
-    assert len(waiter.seen) - before[1] == scene.requests - before[0] > 30
+    assert len(waiter.seen) - previous_at[1] == scene.requests - previous_at[0] > 30
 
 
 async def test_a_time_may_change_its_mind(scene: Scene) -> None:
     began = scene.time.now
     times = [began + 300, began + 50, None]
     rows = scene.sessions(1)
-    waiter, _ = scene.wait(rows, until=lambda: times.pop(0) if times else None)
+    waiter, _ = scene.wait(rows, wake_at=lambda: times.pop(0) if times else None)
     await scene.time.pass_(40)
     assert len(waiter.seen) == 1
     await scene.time.pass_(500)
-    assert [round(glimpse.at - began) for glimpse in waiter.seen] == [0, 50]
+    assert [round(snapshot.at - began) for snapshot in waiter.seen] == [0, 50]
 
 
 async def test_those_who_have_left_leave_nothing_behind(scene: Scene) -> None:
     """Their deadlines may be days away."""
     rows, in_a_week = scene.sessions(1), scene.time.now + 7 * 86_400
-    scene.wait(rows, until=lambda: in_a_week)
+    scene.wait(rows, wake_at=lambda: in_a_week)
     for _ in range(1000):
-        _, task = scene.wait(rows, until=lambda: in_a_week)
+        _, task = scene.wait(rows, wake_at=lambda: in_a_week)
         await rest(2)
         task.cancel()
         await rest(2)
-    assert len(scene.watch._audience) == 1
-    assert len(scene.watch._audience._times) < 200
+    assert len(scene.watch._subscriptions) == 1
+    assert len(scene.watch._subscriptions._times) < 200
 
 
 async def test_a_deadline_is_told_in_time_in_an_outage_too(scene: Scene) -> None:
     at = scene.time.now + 333
-    waiter, _ = scene.wait(scene.sessions(1), until=lambda: at)
+    waiter, _ = scene.wait(scene.sessions(1), wake_at=lambda: at)
     await scene.time.pass_(100)
-    scene.silence(100)
+    scene.outage_log(100)
     await scene.time.pass_(233)
     assert waiter.seen[-1].at == at
     assert isinstance(waiter.seen[-1].fault, Unreachable)
@@ -314,10 +314,10 @@ async def test_an_outage_is_told_to_everybody_when_it_begins_and_ends_and_every_
     rows = scene.sessions(2)
     waiters = [scene.wait([row])[0] for row in rows]
     await scene.time.pass_(100)
-    scene.silence(10**6, error)
-    before = scene.requests
+    scene.outage_log(10**6, error)
+    previous_at = scene.requests
     await scene.time.pass_(2 * TELL_EVERY + LONGEST_PAUSE * 3)
-    assert 11 <= scene.requests - before <= 14
+    assert 11 <= scene.requests - previous_at <= 14
     scene.platform.faults.clear()
     await scene.time.pass_(LONGEST_PAUSE * 1.1)
     for waiter in waiters:
@@ -330,38 +330,38 @@ async def test_after_an_outage_an_end_may_be_as_old_as_the_outage(scene: Scene) 
     waiter, _ = scene.wait([row])
     await scene.time.pass_(100)
     began = scene.time.now
-    scene.silence(20)
+    scene.outage_log(20)
     row.end("Completed", scene.time.now)
     await scene.time.pass_(3000)
-    before = waiter.seen[-1].before
-    assert before is not None
-    assert before <= began
+    previous_at = waiter.seen[-1].previous_at
+    assert previous_at is not None
+    assert previous_at <= began
 
 
 async def test_a_platform_that_says_when_to_come_back_is_heeded(scene: Scene) -> None:
     scene.wait(scene.sessions(1))
     await scene.time.pass_(60)
-    scene.silence(1, ServiceBusy("503", retry_after=180))
+    scene.outage_log(1, ServiceBusy("503", retry_after=180))
     await scene.time.pass_(INTERVAL * 1.1)
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(160)
-    assert scene.requests == before
+    assert scene.requests == previous_at
     await scene.time.pass_(60)
-    assert scene.requests > before
+    assert scene.requests > previous_at
 
 
 async def test_who_comes_in_an_outage_asks_no_more_often(scene: Scene) -> None:
     rows = scene.sessions(500)
     scene.wait(rows[:1])
     await scene.time.pass_(60)
-    scene.silence(10**6)
+    scene.outage_log(10**6)
     await scene.time.pass_(300)
-    before = scene.requests
+    previous_at = scene.requests
     latecomers = []
     for row in rows[1:]:
         latecomers.append(scene.wait([row])[0])
         await scene.time.pass_(1)
-    assert scene.requests - before <= 500 / LONGEST_PAUSE + 1
+    assert scene.requests - previous_at <= 500 / LONGEST_PAUSE + 1
     assert all(waiter.faults for waiter in latecomers[:400])
 
 
@@ -372,7 +372,7 @@ async def test_a_mistake_in_one_look_is_told_and_the_next_look_goes_on(
     waiter, _ = scene.wait([row])
     await scene.time.pass_(100)
     mistake = ZeroDivisionError("a mistake of ours")
-    scene.silence(1, mistake)
+    scene.outage_log(1, mistake)
     await scene.time.pass_(INTERVAL * 1.1)
     assert waiter.faults == [mistake]
     assert "a mistake of ours" in caplog.text
@@ -389,7 +389,7 @@ async def test_of_a_thousand_one_is_cancelled_and_one_raises_and_the_others_noti
 ) -> None:
     rows = scene.sessions(1000)
 
-    def fail(glimpse: Snapshot) -> None:
+    def fail(snapshot: Snapshot) -> None:
         raise ValueError("a mistake of one who waits")
 
     cancelled, task = scene.wait(rows[:1])
@@ -407,7 +407,7 @@ async def test_of_a_thousand_one_is_cancelled_and_one_raises_and_the_others_noti
     assert all(waiter.error is None for waiter in others)
 
 
-@pytest.mark.parametrize("function", ["choose", "until"])
+@pytest.mark.parametrize("function", ["choose", "wake_at"])
 async def test_a_mistake_in_ones_own_function_is_ones_own(scene: Scene, function: str) -> None:
     rows = scene.sessions(1)
 
@@ -449,9 +449,9 @@ async def test_the_poll_ends_with_the_last_who_waits_after_a_little_while(scene:
     await scene.time.pass_(60)
     assert waiter.words == [["Running"]]
     task.cancel()
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(GRACE + 100)
-    assert (scene.ends, scene.requests) == (1, before)
+    assert (scene.ends, scene.requests) == (1, previous_at)
     again, _ = scene.wait(rows)
     await scene.time.pass_(1)
     assert again.words == [["Running"]]
@@ -473,7 +473,7 @@ async def test_no_line_of_the_poll_lands_in_the_log_of_who_came_first(
     monkeypatch.setattr(logging.getLogger("airflow_provider_canfar"), "handlers", [Handler()])
     TASK_LOG.set("the first one's")
     scene.wait(scene.sessions(1))
-    scene.silence(3, ZeroDivisionError("something to log"))
+    scene.outage_log(3, ZeroDivisionError("something to log"))
     await scene.time.pass_(60)
     assert seen == [("airflow_provider_canfar.skaha.polling.session_poller", "no task's")] * 3
 
@@ -485,7 +485,7 @@ async def test_a_refused_credential_is_fetched_afresh_once_for_all_and_nobody_no
     scene.renewals = [True]
     waiters = [scene.wait([row])[0] for row in scene.sessions(100)]
     await scene.time.pass_(60)
-    scene.silence(1, AuthenticationError("expired"))
+    scene.outage_log(1, AuthenticationError("expired"))
     await scene.time.pass_(60)
     assert scene.renewed == 1
     assert all(waiter.words == [["Running"]] and waiter.error is None for waiter in waiters)
@@ -496,7 +496,7 @@ async def test_a_credential_that_is_refused_still_is_told_to_all(scene: Scene, *
     scene.renewals = [another]
     waiters = [scene.wait([row])[0] for row in scene.sessions(100)]
     await scene.time.pass_(60)
-    scene.silence(2, AuthenticationError("expired"))
+    scene.outage_log(2, AuthenticationError("expired"))
     await scene.time.pass_(INTERVAL * 1.1)
     assert scene.renewed == 1
     assert all(isinstance(waiter.error, AuthenticationError) for waiter in waiters)
@@ -506,9 +506,9 @@ async def test_a_question_about_one_session_has_the_credential_fetched_afresh_to
     scene.renewals = [True]
     rows = scene.sessions(10)
     scene.platform.faults["logs"] = [AuthenticationError("expired")] * 10
-    async with scene.watch.subscribe(interval=INTERVAL) as looks:
-        await anext(looks)
-        logs = await asyncio.gather(*(looks.reads.logs(row.session_id) for row in rows))
+    async with scene.watch.subscribe(interval=INTERVAL) as subscription:
+        await anext(subscription)
+        logs = await asyncio.gather(*(subscription.reads.logs(row.session_id) for row in rows))
     assert [log for answer in logs for log in answer.values()] == [""] * 10
     assert scene.renewed == 1
 
@@ -522,10 +522,10 @@ async def test_one_whose_session_a_list_omits_is_told_with_each_whole_list(scene
     other, _ = scene.wait([kept])
     await scene.time.pass_(60)
     lost.vanish()
-    before = scene.requests
+    previous_at = scene.requests
     await scene.time.pass_(5 * INTERVAL)
-    assert len(waiter.seen) == 1 + scene.requests - before >= 5
-    assert all(glimpse.whole for glimpse in waiter.seen)
+    assert len(waiter.seen) == 1 + scene.requests - previous_at >= 5
+    assert all(snapshot.is_complete for snapshot in waiter.seen)
     assert len(other.seen) == 1
 
 
@@ -535,13 +535,13 @@ async def test_one_that_the_platform_itself_does_not_know_is_missed_no_more(scen
     await scene.time.pass_(60)
     lost.vanish()
     await scene.time.pass_(60)
-    assert waiter.looks is not None
+    assert waiter.subscription is not None
     with pytest.raises(NotFound):
-        await waiter.looks.reads.info(lost.session_id)
+        await waiter.subscription.reads.info(lost.session_id)
     await scene.time.pass_(INTERVAL * 1.2)
-    before = len(waiter.seen)
+    previous_at = len(waiter.seen)
     await scene.time.pass_(600)
-    assert len(waiter.seen) == before
+    assert len(waiter.seen) == previous_at
 
 
 async def test_one_that_has_ended_is_not_missed_when_the_platform_forgets_it(scene: Scene) -> None:
@@ -559,15 +559,15 @@ async def test_all_who_wait_ask_so_many_questions_about_single_sessions_between_
     scene: Scene,
 ) -> None:
     rows = scene.sessions(2 * READS_PER_LOOK)
-    async with scene.watch.subscribe(interval=INTERVAL) as looks:
-        await anext(looks)
+    async with scene.watch.subscribe(interval=INTERVAL) as subscription:
+        await anext(subscription)
         for row in rows[:READS_PER_LOOK]:
-            await looks.reads.events(row.session_id)
+            await subscription.reads.events(row.session_id)
         with pytest.raises(ServiceBusy):
-            await looks.reads.info(rows[-1].session_id)
+            await subscription.reads.info(rows[-1].session_id)
         assert scene.platform.called("info") == []
         await scene.time.pass_(INTERVAL * 1.1)
-        assert rows[-1].session_id in await looks.reads.info(rows[-1].session_id)
+        assert rows[-1].session_id in await subscription.reads.info(rows[-1].session_id)
 
 
 # A large account.
@@ -591,7 +591,7 @@ async def test_a_large_account_is_asked_for_what_has_ended_and_now_and_then_for_
     row.end("Failed", scene.time.now)
     await scene.time.pass_(INTERVAL * 1.2)
     assert waiter.words == [["Running"], ["Failed"]]
-    assert [glimpse.whole for glimpse in waiter.seen] == [True, False]
+    assert [snapshot.is_complete for snapshot in waiter.seen] == [True, False]
 
 
 @pytest.mark.usefixtures("large")
@@ -601,7 +601,7 @@ async def test_in_a_large_account_a_missing_session_is_looked_for_more_often(sce
     lost.vanish()
     await scene.time.pass_(3 * WHOLE_SOON + INTERVAL)
     assert len(waiter.seen) >= 3
-    assert all(glimpse.whole and len(glimpse.sessions) == 1 for glimpse in waiter.seen)
+    assert all(snapshot.is_complete and len(snapshot.sessions) == 1 for snapshot in waiter.seen)
 
 
 @pytest.mark.usefixtures("large")
