@@ -121,10 +121,10 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
     Every process that it has started ends with it.
 
     :param options: dials and settings by name, such as ``retention=20`` or ``token="..."``; see
-        :class:`airflow_provider_canfar.emulator.dials.Dials` and
-        :class:`~airflow_provider_canfar.emulator.dials.Settings`.
+        :class:`airflow_provider_canfar.emulator.config.Dials` and
+        :class:`~airflow_provider_canfar.emulator.config.Settings`.
     """
-    from airflow_provider_canfar.emulator.dials import Dials, Settings
+    from airflow_provider_canfar.emulator.config import Dials, Settings
     from airflow_provider_canfar.emulator.server import EmulatorServer
 
     names = {field.name for field in dataclasses.fields(Dials)}

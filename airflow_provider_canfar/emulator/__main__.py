@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from airflow_provider_canfar.emulator.dials import Dials, Settings
+from airflow_provider_canfar.emulator.config import Dials, Settings
 from airflow_provider_canfar.emulator.images import ImageLibrary
 from airflow_provider_canfar.emulator.server import EmulatorServer
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from airflow_provider_canfar.emulator.accounts import Accounts
-from airflow_provider_canfar.emulator.admin import Admin
-from airflow_provider_canfar.emulator.app import application
-from airflow_provider_canfar.emulator.fault_injection import FaultInjection
+from airflow_provider_canfar.emulator.api.accounts import Accounts
+from airflow_provider_canfar.emulator.api.admin import Admin
+from airflow_provider_canfar.emulator.api.fault_injection import FaultInjection
+from airflow_provider_canfar.emulator.api.request_counter import Traffic
+from airflow_provider_canfar.emulator.api.routes import application
 from airflow_provider_canfar.emulator.faults import Faults
-from airflow_provider_canfar.emulator.platform import Platform
-from airflow_provider_canfar.emulator.traffic import Traffic
+from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
-    from airflow_provider_canfar.emulator.dials import Dials, Settings
+    from airflow_provider_canfar.emulator.config import Dials, Settings
 
 LONGEST_HEAD = 4 * 1024 * 1024  # so that it is the emulator that refuses a long one, as Tomcat does
 KEEP_ALIVE = 20  # seconds, as Tomcat

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.emulator.job_pipeline.job_template import run_as
 from airflow_provider_canfar.skaha.command import Parameters, encode
 from airflow_provider_canfar.skaha.limits import MAX_PROCESS_BYTES, MAX_STRING_BYTES
 from airflow_provider_canfar.skaha.plain import PLATFORM_NAMES

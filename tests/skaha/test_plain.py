@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.emulator.job_pipeline.job_template import run_as
 from airflow_provider_canfar.skaha.plain import (
     PLATFORM_NAMES,
     fault_in_name,

@@ -1,0 +1,143 @@
+"""What the server refuses of a create, and in which order (*PostAction.doAction*)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.emulator.api.http_errors import bad_request
+from airflow_provider_canfar.emulator.runtime.sessions import HEADLESS, KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_canfar.emulator.api.parameters import Parameters
+    from airflow_provider_canfar.emulator.images import ImageLibrary
+
+CONTEXT: dict[str, Any] = {
+    "cores": {"default": 2, "defaultRequest": 1, "defaultLimit": 8, "options": list(range(1, 17))},
+    "memoryGB": {
+        "default": 8,
+        "defaultRequest": 4,
+        "defaultLimit": 32,
+        "options": [
+            *(1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 26, 28, 30, 32, 36, 40, 44, 48, 56, 64, 80, 92, 112),
+            *(128, 140, 170, 192),
+        ],
+    },
+    "gpus": {"options": list(range(1, 29))},
+}
+"""What one may ask for, as ``GET /context`` shows it where it is read from *k8s-resources.json*."""
+
+
+def check_image_host(image: str | None, images: ImageLibrary) -> str:
+    """Return the image's name.
+
+    :raises Refusal: 400 when it is missing, or its registry is not trusted (*PostAction.validateImage*).
+    """
+    if image is None:
+        raise bad_request("Missing parameter 'image'")
+    if not images.trusts(image):
+        raise bad_request(f"session image '{image}' must come from one of [{','.join(images.hosts)}]")
+    return image
+
+
+def check_kind(kind: str | None) -> str:
+    """Return the kind of session, headless when none is given (*SessionType.fromApplicationStringType*).
+
+    :raises Refusal: 400 for a kind that there is not.
+    """
+    if kind is None or not kind.strip():
+        return HEADLESS
+    if kind.strip().lower() not in KINDS:
+        raise bad_request(f"Invalid session type: {kind.strip()}")
+    return kind.strip().lower()
+
+
+def check_amount(parameter: str, value: str | None, options: Sequence[int]) -> float | None:
+    """Return an amount of cores or RAM, or None when it is left out.
+
+    It is read as a double, and its integer part is looked for among the options; whatever is wrong with it is
+    said in the same words (*PostAction.getCoresParam*, *getRamParam*).
+
+    :raises Refusal: 400 when it is no number, or no option.
+    """
+    if value is None:
+        return None
+    try:
+        amount = float(value.replace("_", "no number in Java"))
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount) or int(amount) not in options:
+        raise bad_request(f"Invalid value for '{parameter}': {value}")
+    return amount
+
+
+def check_gpus(value: str | None) -> int:
+    """Return the number of GPUs; 0, which is not among the options, can only be had by leaving it out.
+
+    :raises Refusal: 400 when it is no whole number, or no option.
+    """
+    if value is None:
+        return 0
+    if not re.fullmatch(r"[-+]?[0-9]+", value) or int(value) not in CONTEXT["gpus"]["options"]:
+        raise bad_request(f"Invalid value for 'gpus': {value}")
+    return int(value)
+
+
+def check_name(name: str | None) -> str:
+    """Return the session's name in lower case (*PostAction.validateName*, *createSession*).
+
+    :raises Refusal: 400 when it is missing, empty, or has other characters than the server wants.
+    """
+    if name is None:
+        raise bad_request("Missing parameter 'name'")
+    if not name.strip():
+        raise bad_request("name must have a value")
+    if not re.fullmatch(r"[A-Za-z0-9\-]+", name):
+        raise bad_request("name can only contain alpha-numeric chars and '-'")
+    return name.lower()
+
+
+def check_quota(active: int, maximum: int, user: str) -> None:
+    """Check that the user may have one more interactive session (*PostAction.checkExistingSessions*).
+
+    :param active: how many there are.
+    :raises Refusal: 400 when there are too many.
+    """
+    if active >= maximum:
+        raise bad_request(f"User {user} has reached the maximum of {maximum} active sessions.")
+
+
+def check_registry(image: str, images: ImageLibrary, header: str | None) -> None:
+    """Check that the server can have the image: known to its cache, or with credentials for the registry.
+
+    :param header: ``x-skaha-registry-auth``.
+    :raises Refusal: 400 when the image is unknown and there are no credentials, or these cannot be read: they
+        are split at every colon and must give two parts (*ImageRegistryAuth.fromEncoded*).
+    """
+    if header is not None:
+        try:
+            parts = base64.b64decode(header, validate=True).decode().split(":")
+        except (binascii.Error, UnicodeDecodeError):
+            parts = []
+        if len(parts) != 2 or not all(parts):
+            raise bad_request("Invalid input.  Must be in form of username:secret")
+    elif not images.knows(image):
+        raise bad_request(
+            "No authentication provided for unknown or private image.  Use x-skaha-registry-auth request "
+            "header with base64Encode(username:secret)."
+        )
+
+
+def requested_resources(parameters: Parameters) -> tuple[float | None, float | None]:
+    """Return the cores and the RAM asked for, None where they are flexible.
+
+    :raises Refusal: 400 for what is no option.
+    """
+    cores = check_amount("cores", parameters.first("cores"), CONTEXT["cores"]["options"])
+    ram = check_amount("ram", parameters.first("ram"), CONTEXT["memoryGB"]["options"])
+    return cores, ram

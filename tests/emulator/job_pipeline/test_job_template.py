@@ -1,0 +1,140 @@
+"""The way of cmd, args and env to the container, against what the real server was seen to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_canfar.emulator.job_pipeline.java import JavaError
+from airflow_provider_canfar.emulator.job_pipeline.job_template import assemble, run_as
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRefusedError
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+VALUES = {
+    "software.imageid": "images.canfar.net/skaha/astroml:25.10",
+    "skaha.sessionid": "abcd1234",
+    "skaha.userid": "jdoe",
+    "skaha.hostname": "ws-uv.canfar.net",
+    "skaha.jobname": "skaha-headless-jdoe-abcd1234",
+    "skaha.home": "/arc/home/jdoe",
+    "skaha.workdir": "/arc/home/jdoe",
+    "software.threads": "1",
+}
+OF_THE_TEMPLATE = ("skaha_hostname", "skaha_username", "skaha_sessionid", "HOME", "PWD", "OMP_NUM_THREADS")
+# Of these errors, the server goes on to print all objects around the one that it could not make.
+OBJECT_DUMP = "ConstructorException: Cannot create property=spec for JavaBean=class V1Job"
+
+
+def samples(name: str) -> list[dict[str, Any]]:
+    """Return a file of samples, one JSON object a line."""
+    return [json.loads(line) for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines()]
+
+
+def posted(row: dict[str, Any]) -> tuple[str | None, str | None, list[str]]:
+    """Return the cmd, args and env of a row of the table, which varies one of them."""
+    value = row["value"]
+    match row["parameter"]:
+        case "cmd":
+            return value, "a", []
+        case "args":
+            return "x", value, []
+        case _:
+            return "x", "a", value
+
+
+def what_the_server_makes(cmd: str | None, args: str | None, env: list[str]) -> dict[str, Any]:
+    """Return the container or the error, in the shape of the recorded answers."""
+    try:
+        container = assemble(cmd, args, env, VALUES)
+    except JavaError as error:
+        return {"ok": False, "error": f"{error.kind.rpartition('.')[2]}: {error.message}"}
+    return {
+        "ok": True,
+        "command": container.command and list(container.command),
+        "args": container.args and list(container.args),
+        "env": {"null" if name is None else name: value for name, value in container.environment},
+    }
+
+
+@pytest.mark.parametrize("recorded", samples("command-vectors.jsonl"), ids=lambda _: "")
+def test_the_container_is_the_one_that_the_real_server_was_seen_to_make(recorded: dict[str, Any]) -> None:
+    """800 answers of the real server, recorded before kubectl, down to the words of its errors."""
+    expected, made = recorded["container"], what_the_server_makes(**recorded["post"])
+    if expected.get("error", "").startswith(OBJECT_DUMP):
+        assert made["error"].startswith(OBJECT_DUMP)
+    else:
+        assert made == expected
+
+
+@pytest.mark.parametrize("row", samples("command-table.jsonl"), ids=lambda row: repr(row["value"])[:40])
+def test_each_shape_of_a_parameter_becomes_what_it_does_on_the_server(row: dict[str, Any]) -> None:
+    made = what_the_server_makes(*posted(row))
+    if "error" in row:
+        assert made["error"].startswith(row["error"])
+        return
+    value = made[{"cmd": "command"}.get(row["parameter"], row["parameter"])]
+    if row["parameter"] == "env":
+        # What the template sets is there as well, and wins.
+        assert made["env"].keys() - row["container"].keys() <= set(OF_THE_TEMPLATE)
+        value = {name: made["env"][name] for name in row["container"]}
+    assert value == row["container"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in samples("command-table.jsonl") if "error" not in row],
+    ids=lambda row: repr(row["value"])[:40],
+)
+def test_kubernetes_takes_what_it_takes_and_expands_what_it_expands(row: dict[str, Any]) -> None:
+    if row.get("refused"):
+        with pytest.raises(JobRefusedError):
+            run_as(*posted(row), VALUES)
+        return
+    container = run_as(*posted(row), VALUES)
+    runs = row.get("runs", row["container"])
+    match row["parameter"]:
+        case "cmd":
+            assert list(container.command or ()) == runs
+        case "args":
+            assert list(container.args or ()) == (runs or [])
+        case _:
+            assert dict(container.environment).items() >= runs.items()
+
+
+# How text may be armoured, as people on the platform do.
+
+ARGUMENTS = [
+    (r"\\x24{skaha.userid}", ["${skaha.userid}"]),
+    (r"\\x24\\x24(HOME)", ["$(HOME)"]),
+    (r"\$(nobody)", ["$(nobody)"]),
+    (r"\$x", ["$x"]),
+    (r"\\ud83d\\ude00", ["😀"]),
+    (r"\\ud83d", ["Pw=="]),
+    ("a\\\\\n", ["a"]),
+    ("x \\\\\n", ["x", ""]),
+]
+
+
+@pytest.mark.parametrize(("args", "runs"), ARGUMENTS)
+def test_arguments_run_as_the_platform_runs_them(args: str, runs: list[str]) -> None:
+    assert run_as("x", args, [], VALUES).args == tuple(runs)
+
+
+def test_text_can_break_out_of_its_argument() -> None:
+    """Nothing is quoted, so a quotation mark at the right place is YAML, not text."""
+    assert run_as("x", 'a","b', [], VALUES).args == ("a", "b")
+
+
+@given(st.lists(st.text("ABCxyz079_@%+=:,./^-", min_size=3).filter(lambda word: "E" not in word), min_size=1))
+def test_words_of_harmless_characters_arrive_as_they_are_unless_they_look_like_numbers(
+    words: list[str],
+) -> None:
+    try:
+        assert run_as("x", " ".join(words), [], VALUES).args == tuple(words)
+    except JobRefusedError:
+        assert any(word[0] in "+-.0123456789" for word in words)

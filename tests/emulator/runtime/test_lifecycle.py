@@ -1,0 +1,309 @@
+"""What sessions do: real processes, real logs, and the states that the platform shows of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+
+from airflow_provider_canfar.emulator.config import Dials
+from airflow_provider_canfar.emulator.faults import Faults
+from airflow_provider_canfar.emulator.images import SYSTEM_PATH, ImageLibrary
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
+from airflow_provider_canfar.emulator.runtime.lifecycle import Lives
+from airflow_provider_canfar.emulator.runtime.processes import Processes
+from airflow_provider_canfar.emulator.runtime.sessions import Asked, Session, State
+from airflow_provider_canfar.testing import running_emulator
+from tests.emulator.conftest import IMAGE, calling
+from tests.processes import is_running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.emulator.conftest import Caller
+
+IGNORES_TERM = "trap\t''\tTERM;sleep\t600"
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux tells of processes in /proc")
+
+
+def logged_numbers(caller: Caller, session: str, count: int) -> list[int]:
+    """Wait until a session has logged as many numbers, and return them."""
+    caller.until(lambda: len(caller.view(session, "logs").split()) >= count)
+    return [int(word) for word in caller.view(session, "logs").split()]
+
+
+def test_a_session_that_succeeds_goes_through_the_states(make_caller: Callable[..., Caller]) -> None:
+    """Between Running and its end it shows as Pending for a moment, as on the platform."""
+    caller = make_caller(start_delay=0.3, flicker=0.3)
+    session = caller.shell("sleep\t0.3")
+    seen = [str(caller.session(session)["status"])]
+
+    def is_over() -> bool:
+        status = str(caller.session(session)["status"])
+        if status != seen[-1]:
+            seen.append(status)
+        return status == "Completed"
+
+    caller.until(is_over)
+    assert seen == ["Pending", "Running", "Pending", "Completed"]
+    record = caller.record(session)
+    assert record["created"] < record["started"] < record["ended"]
+    assert (record["exit_code"], record["live"]) == (0, False)
+
+
+@pytest.mark.parametrize("code", [1, 3, 255])
+def test_a_session_that_fails_keeps_its_exit_code(caller: Caller, code: int) -> None:
+    session = caller.shell(f"exit\t{code}")
+    caller.until_shown(session, "Failed")
+    assert caller.record(session)["exit_code"] == code
+
+
+def test_a_signal_is_an_exit_code_as_of_a_container(caller: Caller) -> None:
+    session = caller.create(cmd="python3", args="-c __import__('os').kill(__import__('os').getpid(),9)")
+    caller.until_shown(session, "Failed")
+    assert caller.record(session)["exit_code"] == 137
+
+
+def test_a_session_has_the_environment_of_a_container_and_nothing_of_ours(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "canary")
+    session = caller.create(
+        name="Env", cmd="env", env=["REPLICA_ID=2", "REPLICA_COUNT=8", "HOME=/mine"], cores=2, ram=4
+    )
+    caller.until_shown(session, "Completed")
+    variables = dict(line.split("=", 1) for line in caller.view(session, "logs").splitlines())
+    home = variables.pop("HOME")
+    assert home.endswith("/arc/home/astronomer")
+    assert variables == {
+        "PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}",
+        "LANG": "C.UTF-8",
+        "HOSTNAME": "env",
+        "REPLICA_ID": "2",
+        "REPLICA_COUNT": "8",
+        "skaha_hostname": "127.0.0.1",
+        "skaha_username": "astronomer",
+        "skaha_sessionid": session,
+        "PWD": caller.record(session)["folder"],
+        "OMP_NUM_THREADS": "2",
+    }
+    record = caller.record(session)
+    assert (record["replica_id"], record["replica_count"]) == ("2", "8")
+
+
+def test_each_session_works_in_a_folder_of_its_own_and_shares_its_home(caller: Caller) -> None:
+    first = caller.shell("pwd;echo\thi>own;cd;echo\thi>shared")
+    caller.until_shown(first, "Completed")
+    second = caller.shell("pwd;ls;cd;cat\tshared")
+    caller.until_shown(second, "Completed")
+    folder = caller.record(first)["folder"]
+    assert caller.view(first, "logs") == f"{folder}\n"
+    assert (Path(folder) / "own").read_text() == "hi\n"
+    assert caller.view(second, "logs") == f"{caller.record(second)['folder']}\nhi\n"
+
+
+def test_the_log_has_output_and_errors_in_their_order(caller: Caller) -> None:
+    session = caller.shell("echo\tone;echo\ttwo>&2;echo\tthree")
+    caller.until_shown(session, "Completed")
+    assert caller.view(session, "logs") == "one\ntwo\nthree\n"
+
+
+def test_a_log_grows_while_its_session_runs(caller: Caller) -> None:
+    session = caller.shell("echo\tone;sleep\t600")
+    caller.until(lambda: caller.view(session, "logs") == "one\n")
+    assert caller.session(session)["status"] == "Running"
+
+
+@pytest.mark.parametrize(
+    ("cmd", "reason"),
+    [
+        ("no-such-program", 'exec: "no-such-program": executable file not found in $PATH'),
+        ("/no/such/program", 'exec: "/no/such/program": no such file or directory'),
+        ("/etc", 'exec: "/etc": permission denied'),
+        ("python3 run.py", 'exec: "python3 run.py": executable file not found in $PATH'),
+        ("", 'exec: "": executable file not found in $PATH'),
+    ],
+)
+def test_a_program_that_cannot_be_started_fails_with_the_runtimes_words(
+    caller: Caller, cmd: str, reason: str
+) -> None:
+    session = caller.create(cmd=cmd)
+    caller.until_shown(session, "Failed")
+    assert caller.view(session, "logs").startswith("StartError: ")
+    assert reason in caller.view(session, "logs")
+    assert "StartError" not in caller.view(session, "events")
+    assert reason in caller.view(session, "events")
+    assert caller.record(session)["exit_code"] == 128
+
+
+def test_an_image_runs_its_own_command_when_nobody_says(caller: Caller) -> None:
+    silent, named = caller.create(), caller.create(args="echo hi")
+    assert caller.until_shown(silent, "Completed")
+    assert caller.until_shown(named, "Completed")
+    assert (caller.view(silent, "logs"), caller.view(named, "logs")) == ("", "hi\n")
+
+
+def test_an_image_can_have_a_folder_that_comes_first_in_its_path(
+    make_caller: Callable[..., Caller], tmp_path: Path
+) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho from the image\n")
+    tool.chmod(0o755)
+    caller = make_caller(images=ImageLibrary(folders=(("images.canfar.net/skaha/old:*", tmp_path),)))
+    own = caller.create(image="images.canfar.net/skaha/old:1", cmd="tool")
+    caller.until_shown(own, "Completed")
+    assert caller.view(own, "logs") == "from the image\n"
+    caller.until_shown(caller.create(image="images.canfar.net/skaha/new:1", cmd="tool"), "Failed")
+
+
+def test_a_deleted_session_is_gone_at_once_and_its_whole_group_is_stopped(caller: Caller) -> None:
+    session = caller.shell("sleep\t600&jobs\t-p;sleep\t600&jobs\t-p;wait")
+    processes = logged_numbers(caller, session, 3)
+    assert all(is_running(process) for process in processes)
+    caller.http.delete(f"/session/{session}")
+    assert caller.http.get(f"/session/{session}").status_code == 404
+    assert caller.http.get("/session").json() == []
+    assert caller.view(session, "logs") == ""
+    caller.until(lambda: not any(is_running(process) for process in processes))
+    caller.until(lambda: caller.record(session)["exit_code"] == 143)
+    record = caller.record(session)
+    assert record["deleted"] == record["forgotten"]
+    assert not record["live"]
+
+
+def test_who_ignores_term_is_killed_after_the_grace(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(grace=0.2)
+    session = caller.shell(f"sleep\t600&jobs\t-p;{IGNORES_TERM}")
+    (process,) = logged_numbers(caller, session, 1)
+    caller.http.delete(f"/session/{session}")
+    caller.until(lambda: caller.record(session)["exit_code"] == 137)
+    caller.until(lambda: not is_running(process))
+
+
+def test_a_program_has_its_grace_to_end_well(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(grace=20)
+    session = caller.shell("trap\t'sleep\t0.2;exit\t7'\tTERM;echo\tready;sleep\t600&wait")
+    caller.until(lambda: caller.view(session, "logs") == "ready\n")
+    caller.http.delete(f"/session/{session}")
+    caller.until(lambda: caller.record(session)["exit_code"] == 7)
+
+
+def test_what_a_program_leaves_behind_ends_with_it(caller: Caller) -> None:
+    session = caller.shell("sleep\t600&jobs\t-p")
+    caller.until_shown(session, "Completed")
+    (process,) = logged_numbers(caller, session, 1)
+    caller.until(lambda: not is_running(process))
+
+
+def test_a_session_that_is_deleted_while_it_queues_never_starts(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(start_delay=60)
+    session = caller.create(cmd="true")
+    caller.http.delete(f"/session/{session}")
+    caller.until(lambda: caller.record(session)["ended"] is not None)
+    record = caller.record(session)
+    assert (record["started"], record["starts"], record["live"]) == (None, 0, False)
+
+
+def test_an_ended_session_is_forgotten_after_its_retention(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(retention=3600)
+    session = caller.shell("echo\thi")
+    caller.until_shown(session, "Completed")
+    assert caller.view(session, "logs") == "hi\n"
+    caller.emulator.turn(retention=0)
+    assert caller.http.get(f"/session/{session}").status_code == 404
+    assert caller.http.get(f"/session/{session}", params={"view": "events"}).status_code == 404
+    assert caller.view(session, "logs") == ""
+    assert caller.http.get("/session").json() == []
+    record = caller.record(session)
+    assert (record["status"], record["exit_code"]) == ("Completed", 0)
+    assert record["forgotten"] is not None
+
+
+def test_a_session_past_its_deadline_is_terminated_and_fails(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(deadline=0.2, grace=0.5)
+    session = caller.shell(IGNORES_TERM)
+    caller.until_shown(session, "Terminating")
+    caller.until_shown(session, "Failed")
+    assert caller.record(session)["exit_code"] == 137
+
+
+def test_an_interactive_session_past_its_deadline_fails(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(interactive_deadline=0.1)
+    caller.until_shown(caller.create(type="notebook"), "Failed")
+
+
+def test_events_tell_what_becomes_of_a_pod_once_there_is_one(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(start_delay=60)
+    queued = caller.create()
+    response = caller.http.get(f"/session/{queued}", params={"view": "events"})
+    assert (response.status_code, response.text) == (404, f"session {queued} not found.\n")
+    caller.emulator.turn(start_delay=0)
+    session = caller.create()
+    caller.until_shown(session, "Completed")
+    header, scheduled, *others = caller.view(session, "events").splitlines()
+    assert header.split() == ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]
+    assert re.fullmatch(r"Normal +Scheduled +Successfully assigned .* +<none> +<none>", scheduled)
+    assert [line.split()[1] for line in others] == ["Pulling", "Pulled", "Created", "Started"]
+    assert all(line.index("Z   ") for line in others)
+
+
+def test_a_preempted_session_queues_again_and_starts_from_scratch(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller()
+    session = caller.shell("echo\tbegun>>runs;cat\truns;sleep\t600")
+    caller.until(lambda: caller.view(session, "logs") == "begun\n")
+    caller.emulator.turn(start_delay=60)
+    caller.emulator.preempt(session)
+    shown = caller.until_shown(session, "Pending")
+    assert "startTime" not in shown
+    assert caller.view(session, "logs") == ""
+    with pytest.raises(ValueError, match="does not run"):
+        caller.emulator.preempt(session)
+
+
+def test_a_preempted_session_runs_again(caller: Caller) -> None:
+    session = caller.shell("echo\tbegun>>runs;cat\truns;sleep\t600")
+    caller.until(lambda: caller.view(session, "logs") == "begun\n")
+    caller.emulator.preempt(session)
+    caller.until(lambda: caller.view(session, "logs") == "begun\nbegun\n")
+    assert caller.record(session)["starts"] == 2
+
+
+async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    processes = mock.create_autospec(Processes)
+    processes.start.side_effect = RuntimeError("broken")
+    lives = Lives(processes, ImageLibrary(), Faults(), lambda: Dials(start_delay=0), time.time)
+    session = Session(
+        id="a0000000",
+        job="skaha-headless-jdoe-a0000000",
+        user="jdoe",
+        asked=Asked(name="test", image=IMAGE, kind="headless"),
+        container=PostedContainer(("true",), None, ()),
+        folder=tmp_path,
+        log=tmp_path / "log",
+        deadline=60,
+        created=time.time(),
+    )
+    lives.begin(session)
+    while session.is_live:  # noqa: ASYNC110 - a life announces nothing
+        await asyncio.sleep(0.01)
+    assert session.state is State.FAILED
+    assert "Session a0000000 ends by a fault of the emulator." in caplog.text
+    await lives.close()
+
+
+@needs_proc
+def test_leaving_an_emulator_stops_every_process_even_those_that_left_their_group() -> None:
+    with running_emulator(start_delay=0, grace=0.5) as emulator, calling(emulator) as caller:
+        leaves = "os.fork()\tor\t(os.setsid(),print(os.getpid(),flush=True))"
+        session = caller.create(cmd="python3", args=f"-c import\tos,time;{leaves};time.sleep(600)")
+        processes = logged_numbers(caller, session, 1)
+        assert all(is_running(process) for process in processes)
+    assert not any(is_running(process) for process in processes)
