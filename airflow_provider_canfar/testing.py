@@ -4,7 +4,7 @@ A DAG is tested against the emulator without an account on the platform; its ses
 
     def test_my_dag(canfar_connection, canfar_emulator):
         dag.test()
-        assert [session["exit_code"] for session in canfar_emulator.record()] == [0]
+        assert [session["exit_code"] for session in canfar_emulator.all_sessions()] == [0]
 
 The fixtures are there in every pytest run, as this module is a plugin of pytest. The emulator needs the extra
 ``airflow-provider-canfar[emulator]``; nothing of it is imported before a test asks for it.
@@ -44,7 +44,7 @@ class Emulator:
         """The Airflow connection that leads to it, in the JSON form of an environment variable."""
         return {"conn_type": "canfar", "host": self.url, "password": self.token}
 
-    def record(self) -> list[dict[str, Any]]:
+    def all_sessions(self) -> list[dict[str, Any]]:
         """Return every session that was ever created, oldest first, deleted and forgotten ones too.
 
         Each has *id, name, kind, image, status, state, cores, ram, gpus, command, args, environment,
@@ -56,7 +56,7 @@ class Emulator:
 
     def live(self) -> list[dict[str, Any]]:
         """Return those of the record that have neither ended nor been deleted."""
-        return [session for session in self.record() if session["live"]]
+        return [session for session in self.all_sessions() if session["live"]]
 
     def requests(self) -> dict[str, int]:
         """Return how often each call was made: ``{"GET /session": 3, "GET /session/{id}?view=logs": 1}``."""
@@ -77,13 +77,16 @@ class Emulator:
         """
         self._call("PUT", "faults", wanted)
 
-    def no_faults(self) -> None:
+    def clear_faults(self) -> None:
         """Switch all faults off."""
         self._call("DELETE", "faults")
 
-    def turn(self, **dials: float) -> None:
-        """Turn dials, as in ``turn(retention=20)``; they are those of ``emulator.dials.Dials``."""
-        self._call("PUT", "dials", dials)
+    def configure(self, **changes: float) -> None:
+        """Change times and limits while it runs, as in ``configure(retention=20)``.
+
+        :param changes: fields of :class:`airflow_provider_canfar.emulator.config.EmulatorConfig`.
+        """
+        self._call("PUT", "config", changes)
 
     def vanish(self, session_id: str) -> None:
         """Make the platform forget a session at once, whatever it did."""
@@ -120,17 +123,17 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
 
     Every process that it has started ends with it.
 
-    :param options: dials and settings by name, such as ``retention=20`` or ``token="..."``; see
-        :class:`airflow_provider_canfar.emulator.config.Dials` and
+    :param options: config and settings by name, such as ``retention=20`` or ``token="..."``; see
+        :class:`airflow_provider_canfar.emulator.config.EmulatorConfig` and
         :class:`~airflow_provider_canfar.emulator.config.Settings`.
     """
-    from airflow_provider_canfar.emulator.config import Dials, Settings
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
     from airflow_provider_canfar.emulator.server import EmulatorServer
 
-    names = {field.name for field in dataclasses.fields(Dials)}
-    dials = Dials().turned({name: value for name, value in options.items() if name in names})
+    names = {field.name for field in dataclasses.fields(EmulatorConfig)}
+    config = EmulatorConfig().updated({name: value for name, value in options.items() if name in names})
     settings = Settings(**{name: value for name, value in options.items() if name not in names})
-    server = EmulatorServer(settings, dials)
+    server = EmulatorServer(settings, config)
     thread = _ServerThread(server)
     thread.start()
     try:

@@ -60,10 +60,10 @@ def test_the_plugin_loads_nothing_of_the_emulator_before_it_is_asked_for() -> No
 def test_an_emulator_is_gone_when_its_block_is_left() -> None:
     with running_emulator(token="mine", retention=20) as emulator:
         assert emulator.token == "mine"
-        assert emulator.record() == emulator.live() == []
+        assert emulator.all_sessions() == emulator.live() == []
         url = emulator.url
     with pytest.raises(httpx.ConnectError):
-        Emulator(url, "mine").record()
+        Emulator(url, "mine").all_sessions()
 
 
 def test_several_emulators_know_nothing_of_one_another() -> None:

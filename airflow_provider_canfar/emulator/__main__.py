@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from airflow_provider_canfar.emulator.config import Dials, Settings
+from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
 from airflow_provider_canfar.emulator.images import ImageLibrary
 from airflow_provider_canfar.emulator.server import EmulatorServer
 
@@ -63,11 +63,11 @@ def command_line() -> argparse.ArgumentParser:
         "it begins with the folder of the Python that runs this",
     )
 
-    dials = parser.add_argument_group("dials", "Seconds, or a number. All can be turned while it runs.")
-    for field in dataclasses.fields(Dials):
+    config = parser.add_argument_group("config", "Seconds, or a number. All can be turned while it runs.")
+    for field in dataclasses.fields(EmulatorConfig):
         option = f"--{field.name.replace('_', '-')}"
         help_text = f"{field.metadata['meaning']} ({str(field.default).removesuffix('.0')})"
-        dials.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
+        config.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
     return parser
 
 
@@ -81,10 +81,10 @@ def main(argv: list[str] | None = None) -> None:
     if not _is_loopback(options.host) and options.token in (None, "", Settings.token):
         parser.error(f"{options.host} is not loopback: choose a --token that nobody can guess")
     try:
-        dials = Dials().turned(
-            {field.name: getattr(options, field.name) for field in dataclasses.fields(Dials)}
+        config = EmulatorConfig().updated(
+            {field.name: getattr(options, field.name) for field in dataclasses.fields(EmulatorConfig)}
         )
-        server = EmulatorServer(_settings(options), dials, options.host, options.port)
+        server = EmulatorServer(_settings(options), config, options.host, options.port)
     except (OverflowError, ValueError) as error:
         parser.error(str(error))
     except OSError as error:

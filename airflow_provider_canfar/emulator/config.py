@@ -22,7 +22,7 @@ def _dial(default: float, meaning: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dials:
+class EmulatorConfig:
     """Times in seconds, and limits; by default the platform's, where a laptop can bear them."""
 
     start_delay: float = _dial(0.5, "how long a session queues before it has a pod")
@@ -36,8 +36,8 @@ class Dials:
     token_lifetime: float = _dial(2 * DAY, "how long a token from /ac/login is good")
     max_interactive: float = _dial(5, "how many interactive sessions the user may have at a time")
 
-    def turned(self, changes: Mapping[str, Any]) -> Self:
-        """Return these dials with some turned.
+    def updated(self, changes: Mapping[str, Any]) -> Self:
+        """Return these config with some turned.
 
         :param changes: new values by name.
         :raises ValueError: for a name that is no dial, or a value that is no number from 0 up.

@@ -13,7 +13,7 @@ import uvicorn
 from airflow_provider_canfar.emulator.api.accounts import Accounts
 from airflow_provider_canfar.emulator.api.admin import Admin
 from airflow_provider_canfar.emulator.api.fault_injection import FaultInjection
-from airflow_provider_canfar.emulator.api.request_counter import Traffic
+from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
 from airflow_provider_canfar.emulator.api.routes import application
 from airflow_provider_canfar.emulator.faults import Faults
 from airflow_provider_canfar.emulator.runtime.platform import Platform
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from airflow_provider_canfar.emulator.config import Dials, Settings
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
 
 LONGEST_HEAD = 4 * 1024 * 1024  # so that it is the emulator that refuses a long one, as Tomcat does
 KEEP_ALIVE = 20  # seconds, as Tomcat
@@ -33,19 +33,21 @@ class EmulatorServer:
     """An emulator and its socket.
 
     :param settings: what it is started with.
-    :param dials: what can be turned meanwhile.
+    :param config: what can be turned meanwhile.
     :param host: the address to listen on.
     :param port: 0 takes a free one.
     """
 
-    def __init__(self, settings: Settings, dials: Dials, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, settings: Settings, config: EmulatorConfig, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
         self.page_url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
         self.url = f"{self.page_url}skaha/v1"
         self._settings = settings
-        self._dials = dials
+        self._dials = config
         self._host = host
         self._family = family
         self._stopped = asyncio.Event()
@@ -61,7 +63,7 @@ class EmulatorServer:
         accounts = Accounts(
             user=settings.user, password=settings.password, token=settings.token, clock=time.time
         )
-        traffic = Traffic()
+        traffic = RequestCounter()
         faults = Faults(settings.seed)
         async with Platform(settings, self._dials, faults) as platform:
             admin = Admin(platform, accounts, traffic, self._stop_listening)

@@ -56,7 +56,7 @@ class Caller:
 
     def record(self, session_id: str) -> dict[str, Any]:
         """Return what the emulator has recorded of a session."""
-        return next(session for session in self.emulator.record() if session["id"] == session_id)
+        return next(session for session in self.emulator.all_sessions() if session["id"] == session_id)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition."""
@@ -78,7 +78,7 @@ def calling(emulator: Emulator) -> Iterator[Caller]:
 
 @pytest.fixture
 def make_caller() -> Iterator[Callable[..., Caller]]:
-    """Return a function that starts an emulator, with dials and settings by name."""
+    """Return a function that starts an emulator, with config and settings by name."""
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Caller:

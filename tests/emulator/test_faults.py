@@ -53,9 +53,9 @@ def test_a_fault_that_there_is_not_is_said(shared_caller: Caller) -> None:
     with pytest.raises(ValueError, match=r"wants seconds"):
         emulator.faults(outage={"mode": "refuse"})
     with pytest.raises(ValueError, match=r"no dial 'volume'; there are start_delay"):
-        emulator.turn(volume=11)
+        emulator.configure(volume=11)
     with pytest.raises(ValueError, match=r"takes a number from 0 up, not -1"):
-        emulator.turn(retention=-1)
+        emulator.configure(retention=-1)
 
 
 def test_faults_are_shown_switched_and_cleared(caller: Caller) -> None:
@@ -65,12 +65,12 @@ def test_faults_are_shown_switched_and_cleared(caller: Caller) -> None:
     assert caller.http.get("/session").status_code == 503
     shown = caller.http.get(url).json()
     assert {kind: fault["struck"] for kind, fault in shown.items()} == {"busy": 1, "html": 0}
-    caller.emulator.no_faults()
+    caller.emulator.clear_faults()
     assert caller.http.get(url).json() == {}
 
 
 def test_the_emulators_own_endpoints_want_its_token(shared_caller: Caller) -> None:
-    for path in ("sessions", "requests", "faults", "dials"):
+    for path in ("sessions", "requests", "faults", "config"):
         url = shared_caller.emulator.url.replace("/skaha/v1", f"/emulator/{path}")
         assert httpx.get(url, headers={"Authorization": "Bearer no"}, trust_env=False).status_code == 401
 
@@ -91,14 +91,14 @@ def test_a_fault_keeps_a_create_from_being_done(caller: Caller, kind: str, statu
     assert response.status_code == status
     assert response.text.startswith(text)
     assert (response.headers.get("retry-after") == "7") == (kind == "busy")
-    assert caller.emulator.record() == []
+    assert caller.emulator.all_sessions() == []
     assert caller.post().status_code == 200
 
 
 def test_a_create_can_be_done_and_say_that_it_was_not(caller: Caller) -> None:
     caller.emulator.faults(created_unseen={"count": 1})
     response = caller.post()
-    (session,) = caller.emulator.record()
+    (session,) = caller.emulator.all_sessions()
     assert response.status_code == 500
     assert f'jobs.batch \\"skaha-headless-astronomer-{session["id"]}\\" not found' in response.text
 
@@ -108,7 +108,7 @@ def test_a_connection_can_close_before_or_after_the_deed(caller: Caller, kind: s
     caller.emulator.faults(**{kind: {"method": "POST", "count": 1}})
     with pytest.raises(CLOSED):
         caller.post()
-    assert len(caller.emulator.record()) == created
+    assert len(caller.emulator.all_sessions()) == created
 
 
 def test_a_create_that_its_client_gives_up_on_is_done_all_the_same(
@@ -117,7 +117,7 @@ def test_a_create_that_its_client_gives_up_on_is_done_all_the_same(
     caller = make_caller(create_latency=0.5)
     with pytest.raises(httpx.ReadTimeout):
         caller.http.post("/session", data={"name": "late", "image": IMAGE}, timeout=0.1)
-    caller.until(lambda: [session["name"] for session in caller.emulator.record()] == ["late"])
+    caller.until(lambda: [session["name"] for session in caller.emulator.all_sessions()] == ["late"])
 
 
 def test_a_login_goes_well_when_tokens_expire(caller: Caller) -> None:
@@ -162,7 +162,7 @@ def test_an_outage_can_be_silence(caller: Caller) -> None:
     caller.emulator.faults(outage={"mode": "hang"})
     with pytest.raises(httpx.ReadTimeout):
         caller.http.get("/session", timeout=0.2)
-    caller.emulator.no_faults()
+    caller.emulator.clear_faults()
     assert caller.http.get("/session").status_code == 200
 
 
@@ -195,7 +195,7 @@ def test_an_image_whose_pull_fails_leaves_its_sessions_pending_and_says_so(calle
     assert "Error: ErrImagePull" in events
     assert "Back-off pulling image" in events
     assert caller.view(broken, "logs") == ""
-    caller.emulator.no_faults()
+    caller.emulator.clear_faults()
     caller.until_shown(broken, "Completed")
 
 

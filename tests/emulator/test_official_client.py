@@ -128,7 +128,7 @@ def test_the_official_client_does_all_it_can(
     assert found["destroyed"] == {notebook: True, "unknown1": True}
     assert found["left"] == []
     assert found["refused"] == []
-    assert [session["live"] for session in caller.emulator.record()] == [False] * 5
+    assert [session["live"] for session in caller.emulator.all_sessions()] == [False] * 5
 
 
 def test_the_official_client_does_it_asynchronously(
@@ -139,4 +139,4 @@ def test_the_official_client_does_it_asynchronously(
     assert names == [f"many-{replica}" for replica in range(1, 9)]
     assert {*found["ids"]} == {*found["destroyed"]}
     assert found["left"] == []
-    assert len(caller.emulator.record()) == 8
+    assert len(caller.emulator.all_sessions()) == 8

@@ -6,7 +6,7 @@ import base64
 import secrets
 from collections.abc import Callable
 
-from airflow_provider_canfar.emulator.api.http_errors import Refusal, bad_request
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_request
 
 CHALLENGES = (
     'ivoa_x509 standard_id="ivo://ivoa.net/sso#tls-with-certificate"',
@@ -34,18 +34,20 @@ class Accounts:
 
         :param authorization: the header.
         :param login_url: what the challenges of a refusal offer.
-        :raises Refusal: 401 for a token that is none or has ended. Without any credential 400, because the
+        :raises HttpError: 401 for a token that is none or has ended. Without any credential 400, because the
             group client refuses an anonymous caller with an UnsupportedOperationException
             (*SkahaAction.initRequest*).
         """
         challenges = ", ".join(CHALLENGES).format(login=login_url)
         if not authorization:
-            raise Refusal(400, "cannot get group memberships for anonymous", {"WWW-Authenticate": challenges})
+            raise HttpError(
+                400, "cannot get group memberships for anonymous", {"WWW-Authenticate": challenges}
+            )
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and self._is_good(token.strip()):
             return self.user
         said = 'Bearer error="invalid_token", error_description="token is invalid or has expired"'
-        raise Refusal(401, "token is invalid or has expired", {"WWW-Authenticate": f"{said}, {challenges}"})
+        raise HttpError(401, "token is invalid or has expired", {"WWW-Authenticate": f"{said}, {challenges}"})
 
     def log_in(self, user: str | None, password: str | None, lifetime: float) -> str:
         """Return a new token for a name and a password (*LoginServlet*).
@@ -53,7 +55,7 @@ class Accounts:
         It has the platform's shape: base64 of fields that one can read, among them its end in milliseconds.
 
         :param lifetime: seconds.
-        :raises Refusal: 400 when one is missing, 401 when one is wrong.
+        :raises HttpError: 400 when one is missing, 401 when one is wrong.
         """
         if not user or not password:
             raise bad_request("Missing username or password")
@@ -61,7 +63,7 @@ class Accounts:
         if self._password is None or not secrets.compare_digest(
             given, f"{self.user}\n{self._password}".encode()
         ):
-            raise Refusal(401, "Invalid username or password")
+            raise HttpError(401, "Invalid username or password")
         ends = self._clock() + lifetime
         fields = (
             f"expirytime={int(ends * 1000)}&userid={self.user}&domain=127.0.0.1"

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_canfar.emulator.api.credentials import authorization
-from airflow_provider_canfar.emulator.api.http_errors import Refusal, bad_request
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_request
 from airflow_provider_canfar.emulator.api.overview import as_line, as_opened
 from airflow_provider_canfar.emulator.api.serializers import as_recorded, base_url
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_canfar.emulator.api.accounts import Accounts
-    from airflow_provider_canfar.emulator.api.request_counter import Traffic
+    from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
     from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 
@@ -39,7 +39,7 @@ class Admin:
     ``POST /emulator/sessions/{id}/preempt``        Running becomes Pending, and it starts from scratch
     ``GET``, ``DELETE /emulator/requests``          how often each call was made; begin again at zero
     ``GET``, ``PUT``, ``DELETE /emulator/faults``   what is on; switch some on, or off by null; switch all off
-    ``GET``, ``PUT /emulator/dials``                see and turn them
+    ``GET``, ``PUT /emulator/config``                see and turn them
     ``POST /emulator/token``                        end all tokens; ``{"token": ...}`` is the only good one
     ==============================================  =========================================================
 
@@ -50,7 +50,7 @@ class Admin:
         self,
         platform: Platform,
         accounts: Accounts,
-        traffic: Traffic,
+        traffic: RequestCounter,
         stop_listening: Callable[[float], None],
     ) -> None:
         self._platform = platform
@@ -70,7 +70,7 @@ class Admin:
             self._route(
                 "/emulator/faults", GET=self._show_faults, PUT=self._switch_on, DELETE=self._switch_off
             ),
-            self._route("/emulator/dials", GET=self._show_dials, PUT=self._turn),
+            self._route("/emulator/config", GET=self._show_dials, PUT=self._turn),
             self._route("/emulator/token", POST=self._rotate),
         ]
 
@@ -78,11 +78,11 @@ class Admin:
         async def endpoint(request: Request) -> Response:
             try:
                 if authorization(request) != f"Bearer {self._platform.settings.token}":
-                    raise Refusal(401, "the emulator's own endpoints want the token it was started with")
+                    raise HttpError(401, "the emulator's own endpoints want the token it was started with")
                 return JSONResponse(await answers[request.method](request))
             except ValueError as error:
                 return _said(bad_request(str(error)))
-            except Refusal as refusal:
+            except HttpError as refusal:
                 return _said(refusal)
 
         return Route(path, endpoint, methods=[*answers])
@@ -136,11 +136,11 @@ class Admin:
         return {}
 
     async def _show_dials(self, request: Request) -> dict[str, float]:
-        return dict(vars(self._platform.dials))
+        return dict(vars(self._platform.config))
 
     async def _turn(self, request: Request) -> dict[str, float]:
-        self._platform.dials = self._platform.dials.turned(await _object(request))
-        return dict(vars(self._platform.dials))
+        self._platform.config = self._platform.config.updated(await _object(request))
+        return dict(vars(self._platform.config))
 
     async def _rotate(self, request: Request) -> dict[str, Any]:
         self._accounts.rotate((await _object(request)).get("token"))
@@ -154,5 +154,5 @@ async def _object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _said(refusal: Refusal) -> Response:
+def _said(refusal: HttpError) -> Response:
     return JSONResponse({"error": refusal.sentence}, refusal.status)

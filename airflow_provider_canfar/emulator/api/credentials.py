@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_provider_canfar.emulator.api.http_errors import Refusal
+from airflow_provider_canfar.emulator.api.http_errors import HttpError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -24,14 +24,14 @@ CHANGES_NOTHING = ("GET", "HEAD")
 def authorization(request: Request) -> str | None:
     """Return a request's header of that name, or what its cookie stands for.
 
-    :raises Refusal: 403 when it would change something, and has a cookie from a page of somebody else.
+    :raises HttpError: 403 when it would change something, and has a cookie from a page of somebody else.
     """
     header = request.headers.get("authorization")
     token = request.cookies.get(COOKIE)
     if header or token is None:
         return header
     if request.method not in CHANGES_NOTHING and not _is_of_own_origin(request):
-        raise Refusal(403, f"with the cookie {COOKIE} alone, only the emulator's own page changes anything")
+        raise HttpError(403, f"with the cookie {COOKIE} alone, only the emulator's own page changes anything")
     return f"Bearer {token}"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.emulator.api.http_errors import Refusal, busy, unexpected
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, busy, unexpected
 from airflow_provider_canfar.emulator.api.responses import refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from airflow_provider_canfar.emulator.api.request_counter import Traffic
+    from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
     from airflow_provider_canfar.emulator.faults import Fault, Faults
 
 Strike = Callable[[str], "Fault | None"]
@@ -33,7 +33,7 @@ class FaultInjection:
     """
 
     def __init__(
-        self, app: ASGIApp, faults: Faults, traffic: Traffic, hang_up: Callable[[Any], None]
+        self, app: ASGIApp, faults: Faults, traffic: RequestCounter, hang_up: Callable[[Any], None]
     ) -> None:
         self._app = app
         self._faults = faults
@@ -104,16 +104,16 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def _refusal(outage: Fault | None, strike: Strike, path: str) -> Refusal | None:
+def _refusal(outage: Fault | None, strike: Strike, path: str) -> HttpError | None:
     """Return the answer of a fault that keeps the request from being done."""
     unavailable = outage or strike("busy")
     if unavailable:
         return busy("session", unavailable.retry_after)
     if strike("html"):
-        return Refusal(502, PROXY_PAGE, {"Content-Type": "text/html"})
+        return HttpError(502, PROXY_PAGE, {"Content-Type": "text/html"})
     if path != "/ac/login" and strike("expired_token"):
         challenge = f'Bearer error="invalid_token", error_description="{ENDED_TOKEN}"'
-        return Refusal(401, ENDED_TOKEN, {"WWW-Authenticate": challenge})
+        return HttpError(401, ENDED_TOKEN, {"WWW-Authenticate": challenge})
     if strike("server_error"):
         return unexpected("java.lang.IllegalStateException: a fault that was asked for")
     return None

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Refusal(Exception):
+class HttpError(Exception):
     """An answer other than 200, as *RestAction.run* of the server's REST library makes it of an exception.
 
     :param status: the HTTP status.
@@ -23,34 +23,34 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
-def bad_request(sentence: str) -> Refusal:
+def bad_request(sentence: str) -> HttpError:
     """Return what an IllegalArgumentException or UnsupportedOperationException becomes."""
-    return Refusal(400, sentence)
+    return HttpError(400, sentence)
 
 
-def not_found(sentence: str) -> Refusal:
+def not_found(sentence: str) -> HttpError:
     """Return what a ResourceNotFoundException becomes."""
-    return Refusal(404, sentence)
+    return HttpError(404, sentence)
 
 
-def unexpected(exception: str) -> Refusal:
+def unexpected(exception: str) -> HttpError:
     """Return what any exception becomes that the server does not expect.
 
     :param exception: the exception's *toString*: its class, a colon, its message.
     """
-    return Refusal(500, f"unexpected exception: {exception}")
+    return HttpError(500, f"unexpected exception: {exception}")
 
 
-def busy(path: str, retry_after: float = 30) -> Refusal:
+def busy(path: str, retry_after: float = 30) -> HttpError:
     """Return what a TransientException becomes.
 
     :param path: what the request was about, a session's id for example.
     :param retry_after: seconds; 30 is the server's default.
     """
-    return Refusal(503, f"temporarily unavailable: {path}", {"Retry-After": f"{retry_after:g}"})
+    return HttpError(503, f"temporarily unavailable: {path}", {"Retry-After": f"{retry_after:g}"})
 
 
-def job_not_found(job: str) -> Refusal:
+def job_not_found(job: str) -> HttpError:
     """Return what the server says when kubectl did not create the Job.
 
     *PostAction.createSession* does not look at the exit status of ``kubectl create``; reading the Job back

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from airflow_provider_canfar.emulator.api.http_errors import Refusal
+from airflow_provider_canfar.emulator.api.http_errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,15 +50,15 @@ class Parameters:
         return [value for key, value in self.pairs if key == spelled]
 
 
-def tomcat_page(reason: str) -> Refusal:
+def tomcat_page(reason: str) -> HttpError:
     """Return Tomcat's own 400, which is a page of HTML and not the server's."""
-    return Refusal(400, TOMCAT_400.format(reason=reason), {"Content-Type": "text/html;charset=utf-8"})
+    return HttpError(400, TOMCAT_400.format(reason=reason), {"Content-Type": "text/html;charset=utf-8"})
 
 
 def check_head(request: Request) -> None:
     """Refuse what Tomcat's connector refuses before the server sees it.
 
-    :raises Refusal: when the request line and the headers are more than 8 KiB together, or the query has a
+    :raises HttpError: when the request line and the headers are more than 8 KiB together, or the query has a
         brace or the like that is not percent-encoded.
     """
     scope = request.scope

@@ -10,7 +10,7 @@ CONNECT_URL = re.compile(r"(?<=^/session/)([^/]+)/[^/]+.*")
 VIEW = re.compile(rb"(?:^|&)(view=\w+)")
 
 
-class Traffic:
+class RequestCounter:
     """Counts requests by method and shape of path, ``GET /session/{id}?view=logs``, as they come in."""
 
     def __init__(self) -> None:

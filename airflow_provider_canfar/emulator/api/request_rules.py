@@ -36,7 +36,7 @@ CONTEXT: dict[str, Any] = {
 def check_image_host(image: str | None, images: ImageLibrary) -> str:
     """Return the image's name.
 
-    :raises Refusal: 400 when it is missing, or its registry is not trusted (*PostAction.validateImage*).
+    :raises HttpError: 400 when it is missing, or its registry is not trusted (*PostAction.validateImage*).
     """
     if image is None:
         raise bad_request("Missing parameter 'image'")
@@ -48,7 +48,7 @@ def check_image_host(image: str | None, images: ImageLibrary) -> str:
 def check_kind(kind: str | None) -> str:
     """Return the kind of session, headless when none is given (*SessionType.fromApplicationStringType*).
 
-    :raises Refusal: 400 for a kind that there is not.
+    :raises HttpError: 400 for a kind that there is not.
     """
     if kind is None or not kind.strip():
         return HEADLESS
@@ -63,7 +63,7 @@ def check_amount(parameter: str, value: str | None, options: Sequence[int]) -> f
     It is read as a double, and its integer part is looked for among the options; whatever is wrong with it is
     said in the same words (*PostAction.getCoresParam*, *getRamParam*).
 
-    :raises Refusal: 400 when it is no number, or no option.
+    :raises HttpError: 400 when it is no number, or no option.
     """
     if value is None:
         return None
@@ -79,7 +79,7 @@ def check_amount(parameter: str, value: str | None, options: Sequence[int]) -> f
 def check_gpus(value: str | None) -> int:
     """Return the number of GPUs; 0, which is not among the options, can only be had by leaving it out.
 
-    :raises Refusal: 400 when it is no whole number, or no option.
+    :raises HttpError: 400 when it is no whole number, or no option.
     """
     if value is None:
         return 0
@@ -91,7 +91,7 @@ def check_gpus(value: str | None) -> int:
 def check_name(name: str | None) -> str:
     """Return the session's name in lower case (*PostAction.validateName*, *createSession*).
 
-    :raises Refusal: 400 when it is missing, empty, or has other characters than the server wants.
+    :raises HttpError: 400 when it is missing, empty, or has other characters than the server wants.
     """
     if name is None:
         raise bad_request("Missing parameter 'name'")
@@ -106,7 +106,7 @@ def check_quota(active: int, maximum: int, user: str) -> None:
     """Check that the user may have one more interactive session (*PostAction.checkExistingSessions*).
 
     :param active: how many there are.
-    :raises Refusal: 400 when there are too many.
+    :raises HttpError: 400 when there are too many.
     """
     if active >= maximum:
         raise bad_request(f"User {user} has reached the maximum of {maximum} active sessions.")
@@ -116,8 +116,8 @@ def check_registry(image: str, images: ImageLibrary, header: str | None) -> None
     """Check that the server can have the image: known to its cache, or with credentials for the registry.
 
     :param header: ``x-skaha-registry-auth``.
-    :raises Refusal: 400 when the image is unknown and there are no credentials, or these cannot be read: they
-        are split at every colon and must give two parts (*ImageRegistryAuth.fromEncoded*).
+    :raises HttpError: 400 when the image is unknown and there are no credentials, or they cannot be
+        read: the server splits them at every colon and wants two parts (*ImageRegistryAuth.fromEncoded*).
     """
     if header is not None:
         try:
@@ -136,7 +136,7 @@ def check_registry(image: str, images: ImageLibrary, header: str | None) -> None
 def requested_resources(parameters: Parameters) -> tuple[float | None, float | None]:
     """Return the cores and the RAM asked for, None where they are flexible.
 
-    :raises Refusal: 400 for what is no option.
+    :raises HttpError: 400 for what is no option.
     """
     cores = check_amount("cores", parameters.first("cores"), CONTEXT["cores"]["options"])
     ram = check_amount("ram", parameters.first("ram"), CONTEXT["memoryGB"]["options"])

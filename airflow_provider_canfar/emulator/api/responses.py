@@ -10,7 +10,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_canfar.emulator.api.http_errors import Refusal
+    from airflow_provider_canfar.emulator.api.http_errors import HttpError
 
 
 def as_json(value: Any) -> Response:
@@ -29,6 +29,6 @@ def xml(body: str) -> Response:
     return Response(body, headers={"Content-Type": "text/xml"})
 
 
-def refused(refusal: Refusal) -> Response:
+def refused(refusal: HttpError) -> Response:
     """Answer with a refusal as *RestAction.run* does: its sentence and a line feed."""
     return plain(f"{refusal.sentence}\n", refusal.status, refusal.headers)

@@ -12,10 +12,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_canfar.emulator.api import documents
-from airflow_provider_canfar.emulator.api import request_rules as server_rules
+from airflow_provider_canfar.emulator.api import documents, request_rules
 from airflow_provider_canfar.emulator.api.credentials import authorization, is_stranger_with_a_browser
-from airflow_provider_canfar.emulator.api.http_errors import Refusal, bad_request, job_not_found, not_found
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_request, job_not_found, not_found
 from airflow_provider_canfar.emulator.api.parameters import Parameters, check_head, read_parameters
 from airflow_provider_canfar.emulator.api.responses import as_json, plain, refused, xml
 from airflow_provider_canfar.emulator.api.serializers import as_shown, as_shown_to_all, base_url
@@ -26,9 +25,15 @@ from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
     PostedContainer,
     check_hostname,
 )
-from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP_APP, HEADLESS, KINDS, Asked, Session
-from airflow_provider_canfar.emulator.web.session_pages import Connect
-from airflow_provider_canfar.emulator.web.web_ui import Browser, to_login
+from airflow_provider_canfar.emulator.runtime.sessions import (
+    DESKTOP_APP,
+    HEADLESS,
+    KINDS,
+    Session,
+    SessionRequest,
+)
+from airflow_provider_canfar.emulator.web.session_pages import SessionPages
+from airflow_provider_canfar.emulator.web.web_ui import WebUI, to_login
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.api.accounts import Accounts
@@ -73,9 +78,9 @@ class Service:
             try:
                 answer = answers.get(request.method)
                 if answer is None:
-                    raise Refusal(405, f"unsupported: HTTP {request.method}", {"Allow": ", ".join(answers)})
+                    raise HttpError(405, f"unsupported: HTTP {request.method}", {"Allow": ", ".join(answers)})
                 return await self._answer(answer, request)
-            except Refusal as refusal:
+            except HttpError as refusal:
                 return refused(refusal)
 
         return Route(path, endpoint, methods=ANY_METHOD)
@@ -85,7 +90,7 @@ class Service:
         login = f"{base_url(request)}/ac/login"
         try:
             user = self._accounts.identify(authorization(request), login)
-        except Refusal:
+        except HttpError:
             if is_stranger_with_a_browser(request, self._platform.settings.token):
                 return to_login(request)
             raise
@@ -96,21 +101,21 @@ class Service:
     async def _create(self, request: Request, parameters: Parameters) -> Response:
         platform = self._platform
         images = platform.settings.images
-        image = server_rules.check_image_host(parameters.first("image"), images)
-        kind = server_rules.check_kind(parameters.first("type"))
-        cores, ram = server_rules.requested_resources(parameters)
-        name = server_rules.check_name(parameters.first("name"))
+        image = request_rules.check_image_host(parameters.first("image"), images)
+        kind = request_rules.check_kind(parameters.first("type"))
+        cores, ram = request_rules.requested_resources(parameters)
+        name = request_rules.check_name(parameters.first("name"))
         if kind != HEADLESS:
-            maximum = int(platform.dials.max_interactive)
-            server_rules.check_quota(platform.active_interactive(), maximum, platform.settings.user)
-        gpus = server_rules.check_gpus(parameters.first("gpus"))
-        server_rules.check_registry(image, images, request.headers.get("x-skaha-registry-auth"))
-        asked = Asked(name=name, image=image, kind=kind, cores=cores, ram=ram, gpus=gpus)
+            maximum = int(platform.config.max_interactive)
+            request_rules.check_quota(platform.active_interactive(), maximum, platform.settings.user)
+        gpus = request_rules.check_gpus(parameters.first("gpus"))
+        request_rules.check_registry(image, images, request.headers.get("x-skaha-registry-auth"))
+        asked = SessionRequest(name=name, image=image, kind=kind, cores=cores, ram=ram, gpus=gpus)
         session_id = platform.new_session_id()
         job = platform.job_name(session_id, kind)
         try:
             container = await self._container(session_id, asked, parameters)
-            await asyncio.sleep(platform.dials.create_latency)
+            await asyncio.sleep(platform.config.create_latency)
             if self._fails("not_created", request):
                 raise JobRefusedError("a fault that was asked for")
             platform.create(session_id, asked, container)
@@ -125,7 +130,9 @@ class Service:
     def _fails(self, fault: str, request: Request) -> bool:
         return self._platform.faults.strike(fault, request.method, request.url.path) is not None
 
-    async def _container(self, session_id: str, asked: Asked, parameters: Parameters) -> PostedContainer:
+    async def _container(
+        self, session_id: str, asked: SessionRequest, parameters: Parameters
+    ) -> PostedContainer:
         """Return what the session's container runs; only a headless one runs what was posted.
 
         :raises JavaError: as the server throws.
@@ -191,8 +198,8 @@ class Service:
 
     async def _context(self, request: Request, parameters: Parameters) -> Response:
         # A string there, where the context is read from a file.
-        maximum = str(int(self._platform.dials.max_interactive))
-        return as_json({**server_rules.CONTEXT, "maxInteractiveSessions": maximum})
+        maximum = str(int(self._platform.config.max_interactive))
+        return as_json({**request_rules.CONTEXT, "maxInteractiveSessions": maximum})
 
     async def _images(self, request: Request, parameters: Parameters) -> Response:
         kind = parameters.first("type")
@@ -212,11 +219,11 @@ class Service:
     async def _login(self, request: Request) -> Response:
         try:
             parameters = await read_parameters(request)
-            lifetime = self._platform.dials.token_lifetime
+            lifetime = self._platform.config.token_lifetime
             token = self._accounts.log_in(
                 parameters.first("username"), parameters.first("password"), lifetime
             )
-        except Refusal as refusal:
+        except HttpError as refusal:
             return refused(refusal)
         said = {"x-vo-bearer": token, "X-VO-Authenticated": self._accounts.user}
         return plain(token, headers=said)
@@ -231,7 +238,7 @@ class Service:
 
 def application(platform: Platform, accounts: Accounts, admin: Admin) -> Starlette:
     """Return the application: the platform's API and sessions, and the emulator's own page and endpoints."""
-    parts = (Service(platform, accounts), Connect(platform), Browser(platform.settings.token), admin)
+    parts = (Service(platform, accounts), SessionPages(platform), WebUI(platform.settings.token), admin)
     app = Starlette(routes=[route for part in parts for route in part.routes()])
     app.router.redirect_slashes = False
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from airflow_provider_canfar.emulator.api.http_errors import Refusal, bad_request, unexpected
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_request, unexpected
 
 ANSWERED_400 = ("java.lang.IllegalArgumentException", "java.lang.NumberFormatException")
 """IllegalArgumentException and what inherits from it, as far as it occurs here."""
@@ -26,7 +26,7 @@ class JavaError(Exception):
         return f"{self.kind}: {self.message}"
 
     @property
-    def refusal(self) -> Refusal:
+    def refusal(self) -> HttpError:
         """What the server answers (*RestAction.run*)."""
         return bad_request(self.message) if self.kind in ANSWERED_400 else unexpected(str(self))
 

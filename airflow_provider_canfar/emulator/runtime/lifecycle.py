@@ -13,7 +13,7 @@ from airflow_provider_canfar.emulator.runtime.sessions import Session, State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_canfar.emulator.config import Dials
+    from airflow_provider_canfar.emulator.config import EmulatorConfig
     from airflow_provider_canfar.emulator.faults import Faults
     from airflow_provider_canfar.emulator.images import ImageLibrary
 
@@ -32,13 +32,13 @@ class Cause(Enum):
     DEADLINE = auto()
 
 
-class Lives:
+class Lifecycle:
     """The sessions that live: each is a task that queues, pulls, runs and ends one.
 
     :param processes: where programs run.
     :param images: where each image's programs are.
     :param faults: which pulls fail.
-    :param dials: returns how they are turned now.
+    :param config: returns how they are turned now.
     :param clock: returns the time in seconds since 1970.
     """
 
@@ -47,13 +47,13 @@ class Lives:
         processes: Processes,
         images: ImageLibrary,
         faults: Faults,
-        dials: Callable[[], Dials],
+        config: Callable[[], EmulatorConfig],
         clock: Callable[[], float],
     ) -> None:
         self._processes = processes
         self._images = images
         self._faults = faults
-        self._dials = dials
+        self._dials = config
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._programs: dict[str, Program] = {}

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Self
 
 from airflow_provider_canfar.emulator.api.http_errors import bad_request, not_found
 from airflow_provider_canfar.emulator.api.serializers import event_table
-from airflow_provider_canfar.emulator.runtime.lifecycle import Lives
+from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
 from airflow_provider_canfar.emulator.runtime.processes import Processes
 from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP_APP, HEADLESS, Session, State, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_canfar.emulator.config import Dials, Settings
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
     from airflow_provider_canfar.emulator.faults import Faults
     from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
-    from airflow_provider_canfar.emulator.runtime.sessions import Asked
+    from airflow_provider_canfar.emulator.runtime.sessions import SessionRequest
 
 CLUSTER_CORES = 2189.0
 CLUSTER_RAM = 11890.0
@@ -29,7 +29,7 @@ class Platform:
     """The state of one emulator, and what happens in it.
 
     :param settings: what it is started with.
-    :param dials: what can be turned meanwhile: assign others to :attr:`dials`.
+    :param config: what can be turned meanwhile: assign others to :attr:`config`.
     :param faults: what goes wrong.
     :param clock: returns the time in seconds since 1970.
     """
@@ -37,12 +37,12 @@ class Platform:
     def __init__(
         self,
         settings: Settings,
-        dials: Dials,
+        config: EmulatorConfig,
         faults: Faults,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self.dials = dials
+        self.config = config
         self.faults = faults
         self._clock = clock
         self._sessions: dict[str, Session] = {}
@@ -54,15 +54,15 @@ class Platform:
             folder = temporary = Path(tempfile.mkdtemp(prefix="canfar-emulator-"))
         self._folder = folder.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
-        self._processes = await Processes(self.dials.grace, temporary).__aenter__()
-        self._lives = Lives(
-            self._processes, self.settings.images, self.faults, lambda: self.dials, self._clock
+        self._processes = await Processes(self.config.grace, temporary).__aenter__()
+        self._lifecycle = Lifecycle(
+            self._processes, self.settings.images, self.faults, lambda: self.config, self._clock
         )
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Stop every session, and wait until all is cleared away."""
-        await self._lives.close()
+        await self._lifecycle.close()
         await self._processes.__aexit__(*exc)
 
     @property
@@ -91,7 +91,7 @@ class Platform:
     def recorded(self, session_id: str) -> Session:
         """Return one session, whether the platform still remembers it or not.
 
-        :raises Refusal: 404 when there never was one.
+        :raises HttpError: 404 when there never was one.
         """
         for session in self.every_session():
             if session.id == session_id:
@@ -101,7 +101,7 @@ class Platform:
     def expect(self, session_id: str) -> Session:
         """Return one session.
 
-        :raises Refusal: 404 (*SessionDAO.getUserSession*).
+        :raises HttpError: 404 (*SessionDAO.getUserSession*).
         """
         session = self.session(session_id)
         if session is None:
@@ -138,7 +138,7 @@ class Platform:
         """Return the name of a session's Job in Kubernetes (*K8SUtil.getJobName*)."""
         return f"skaha-{kind}-{self.settings.user.lower()}-{session_id}"
 
-    def template_values(self, session_id: str, asked: Asked) -> dict[str, str]:
+    def template_values(self, session_id: str, asked: SessionRequest) -> dict[str, str]:
         """Return what the placeholders of the Job's template stand for (*PostAction.createSession*).
 
         Home is a folder that all sessions share, as on the platform; but each works in one of its own.
@@ -156,9 +156,9 @@ class Platform:
             "software.threads": str(max(1, int(asked.cores or 1))),
         }
 
-    def create(self, session_id: str, asked: Asked, container: PostedContainer) -> Session:
+    def create(self, session_id: str, asked: SessionRequest, container: PostedContainer) -> Session:
         """Put a session in the queue."""
-        dials = self.dials
+        config = self.config
         folder = self.work_folder(session_id)
         folder.mkdir(parents=True)
         session = Session(
@@ -169,11 +169,11 @@ class Platform:
             container=container,
             folder=folder,
             log=folder.with_name("log"),
-            deadline=dials.deadline if asked.kind == HEADLESS else dials.interactive_deadline,
+            deadline=config.deadline if asked.kind == HEADLESS else config.interactive_deadline,
             created=self._clock(),
         )
         self._sessions[session_id] = session
-        self._lives.begin(session)
+        self._lifecycle.begin(session)
         return session
 
     def active_interactive(self) -> int:
@@ -193,13 +193,13 @@ class Platform:
     def renew(self, session_id: str) -> None:
         """Give a session more time, when it has less left than a renewal grants.
 
-        :raises Refusal: 400 when it has no running pod (*PostAction.getJobsToRenew*).
+        :raises HttpError: 400 when it has no running pod (*PostAction.getJobsToRenew*).
         """
         session = self.session(session_id)
         if session is None or session.started is None or session.state.is_final:
             raise bad_request(f"No active job for user {self.settings.user} with session {session_id}")
         elapsed = self._clock() - session.started
-        granted = self.dials.interactive_deadline
+        granted = self.config.interactive_deadline
         if granted > session.deadline - elapsed:
             session.deadline = elapsed + granted
 
@@ -214,7 +214,7 @@ class Platform:
     def events(self, session_id: str) -> str:
         """Return a session's events.
 
-        :raises Refusal: 404 as long as it has no pod (*GetAction.getEventLogs*).
+        :raises HttpError: 404 as long as it has no pod (*GetAction.getEventLogs*).
         """
         session = self.session(session_id)
         if session is None or session.started is None:
@@ -228,7 +228,7 @@ class Platform:
     def preempt(self, session_id: str) -> None:
         """Take a running session's place away: it queues again, and starts from scratch, as Kueue has it.
 
-        :raises Refusal: 400 when it does not run.
+        :raises HttpError: 400 when it does not run.
         """
         session = self.expect(session_id)
         if session.state is not State.RUNNING:
@@ -237,12 +237,12 @@ class Platform:
 
     def _forget(self, session: Session) -> None:
         session.forgotten = self._clock()
-        self._lives.end(session)
+        self._lifecycle.end(session)
 
     def _is_remembered(self, session: Session) -> bool:
         if session.forgotten is None and session.ended is not None:
-            dials = self.dials
-            retention = dials.retention if session.is_headless else dials.interactive_retention
+            config = self.config
+            retention = config.retention if session.is_headless else config.interactive_retention
             if self._clock() >= session.ended + retention:
                 session.forgotten = session.ended + retention
         return session.forgotten is None

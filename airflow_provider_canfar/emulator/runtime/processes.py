@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_canfar.emulator.runtime import reaper as guardian
+from airflow_provider_canfar.emulator.runtime import reaper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,10 +110,10 @@ class Processes:
         """
         if program.ended.done():
             return  # and its number may be another's by now
-        guardian.signal_group(program.group, signal.SIGTERM)
+        reaper.signal_group(program.group, signal.SIGTERM)
         await asyncio.wait([program.ended], timeout=grace)
         if not program.ended.done():
-            guardian.signal_group(program.group, signal.SIGKILL)
+            reaper.signal_group(program.group, signal.SIGKILL)
         await asyncio.wait([program.ended])
 
     async def _reap(self) -> None:
@@ -129,7 +129,7 @@ class Processes:
 
     def _end(self, program: Program, code: int) -> None:
         # A container ends with its first process, whoever else is in it.
-        guardian.signal_group(program.group, signal.SIGKILL)
+        reaper.signal_group(program.group, signal.SIGKILL)
         del self._running[program.group]
         self._tell_guardian(f"-{program.group}")
         if not program.ended.done():
@@ -143,7 +143,7 @@ class Processes:
 
 def _start_guardian(grace: float, folder: Path | None) -> subprocess.Popen[bytes]:
     """Start the guardian, in a session of its own so that a Ctrl-C at the terminal does not reach it."""
-    command = [sys.executable, "-IS", guardian.__file__, str(grace), *([str(folder)] if folder else [])]
+    command = [sys.executable, "-IS", reaper.__file__, str(grace), *([str(folder)] if folder else [])]
     return subprocess.Popen(  # noqa: S603 - our own file
         command, stdin=subprocess.PIPE, start_new_session=True, bufsize=0
     )

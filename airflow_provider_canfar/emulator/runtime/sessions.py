@@ -45,7 +45,7 @@ SHOWN_AS_THEY_ARE = (State.RUNNING, State.TERMINATING, State.COMPLETED, State.FA
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SessionRequest:
     """What a create asked for, once the server has accepted it.
 
     :param cores: CPU cores, or None when flexible.
@@ -89,7 +89,7 @@ class Session:
     id: str
     job: str
     user: str
-    asked: Asked
+    asked: SessionRequest
     container: PostedContainer
     folder: Path
     log: Path

@@ -23,7 +23,7 @@ NO_ROUTE = "404 page not found\n"
 NO_SERVER = "no available server\n"
 
 
-class Connect:
+class SessionPages:
     """The connect URLs of all sessions.
 
     Like the platform's, they take no credential: who has a session's address may look.

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from airflow_provider_canfar.emulator.api import credentials as credential
+from airflow_provider_canfar.emulator.api import credentials
 from airflow_provider_canfar.emulator.web.assets import HEADERS, asset
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-class Browser:
+class WebUI:
     """The page at ``/``, its parts, and the login that lets it call everything else.
 
     The page itself says nothing about sessions, so that anybody may have it.
@@ -53,12 +53,12 @@ class Browser:
         if request.headers.get("authorization") != f"Bearer {self._token}":
             return JSONResponse({"error": "this is not the token that the emulator was started with"}, 401)
         response = JSONResponse({})
-        credential.keep(response, self._token)
+        credentials.keep(response, self._token)
         return response
 
     async def _log_out(self, request: Request) -> Response:
         response = JSONResponse({})
-        credential.drop(response)
+        credentials.drop(response)
         return response
 
 

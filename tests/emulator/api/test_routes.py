@@ -204,11 +204,11 @@ def test_a_name_that_kubernetes_refuses_is_a_job_that_is_not_found(shared_caller
 def test_a_plain_mistake_in_a_command_shows_as_it_would_on_the_platform(
     shared_caller: Caller, form: dict[str, str], status: int, text: str
 ) -> None:
-    before = len(shared_caller.emulator.record())
+    before = len(shared_caller.emulator.all_sessions())
     response = shared_caller.post(**form)
     assert response.status_code == status
     assert response.text.startswith(text)
-    assert len(shared_caller.emulator.record()) == before
+    assert len(shared_caller.emulator.all_sessions()) == before
 
 
 def test_the_quota_counts_what_lives_and_is_interactive(make_caller: Callable[..., Caller]) -> None:
@@ -228,7 +228,7 @@ def test_a_renewal_grants_an_interactive_session_four_days_more(make_caller: Cal
     before = {
         session: caller.until_shown(session, "Running")["expiryTime"] for session in (notebook, headless)
     }
-    caller.emulator.turn(interactive_deadline=4000)
+    caller.emulator.configure(interactive_deadline=4000)
     for session in (notebook, headless):
         response = caller.http.post(f"/session/{session}", data={"action": "Renew"})
         assert (response.status_code, response.text) == (200, "")

@@ -12,13 +12,13 @@ from unittest import mock
 
 import pytest
 
-from airflow_provider_canfar.emulator.config import Dials
+from airflow_provider_canfar.emulator.config import EmulatorConfig
 from airflow_provider_canfar.emulator.faults import Faults
 from airflow_provider_canfar.emulator.images import SYSTEM_PATH, ImageLibrary
 from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
-from airflow_provider_canfar.emulator.runtime.lifecycle import Lives
+from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
 from airflow_provider_canfar.emulator.runtime.processes import Processes
-from airflow_provider_canfar.emulator.runtime.sessions import Asked, Session, State
+from airflow_provider_canfar.emulator.runtime.sessions import Session, SessionRequest, State
 from airflow_provider_canfar.testing import running_emulator
 from tests.emulator.conftest import IMAGE, calling
 from tests.processes import is_running
@@ -215,7 +215,7 @@ def test_an_ended_session_is_forgotten_after_its_retention(make_caller: Callable
     session = caller.shell("echo\thi")
     caller.until_shown(session, "Completed")
     assert caller.view(session, "logs") == "hi\n"
-    caller.emulator.turn(retention=0)
+    caller.emulator.configure(retention=0)
     assert caller.http.get(f"/session/{session}").status_code == 404
     assert caller.http.get(f"/session/{session}", params={"view": "events"}).status_code == 404
     assert caller.view(session, "logs") == ""
@@ -243,7 +243,7 @@ def test_events_tell_what_becomes_of_a_pod_once_there_is_one(make_caller: Callab
     queued = caller.create()
     response = caller.http.get(f"/session/{queued}", params={"view": "events"})
     assert (response.status_code, response.text) == (404, f"session {queued} not found.\n")
-    caller.emulator.turn(start_delay=0)
+    caller.emulator.configure(start_delay=0)
     session = caller.create()
     caller.until_shown(session, "Completed")
     header, scheduled, *others = caller.view(session, "events").splitlines()
@@ -257,7 +257,7 @@ def test_a_preempted_session_queues_again_and_starts_from_scratch(make_caller: C
     caller = make_caller()
     session = caller.shell("echo\tbegun>>runs;cat\truns;sleep\t600")
     caller.until(lambda: caller.view(session, "logs") == "begun\n")
-    caller.emulator.turn(start_delay=60)
+    caller.emulator.configure(start_delay=60)
     caller.emulator.preempt(session)
     shown = caller.until_shown(session, "Pending")
     assert "startTime" not in shown
@@ -279,24 +279,25 @@ async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
 ) -> None:
     processes = mock.create_autospec(Processes)
     processes.start.side_effect = RuntimeError("broken")
-    lives = Lives(processes, ImageLibrary(), Faults(), lambda: Dials(start_delay=0), time.time)
+    config = EmulatorConfig(start_delay=0)
+    lifecycle = Lifecycle(processes, ImageLibrary(), Faults(), lambda: config, time.time)
     session = Session(
         id="a0000000",
         job="skaha-headless-jdoe-a0000000",
         user="jdoe",
-        asked=Asked(name="test", image=IMAGE, kind="headless"),
+        asked=SessionRequest(name="test", image=IMAGE, kind="headless"),
         container=PostedContainer(("true",), None, ()),
         folder=tmp_path,
         log=tmp_path / "log",
         deadline=60,
         created=time.time(),
     )
-    lives.begin(session)
+    lifecycle.begin(session)
     while session.is_live:  # noqa: ASYNC110 - a life announces nothing
         await asyncio.sleep(0.01)
     assert session.state is State.FAILED
     assert "Session a0000000 ends by a fault of the emulator." in caplog.text
-    await lives.close()
+    await lifecycle.close()
 
 
 @needs_proc

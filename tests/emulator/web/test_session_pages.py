@@ -48,14 +48,14 @@ async def test_it_answers_only_while_it_runs(make_caller: Callable[..., Caller])
     assert (visit(url).status_code, await answers(url)) == (404, False)
     caller.http.delete(f"/session/{session}")
 
-    caller.emulator.turn(start_delay=0)
+    caller.emulator.configure(start_delay=0)
     caller.emulator.faults(pull={})
     session = caller.create(type="notebook")
     url = connect_url(caller, session)
     caller.until(lambda: caller.record(session)["state"] == "pulling")
     assert (visit(url).status_code, await answers(url)) == (503, False)
 
-    caller.emulator.no_faults()
+    caller.emulator.clear_faults()
     caller.until_shown(session, "Running")
     assert (visit(url).status_code, await answers(url)) == (200, True)
 

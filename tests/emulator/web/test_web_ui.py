@@ -271,7 +271,7 @@ class TestTheList:
     ) -> None:
         session = caller.shell("echo\thi")
         caller.until_shown(session, "Completed")
-        caller.emulator.turn(retention=0)
+        caller.emulator.configure(retention=0)
         assert caller.view(session, "logs") == ""
         (line,) = overview(browser)["sessions"]
         assert line["forgotten"] is not None
@@ -326,7 +326,7 @@ class TestTheSessionThatIsOpen:
         assert 5000 < len(lines) < 20000
 
     def test_may_not_have_written_anything(self, caller: Caller, browser: httpx.Client) -> None:
-        caller.emulator.turn(start_delay=60)
+        caller.emulator.configure(start_delay=60)
         shown = opened(browser, caller.create())
         assert (shown["log"], shown["events"], shown["program"]) == ("", "", [])
 
