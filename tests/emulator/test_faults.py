@@ -24,8 +24,8 @@ CLOSED = (httpx.RemoteProtocolError, httpx.ReadError)
 def test_the_dice_fall_the_same_way_for_the_same_seed() -> None:
     def thrown(seed: int) -> list[bool]:
         faults = Faults(seed)
-        faults.switch({"busy": {"rate": 0.5}})
-        return [faults.strike("busy", "GET", "/") is not None for _ in range(200)]
+        faults.update({"busy": {"rate": 0.5}})
+        return [faults.fire("busy", "GET", "/") is not None for _ in range(200)]
 
     assert thrown(7) == thrown(7)
     assert thrown(7) != thrown(8)
@@ -34,27 +34,27 @@ def test_the_dice_fall_the_same_way_for_the_same_seed() -> None:
 
 def test_a_fault_strikes_only_what_it_is_for_and_only_so_often() -> None:
     faults = Faults()
-    faults.switch({"busy": {"method": "POST", "path": "/session$", "count": 2}})
+    faults.update({"busy": {"method": "POST", "path": "/session$", "count": 2}})
     requests = [("GET", "/session"), ("POST", "/session"), ("POST", "/session/x"), ("POST", "/session")] * 2
-    assert [faults.strike("busy", *each) is not None for each in requests] == [False, True, False, True] + [
+    assert [faults.fire("busy", *each) is not None for each in requests] == [False, True, False, True] + [
         False
     ] * 4
-    assert faults.as_json()["busy"]["struck"] == 2
+    assert faults.as_json()["busy"]["fired"] == 2
 
 
 def test_a_fault_that_there_is_not_is_said(shared_caller: Caller) -> None:
     emulator = shared_caller.emulator
-    with pytest.raises(ValueError, match=r"no fault 'earthquake'; there are latency, outage"):
+    with pytest.raises(ValueError, match=r"Unknown fault 'earthquake'; expected one of latency, outage"):
         emulator.faults(earthquake={})
-    with pytest.raises(ValueError, match=r"'busy' does not take this: .*'often'"):
+    with pytest.raises(ValueError, match=r"Invalid arguments for fault 'busy': .*'often'"):
         emulator.faults(busy={"often": True})
-    with pytest.raises(ValueError, match=r"no outage 'total'"):
+    with pytest.raises(ValueError, match=r"Unknown outage mode 'total'"):
         emulator.faults(outage={"mode": "total"})
-    with pytest.raises(ValueError, match=r"wants seconds"):
+    with pytest.raises(ValueError, match=r"needs seconds"):
         emulator.faults(outage={"mode": "refuse"})
-    with pytest.raises(ValueError, match=r"no dial 'volume'; there are start_delay"):
+    with pytest.raises(ValueError, match=r"Unknown option 'volume'; expected one of start_delay"):
         emulator.configure(volume=11)
-    with pytest.raises(ValueError, match=r"takes a number from 0 up, not -1"):
+    with pytest.raises(ValueError, match=r"must be a number of 0 or more, not -1"):
         emulator.configure(retention=-1)
 
 
@@ -64,7 +64,7 @@ def test_faults_are_shown_switched_and_cleared(caller: Caller) -> None:
     caller.emulator.faults(latency=None, html={})
     assert caller.http.get("/session").status_code == 503
     shown = caller.http.get(url).json()
-    assert {kind: fault["struck"] for kind, fault in shown.items()} == {"busy": 1, "html": 0}
+    assert {kind: fault["fired"] for kind, fault in shown.items()} == {"busy": 1, "html": 0}
     caller.emulator.clear_faults()
     assert caller.http.get(url).json() == {}
 
@@ -168,7 +168,7 @@ def test_an_outage_can_be_silence(caller: Caller) -> None:
 
 def test_an_outage_can_refuse_connections_for_a_while_and_sessions_live_on(caller: Caller) -> None:
     session = caller.shell("sleep\t600")
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     caller.emulator.faults(outage={"mode": "refuse", "seconds": 1})
 
     def outcome() -> str:
@@ -187,7 +187,7 @@ def test_an_image_whose_pull_fails_leaves_its_sessions_pending_and_says_so(calle
     caller.emulator.faults(pull={"image": "*/broken:*"})
     broken = caller.create(image="images.canfar.net/skaha/broken:1", cmd="true")
     good = caller.create(cmd="true")
-    caller.until_shown(good, "Completed")
+    caller.until_status(good, "Completed")
     caller.until(lambda: "startTime" in caller.session(broken))
     events = caller.view(broken, "events")
     assert caller.session(broken)["status"] == "Pending"
@@ -196,12 +196,12 @@ def test_an_image_whose_pull_fails_leaves_its_sessions_pending_and_says_so(calle
     assert "Back-off pulling image" in events
     assert caller.view(broken, "logs") == ""
     caller.emulator.clear_faults()
-    caller.until_shown(broken, "Completed")
+    caller.until_status(broken, "Completed")
 
 
 def test_a_session_can_vanish(caller: Caller) -> None:
     session = caller.shell("sleep\t600")
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     caller.emulator.vanish(session)
     assert caller.http.get(f"/session/{session}").status_code == 404
     record = caller.record(session)

@@ -106,7 +106,7 @@ time.sleep(600)
 def test_a_state_folder_of_ones_own_is_kept(tmp_path: Path) -> None:
     with program("--state-folder", str(tmp_path / "state")) as running, calling(announced(running)) as caller:
         session = caller.shell("echo\thi>result")
-        caller.until_shown(session, "Completed")
+        caller.until_status(session, "Completed")
         running.terminate()
         running.wait(PATIENCE)
     assert (tmp_path / "state" / "sessions" / session / "work" / "result").read_text() == "hi\n"
@@ -115,7 +115,7 @@ def test_a_state_folder_of_ones_own_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_folder_of_the_emulators_own_is_deleted(tmp_path: Path, number: signal.Signals) -> None:
     with program(environment={"TMPDIR": str(tmp_path)}) as running, calling(announced(running)) as caller:
-        caller.until_shown(caller.create(cmd="true"), "Completed")
+        caller.until_status(caller.create(cmd="true"), "Completed")
         assert [*tmp_path.iterdir()]
         running.send_signal(number)
         running.wait(PATIENCE)
@@ -141,7 +141,7 @@ def test_its_options_reach_the_platform(tmp_path: Path) -> None:
         assert emulator.token == "by-variable"
         with calling(emulator) as caller:
             session = caller.create(image="images.example.org/lab/tool:1", cmd="tool")
-            caller.until_shown(session, "Completed")
+            caller.until_status(session, "Completed")
             assert caller.view(session, "logs") == "hi\n"
             assert caller.http.get("/repository").json() == ["images.example.org", "images.canfar.net"]
 
@@ -167,10 +167,10 @@ def test_off_loopback_it_insists_on_a_token_of_the_users(token: list[str]) -> No
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--retention", "-1"], "The dial 'retention' takes a number from 0 up, not -1.0."),
+        (["--retention", "-1"], "Option 'retention' must be a number of 0 or more, not -1.0."),
         (["--port", "70000"], "port must be 0-65535"),
-        (["--image-folder", "*=/no/such/folder"], "is not PATTERN=FOLDER with a folder that exists"),
-        (["--image-folder", "*"], "is not PATTERN=FOLDER with a folder that exists"),
+        (["--image-folder", "*=/no/such/folder"], "must be PATTERN=FOLDER, and the folder must exist"),
+        (["--image-folder", "*"], "must be PATTERN=FOLDER, and the folder must exist"),
     ],
 )
 def test_a_wrong_option_is_said(options: list[str], reason: str) -> None:

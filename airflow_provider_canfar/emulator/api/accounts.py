@@ -1,4 +1,4 @@
-"""Whose request it is: bearer tokens, and the login that issues them."""
+"""Bearer tokens, whose they are, and the login that issues them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CHALLENGES = (
 
 
 class Accounts:
-    """The one user of an emulator, and the tokens that are good for it.
+    """The one user of an emulator, and the user's valid tokens.
 
     :param user: the user's name.
-    :param password: what the login takes; None for no login.
-    :param token: the token that is good from the start, without an end.
+    :param password: the user's password for the login; with None, every login fails.
+    :param token: a token that is valid from the start and never expires.
     :param clock: returns the time in seconds since 1970.
     """
 
@@ -27,35 +27,35 @@ class Accounts:
         self.user = user
         self._password = password
         self._clock = clock
-        self._ends: dict[str, float | None] = {token: None}
+        self._expiry_times: dict[str, float | None] = {token: None}
 
-    def identify(self, authorization: str | None, login_url: str) -> str:
+    def authenticate(self, authorization: str | None, login_url: str) -> str:
         """Return the user whose credential a request carries.
 
-        :param authorization: the header.
-        :param login_url: what the challenges of a refusal offer.
-        :raises HttpError: 401 for a token that is none or has ended. Without any credential 400, because the
-            group client refuses an anonymous caller with an UnsupportedOperationException
+        :param authorization: the request's header of that name.
+        :param login_url: the address that the challenges of an error response offer.
+        :raises HttpError: 401 for an unknown or expired token. Without any credential 400, because the group
+            client rejects an anonymous caller with an UnsupportedOperationException
             (*SkahaAction.initRequest*).
         """
         challenges = ", ".join(CHALLENGES).format(login=login_url)
         if not authorization:
-            raise HttpError(
-                400, "cannot get group memberships for anonymous", {"WWW-Authenticate": challenges}
-            )
+            sentence = "cannot get group memberships for anonymous"
+            raise HttpError(400, sentence, {"WWW-Authenticate": challenges})
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer" and self._is_good(token.strip()):
+        if scheme.lower() == "bearer" and self._is_valid(token.strip()):
             return self.user
-        said = 'Bearer error="invalid_token", error_description="token is invalid or has expired"'
-        raise HttpError(401, "token is invalid or has expired", {"WWW-Authenticate": f"{said}, {challenges}"})
+        sentence = "token is invalid or has expired"
+        invalid = f'Bearer error="invalid_token", error_description="{sentence}"'
+        raise HttpError(401, sentence, {"WWW-Authenticate": f"{invalid}, {challenges}"})
 
     def log_in(self, user: str | None, password: str | None, lifetime: float) -> str:
         """Return a new token for a name and a password (*LoginServlet*).
 
-        It has the platform's shape: base64 of fields that one can read, among them its end in milliseconds.
+        The token has the platform's format: base64 of readable fields, with its expiry time in milliseconds.
 
         :param lifetime: seconds.
-        :raises HttpError: 400 when one is missing, 401 when one is wrong.
+        :raises HttpError: 400 when the name or the password is missing, 401 when one of them is wrong.
         """
         if not user or not password:
             raise bad_request("Missing username or password")
@@ -64,24 +64,24 @@ class Accounts:
             given, f"{self.user}\n{self._password}".encode()
         ):
             raise HttpError(401, "Invalid username or password")
-        ends = self._clock() + lifetime
+        expires_at = self._clock() + lifetime
         fields = (
-            f"expirytime={int(ends * 1000)}&userid={self.user}&domain=127.0.0.1"
+            f"expirytime={int(expires_at * 1000)}&userid={self.user}&domain=127.0.0.1"
             f"&signature={secrets.token_urlsafe(32)}"
         )
         token = base64.b64encode(fields.encode()).decode()
-        self._ends[token] = ends
+        self._expiry_times[token] = expires_at
         return token
 
     def rotate(self, token: str | None = None) -> None:
-        """End every token; from now on only a new one is good.
+        """Invalidate every token.
 
-        :param token: the new one; none at all when left out, so that only a login helps.
+        :param token: the only token that is valid from now on; without one, a login is needed.
         """
-        self._ends = {token: None} if token else {}
+        self._expiry_times = {token: None} if token else {}
 
-    def _is_good(self, token: str) -> bool:
-        if token not in self._ends:
+    def _is_valid(self, token: str) -> bool:
+        if token not in self._expiry_times:
             return False
-        ends = self._ends[token]
-        return ends is None or self._clock() < ends
+        expires_at = self._expiry_times[token]
+        return expires_at is None or self._clock() < expires_at

@@ -1,4 +1,4 @@
-"""Documents that the service answers with as they are."""
+"""The service's XML documents."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ USER = """\
 
 
 def capabilities(service: str) -> str:
-    """Return what ``/skaha/capabilities`` answers.
+    """Return the document at ``/skaha/capabilities``.
 
     :param service: the service's URL, up to ``/skaha``.
     """
-    described = [
+    entries = [
         CAPABILITY.format(
             standard="ivo://ivoa.net/std/VOSI#capabilities", url=f"{service}/capabilities", methods=""
         ),
@@ -58,7 +58,7 @@ def capabilities(service: str) -> str:
             standard="ivo://ivoa.net/std/VOSI#availability", url=f"{service}/availability", methods=""
         ),
     ]
-    described += [
+    entries += [
         CAPABILITY.format(
             standard=f"http://www.opencadc.org/std/platform#{part}-1",
             url=f"{service}/v1/{part}",
@@ -66,4 +66,4 @@ def capabilities(service: str) -> str:
         )
         for part in ("session", "context", "image", "repository")
     ]
-    return CAPABILITIES.format(capabilities="\n".join(described))
+    return CAPABILITIES.format(capabilities="\n".join(entries))

@@ -1,6 +1,6 @@
-"""What the emulator's page shows of sessions: a line for each, and all about the one that is open.
+"""The data that the emulator's page shows: all sessions in brief, and one session in detail.
 
-The environments are no part of it.
+It contains no environment variables.
 """
 
 from __future__ import annotations
@@ -12,88 +12,89 @@ import shlex
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.emulator.api.serializers import as_recorded, connect_url, event_table
+from airflow_provider_canfar.emulator.api.serializers import connect_url, event_table, recorded_session_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
+    from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
     from airflow_provider_canfar.emulator.runtime.sessions import Session
 
-LONGEST_LINE = 300
-LONGEST_LOG = 64 * 1024
-RECORDED = (
+MAX_COMMAND = 300
+MAX_LOG = 64 * 1024
+SUMMARY_FIELDS = (
     *("id", "name", "kind", "image", "status", "state", "replica_id", "replica_count"),
     *("created", "started", "ended", "exit_code", "deleted", "forgotten", "live"),
 )
 
 
-def as_line(session: Session, base_url: str) -> dict[str, Any]:
-    """Return what the list shows of a session.
+def session_summary(session: Session, base_url: str) -> dict[str, Any]:
+    """Return a session's row in the page's table.
 
-    :param base_url: where the emulator answers, for the connect URL.
+    :param base_url: the emulator's address, for the connect URL.
     """
-    recorded = as_recorded(session)
+    recorded = recorded_session_json(session)
     return {
-        **{name: recorded[name] for name in RECORDED},
+        **{name: recorded[name] for name in SUMMARY_FIELDS},
         "connect_url": connect_url(session, base_url),
-        "command": shlex.join(program(session.container))[:LONGEST_LINE],
+        "command": shlex.join(decoded_argv(session.container))[:MAX_COMMAND],
     }
 
 
-def as_opened(session: Session, base_url: str) -> dict[str, Any]:
-    """Return what the panel shows of a session, whether the platform still remembers it or not.
+def session_details(session: Session, base_url: str) -> dict[str, Any]:
+    """Return the contents of a session's panel, even if the platform has forgotten the session.
 
-    Its log is the end of what it has written so far. Reads a file.
+    Reads the end of its log from a file.
     """
-    asked = session.asked
+    request = session.request
     return {
-        **as_line(session, base_url),
-        "program": program(session.container),
-        "words": _words(session.container),
-        "resources": {"cores": asked.cores, "ram": asked.ram, "gpus": asked.gpus},
+        **session_summary(session, base_url),
+        "argv": decoded_argv(session.container),
+        "container_argv": _container_argv(session.container),
+        "resources": {"cores": request.cores, "ram": request.ram, "gpus": request.gpus},
         "starts": session.starts,
         "folder": str(session.folder),
         "events": event_table(session) if session.events else "",
-        "log": end_of(session.log),
+        "log": log_tail(session.log),
     }
 
 
 @lru_cache(maxsize=4096)
-def program(container: PostedContainer) -> list[str]:
-    """Return the command line that a container comes to run.
+def decoded_argv(container: AcceptedContainer) -> list[str]:
+    """Return the command line that a container ends up running.
 
-    The provider carries most commands as base64, in words that become the command inside the container
-    (``exec env -- NAME=value... PROGRAM...``); nobody could read those.
+    The provider sends most commands in base64, in arguments that the container turns into the command
+    (``exec env -- NAME=value... PROGRAM...``). A person could not read those on the page.
     """
-    match words := _words(container):
+    argv = _container_argv(container)
+    match argv:
         case ["/bin/sh", "-c", _, "sh", *chunks] if chunks:
             try:
                 script = base64.b64decode("".join(chunks), validate=True).decode()
-                start, *carried = shlex.split(script)
+                first, *decoded = shlex.split(script)
             except (binascii.Error, ValueError):
-                return words
-            if start == "exec" and carried[:2] == ["env", "--"]:
-                del carried[:2]
-                while carried and "=" in carried[0]:
-                    del carried[0]
-                return carried
-    return words
+                return argv
+            if first == "exec" and decoded[:2] == ["env", "--"]:
+                del decoded[:2]
+                while decoded and "=" in decoded[0]:
+                    del decoded[0]
+                return decoded
+    return argv
 
 
-def end_of(log: Path) -> str:
-    """Return the last lines of a log; nothing where there is none yet."""
+def log_tail(log: Path) -> str:
+    """Return the last lines of a log; empty while there is no log."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - LONGEST_LOG))
+            file.seek(max(0, size - MAX_LOG))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-    if size <= LONGEST_LOG:
+    if size <= MAX_LOG:
         return text
-    return f"\N{HORIZONTAL ELLIPSIS} earlier lines are left out\n{text.partition(chr(10))[2] or text}"
+    return f"\N{HORIZONTAL ELLIPSIS} earlier lines are omitted\n{text.partition(chr(10))[2] or text}"
 
 
-def _words(container: PostedContainer) -> list[str]:
+def _container_argv(container: AcceptedContainer) -> list[str]:
     return [*(container.command or ()), *(container.args or ())]

@@ -29,9 +29,9 @@ TOMCAT_400 = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a request asks for, in the order of its parameters.
+    """A request's parameters, in their order.
 
-    :param pairs: names and values, decoded.
+    :param pairs: decoded names and values.
     """
 
     pairs: tuple[tuple[str, str], ...] = ()
@@ -43,23 +43,23 @@ class Parameters:
     def all(self, name: str) -> list[str]:
         """Return every value of a parameter.
 
-        Case does not matter, but one spelling wins: *SyncInput* looks for the first name that fits and takes
-        the values of that spelling only.
+        Names are case-insensitive, but only one spelling counts: *SyncInput* looks for the first name that
+        matches, and returns the values of that spelling only.
         """
-        spelled = next((key for key, _ in self.pairs if key.lower() == name.lower()), None)
-        return [value for key, value in self.pairs if key == spelled]
+        spelling = next((key for key, _ in self.pairs if key.lower() == name.lower()), None)
+        return [value for key, value in self.pairs if key == spelling]
 
 
 def tomcat_page(reason: str) -> HttpError:
-    """Return Tomcat's own 400, which is a page of HTML and not the server's."""
+    """Return Tomcat's own 400 response, which is an HTML page rather than the server's text."""
     return HttpError(400, TOMCAT_400.format(reason=reason), {"Content-Type": "text/html;charset=utf-8"})
 
 
 def check_head(request: Request) -> None:
-    """Refuse what Tomcat's connector refuses before the server sees it.
+    """Reject a request that Tomcat's connector rejects before it reaches the server.
 
-    :raises HttpError: when the request line and the headers are more than 8 KiB together, or the query has a
-        brace or the like that is not percent-encoded.
+    :raises HttpError: when the request line and the headers together exceed 8 KiB, or the query contains a
+        character such as a brace that is not percent-encoded.
     """
     scope = request.scope
     query: bytes = scope["query_string"]
@@ -77,9 +77,9 @@ def check_head(request: Request) -> None:
 async def read_parameters(request: Request) -> Parameters:
     """Return the parameters of a request.
 
-    GET and DELETE have them in the query. *SyncInput.init* reads those of a POST only when its content type
-    is that of a form: then Tomcat puts the query's before the body's. With a body of more than 2 MiB
-    (*maxPostSize*) or of another type there are none, and nothing tells so.
+    GET and DELETE have them in the query. *SyncInput.init* reads those of a POST only if its content type is
+    that of a form; Tomcat then puts the query's before the body's. A body of more than 2 MiB (*maxPostSize*)
+    or of another type leaves none, without any error.
     """
     query = _form(request.scope["query_string"], "utf-8")
     if request.method != "POST":
@@ -97,12 +97,12 @@ async def read_parameters(request: Request) -> Parameters:
 
 
 def _limited(pairs: Iterable[tuple[str, str]]) -> Parameters:
-    """Keep as many parameters as Tomcat does (*maxParameterCount*)."""
+    """Drop the parameters after Tomcat's limit (*maxParameterCount*)."""
     return Parameters(tuple(islice(pairs, MAX_PARAMETERS)))
 
 
 def _charset(content_type: str) -> str:
-    """Return a body's character set: ISO-8859-1 where none is given, as the servlet specification has it."""
+    """Return a body's character set; by default ISO-8859-1, as the servlet specification says."""
     for part in content_type.split(";")[1:]:
         name, _, value = part.strip().partition("=")
         if name == "charset":
@@ -112,7 +112,7 @@ def _charset(content_type: str) -> str:
 
 
 def _form(encoded: bytes, charset: str) -> Iterator[tuple[str, str]]:
-    """Decode ``a=1&b=2``; a name without a value has an empty one."""
+    """Decode ``a=1&b=2``; a name without a value gets an empty string."""
     for part in encoded.split(b"&"):
         if part:
             name, _, value = part.replace(b"+", b" ").partition(b"=")

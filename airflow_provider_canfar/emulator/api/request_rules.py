@@ -1,4 +1,4 @@
-"""What the server refuses of a create, and in which order (*PostAction.doAction*)."""
+"""The rules that the server checks for a create (*PostAction.doAction*)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTEXT: dict[str, Any] = {
     },
     "gpus": {"options": list(range(1, 29))},
 }
-"""What one may ask for, as ``GET /context`` shows it where it is read from *k8s-resources.json*."""
+"""The allowed amounts, as ``GET /context`` shows them on a server that reads *k8s-resources.json*."""
 
 
 def check_image_host(image: str | None, images: ImageLibrary) -> str:
@@ -48,7 +48,7 @@ def check_image_host(image: str | None, images: ImageLibrary) -> str:
 def check_kind(kind: str | None) -> str:
     """Return the kind of session, headless when none is given (*SessionType.fromApplicationStringType*).
 
-    :raises HttpError: 400 for a kind that there is not.
+    :raises HttpError: 400 for an unknown kind.
     """
     if kind is None or not kind.strip():
         return HEADLESS
@@ -58,17 +58,17 @@ def check_kind(kind: str | None) -> str:
 
 
 def check_amount(parameter: str, value: str | None, options: Sequence[int]) -> float | None:
-    """Return an amount of cores or RAM, or None when it is left out.
+    """Return an amount of cores or RAM, or None without a value.
 
-    It is read as a double, and its integer part is looked for among the options; whatever is wrong with it is
-    said in the same words (*PostAction.getCoresParam*, *getRamParam*).
+    The server parses the value as a double, and its integer part has to be one of the options. Every error
+    gets the same message (*PostAction.getCoresParam*, *getRamParam*).
 
-    :raises HttpError: 400 when it is no number, or no option.
+    :raises HttpError: 400 when it is not a number, or not one of the options.
     """
     if value is None:
         return None
     try:
-        amount = float(value.replace("_", "no number in Java"))
+        amount = float(value.replace("_", "not a number in Java"))
     except ValueError:
         amount = math.nan
     if not math.isfinite(amount) or int(amount) not in options:
@@ -77,9 +77,9 @@ def check_amount(parameter: str, value: str | None, options: Sequence[int]) -> f
 
 
 def check_gpus(value: str | None) -> int:
-    """Return the number of GPUs; 0, which is not among the options, can only be had by leaving it out.
+    """Return the number of GPUs; 0 is not one of the options, so only a create without the parameter gets 0.
 
-    :raises HttpError: 400 when it is no whole number, or no option.
+    :raises HttpError: 400 when it is not an integer, or not one of the options.
     """
     if value is None:
         return 0
@@ -91,7 +91,7 @@ def check_gpus(value: str | None) -> int:
 def check_name(name: str | None) -> str:
     """Return the session's name in lower case (*PostAction.validateName*, *createSession*).
 
-    :raises HttpError: 400 when it is missing, empty, or has other characters than the server wants.
+    :raises HttpError: 400 when it is missing, empty, or contains a character that the server rejects.
     """
     if name is None:
         raise bad_request("Missing parameter 'name'")
@@ -105,15 +105,15 @@ def check_name(name: str | None) -> str:
 def check_quota(active: int, maximum: int, user: str) -> None:
     """Check that the user may have one more interactive session (*PostAction.checkExistingSessions*).
 
-    :param active: how many there are.
-    :raises HttpError: 400 when there are too many.
+    :param active: how many interactive sessions the user has.
+    :raises HttpError: 400 when the user has reached the maximum.
     """
     if active >= maximum:
         raise bad_request(f"User {user} has reached the maximum of {maximum} active sessions.")
 
 
 def check_registry(image: str, images: ImageLibrary, header: str | None) -> None:
-    """Check that the server can have the image: known to its cache, or with credentials for the registry.
+    """Check that the server's cache lists the image, or that the request has credentials for the registry.
 
     :param header: ``x-skaha-registry-auth``.
     :raises HttpError: 400 when the image is unknown and there are no credentials, or they cannot be
@@ -133,10 +133,10 @@ def check_registry(image: str, images: ImageLibrary, header: str | None) -> None
         )
 
 
-def requested_resources(parameters: Parameters) -> tuple[float | None, float | None]:
-    """Return the cores and the RAM asked for, None where they are flexible.
+def check_resources(parameters: Parameters) -> tuple[float | None, float | None]:
+    """Return the requested cores and RAM, or None where they are flexible.
 
-    :raises HttpError: 400 for what is no option.
+    :raises HttpError: 400 for an invalid amount.
     """
     cores = check_amount("cores", parameters.first("cores"), CONTEXT["cores"]["options"])
     ram = check_amount("ram", parameters.first("ram"), CONTEXT["memoryGB"]["options"])

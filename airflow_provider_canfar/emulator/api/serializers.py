@@ -1,7 +1,8 @@
-"""How the service shows a session, and how the emulator records it."""
+"""How the service shows sessions, and how the emulator records them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,68 +13,90 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.emulator.runtime.sessions import Session
 
-GB_IN_A_GIB = 1.073741824
-DEFAULT_CORES = 1.0  # what a session requests that does not ask
+GB_PER_GIB = 1.073741824
+DEFAULT_CORES = 1.0  # the request of a session with flexible cores
+DEFAULT_RAM = 4.0
+CLUSTER_CORES = 2189.0
+CLUSTER_RAM = 11890.0
 
 
-def as_shown(session: Session, base_url: str) -> dict[str, Any]:
-    """Return a session as *SessionBuilder* makes it and Gson writes it: what is null is left out.
+def session_json(session: Session, base_url: str) -> dict[str, Any]:
+    """Return a session as *SessionBuilder* builds it and Gson writes it, without null values.
 
-    :param base_url: where the emulator answers, for the connect URL.
+    :param base_url: the emulator's address, for the connect URL.
     """
-    asked = session.asked
-    shown: dict[str, Any] = {
+    request = session.request
+    fields: dict[str, Any] = {
         "id": session.id,
         "userid": session.user,
         "runAsUID": "10001",
         "runAsGID": "10001",
         "supplementalGroups": [30123],
-        "image": asked.image,
-        "type": asked.kind,
-        "status": session.state.shown,
-        "name": asked.name,
+        "image": request.image,
+        "type": request.kind,
+        "status": session.state.status,
+        "name": request.name,
         "startTime": timestamp(session.started),
         "expiryTime": timestamp(session.started, session.deadline),
         "connectURL": connect_url(session, base_url),
-        "requestedGPUCores": str(asked.gpus),
-        # Fixed means that memory's request is its limit, which it is when RAM was asked for.
-        "isFixedResources": asked.ram is not None,
+        "requestedGPUCores": str(request.gpus),
+        # Fixed means that memory's request equals its limit, which is so when RAM was requested.
+        "isFixedResources": request.ram is not None,
     }
-    if asked.ram is not None:
-        shown |= {
-            "requestedRAM": f"{asked.ram * GB_IN_A_GIB:.2f}",
-            "requestedCPUCores": _cores(asked.cores or DEFAULT_CORES),
+    if request.ram is not None:
+        fields |= {
+            "requestedRAM": f"{request.ram * GB_PER_GIB:.2f}",
+            "requestedCPUCores": _cores(request.cores or DEFAULT_CORES),
         }
     if session.state is State.RUNNING:
-        shown |= {"ramInUse": "0.01", "cpuCoresInUse": "0.001"}
-    return {key: value for key, value in shown.items() if value is not None}
+        fields |= {"ramInUse": "0.01", "cpuCoresInUse": "0.001"}
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def as_shown_to_all(session: Session) -> dict[str, Any]:
-    """Return what ``view=all`` shows of a session (*PublicSession*)."""
-    shown = {
+def public_session_json(session: Session) -> dict[str, Any]:
+    """Return a session as ``view=all`` shows it (*PublicSession*)."""
+    fields = {
         "userid": session.user,
-        "type": session.asked.kind,
-        "status": session.state.shown,
+        "type": session.request.kind,
+        "status": session.state.status,
         "startTime": timestamp(session.started),
     }
-    return {key: value for key, value in shown.items() if value is not None}
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def as_recorded(session: Session) -> dict[str, Any]:
-    """Return everything about a session, for who tests against the emulator; times in seconds since 1970."""
-    asked, container = session.asked, session.container
+def stats_json(sessions: Sequence[Session]) -> dict[str, Any]:
+    """Return ``view=stats``, with the size of a made-up cluster."""
+    running = [session.request for session in sessions if session.state is State.RUNNING]
+    cores = sum(request.cores or DEFAULT_CORES for request in running)
+    ram = sum(request.ram or DEFAULT_RAM for request in running)
+    return {
+        "cores": {
+            "requestedCPUCores": float(cores),
+            "cpuCoresAvailable": CLUSTER_CORES,
+            "maxCPUCores": {"cpuCores": 16.0, "withRam": "192G"},
+        },
+        "ram": {
+            "requestedRAM": f"{ram:.1f}G",
+            "ramAvailable": f"{CLUSTER_RAM:.1f}G",
+            "maxRAM": {"ram": "192G", "withCPUCores": 16.0},
+        },
+    }
+
+
+def recorded_session_json(session: Session) -> dict[str, Any]:
+    """Return everything about a session, for the admin API; times are in seconds since 1970."""
+    request, container = session.request, session.container
     environment = dict(container.environment)
     return {
         "id": session.id,
-        "name": asked.name,
-        "kind": asked.kind,
-        "image": asked.image,
-        "status": session.state.shown,
+        "name": request.name,
+        "kind": request.kind,
+        "image": request.image,
+        "status": session.state.status,
         "state": session.state.value,
-        "cores": asked.cores,
-        "ram": asked.ram,
-        "gpus": asked.gpus,
+        "cores": request.cores,
+        "ram": request.ram,
+        "gpus": request.gpus,
         "command": None if container.command is None else list(container.command),
         "args": None if container.args is None else list(container.args),
         "environment": environment,
@@ -92,14 +115,14 @@ def as_recorded(session: Session) -> dict[str, Any]:
 
 
 def base_url(request: Request) -> str:
-    """Return where the emulator answers, as the caller calls it."""
+    """Return the emulator's address as the client spells it."""
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def connect_url(session: Session, base_url: str) -> str:
-    """Return where a person meets an interactive session (*SessionURLBuilder*); nothing for the others."""
+    """Return the address of an interactive session (*SessionURLBuilder*); empty for other kinds."""
     root = f"{base_url}/session"
-    match session.asked.kind:
+    match session.request.kind:
         case "notebook":
             return f"{root}/notebook/{session.id}/lab/tree/arc/home/{session.user}?token={session.id}"
         case "desktop":
@@ -115,7 +138,7 @@ def connect_url(session: Session, base_url: str) -> str:
 
 
 def event_table(session: Session) -> str:
-    """Return ``view=events``: kubectl's custom columns, or a word for nothing (*SessionAction.getEvents*)."""
+    """Return ``view=events``: kubectl's custom columns, or ``<none>`` (*SessionAction.getEvents*)."""
     if not session.events:
         return "<none>\n"
     rows = [("TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME")]

@@ -1,17 +1,12 @@
-"""What the server's language does otherwise than ours: its exceptions, its splitting, its numbers as text."""
+"""Where Java differs from Python: its exceptions, *String.split*, and numbers as text."""
 
 from __future__ import annotations
 
 import math
 
-from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_request, unexpected
-
-ANSWERED_400 = ("java.lang.IllegalArgumentException", "java.lang.NumberFormatException")
-"""IllegalArgumentException and what inherits from it, as far as it occurs here."""
-
 
 class JavaError(Exception):
-    """An exception of the server's.
+    """An exception that the server throws.
 
     :param kind: its class, with the package.
     :param message: its message.
@@ -25,14 +20,9 @@ class JavaError(Exception):
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
 
-    @property
-    def refusal(self) -> HttpError:
-        """What the server answers (*RestAction.run*)."""
-        return bad_request(self.message) if self.kind in ANSWERED_400 else unexpected(str(self))
-
 
 def split(text: str, separator: str) -> list[str]:
-    """Split as *String.split* does: empty parts at the end are dropped, but a text without a separator stays.
+    """Split as *String.split* does: it drops empty parts at the end, but returns a text without a separator.
 
     >>> split("a==", "="), split("=a", "="), split(" ", " "), split("", " ")
     (['a'], ['', 'a'], [], [''])
@@ -46,9 +36,9 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def string(text: str) -> str:
-    r"""Return a text as Java has it: in UTF-16, where two halves of a character make one.
+    r"""Return a text as Java stores it: in UTF-16, where two surrogates make one character.
 
-    A half alone stays; written as UTF-8, Java makes a question mark of it.
+    A lone surrogate stays; Java writes it as a question mark in UTF-8.
 
     >>> string("\ud83d\ude00") == "\U0001f600"
     True
@@ -57,7 +47,7 @@ def string(text: str) -> str:
 
 
 def double_as_text(number: float) -> str:
-    """Write a number as *Double.toString* does.
+    """Return a number as *Double.toString* writes it.
 
     >>> double_as_text(1000.0), double_as_text(1e7), double_as_text(1.5e-5)
     ('1000.0', '1.0E7', '1.5E-5')

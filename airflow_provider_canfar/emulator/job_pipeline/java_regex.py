@@ -1,7 +1,7 @@
-"""Java's *String.replaceAll*, whose replacement is a pattern of its own.
+"""Java's *String.replaceAll*, whose replacement has a syntax of its own.
 
-The server puts text of the user's there (*SessionJobBuilder.setConfigValue*): so a backslash quotes what
-follows it, and a dollar refers to a group of the regular expression, which has none.
+The server passes the user's text as the replacement (*SessionJobBuilder.setConfigValue*). A backslash there
+quotes the next character, and a dollar sign refers to a group of the regular expression, which has none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ILLEGAL_ARGUMENT = "java.lang.IllegalArgumentException"
 def replace_all(document: str, key: str, value: str) -> str:
     """Return a document with every ``${key}`` replaced.
 
-    :param key: the placeholder's name; it is no pattern here, as the server quotes it well enough.
+    :param key: the placeholder's name; taken literally, as the server quotes it well enough.
     :param value: the replacement, in Java's syntax.
     :raises JavaError: as *Matcher.appendExpandedReplacement* throws.
     """
@@ -26,10 +26,10 @@ def replace_all(document: str, key: str, value: str) -> str:
 
 
 def expand(replacement: str, *, whole: str) -> str:
-    """Return what a replacement stands for, in a regular expression without groups.
+    """Return the text that a replacement produces, in a regular expression without groups.
 
-    :param whole: what the expression has matched: group 0.
-    :raises JavaError: for a group that there is not, and a reference that is none.
+    :param whole: the text that the expression matched: group 0.
+    :raises JavaError: for an unknown group, and an incomplete reference.
     """
     pieces = []
     at = 0
@@ -51,9 +51,9 @@ def expand(replacement: str, *, whole: str) -> str:
 
 
 def _after_reference(replacement: str, at: int) -> int:
-    """Return where the text goes on after a reference to group 0, the only one that there is.
+    """Return the index after a reference to group 0, the only group.
 
-    :param at: behind the dollar.
+    :param at: the index after the dollar sign.
     """
     if at == len(replacement):
         raise JavaError(ILLEGAL_ARGUMENT, "Illegal group reference: group index is missing")
@@ -64,7 +64,7 @@ def _after_reference(replacement: str, at: int) -> int:
     if replacement[at] != "0":
         raise JavaError("java.lang.IndexOutOfBoundsException", f"No group {replacement[at]}")
     at += 1
-    # Java takes more digits as long as the group that they name exists: 0 again, and no other.
+    # Java reads further digits while they name an existing group: more zeros, and nothing else.
     while at < len(replacement) and replacement[at] == "0":
         at += 1
     return at

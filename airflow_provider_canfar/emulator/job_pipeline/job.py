@@ -1,7 +1,7 @@
-"""A Job out of YAML, as the server reads it: *Yaml.load* of Kubernetes' client-java.
+"""Reads a Job from YAML as the server does: *Yaml.load* of Kubernetes' client-java.
 
-It reads the document with *SafeConstructor*, writes what came out with *Yaml.dump*, and reads that again into
-the Java classes of a Job, where a command's words, a variable's name and its value are strings.
+It reads the document with *SafeConstructor*, writes the result with *Yaml.dump*, and reads that again into
+the Java classes of a Job, where arguments and the names and values of variables are strings.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from airflow_provider_canfar.emulator.job_pipeline import snakeyaml
 from airflow_provider_canfar.emulator.job_pipeline.java import JavaError, double_as_text
 
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What *StreamReader.isPrintable* does not take; a string with one of these is written as ``!!binary``."""
+"""The characters that *StreamReader.isPrintable* rejects; a string with one is written as ``!!binary``."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a Job: texts, and None where there was nothing.
+    """A Job's container: strings, and None for an empty YAML value.
 
-    :param command: what replaces the image's entry point.
-    :param args: what replaces the image's arguments.
+    :param command: replaces the image's entry point.
+    :param args: replaces the image's arguments.
     :param environment: names and values in order.
     """
 
@@ -33,34 +33,34 @@ class Container:
     environment: tuple[tuple[str | None, str | None], ...]
 
 
-def container_of(document: str) -> Container:
+def read_container(document: str) -> Container:
     """Return the one container of a Job.
 
     :param document: YAML.
-    :raises JavaError: as the libraries throw.
+    :raises JavaError: what the libraries throw.
     """
     job = snakeyaml.load(document)
     try:
         container = job["spec"]["template"]["spec"]["containers"][0]
         return Container(
-            command=_words(container.get("command")),
-            args=_words(container.get("args")),
+            command=_strings(container.get("command")),
+            args=_strings(container.get("args")),
             environment=tuple(
                 (_text(variable.get("name")), _text(variable.get("value")))
                 for variable in container.get("env") or ()
             ),
         )
     except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise _no_property(str(error)) from error
+        raise _constructor_error(str(error)) from error
 
 
-def _words(values: Any) -> tuple[str | None, ...] | None:
-    """Return a list's texts; an empty one is as good as none."""
-    return tuple(_word(value) for value in values) if values else None
+def _strings(values: Any) -> tuple[str | None, ...] | None:
+    """Return a list's items as strings; None for an empty list, as for a missing one."""
+    return tuple(_item(value) for value in values) if values else None
 
 
-def _word(value: Any) -> str | None:
-    """Return what a value is in a list of strings: of what is binary, the base64 text itself arrives."""
+def _item(value: Any) -> str | None:
+    """Return an item of a list of strings; for binary data, that is the base64 text."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, str) and UNPRINTABLE.search(value):
@@ -69,7 +69,7 @@ def _word(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Return what a value is as a string: what *Yaml.dump* wrote of it, read as text."""
+    """Return a value as a string: the text that *Yaml.dump* writes for it."""
     match value:
         case None:
             return None
@@ -90,10 +90,10 @@ def _text(value: Any) -> str | None:
             # *ConstructSequence* looks for a constructor of String with one argument, and finds one.
             return _text(only)
         case _:
-            raise _no_property("no constructor of String takes a map, or a list of several")
+            raise _constructor_error("no constructor of String takes a map, or a list of several")
 
 
-def _no_property(reason: str) -> JavaError:
+def _constructor_error(reason: str) -> JavaError:
     return JavaError(
         f"{snakeyaml.PACKAGE}.constructor.ConstructorException",
         f"Cannot create property=spec for JavaBean=class V1Job: {reason}",

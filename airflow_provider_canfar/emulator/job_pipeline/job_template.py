@@ -1,6 +1,6 @@
-"""A create's cmd, args and env -> the container, through all that the server does to them.
+"""The server's template of a Job: turns a create's cmd, args and env into the container that runs.
 
-Nothing is quoted on the way. *PostAction.getHeadlessImageBundle* writes lines of YAML by joining strings;
+No step quotes anything. *PostAction.getHeadlessImageBundle* joins strings to lines of YAML;
 *SessionJobBuilder.setConfigValue* puts them into the Job's template with *String.replaceAll*; *Yaml.load* and
 *Yaml.dump* read and write the result; ``kubectl create`` reads it again; the kubelet expands ``$(NAME)``.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_canfar.emulator.job_pipeline import kubectl
 from airflow_provider_canfar.emulator.job_pipeline.java import split
 from airflow_provider_canfar.emulator.job_pipeline.java_regex import replace_all
-from airflow_provider_canfar.emulator.job_pipeline.job import Container, container_of
+from airflow_provider_canfar.emulator.job_pipeline.job import Container, read_container
 from airflow_provider_canfar.emulator.job_pipeline.kubelet import expand, expand_environment
 
 BUNDLE = "headless.image.bundle"
@@ -38,7 +38,7 @@ spec:
       containers:
       - name: "${skaha.jobname}"
 """
-"""The beginning of *launch-headless.yaml*, as far as a parser's message may point into it."""
+"""The beginning of *launch-headless.yaml*, because a parser's message may quote lines of it."""
 
 TEMPLATE_TAIL = """\
         - name: skaha_hostname
@@ -55,34 +55,36 @@ TEMPLATE_TAIL = """\
           value: "${software.threads}"
         imagePullPolicy: Always
 """
-"""What follows the bundle: the variables that come after the user's, so that the user's lose."""
+"""The lines after the bundle: their variables follow the user's, and override them."""
 
 COMMENTS = "#\n" * (BUNDLE_LINE - 1 - TEMPLATE_HEAD.count("\n"))
 TEMPLATE = f"{TEMPLATE_HEAD}{COMMENTS}        ${{{BUNDLE}}}\n{TEMPLATE_TAIL}"
 
 
-def assemble(cmd: str | None, args: str | None, env: Sequence[str], values: Mapping[str, str]) -> Container:
-    """Return the container as the server hands it to kubectl.
+def job_container(
+    cmd: str | None, args: str | None, env: Sequence[str], values: Mapping[str, str]
+) -> Container:
+    """Return the container that the server passes to kubectl.
 
     :param cmd: the parameter ``cmd``.
     :param args: the parameter ``args``.
     :param env: every parameter ``env``, each ``NAME=value``.
-    :param values: what the template's placeholders stand for.
-    :raises JavaError: as the server throws.
+    :param values: the values of the template's placeholders.
+    :raises JavaError: what the server throws.
     """
     document = replace_all(TEMPLATE, BUNDLE, bundle_lines(values["software.imageid"], cmd, args, env))
     for key, value in values.items():
-        # *SessionJobBuilder* iterates over a HashMap that happens to have the bundle first, so that a
-        # placeholder in the user's text, once past the replacement, is replaced as well.
+        # *SessionJobBuilder* iterates over a HashMap that happens to have the bundle first. So it also fills
+        # a placeholder in the user's text, if that has survived the replacement.
         document = replace_all(document, key, value)
-    return container_of(document)
+    return read_container(document)
 
 
 def bundle_lines(image: str, cmd: str | None, args: str | None, env: Sequence[str]) -> str:
     """Return the bundle (*PostAction.getHeadlessImageBundle*).
 
-    cmd is one word. args is split at every single space. An env is kept only when splitting it at every
-    equals sign gives exactly two parts.
+    cmd becomes a single argument. args is split at every single space. An env is kept only if splitting it at
+    every equals sign gives exactly two parts.
     """
     lines = [f'image: "{image}"']
     if cmd is not None:
@@ -98,19 +100,19 @@ def bundle_lines(image: str, cmd: str | None, args: str | None, env: Sequence[st
     return "\n        ".join(lines)
 
 
-def run_as(
+def running_container(
     cmd: str | None, args: str | None, env: Sequence[str], values: Mapping[str, str]
-) -> kubectl.PostedContainer:
-    """Return the container as it runs.
+) -> kubectl.AcceptedContainer:
+    """Return the container that runs.
 
-    :raises JavaError: as the server throws.
-    :raises kubectl.JobRefusedError: when the API server would refuse the Job; the server does not notice.
+    :raises JavaError: what the server throws.
+    :raises kubectl.JobRejectedError: when the API server would reject the Job; the server does not notice.
     """
-    posted = kubectl.posted(assemble(cmd, args, env, values))
-    environment = tuple(expand_environment(posted.environment))
+    accepted = kubectl.create(job_container(cmd, args, env, values))
+    environment = tuple(expand_environment(accepted.environment))
     known = dict(environment)
-    return kubectl.PostedContainer(
-        command=None if posted.command is None else tuple(expand(word, known) for word in posted.command),
-        args=None if posted.args is None else tuple(expand(word, known) for word in posted.args),
+    return kubectl.AcceptedContainer(
+        command=None if accepted.command is None else tuple(expand(word, known) for word in accepted.command),
+        args=None if accepted.args is None else tuple(expand(word, known) for word in accepted.args),
         environment=environment,
     )

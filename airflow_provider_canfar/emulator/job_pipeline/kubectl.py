@@ -1,8 +1,8 @@
-"""What ``kubectl create`` makes of the server's YAML, and what the API server refuses of it.
+"""How ``kubectl create`` reads the server's YAML, and which Jobs the API server rejects.
 
-snakeyaml writes a string without quotes when, read by snakeyaml, it is a string again. kubectl reads it with
-go-yaml (the resolver of *yaml.v2*), which takes some of them for truth values and numbers. The API server
-then refuses the Job, which wants strings; the server does not look at kubectl's exit status.
+snakeyaml writes a string without quotes if snakeyaml itself would read it as a string again. kubectl reads it
+with go-yaml (the resolver of *yaml.v2*), which reads some of these strings as booleans or numbers. The API
+server then rejects the Job, whose fields must be strings; the server ignores kubectl's exit status.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.emulator.job_pipeline.snakeyaml import plain_tag
+from airflow_provider_canfar.emulator.job_pipeline.yaml_scalars import plain_tag
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.job_pipeline.job import Container
@@ -29,79 +29,79 @@ VARIABLE_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 HOSTNAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
-class JobRefusedError(Exception):
-    """The API server refuses the Job: kubectl fails, and there is none."""
+class JobRejectedError(Exception):
+    """The API server rejects the Job: kubectl fails, and no Job is created."""
 
 
 @dataclass(frozen=True)
-class PostedContainer:
-    """A container that the API server has taken: everything in it is text."""
+class AcceptedContainer:
+    """A container that the API server has accepted: every field in it is a string."""
 
     command: tuple[str, ...] | None
     args: tuple[str, ...] | None
     environment: tuple[tuple[str, str], ...]
 
 
-def posted(container: Container) -> PostedContainer:
-    """Return what the API server gets and takes.
+def create(container: Container) -> AcceptedContainer:
+    """Return the container that the API server accepts.
 
-    :raises JobRefusedError: for what has become a number, a truth value or nothing, and for a variable's name
-        that Kubernetes before 1.34 does not take.
+    :raises JobRejectedError: for a string that has become a number, a boolean or null, and for a variable's
+        name that Kubernetes before 1.34 rejects.
     """
     environment = []
     for name, value in container.environment:
-        name = kept("env name", name)
+        name = checked_string("env name", name)
         if not VARIABLE_NAME.fullmatch(name):
-            raise JobRefusedError(f"env name {name!r} is no identifier")
-        environment.append((name, kept(f"env {name}", value)))
-    return PostedContainer(
-        command=_kept_list("command", container.command),
-        args=_kept_list("args", container.args),
+            raise JobRejectedError(f"env name {name!r} is no identifier")
+        environment.append((name, checked_string(f"env {name}", value)))
+    return AcceptedContainer(
+        command=_checked_list("command", container.command),
+        args=_checked_list("args", container.args),
         environment=tuple(environment),
     )
 
 
-def kept(what: str, word: str | None) -> str:
-    """Return a word that stays a string.
+def checked_string(field: str, value: str | None) -> str:
+    """Return a value that is still a string after kubectl has read it.
 
-    :param what: what it is, for the message.
-    :raises JobRefusedError: when kubectl takes it for something else.
+    :param field: the field's name, for the message.
+    :raises JobRejectedError: when kubectl reads it as something else.
     """
-    if word is None or (written_plain(word) and not go_reads_text(word)):
-        raise JobRefusedError(f"{what}: {word!r} is not read as a string")
-    return word
+    if value is None or (is_written_plain(value) and not is_go_string(value)):
+        raise JobRejectedError(f"{field}: {value!r} is not read as a string")
+    return value
 
 
 def check_hostname(name: str) -> None:
-    """Check that a session's name can be its pod's host name and label.
+    """Check that a session's name is valid as its pod's host name and label.
 
-    :raises JobRefusedError: when it is longer than 63 characters, begins or ends with a dash, or is a word
-        that kubectl takes for something else.
+    :raises JobRejectedError: when it is longer than 63 characters, begins or ends with a dash, or kubectl
+        reads it as something other than a string.
     """
-    if not HOSTNAME.fullmatch(kept("hostname", name)):
-        raise JobRefusedError(f"hostname {name!r} is no DNS label")
+    if not HOSTNAME.fullmatch(checked_string("hostname", name)):
+        raise JobRejectedError(f"hostname {name!r} is no DNS label")
 
 
-def written_plain(word: str) -> bool:
-    """Tell whether snakeyaml writes a string without quotes, of those that go-yaml might not take for one.
+def is_written_plain(text: str) -> bool:
+    """Return whether snakeyaml writes a string without quotes, if go-yaml might read it as something else.
 
-    It does when it would read it as a string again; and it quotes a zero with more digits behind it.
+    It does so if it would read the text as a string again, except for a zero followed by more digits.
     """
-    return plain_tag(word) == "str" and not QUOTED_NUMBER.fullmatch(word)
+    return plain_tag(text) == "str" and not QUOTED_NUMBER.fullmatch(text)
 
 
-def go_reads_text(word: str) -> bool:
-    """Tell whether go-yaml takes a word without quotes for a string (*resolve* of yaml.v2)."""
-    if GO_WORDS.fullmatch(word):
+def is_go_string(text: str) -> bool:
+    """Return whether go-yaml reads a text without quotes as a string (*resolve* of yaml.v2)."""
+    if GO_WORDS.fullmatch(text):
         return False
-    if not word or word[0] not in "+-.0123456789":
+    if not text or text[0] not in "+-.0123456789":
         return True
-    number = word if word[0] == "." else word.replace("_", "")
+    number = text if text[0] == "." else text.replace("_", "")
     return not (_is_go_integer(number) or _is_go_float(number))
 
 
 def _is_go_integer(number: str) -> bool:
-    """Tell whether *strconv.ParseInt* or *ParseUint* takes a number into 64 bits, in any base."""
+    """Return whether *strconv.ParseInt* or *ParseUint* parses a number into 64 bits, in any base."""
     if not GO_INTEGER.fullmatch(number):
         return False
     magnitude = number.lstrip("+-")
@@ -111,9 +111,9 @@ def _is_go_integer(number: str) -> bool:
 
 
 def _is_go_float(number: str) -> bool:
-    """Tell whether *strconv.ParseFloat* takes a number into 64 bits."""
+    """Return whether *strconv.ParseFloat* parses a number into 64 bits."""
     return GO_FLOAT.fullmatch(number) is not None and math.isfinite(float(number))
 
 
-def _kept_list(what: str, words: tuple[str | None, ...] | None) -> tuple[str, ...] | None:
-    return None if words is None else tuple(kept(what, word) for word in words)
+def _checked_list(field: str, values: tuple[str | None, ...] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(checked_string(field, value) for value in values)

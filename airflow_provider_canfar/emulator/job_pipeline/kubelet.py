@@ -1,4 +1,4 @@
-"""What the kubelet does to a container's command, arguments and environment: it expands ``$(NAME)``."""
+"""How the kubelet expands ``$(NAME)`` in a container's command, arguments and environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\((?P<name>[^)]*)\)|.)", re.DOTALL)
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:
-    """Expand ``$(NAME)`` where the name is known, and ``$$`` to ``$``, anywhere, as Kubernetes does.
+    """Expand ``$(NAME)`` if the name is known, and ``$$`` to ``$``, anywhere in a text, as Kubernetes does.
 
     >>> expand("$(A) $(B) $A $$(A) $$ $", {"A": "x"})
     'x $(B) $A $(A) $ $'
@@ -25,7 +25,7 @@ def expand(text: str, known: Mapping[str, str]) -> str:
 
 
 def expand_environment(variables: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Expand each variable's value with the variables before it, as the kubelet makes an environment."""
+    """Expand each variable's value with the variables before it, as the kubelet does."""
     known: dict[str, str] = {}
     for name, value in variables:
         known[name] = expand(value, known)

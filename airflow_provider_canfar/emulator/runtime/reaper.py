@@ -1,9 +1,9 @@
-"""Clears away what an emulator leaves, however it went: its sessions' processes, and its temporary folder.
+"""Ends the sessions' processes and deletes the temporary folder, even if the emulator was killed.
 
-The emulator starts this file as a program of its own and tells it, line by line on its standard input, which
-process groups run (``+123``) and which have ended (``-123``). When the input ends while groups run, the
-emulator was killed: they get TERM, and after a grace KILL. At last the folder is deleted, if there is one to
-delete. It imports nothing of the package, so that it starts at once.
+The emulator runs this file as a separate program and writes to its standard input which process groups have
+started (``+123``) and which have ended (``-123``), one a line. If the input closes while groups are running,
+the emulator was killed: the reaper sends them SIGTERM and, after a grace period, SIGKILL. Then it deletes the
+folder, if it was given one. It imports nothing of the package, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterable
 
 
-def groups_left(lines: Iterable[str]) -> set[int]:
-    """Return the process groups that were told of as running, and not as ended."""
+def remaining_groups(lines: Iterable[str]) -> set[int]:
+    """Return the process groups that were reported as started, and not as ended."""
     running: set[int] = set()
     for line in lines:
         group = int(line[1:])
@@ -29,24 +29,24 @@ def groups_left(lines: Iterable[str]) -> set[int]:
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Send a signal (0: none) to a process group, and tell whether there was anybody to get it."""
+    """Send a signal (0: none) to a process group, and return whether the group still exists."""
     try:
         os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+    except (ProcessLookupError, PermissionError):  # macOS raises EPERM for a group of zombies
         return False
     return True
 
 
 def main(grace: float, folder: str | None = None) -> None:
-    """Watch until the input ends, then clear away what is left.
+    """Read the input to its end, then stop the groups that remain.
 
-    :param grace: seconds between TERM and KILL.
-    :param folder: a folder to delete at last.
+    :param grace: seconds between SIGTERM and SIGKILL.
+    :param folder: a folder to delete at the end.
     """
-    running = groups_left(sys.stdin)
+    running = remaining_groups(sys.stdin)
     running = {group for group in running if signal_group(group, signal.SIGTERM)}
-    last = time.monotonic() + grace
-    while running and time.monotonic() < last:
+    deadline = time.monotonic() + grace
+    while running and time.monotonic() < deadline:
         time.sleep(0.05)
         running = {group for group in running if signal_group(group, 0)}
     for group in running:

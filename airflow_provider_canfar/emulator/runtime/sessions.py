@@ -1,4 +1,4 @@
-"""One session: what was asked for, and where it is."""
+"""One session: what its create requested, and its state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
+    from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
 
 HEADLESS = "headless"
 DESKTOP_APP = "desktop-app"
@@ -20,33 +20,33 @@ KINDS = ("carta", "contributed", "desktop", "notebook", HEADLESS, DESKTOP_APP, "
 
 
 class State(StrEnum):
-    """Where a session is; *SessionBuilder.withStatus* makes the shown status of it."""
+    """A session's state; *SessionBuilder.withStatus* derives the status that the service shows."""
 
-    QUEUED = "queued"  # the Job is suspended by Kueue: no pod, no start time, no events
+    QUEUED = "queued"  # Kueue has suspended the Job: no pod, no start time, no events
     PULLING = "pulling"  # there is a pod, and its image cannot be pulled
     RUNNING = "running"
     ENDING = "ending"  # the pod has ended, and the Job still counts it as active but not as ready
-    TERMINATING = "terminating"  # past its deadline, within its grace
+    TERMINATING = "terminating"  # past its deadline, within its grace period
     COMPLETED = "completed"
     FAILED = "failed"
 
     @property
-    def shown(self) -> str:
-        """The word that the service shows."""
-        return self.value.capitalize() if self in SHOWN_AS_THEY_ARE else "Pending"
+    def status(self) -> str:
+        """The status that the service shows."""
+        return self.value.capitalize() if self in STATES_SHOWN else "Pending"
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether the session has ended."""
         return self in (State.COMPLETED, State.FAILED)
 
 
-SHOWN_AS_THEY_ARE = (State.RUNNING, State.TERMINATING, State.COMPLETED, State.FAILED)
+STATES_SHOWN = (State.RUNNING, State.TERMINATING, State.COMPLETED, State.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """What a create asked for, once the server has accepted it.
+    """What a create requested, once the server has accepted it.
 
     :param cores: CPU cores, or None when flexible.
     :param ram: GiB of memory, or None when flexible.
@@ -76,21 +76,21 @@ class Event:
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """A session of the emulated platform, remembered after the platform has forgotten it.
+    """A session of the emulated platform; the emulator keeps it after the platform has forgotten it.
 
     :param job: the name of its Job in Kubernetes.
-    :param folder: where it works.
-    :param log: the file with its output; absent until it has a pod.
-    :param deadline: how long it may run, in seconds from its start.
-    :param created: seconds since 1970, as all times here.
-    :param forgotten: when the platform stopped to show it: deleted, past its retention, or vanished.
+    :param folder: its working directory.
+    :param log: the file with its output; missing until the session has a pod.
+    :param deadline: how many seconds it may run.
+    :param created: seconds since 1970, like all times here.
+    :param forgotten: when the platform stopped showing it: deleted, past its retention, or vanished.
     """
 
     id: str
     job: str
     user: str
-    asked: SessionRequest
-    container: PostedContainer
+    request: SessionRequest
+    container: AcceptedContainer
     folder: Path
     log: Path
     deadline: float
@@ -107,29 +107,29 @@ class Session:
 
     @property
     def is_live(self) -> bool:
-        """Whether the platform still has it and it has not ended."""
+        """Whether it has neither ended nor been forgotten by the platform."""
         return self.ended is None and self.forgotten is None
 
     @property
     def is_headless(self) -> bool:
-        """Whether it runs a program and ends, rather than waits for a person."""
-        return self.asked.kind == HEADLESS
+        """Whether it runs a program to its end, rather than serving a page to a person."""
+        return self.request.kind == HEADLESS
 
     def requeue(self) -> None:
-        """Begin from scratch: no pod, and nothing left of an earlier one."""
+        """Go back to the queue, without the pod, events and log of an earlier start."""
         self.state = State.QUEUED
         self.started = self.exit_code = None
         self.events.clear()
         self.preempted.clear()
         self.log.unlink(missing_ok=True)
 
-    def note(self, reason: str, message: str, at: float | None, kind: str = "Normal") -> None:
+    def add_event(self, reason: str, message: str, at: float | None, kind: str = "Normal") -> None:
         """Add an event of its pod."""
         self.events.append(Event(kind, reason, message, at))
 
 
 def new_id() -> str:
-    """Return a random id as the server makes them: eight characters, the first of them a letter."""
-    dice = random.SystemRandom()
+    """Return a random id in the server's form: eight characters, the first of them a letter."""
+    generator = random.SystemRandom()
     letters = string.ascii_lowercase
-    return dice.choice(letters) + "".join(dice.choices(letters + string.digits, k=7))
+    return generator.choice(letters) + "".join(generator.choices(letters + string.digits, k=7))

@@ -1,11 +1,11 @@
-"""The files of which the emulator's pages are made, and what a browser is told to do with them."""
+"""The files of the pages, and the headers that restrict what a browser does with them."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
 
-#: Nothing comes from elsewhere, nothing runs that is not a file of ours, and nobody puts us into a frame.
+#: Loads and runs only the emulator's own files, and lets no other site show the page in a frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -17,6 +17,14 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+SCRIPTS = (
+    *("page.js", "actions.js", "dom.js", "faults.js", "http.js", "login.js"),
+    *("panel.js", "sessions.js", "state.js", "text.js"),
+)
+
+#: The files that a page may load, with their media types.
+PAGE_FILES = {"page.css": "text/css", **dict.fromkeys(SCRIPTS, "text/javascript")}
 
 
 @cache

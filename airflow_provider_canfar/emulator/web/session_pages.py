@@ -1,4 +1,4 @@
-"""Where a person meets an interactive session: a small page, in place of the notebook or the desktop."""
+"""The page of an interactive session, in place of the notebook or the desktop."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NO_SERVER = "no available server\n"
 class SessionPages:
     """The connect URLs of all sessions.
 
-    Like the platform's, they take no credential: who has a session's address may look.
+    They need no credential, like the platform's: anyone with a session's address can open it.
 
-    :param platform: where the sessions are.
+    :param platform: has the sessions.
     """
 
     def __init__(self, platform: Platform) -> None:
@@ -37,13 +37,13 @@ class SessionPages:
     def routes(self) -> list[Route]:
         """Return the routes."""
         path = "/session/{kind}/{id}"
-        return [Route(path, self._meet), Route(f"{path}/{{rest:path}}", self._meet)]
+        return [Route(path, self._open), Route(f"{path}/{{rest:path}}", self._open)]
 
-    async def _meet(self, request: Request) -> Response:
-        """Answer as the program would; where it does not listen, as the proxy in front of it.
+    async def _open(self, request: Request) -> Response:
+        """Respond as the session's program would, or as the proxy in front of it.
 
-        The proxy knows no such place before there is a pod and after the session's end, and has nobody to
-        turn to while the pod is getting ready.
+        The proxy has no route before there is a pod and after the session's end, and no server while the pod
+        is getting ready.
         """
         kind, session_id = request.path_params["kind"], request.path_params["id"]
         session = self._platform.session(session_id)
@@ -59,15 +59,15 @@ class SessionPages:
 
 
 def _page(session: Session) -> str:
-    asked = session.asked
-    said = {
-        "kind": asked.kind,
-        "name": asked.name,
+    request = session.request
+    fields = {
+        "kind": request.kind,
+        "name": request.name,
         "id": session.id,
-        "status": session.state.shown,
-        "image": asked.image,
+        "status": session.state.status,
+        "image": request.image,
         "user": session.user,
         "started": timestamp(session.started) or "",
         "expires": timestamp(session.started, session.deadline) or "",
     }
-    return Template(asset("connect.html")).substitute({key: escape(value) for key, value in said.items()})
+    return Template(asset("session.html")).substitute({key: escape(value) for key, value in fields.items()})

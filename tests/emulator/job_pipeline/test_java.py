@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.emulator.job_pipeline.java import JavaError, double_as_text, split
+from airflow_provider_canfar.emulator.job_pipeline.java import double_as_text, split
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,3 @@ def test_a_number_is_written_as_the_server_writes_it(number: float, text: str) -
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_written_number_reads_back(number: float) -> None:
     assert float(double_as_text(number)) == number
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "sentence"),
-    [
-        ("java.lang.IllegalArgumentException", 400, "no"),
-        ("java.lang.NumberFormatException", 400, "no"),
-        ("java.lang.Exception", 500, "unexpected exception: java.lang.Exception: no"),
-    ],
-)
-def test_an_illegal_argument_is_the_callers_fault_and_all_else_is_unexpected(
-    kind: str, status: int, sentence: str
-) -> None:
-    refusal = JavaError(kind, "no").refusal
-    assert (refusal.status, refusal.sentence) == (status, sentence)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.emulator.job_pipeline.java import JavaError
-from airflow_provider_canfar.emulator.job_pipeline.job_template import assemble, run_as
-from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRefusedError
+from airflow_provider_canfar.emulator.job_pipeline.job_template import job_container, running_container
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRejectedError
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 VALUES = {
@@ -50,7 +50,7 @@ def posted(row: dict[str, Any]) -> tuple[str | None, str | None, list[str]]:
 def what_the_server_makes(cmd: str | None, args: str | None, env: list[str]) -> dict[str, Any]:
     """Return the container or the error, in the shape of the recorded answers."""
     try:
-        container = assemble(cmd, args, env, VALUES)
+        container = job_container(cmd, args, env, VALUES)
     except JavaError as error:
         return {"ok": False, "error": f"{error.kind.rpartition('.')[2]}: {error.message}"}
     return {
@@ -92,10 +92,10 @@ def test_each_shape_of_a_parameter_becomes_what_it_does_on_the_server(row: dict[
 )
 def test_kubernetes_takes_what_it_takes_and_expands_what_it_expands(row: dict[str, Any]) -> None:
     if row.get("refused"):
-        with pytest.raises(JobRefusedError):
-            run_as(*posted(row), VALUES)
+        with pytest.raises(JobRejectedError):
+            running_container(*posted(row), VALUES)
         return
-    container = run_as(*posted(row), VALUES)
+    container = running_container(*posted(row), VALUES)
     runs = row.get("runs", row["container"])
     match row["parameter"]:
         case "cmd":
@@ -122,12 +122,12 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("args", "runs"), ARGUMENTS)
 def test_arguments_run_as_the_platform_runs_them(args: str, runs: list[str]) -> None:
-    assert run_as("x", args, [], VALUES).args == tuple(runs)
+    assert running_container("x", args, [], VALUES).args == tuple(runs)
 
 
 def test_text_can_break_out_of_its_argument() -> None:
     """Nothing is quoted, so a quotation mark at the right place is YAML, not text."""
-    assert run_as("x", 'a","b', [], VALUES).args == ("a", "b")
+    assert running_container("x", 'a","b', [], VALUES).args == ("a", "b")
 
 
 @given(st.lists(st.text("ABCxyz079_@%+=:,./^-", min_size=3).filter(lambda word: "E" not in word), min_size=1))
@@ -135,6 +135,6 @@ def test_words_of_harmless_characters_arrive_as_they_are_unless_they_look_like_n
     words: list[str],
 ) -> None:
     try:
-        assert run_as("x", " ".join(words), [], VALUES).args == tuple(words)
-    except JobRefusedError:
+        assert running_container("x", " ".join(words), [], VALUES).args == tuple(words)
+    except JobRejectedError:
         assert any(word[0] in "+-.0123456789" for word in words)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_canfar.emulator.api.http_errors import from_java_error
 from airflow_provider_canfar.emulator.job_pipeline.java import JavaError
-from airflow_provider_canfar.emulator.job_pipeline.job_template import run_as
-from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRefusedError
+from airflow_provider_canfar.emulator.job_pipeline.job_template import running_container
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRejectedError
 from tests.emulator.job_pipeline.test_job_template import VALUES
 
 #: What the template sets after the user's own, in a container whose user has set nothing.
@@ -100,7 +101,7 @@ NAMELESS = ["=v", "y=1", "Y=1", "n=1", "N=100", "null=1", "~=1", "1E3=1", "0x10=
 
 def runs(cmd: str | None, args: str | None, env: list[str]) -> tuple[object, object, dict[str, str]]:
     """Return the command, the arguments and the variables that are not the platform's own."""
-    container = run_as(cmd, args, env, VALUES)
+    container = running_container(cmd, args, env, VALUES)
     command, arguments = (
         None if words is None else [*words] for words in (container.command, container.args)
     )
@@ -113,8 +114,9 @@ def check_answer(answer: tuple[int, str], cmd: str | None, args: str | None, env
     status, words = answer
     with pytest.raises(JavaError) as thrown:
         runs(cmd, args, env)
-    assert thrown.value.refusal.status == status
-    assert words in thrown.value.refusal.sentence
+    error = from_java_error(thrown.value)
+    assert error.status == status
+    assert words in error.sentence
 
 
 @pytest.mark.parametrize("cmd", [None, "", "python3", "python3 run.py", " ls"])
@@ -142,7 +144,7 @@ def test_variables_become(env: list[str], becomes: dict[str, str] | tuple[int, s
 @pytest.mark.parametrize("word", RETYPED)
 def test_a_word_that_kubectl_retypes_makes_no_job_wherever_it_stands(word: str) -> None:
     for cmd, args, env in ((word, "a", []), ("x", f"a {word}", []), ("x", "a", [f"A={word}"])):
-        with pytest.raises(JobRefusedError):
+        with pytest.raises(JobRejectedError):
             runs(cmd, args, env)
 
 
@@ -153,5 +155,5 @@ def test_a_word_that_snakeyaml_quotes_stays_wherever_it_stands(word: str) -> Non
 
 @pytest.mark.parametrize("variable", NAMELESS)
 def test_a_variable_that_has_no_name_left_makes_no_job(variable: str) -> None:
-    with pytest.raises(JobRefusedError):
+    with pytest.raises(JobRejectedError):
         runs("x", "a", [variable])

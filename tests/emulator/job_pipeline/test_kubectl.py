@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
-    JobRefusedError,
+    JobRejectedError,
     check_hostname,
-    go_reads_text,
-    kept,
+    checked_string,
+    is_go_string,
 )
 
 
@@ -22,8 +22,8 @@ from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
     ],
 )
 def test_a_word_that_becomes_something_else_is_refused(word: str) -> None:
-    with pytest.raises(JobRefusedError, match=r"not read as a string"):
-        kept("args", word)
+    with pytest.raises(JobRejectedError, match=r"not read as a string"):
+        checked_string("args", word)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,18 @@ def test_a_word_that_becomes_something_else_is_refused(word: str) -> None:
     ],
 )
 def test_a_word_that_is_quoted_or_no_number_stays(word: str) -> None:
-    assert kept("args", word) == word
+    assert checked_string("args", word) == word
 
 
 def test_nothing_is_no_string() -> None:
-    with pytest.raises(JobRefusedError):
-        kept("env name", None)
+    with pytest.raises(JobRejectedError):
+        checked_string("env name", None)
 
 
 @given(st.integers(-(2**63), 2**64 - 1))
 def test_go_takes_every_number_of_64_bits_for_one(number: int) -> None:
-    assert not go_reads_text(str(number))
-    assert not go_reads_text(hex(number))
+    assert not is_go_string(str(number))
+    assert not is_go_string(hex(number))
 
 
 @pytest.mark.parametrize("name", ["a", "a-1", "7", "a" * 63, "yes", "1e3"])
@@ -55,5 +55,5 @@ def test_a_name_that_can_be_a_hosts_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a" * 64, "-a", "a-", "-", "y", "n", "0o17", "0b1-"])
 def test_a_name_that_cannot_be_a_hosts_is_refused(name: str) -> None:
-    with pytest.raises(JobRefusedError):
+    with pytest.raises(JobRejectedError):
         check_hostname(name)

@@ -11,38 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.emulator.job_pipeline.java import JavaError
-from airflow_provider_canfar.emulator.job_pipeline.snakeyaml import load, plain_tag
-
-
-@pytest.mark.parametrize(
-    ("word", "tag"),
-    [
-        ("1e3", "float"),
-        ("1E3", "float"),
-        ("._", "float"),
-        ("+.5", "float"),
-        ("1:30", "int"),
-        ("0x_1F", "int"),
-        ("0b_1", "int"),
-        ("007", "int"),
-        ("08", "str"),
-        ("0o17", "str"),
-        ("0X1f", "str"),
-        ("y", "str"),
-        ("N", "str"),
-        ("on", "bool"),
-        ("oN", "str"),
-        ("=", "str"),
-        ("<<", "merge"),
-        ("2024-01-01", "timestamp"),
-        ("2024-1-1", "str"),
-        ("2024-1-1 1:00:00", "timestamp"),
-        ("", "null"),
-        ("~", "null"),
-    ],
-)
-def test_a_word_without_quotes_is_what_the_server_takes_it_for(word: str, tag: str) -> None:
-    assert plain_tag(word) == tag
+from airflow_provider_canfar.emulator.job_pipeline.snakeyaml import load
 
 
 @pytest.mark.parametrize(

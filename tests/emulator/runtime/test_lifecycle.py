@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_canfar.emulator.config import EmulatorConfig
 from airflow_provider_canfar.emulator.faults import Faults
 from airflow_provider_canfar.emulator.images import SYSTEM_PATH, ImageLibrary
-from airflow_provider_canfar.emulator.job_pipeline.kubectl import PostedContainer
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
 from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
 from airflow_provider_canfar.emulator.runtime.processes import Processes
 from airflow_provider_canfar.emulator.runtime.sessions import Session, SessionRequest, State
@@ -60,13 +60,13 @@ def test_a_session_that_succeeds_goes_through_the_states(make_caller: Callable[.
 @pytest.mark.parametrize("code", [1, 3, 255])
 def test_a_session_that_fails_keeps_its_exit_code(caller: Caller, code: int) -> None:
     session = caller.shell(f"exit\t{code}")
-    caller.until_shown(session, "Failed")
+    caller.until_status(session, "Failed")
     assert caller.record(session)["exit_code"] == code
 
 
 def test_a_signal_is_an_exit_code_as_of_a_container(caller: Caller) -> None:
     session = caller.create(cmd="python3", args="-c __import__('os').kill(__import__('os').getpid(),9)")
-    caller.until_shown(session, "Failed")
+    caller.until_status(session, "Failed")
     assert caller.record(session)["exit_code"] == 137
 
 
@@ -77,7 +77,7 @@ def test_a_session_has_the_environment_of_a_container_and_nothing_of_ours(
     session = caller.create(
         name="Env", cmd="env", env=["REPLICA_ID=2", "REPLICA_COUNT=8", "HOME=/mine"], cores=2, ram=4
     )
-    caller.until_shown(session, "Completed")
+    caller.until_status(session, "Completed")
     variables = dict(line.split("=", 1) for line in caller.view(session, "logs").splitlines())
     home = variables.pop("HOME")
     assert home.endswith("/arc/home/astronomer")
@@ -99,9 +99,9 @@ def test_a_session_has_the_environment_of_a_container_and_nothing_of_ours(
 
 def test_each_session_works_in_a_folder_of_its_own_and_shares_its_home(caller: Caller) -> None:
     first = caller.shell("pwd;echo\thi>own;cd;echo\thi>shared")
-    caller.until_shown(first, "Completed")
+    caller.until_status(first, "Completed")
     second = caller.shell("pwd;ls;cd;cat\tshared")
-    caller.until_shown(second, "Completed")
+    caller.until_status(second, "Completed")
     folder = caller.record(first)["folder"]
     assert caller.view(first, "logs") == f"{folder}\n"
     assert (Path(folder) / "own").read_text() == "hi\n"
@@ -110,7 +110,7 @@ def test_each_session_works_in_a_folder_of_its_own_and_shares_its_home(caller: C
 
 def test_the_log_has_output_and_errors_in_their_order(caller: Caller) -> None:
     session = caller.shell("echo\tone;echo\ttwo>&2;echo\tthree")
-    caller.until_shown(session, "Completed")
+    caller.until_status(session, "Completed")
     assert caller.view(session, "logs") == "one\ntwo\nthree\n"
 
 
@@ -134,7 +134,7 @@ def test_a_program_that_cannot_be_started_fails_with_the_runtimes_words(
     caller: Caller, cmd: str, reason: str
 ) -> None:
     session = caller.create(cmd=cmd)
-    caller.until_shown(session, "Failed")
+    caller.until_status(session, "Failed")
     assert caller.view(session, "logs").startswith("StartError: ")
     assert reason in caller.view(session, "logs")
     assert "StartError" not in caller.view(session, "events")
@@ -144,8 +144,8 @@ def test_a_program_that_cannot_be_started_fails_with_the_runtimes_words(
 
 def test_an_image_runs_its_own_command_when_nobody_says(caller: Caller) -> None:
     silent, named = caller.create(), caller.create(args="echo hi")
-    assert caller.until_shown(silent, "Completed")
-    assert caller.until_shown(named, "Completed")
+    assert caller.until_status(silent, "Completed")
+    assert caller.until_status(named, "Completed")
     assert (caller.view(silent, "logs"), caller.view(named, "logs")) == ("", "hi\n")
 
 
@@ -157,9 +157,9 @@ def test_an_image_can_have_a_folder_that_comes_first_in_its_path(
     tool.chmod(0o755)
     caller = make_caller(images=ImageLibrary(folders=(("images.canfar.net/skaha/old:*", tmp_path),)))
     own = caller.create(image="images.canfar.net/skaha/old:1", cmd="tool")
-    caller.until_shown(own, "Completed")
+    caller.until_status(own, "Completed")
     assert caller.view(own, "logs") == "from the image\n"
-    caller.until_shown(caller.create(image="images.canfar.net/skaha/new:1", cmd="tool"), "Failed")
+    caller.until_status(caller.create(image="images.canfar.net/skaha/new:1", cmd="tool"), "Failed")
 
 
 def test_a_deleted_session_is_gone_at_once_and_its_whole_group_is_stopped(caller: Caller) -> None:
@@ -196,7 +196,7 @@ def test_a_program_has_its_grace_to_end_well(make_caller: Callable[..., Caller])
 
 def test_what_a_program_leaves_behind_ends_with_it(caller: Caller) -> None:
     session = caller.shell("sleep\t600&jobs\t-p")
-    caller.until_shown(session, "Completed")
+    caller.until_status(session, "Completed")
     (process,) = logged_numbers(caller, session, 1)
     caller.until(lambda: not is_running(process))
 
@@ -213,7 +213,7 @@ def test_a_session_that_is_deleted_while_it_queues_never_starts(make_caller: Cal
 def test_an_ended_session_is_forgotten_after_its_retention(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(retention=3600)
     session = caller.shell("echo\thi")
-    caller.until_shown(session, "Completed")
+    caller.until_status(session, "Completed")
     assert caller.view(session, "logs") == "hi\n"
     caller.emulator.configure(retention=0)
     assert caller.http.get(f"/session/{session}").status_code == 404
@@ -228,14 +228,14 @@ def test_an_ended_session_is_forgotten_after_its_retention(make_caller: Callable
 def test_a_session_past_its_deadline_is_terminated_and_fails(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(deadline=0.2, grace=0.5)
     session = caller.shell(IGNORES_TERM)
-    caller.until_shown(session, "Terminating")
-    caller.until_shown(session, "Failed")
+    caller.until_status(session, "Terminating")
+    caller.until_status(session, "Failed")
     assert caller.record(session)["exit_code"] == 137
 
 
 def test_an_interactive_session_past_its_deadline_fails(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(interactive_deadline=0.1)
-    caller.until_shown(caller.create(type="notebook"), "Failed")
+    caller.until_status(caller.create(type="notebook"), "Failed")
 
 
 def test_events_tell_what_becomes_of_a_pod_once_there_is_one(make_caller: Callable[..., Caller]) -> None:
@@ -245,7 +245,7 @@ def test_events_tell_what_becomes_of_a_pod_once_there_is_one(make_caller: Callab
     assert (response.status_code, response.text) == (404, f"session {queued} not found.\n")
     caller.emulator.configure(start_delay=0)
     session = caller.create()
-    caller.until_shown(session, "Completed")
+    caller.until_status(session, "Completed")
     header, scheduled, *others = caller.view(session, "events").splitlines()
     assert header.split() == ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]
     assert re.fullmatch(r"Normal +Scheduled +Successfully assigned .* +<none> +<none>", scheduled)
@@ -259,10 +259,10 @@ def test_a_preempted_session_queues_again_and_starts_from_scratch(make_caller: C
     caller.until(lambda: caller.view(session, "logs") == "begun\n")
     caller.emulator.configure(start_delay=60)
     caller.emulator.preempt(session)
-    shown = caller.until_shown(session, "Pending")
+    shown = caller.until_status(session, "Pending")
     assert "startTime" not in shown
     assert caller.view(session, "logs") == ""
-    with pytest.raises(ValueError, match="does not run"):
+    with pytest.raises(ValueError, match="is not running"):
         caller.emulator.preempt(session)
 
 
@@ -285,18 +285,18 @@ async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
         id="a0000000",
         job="skaha-headless-jdoe-a0000000",
         user="jdoe",
-        asked=SessionRequest(name="test", image=IMAGE, kind="headless"),
-        container=PostedContainer(("true",), None, ()),
+        request=SessionRequest(name="test", image=IMAGE, kind="headless"),
+        container=AcceptedContainer(("true",), None, ()),
         folder=tmp_path,
         log=tmp_path / "log",
         deadline=60,
         created=time.time(),
     )
-    lifecycle.begin(session)
+    lifecycle.start(session)
     while session.is_live:  # noqa: ASYNC110 - a life announces nothing
         await asyncio.sleep(0.01)
     assert session.state is State.FAILED
-    assert "Session a0000000 ends by a fault of the emulator." in caplog.text
+    assert "Unexpected error in the emulator; session a0000000 failed." in caplog.text
     await lifecycle.close()
 
 

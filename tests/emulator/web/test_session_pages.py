@@ -31,7 +31,7 @@ def connect_url(caller: Caller, session: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_running_session_says_which_it_is(caller: Caller, kind: str) -> None:
     session = caller.create(type=kind, name="look-at-m13")
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     answer = visit(connect_url(caller, session))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -56,7 +56,7 @@ async def test_it_answers_only_while_it_runs(make_caller: Callable[..., Caller])
     assert (visit(url).status_code, await answers(url)) == (503, False)
 
     caller.emulator.clear_faults()
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     assert (visit(url).status_code, await answers(url)) == (200, True)
 
     caller.http.delete(f"/session/{session}")
@@ -66,14 +66,14 @@ async def test_it_answers_only_while_it_runs(make_caller: Callable[..., Caller])
 def test_it_is_gone_after_its_deadline(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(interactive_deadline=0.1)
     session = caller.create(type="carta")
-    caller.until_shown(session, "Failed")
+    caller.until_status(session, "Failed")
     assert visit(connect_url(caller, session)).status_code == 404
 
 
 def test_it_is_not_found_under_another_kind(caller: Caller) -> None:
     notebook, headless = caller.create(type="notebook"), caller.shell("sleep\t60")
     for session in (notebook, headless):
-        caller.until_shown(session, "Running")
+        caller.until_status(session, "Running")
     root = caller.emulator.url.removesuffix("/skaha/v1")
     for path in (f"carta/{notebook}/", f"headless/{headless}/", "notebook/k3v9x2qa/", f"notebook/{headless}"):
         assert visit(f"{root}/session/{path}").status_code == 404
@@ -84,7 +84,7 @@ def test_what_a_person_has_named_is_text_on_it(caller: Caller) -> None:
     """An image may be called almost anything."""
     image = "images.canfar.net/skaha/<img src=x onerror=alert(1)>&$name:1"
     session = caller.create(type="notebook", image=image)
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     page = visit(connect_url(caller, session)).text
     assert "<img" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;&amp;$name:1" in page
@@ -92,7 +92,7 @@ def test_what_a_person_has_named_is_text_on_it(caller: Caller) -> None:
 
 def test_faults_strike_it_and_it_is_counted_by_its_kind(caller: Caller) -> None:
     session = caller.create(type="firefly")
-    caller.until_shown(session, "Running")
+    caller.until_status(session, "Running")
     url = connect_url(caller, session)
     caller.emulator.faults(busy={"path": "^/session/"})
     caller.emulator.forget_requests()

@@ -78,7 +78,7 @@ def test_an_interactive_session_runs_until_it_is_deleted_and_has_a_url(
     caller: Caller, kind: str, path: str
 ) -> None:
     session = caller.create(type=kind.upper(), cmd='ignored "', args="$ignored", env="IGNORED=1")
-    shown = caller.until_shown(session, "Running")
+    shown = caller.until_status(session, "Running")
     root = caller.emulator.url.removesuffix("/skaha/v1")
     assert shown["connectURL"] == f"{root}/session/{path.format(id=session)}"
     assert shown["type"] == kind
@@ -90,8 +90,8 @@ def test_lists_are_filtered_by_whole_words_in_any_case(caller: Caller) -> None:
     done, notebook, app = (
         caller.create(**form) for form in ({}, {"type": "notebook"}, {"type": "desktop-app"})
     )
-    caller.until_shown(done, "Completed")
-    caller.until_shown(notebook, "Running")
+    caller.until_status(done, "Completed")
+    caller.until_status(notebook, "Running")
 
     def listed(**query: str) -> set[str]:
         return {session["id"] for session in caller.http.get("/session", params=query).json()}
@@ -107,13 +107,13 @@ def test_lists_are_filtered_by_whole_words_in_any_case(caller: Caller) -> None:
 
 
 def test_view_all_shows_little_of_everybody(caller: Caller) -> None:
-    caller.until_shown(caller.create(type="notebook"), "Running")
+    caller.until_status(caller.create(type="notebook"), "Running")
     (shown,) = caller.http.get("/session", params={"view": "all"}).json()
     assert [*shown] == ["userid", "type", "status", "startTime"]
 
 
 def test_view_stats_counts_what_runs(caller: Caller) -> None:
-    caller.until_shown(caller.create(type="notebook", cores=2, ram=8), "Running")
+    caller.until_status(caller.create(type="notebook", cores=2, ram=8), "Running")
     stats = caller.http.get("/session", params={"view": "stats"}).json()
     assert stats["cores"]["requestedCPUCores"] == 2
     assert stats["ram"]["requestedRAM"] == "8.0G"
@@ -226,7 +226,7 @@ def test_a_renewal_grants_an_interactive_session_four_days_more(make_caller: Cal
     caller = make_caller(interactive_deadline=1000)
     notebook, headless = caller.create(type="notebook"), caller.shell("sleep\t60")
     before = {
-        session: caller.until_shown(session, "Running")["expiryTime"] for session in (notebook, headless)
+        session: caller.until_status(session, "Running")["expiryTime"] for session in (notebook, headless)
     }
     caller.emulator.configure(interactive_deadline=4000)
     for session in (notebook, headless):
