@@ -79,7 +79,7 @@ def calling(emulator: Emulator) -> Iterator[Caller]:
 
 @pytest.fixture
 def make_caller() -> Iterator[Callable[..., Caller]]:
-    """Return a function that starts an emulator, with config and settings by name."""
+    """Return a function that starts an emulator, with configuration and settings by name."""
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Caller:
@@ -92,7 +92,7 @@ def make_caller() -> Iterator[Callable[..., Caller]]:
 
 @pytest.fixture
 def caller(make_caller: Callable[..., Caller]) -> Caller:
-    """Return a caller of a fresh emulator."""
+    """Return a caller of a new emulator."""
     return make_caller()
 
 

@@ -117,7 +117,7 @@ def check_registry(image: str, images: ImageLibrary, header: str | None) -> None
 
     :param header: ``x-skaha-registry-auth``.
     :raises HttpError: 400 when the image is unknown and there are no credentials, or they cannot be
-        read: the server splits them at every colon and wants two parts (*ImageRegistryAuth.fromEncoded*).
+        read: the server splits them at every colon, and needs two parts (*ImageRegistryAuth.fromEncoded*).
     """
     if header is not None:
         try:

@@ -1,4 +1,4 @@
-"""How a request's parameters reach the server, or do not."""
+"""Which parameters of a request reach the server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def args_of(caller: Caller, response: httpx.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/json"])
-def test_a_post_without_a_forms_content_type_has_no_parameters(
+def test_a_post_without_a_form_s_content_type_has_no_parameters(
     shared_caller: Caller, content_type: str | None
 ) -> None:
     response = post(shared_caller, urlencode(CREATE), content_type, "?" + urlencode(CREATE))
@@ -42,12 +42,12 @@ def test_the_query_comes_before_the_body(shared_caller: Caller) -> None:
     assert args_of(shared_caller, response) == ["query"]
 
 
-def test_everything_may_come_in_the_query(shared_caller: Caller) -> None:
+def test_all_parameters_may_be_in_the_query(shared_caller: Caller) -> None:
     response = post(shared_caller, "", FORM, "?" + urlencode({**CREATE, "args": "é"}))
     assert args_of(shared_caller, response) == ["é"]
 
 
-def test_of_a_multipart_form_the_query_is_ignored(shared_caller: Caller) -> None:
+def test_with_a_multipart_form_the_query_is_ignored(shared_caller: Caller) -> None:
     files = {key: (None, value) for key, value in {**CREATE, "args": "part"}.items()}
     response = shared_caller.http.post("/session", params={"args": "query"}, files=files)
     assert args_of(shared_caller, response) == ["part"]
@@ -62,9 +62,7 @@ def test_of_a_multipart_form_the_query_is_ignored(shared_caller: Caller) -> None
         (f"{FORM}; charset=nonsense", "Ã©"),
     ],
 )
-def test_a_body_is_iso_8859_1_unless_it_says_otherwise(
-    shared_caller: Caller, content_type: str, arrives: str
-) -> None:
+def test_a_body_is_iso_8859_1_by_default(shared_caller: Caller, content_type: str, arrives: str) -> None:
     response = post(shared_caller, urlencode({**CREATE, "args": "é"}), content_type)
     assert args_of(shared_caller, response) == [arrives]
 
@@ -83,7 +81,7 @@ def test_parameters_after_the_ten_thousandth_are_dropped(shared_caller: Caller) 
     assert post(shared_caller, "a=&" * 10_000 + form, FORM).text == MISSING
 
 
-def test_a_long_head_is_refused_by_tomcat_in_html(shared_caller: Caller) -> None:
+def test_tomcat_rejects_a_long_head_with_an_html_page(shared_caller: Caller) -> None:
     response = post(shared_caller, "", FORM, "?" + urlencode({**CREATE, "args": "x" * 8_192}))
     assert response.status_code == 400
     assert response.headers["content-type"].startswith("text/html")
@@ -91,7 +89,7 @@ def test_a_long_head_is_refused_by_tomcat_in_html(shared_caller: Caller) -> None
     assert post(shared_caller, "", FORM, "?" + urlencode({**CREATE, "args": "x" * 7_500})).status_code == 200
 
 
-def test_a_bare_brace_in_the_query_is_refused_by_tomcat(shared_caller: Caller) -> None:
+def test_tomcat_rejects_a_bare_brace_in_the_query(shared_caller: Caller) -> None:
     """A client that percent-encodes cannot send it, so the request is written by hand."""
     url = httpx.URL(shared_caller.emulator.url)
     connection = http.client.HTTPConnection(url.host, url.port)
@@ -102,7 +100,7 @@ def test_a_bare_brace_in_the_query_is_refused_by_tomcat(shared_caller: Caller) -
     connection.close()
 
 
-def test_names_are_taken_in_any_case_but_one_spelling_wins() -> None:
+def test_names_are_case_insensitive_but_only_one_spelling_counts() -> None:
     parameters = Parameters((("ENV", "A=1"), ("env", "B=2"), ("Env", "C=3"), ("ENV", "D=4"), ("x", "")))
     assert parameters.all("env") == ["A=1", "D=4"]
     assert parameters.first("X") == ""

@@ -1,4 +1,4 @@
-"""What the server refuses of a create: its sentences, and the order in which it looks."""
+"""The rules for a create: the server's sentences, and their order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNKNOWN = (
 )
 
 
-def test_one_fault_is_said_at_a_time_in_the_servers_order(make_caller: Callable[..., Caller]) -> None:
-    """Everything is wrong at first; then what the server says is mended, one by one."""
+def test_the_first_broken_rule_is_reported_in_the_server_s_order(make_caller: Callable[..., Caller]) -> None:
+    """At first every field is invalid; then each reported one is fixed."""
     caller = make_caller(max_interactive=1)
     caller.create(type="notebook")
     form: dict[str, str] = {"type": "nonsense", "cores": "99", "ram": "99", "gpus": "0"}
-    mendings = [
+    fixes = [
         ("Missing parameter 'image'", {"image": "docker.io/a/b:1"}),
         (
             "session image 'docker.io/a/b:1' must come from one of [images.canfar.net]",
@@ -40,24 +40,22 @@ def test_one_fault_is_said_at_a_time_in_the_servers_order(make_caller: Callable[
         ("Invalid value for 'gpus': 0", {"gpus": "1"}),
         (UNKNOWN, {"image": IMAGE}),
     ]
-    for sentence, mending in mendings:
+    for sentence, fix in fixes:
         response = caller.http.post("/session", data=form)
         assert (response.status_code, response.text) == (400, f"{sentence}\n")
-        form |= mending
+        form |= fix
     session = caller.http.post("/session", data=form).raise_for_status().text.strip()
     assert caller.session(session)["name"] == "a-b"
 
 
 @pytest.mark.parametrize("parameter", ["cores", "ram"])
 @pytest.mark.parametrize("value", ["", "two", "0", "3e9", "1_0", "nan", "inf", "-2"])
-def test_an_amount_that_is_none_or_no_option_is_invalid(
-    shared_caller: Caller, parameter: str, value: str
-) -> None:
+def test_an_amount_has_to_be_one_of_the_options(shared_caller: Caller, parameter: str, value: str) -> None:
     assert shared_caller.post(**{parameter: value}).text == f"Invalid value for '{parameter}': {value}\n"
 
 
 @pytest.mark.parametrize("value", ["0", "29", "1.0", "one", ""])
-def test_gpus_are_a_whole_number_and_zero_is_none(shared_caller: Caller, value: str) -> None:
+def test_gpus_have_to_be_a_positive_integer(shared_caller: Caller, value: str) -> None:
     assert shared_caller.post(gpus=value).text == f"Invalid value for 'gpus': {value}\n"
 
 
@@ -69,7 +67,7 @@ def test_gpus_are_a_whole_number_and_zero_is_none(shared_caller: Caller, value: 
         "images.canfar.net/private/tool:1",
     ],
 )
-def test_an_image_that_the_cache_has_not_needs_credentials(shared_caller: Caller, image: str) -> None:
+def test_an_image_outside_the_cache_needs_credentials(shared_caller: Caller, image: str) -> None:
     assert shared_caller.post(image=image).text == f"{UNKNOWN}\n"
     credentials = base64.b64encode(b"jdoe:secret").decode()
     form = {"name": "test", "image": image, "cmd": "true"}
@@ -78,7 +76,7 @@ def test_an_image_that_the_cache_has_not_needs_credentials(shared_caller: Caller
 
 
 @pytest.mark.parametrize("credentials", [b"jdoe", b"jdoe:se:cret", b":secret", b"jdoe:"])
-def test_registry_credentials_are_two_parts(shared_caller: Caller, credentials: bytes) -> None:
+def test_registry_credentials_have_two_parts(shared_caller: Caller, credentials: bytes) -> None:
     header = {"x-skaha-registry-auth": base64.b64encode(credentials).decode()}
     response = shared_caller.http.post("/session", data={"name": "a", "image": IMAGE}, headers=header)
     assert response.text == "Invalid input.  Must be in form of username:secret\n"

@@ -1,11 +1,10 @@
-"""The API: what each call answers."""
+"""The responses of the session calls."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -14,15 +13,15 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Caller
 
 
-def test_a_create_answers_with_an_id_and_a_line_feed(shared_caller: Caller) -> None:
+def test_a_create_returns_an_id_and_a_line_feed(shared_caller: Caller) -> None:
     response = shared_caller.post()
     assert re.fullmatch(r"[a-z][a-z0-9]{7}\n", response.text)
     assert response.headers["content-type"] == "text/plain"
     assert response.headers["x-vo-authenticated"] == "astronomer"
 
 
-def test_a_session_is_shown_without_what_is_null(make_caller: Callable[..., Caller]) -> None:
-    """No times while it has no pod, no resources when they are flexible, no usage when it does not run."""
+def test_a_session_is_shown_without_null_fields(make_caller: Callable[..., Caller]) -> None:
+    """No times without a pod, no resources when they are flexible, and no usage before it runs."""
     caller = make_caller(start_delay=60)
     session = caller.create(name="Hello-World")
     response = caller.http.get(f"/session/{session}")
@@ -45,7 +44,7 @@ def test_a_session_is_shown_without_what_is_null(make_caller: Callable[..., Call
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("requested", "fields"),
     [
         (
             {"cores": 2, "ram": 8},
@@ -56,11 +55,11 @@ def test_a_session_is_shown_without_what_is_null(make_caller: Callable[..., Call
         ({"cores": 2}, {"isFixedResources": False}),
     ],
 )
-def test_fixed_resources_are_shown_in_the_platforms_units(
-    shared_caller: Caller, asked: dict[str, Any], shown: dict[str, Any]
+def test_fixed_resources_are_shown_in_the_platform_s_units(
+    shared_caller: Caller, requested: dict[str, Any], fields: dict[str, Any]
 ) -> None:
-    session = shared_caller.session(shared_caller.create(**asked))
-    assert shown.items() <= session.items()
+    session = shared_caller.session(shared_caller.create(**requested))
+    assert fields.items() <= session.items()
     assert ("requestedRAM" in session) == session["isFixedResources"]
 
 
@@ -106,13 +105,13 @@ def test_lists_are_filtered_by_whole_words_in_any_case(caller: Caller) -> None:
     assert listed(view="nonsense") == {done, notebook}
 
 
-def test_view_all_shows_little_of_everybody(caller: Caller) -> None:
+def test_view_all_shows_few_fields(caller: Caller) -> None:
     caller.until_status(caller.create(type="notebook"), "Running")
     (shown,) = caller.http.get("/session", params={"view": "all"}).json()
     assert [*shown] == ["userid", "type", "status", "startTime"]
 
 
-def test_view_stats_counts_what_runs(caller: Caller) -> None:
+def test_view_stats_counts_running_sessions(caller: Caller) -> None:
     caller.until_status(caller.create(type="notebook", cores=2, ram=8), "Running")
     stats = caller.http.get("/session", params={"view": "stats"}).json()
     assert stats["cores"]["requestedCPUCores"] == 2
@@ -145,7 +144,7 @@ def test_view_stats_counts_what_runs(caller: Caller) -> None:
         ("GET", "/image?type=Headless", 400, "unknown type: Headless"),
     ],
 )
-def test_the_server_refuses_in_its_own_words(
+def test_an_error_has_the_server_s_own_sentence(
     shared_caller: Caller, method: str, path: str, status: int, text: str
 ) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -154,22 +153,22 @@ def test_the_server_refuses_in_its_own_words(
     assert response.headers["content-type"] == "text/plain"
 
 
-def test_a_method_that_there_is_not_is_told_those_that_there_are(shared_caller: Caller) -> None:
+def test_an_unsupported_method_gets_the_allowed_ones(shared_caller: Caller) -> None:
     response = shared_caller.http.head("/session")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST, DELETE")
 
 
 @pytest.mark.parametrize("session", ["unknown1", "-x"])
-def test_a_delete_always_answers_200(shared_caller: Caller, session: str) -> None:
+def test_a_delete_always_gets_a_200(shared_caller: Caller, session: str) -> None:
     response = shared_caller.http.delete(f"/session/{session}")
     assert (response.status_code, response.text) == (200, "")
 
 
-def test_logs_of_an_unknown_session_are_empty_and_fine(shared_caller: Caller) -> None:
+def test_the_log_of_an_unknown_session_is_empty(shared_caller: Caller) -> None:
     assert shared_caller.view("unknown1", "logs") == ""
 
 
-def test_a_slash_too_many_shows_any_session(caller: Caller) -> None:
+def test_a_trailing_slash_shows_the_first_session(caller: Caller) -> None:
     assert caller.http.get("/session/").status_code == 404
     first = caller.create()
     caller.create()
@@ -177,11 +176,11 @@ def test_a_slash_too_many_shows_any_session(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "-a", "a-", "y", "N", "0o17"])
-def test_a_name_that_kubernetes_refuses_is_a_job_that_is_not_found(shared_caller: Caller, name: str) -> None:
+def test_a_name_that_kubernetes_rejects_gives_job_not_found(shared_caller: Caller, name: str) -> None:
     response = shared_caller.post(name=name)
     assert response.status_code == 500
-    said = "unexpected exception: java.lang.RuntimeException: io.kubernetes.client.openapi.ApiException: "
-    assert response.text.startswith(said)
+    message = "unexpected exception: java.lang.RuntimeException: io.kubernetes.client.openapi.ApiException: "
+    assert response.text.startswith(message)
     assert re.search(r'jobs\.batch \\"skaha-headless-astronomer-[a-z][a-z0-9]{7}\\" not found', response.text)
 
 
@@ -201,7 +200,7 @@ def test_a_name_that_kubernetes_refuses_is_a_job_that_is_not_found(shared_caller
         ({"args": "-n N"}, 500, "unexpected exception: java.lang.RuntimeException: io.kubernetes.client"),
     ],
 )
-def test_a_plain_mistake_in_a_command_shows_as_it_would_on_the_platform(
+def test_a_mistake_in_a_command_gets_the_platform_s_error(
     shared_caller: Caller, form: dict[str, str], status: int, text: str
 ) -> None:
     before = len(shared_caller.emulator.all_sessions())
@@ -211,7 +210,7 @@ def test_a_plain_mistake_in_a_command_shows_as_it_would_on_the_platform(
     assert len(shared_caller.emulator.all_sessions()) == before
 
 
-def test_the_quota_counts_what_lives_and_is_interactive(make_caller: Callable[..., Caller]) -> None:
+def test_the_quota_counts_live_interactive_sessions(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(max_interactive=2)
     first = caller.create(type="notebook")
     caller.create(type="desktop")
@@ -222,7 +221,7 @@ def test_the_quota_counts_what_lives_and_is_interactive(make_caller: Callable[..
     assert caller.post(type="carta").status_code == 200
 
 
-def test_a_renewal_grants_an_interactive_session_four_days_more(make_caller: Callable[..., Caller]) -> None:
+def test_a_renewal_extends_an_interactive_session(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(interactive_deadline=1000)
     notebook, headless = caller.create(type="notebook"), caller.shell("sleep\t60")
     before = {
@@ -233,29 +232,5 @@ def test_a_renewal_grants_an_interactive_session_four_days_more(make_caller: Cal
         response = caller.http.post(f"/session/{session}", data={"action": "Renew"})
         assert (response.status_code, response.text) == (200, "")
     assert caller.session(notebook)["expiryTime"] > before[notebook]
-    # A headless one has fourteen days, and more of them left than a renewal grants.
+    # A headless session has fourteen days, more than a renewal grants.
     assert caller.session(headless)["expiryTime"] == before[headless]
-
-
-def test_the_context_is_that_of_a_server_that_reads_it_from_a_file(shared_caller: Caller) -> None:
-    context = shared_caller.http.get("/context").json()
-    assert context["maxInteractiveSessions"] == "5"
-    assert context["cores"]["options"] == [*range(1, 17)]
-    assert max(context["memoryGB"]["options"]) == 192
-    assert context["gpus"]["options"][0] == 1
-
-
-def test_images_are_listed_by_kind(shared_caller: Caller) -> None:
-    listed = shared_caller.http.get("/image").json()
-    assert all([*image] == ["id", "types", "digest"] for image in listed)
-    of_a_kind = shared_caller.http.get("/image", params={"type": "carta"}).json()
-    assert of_a_kind == [image for image in listed if "carta" in image["types"]]
-    assert shared_caller.http.get("/repository").json() == ["images.canfar.net"]
-
-
-def test_the_service_describes_itself_to_anybody(shared_caller: Caller) -> None:
-    root = shared_caller.emulator.url.removesuffix("/v1")
-    capabilities = httpx.get(f"{root}/capabilities", trust_env=False).text
-    assert f'<accessURL use="base">{root}/v1/session</accessURL>' in capabilities
-    assert "http://www.opencadc.org/std/platform#session-1" in capabilities
-    assert "<vosi:available>true</vosi:available>" in httpx.get(f"{root}/availability", trust_env=False).text

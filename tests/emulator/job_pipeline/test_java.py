@@ -1,4 +1,4 @@
-"""The server's language, where it does otherwise than ours."""
+"""Where Java differs from Python."""
 
 from __future__ import annotations
 

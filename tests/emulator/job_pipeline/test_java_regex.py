@@ -1,4 +1,4 @@
-"""Java's replacement syntax, which the server gives to the user's text without meaning to."""
+"""Java's replacement syntax, which the server applies to the user's text by accident."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_canfar.emulator.job_pipeline.java_regex import expand, rep
         ("$01", "WHOLE1"),
     ],
 )
-def test_a_backslash_quotes_and_a_dollar_refers(replacement: str, becomes: str) -> None:
+def test_a_backslash_quotes_and_a_dollar_sign_refers_to_a_group(replacement: str, becomes: str) -> None:
     assert expand(replacement, whole="WHOLE") == becomes
 
 
@@ -41,24 +41,24 @@ def test_a_backslash_quotes_and_a_dollar_refers(replacement: str, becomes: str) 
         ("${HOME}", "No group with name {HOME}"),
     ],
 )
-def test_a_reference_to_no_group_is_an_illegal_argument(replacement: str, message: str) -> None:
+def test_an_invalid_reference_is_an_illegal_argument(replacement: str, message: str) -> None:
     with pytest.raises(JavaError) as caught:
         expand(replacement, whole="")
     assert (caught.value.kind, caught.value.message) == ("java.lang.IllegalArgumentException", message)
 
 
-def test_a_number_of_no_group_is_an_index_out_of_bounds() -> None:
+def test_an_unknown_group_number_is_an_index_out_of_bounds() -> None:
     with pytest.raises(JavaError) as caught:
         expand("$12", whole="")
     assert str(caught.value) == "java.lang.IndexOutOfBoundsException: No group 1"
 
 
 @given(st.text())
-def test_text_with_its_backslashes_and_dollars_quoted_arrives(text: str) -> None:
+def test_text_with_quoted_backslashes_and_dollar_signs_arrives(text: str) -> None:
     quoted = text.replace("\\", r"\\").replace("$", r"\$")
     assert replace_all("<${key}|${key}>", "key", quoted) == f"<{text}|{text}>"
 
 
-def test_a_document_without_the_placeholder_takes_any_replacement() -> None:
-    """Java looks at the replacement only when something has matched."""
+def test_a_document_without_the_placeholder_accepts_any_replacement() -> None:
+    """Java reads the replacement only after a match."""
     assert replace_all("nothing here", "key", "$HOME") == "nothing here"

@@ -1,4 +1,4 @@
-"""The way of cmd, args and env to the container, against what the real server was seen to do."""
+"""From cmd, args and env to the container, compared with recordings of the real server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VALUES = {
     "software.threads": "1",
 }
 OF_THE_TEMPLATE = ("skaha_hostname", "skaha_username", "skaha_sessionid", "HOME", "PWD", "OMP_NUM_THREADS")
-# Of these errors, the server goes on to print all objects around the one that it could not make.
+# In these errors, the server also prints all objects around the one that it could not construct.
 OBJECT_DUMP = "ConstructorException: Cannot create property=spec for JavaBean=class V1Job"
 
 
@@ -36,7 +36,7 @@ def samples(name: str) -> list[dict[str, Any]]:
 
 
 def posted(row: dict[str, Any]) -> tuple[str | None, str | None, list[str]]:
-    """Return the cmd, args and env of a row of the table, which varies one of them."""
+    """Return the cmd, args and env of a row of the table; each row varies one of them."""
     value = row["value"]
     match row["parameter"]:
         case "cmd":
@@ -47,8 +47,8 @@ def posted(row: dict[str, Any]) -> tuple[str | None, str | None, list[str]]:
             return "x", "a", value
 
 
-def what_the_server_makes(cmd: str | None, args: str | None, env: list[str]) -> dict[str, Any]:
-    """Return the container or the error, in the shape of the recorded answers."""
+def as_recorded(cmd: str | None, args: str | None, env: list[str]) -> dict[str, Any]:
+    """Return the container or the error, in the format of the recordings."""
     try:
         container = job_container(cmd, args, env, VALUES)
     except JavaError as error:
@@ -62,9 +62,9 @@ def what_the_server_makes(cmd: str | None, args: str | None, env: list[str]) -> 
 
 
 @pytest.mark.parametrize("recorded", samples("command-vectors.jsonl"), ids=lambda _: "")
-def test_the_container_is_the_one_that_the_real_server_was_seen_to_make(recorded: dict[str, Any]) -> None:
-    """800 answers of the real server, recorded before kubectl, down to the words of its errors."""
-    expected, made = recorded["container"], what_the_server_makes(**recorded["post"])
+def test_the_container_is_the_one_that_the_real_server_made(recorded: dict[str, Any]) -> None:
+    """800 recordings of the real server, taken before kubectl, including its error messages."""
+    expected, made = recorded["container"], as_recorded(**recorded["post"])
     if expected.get("error", "").startswith(OBJECT_DUMP):
         assert made["error"].startswith(OBJECT_DUMP)
     else:
@@ -72,14 +72,14 @@ def test_the_container_is_the_one_that_the_real_server_was_seen_to_make(recorded
 
 
 @pytest.mark.parametrize("row", samples("command-table.jsonl"), ids=lambda row: repr(row["value"])[:40])
-def test_each_shape_of_a_parameter_becomes_what_it_does_on_the_server(row: dict[str, Any]) -> None:
-    made = what_the_server_makes(*posted(row))
+def test_each_form_of_a_parameter_becomes_the_same_as_on_the_server(row: dict[str, Any]) -> None:
+    made = as_recorded(*posted(row))
     if "error" in row:
         assert made["error"].startswith(row["error"])
         return
     value = made[{"cmd": "command"}.get(row["parameter"], row["parameter"])]
     if row["parameter"] == "env":
-        # What the template sets is there as well, and wins.
+        # The template's variables are there as well, and override the user's.
         assert made["env"].keys() - row["container"].keys() <= set(OF_THE_TEMPLATE)
         value = {name: made["env"][name] for name in row["container"]}
     assert value == row["container"]
@@ -90,7 +90,7 @@ def test_each_shape_of_a_parameter_becomes_what_it_does_on_the_server(row: dict[
     [row for row in samples("command-table.jsonl") if "error" not in row],
     ids=lambda row: repr(row["value"])[:40],
 )
-def test_kubernetes_takes_what_it_takes_and_expands_what_it_expands(row: dict[str, Any]) -> None:
+def test_kubernetes_accepts_and_expands_the_container(row: dict[str, Any]) -> None:
     if row.get("refused"):
         with pytest.raises(JobRejectedError):
             running_container(*posted(row), VALUES)
@@ -106,7 +106,7 @@ def test_kubernetes_takes_what_it_takes_and_expands_what_it_expands(row: dict[st
             assert dict(container.environment).items() >= runs.items()
 
 
-# How text may be armoured, as people on the platform do.
+# Ways in which the platform's users escape text.
 
 ARGUMENTS = [
     (r"\\x24{skaha.userid}", ["${skaha.userid}"]),
@@ -121,17 +121,17 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize(("args", "runs"), ARGUMENTS)
-def test_arguments_run_as_the_platform_runs_them(args: str, runs: list[str]) -> None:
+def test_escaped_arguments_arrive(args: str, runs: list[str]) -> None:
     assert running_container("x", args, [], VALUES).args == tuple(runs)
 
 
 def test_text_can_break_out_of_its_argument() -> None:
-    """Nothing is quoted, so a quotation mark at the right place is YAML, not text."""
+    """The server quotes nothing, so a quotation mark at the right place is YAML, not text."""
     assert running_container("x", 'a","b', [], VALUES).args == ("a", "b")
 
 
 @given(st.lists(st.text("ABCxyz079_@%+=:,./^-", min_size=3).filter(lambda word: "E" not in word), min_size=1))
-def test_words_of_harmless_characters_arrive_as_they_are_unless_they_look_like_numbers(
+def test_harmless_arguments_arrive_unless_they_look_like_numbers(
     words: list[str],
 ) -> None:
     try:

@@ -1,4 +1,4 @@
-"""The server's rules for cmd, args and env, row by row as they were found out: what runs, or which answer."""
+"""The server's rules for cmd, args and env, one row each: the container, or the error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_canfar.emulator.job_pipeline.job_template import running_c
 from airflow_provider_canfar.emulator.job_pipeline.kubectl import JobRejectedError
 from tests.emulator.job_pipeline.test_job_template import VALUES
 
-#: What the template sets after the user's own, in a container whose user has set nothing.
+#: The variables that the template sets after the user's.
 OF_THE_PLATFORM = {
     "HOME": "/arc/home/jdoe",
     "PWD": "/arc/home/jdoe",
@@ -20,7 +20,7 @@ OF_THE_PLATFORM = {
     "skaha_sessionid": "abcd1234",
 }
 
-#: args -> the arguments, or the HTTP status and a part of the answer.
+#: args -> the arguments, or the HTTP status and a part of the response.
 ARGUMENTS = [
     (None, None),
     ("", [""]),
@@ -38,7 +38,7 @@ ARGUMENTS = [
     ('a"b', (500, "ParserException")),
     ("-c 'echo hi'", ["-c", "'echo", "hi'"]),
     (r"a\b", ["ab"]),
-    # A control character, so client-java takes the argument for bytes.
+    # A control character, so client-java reads the argument as bytes.
     (r"\\b", ["CA=="]),
     (r"a\\nb", ["a\nb"]),
     (r"\\\\", ["\\"]),
@@ -62,7 +62,7 @@ ARGUMENTS = [
     (" ".join("w" * 20_000), ["w"] * 20_000),
 ]
 
-#: env -> the variables besides the platform's own, or the HTTP status and a part of the answer.
+#: env -> the user's variables, or the HTTP status and a part of the response.
 VARIABLES = [
     ([], {}),
     (["A=b=c"], {}),
@@ -87,20 +87,20 @@ VARIABLES = [
     *(([f"{name}=1"], {"false": "1"}) for name in ("no", "No", "NO", "off", "OFF", "false", "False")),
 ]
 
-#: What kubectl takes for a truth value or a number.
+#: Strings that kubectl reads as a boolean or a number.
 RETYPED = ["y", "Y", "n", "N", "0o17", "0O17", "0B1", "0X1f", "-08", "+09", "-_1", "+0_", "9E_9", "1e5_0"]
 RETYPED += ["+_7", "0_x19", "7e_1"]
 
-#: What it would, did snakeyaml not put it between quotes.
+#: Strings that it would read so, if snakeyaml did not quote them.
 QUOTED = ["yes", "no", "on", "off", "true", "null", "~", "0x1F", "1e3", "007", "1:30", "2024-01-01", ".5"]
 QUOTED += [".inf", "08", "-8", "+9", "1_000"]
 
-#: What makes a variable without a name, or with one that Kubernetes does not take.
+#: Variables without a name, or with one that Kubernetes rejects.
 NAMELESS = ["=v", "y=1", "Y=1", "n=1", "N=100", "null=1", "~=1", "1E3=1", "0x10=1", "1A=1", "a b=1", "é=1"]
 
 
 def runs(cmd: str | None, args: str | None, env: list[str]) -> tuple[object, object, dict[str, str]]:
-    """Return the command, the arguments and the variables that are not the platform's own."""
+    """Return the command, the arguments and the user's variables."""
     container = running_container(cmd, args, env, VALUES)
     command, arguments = (
         None if words is None else [*words] for words in (container.command, container.args)
@@ -110,25 +110,25 @@ def runs(cmd: str | None, args: str | None, env: list[str]) -> tuple[object, obj
     return command, arguments, {k: v for k, v in variables.items() if k not in OF_THE_PLATFORM}
 
 
-def check_answer(answer: tuple[int, str], cmd: str | None, args: str | None, env: list[str]) -> None:
-    status, words = answer
+def check_error(expected: tuple[int, str], cmd: str | None, args: str | None, env: list[str]) -> None:
+    status, text = expected
     with pytest.raises(JavaError) as thrown:
         runs(cmd, args, env)
     error = from_java_error(thrown.value)
     assert error.status == status
-    assert words in error.sentence
+    assert text in error.sentence
 
 
 @pytest.mark.parametrize("cmd", [None, "", "python3", "python3 run.py", " ls"])
-def test_the_command_is_one_word(cmd: str | None) -> None:
-    """Without it, the image's entry point has the arguments; an empty one is a program of no name."""
+def test_the_command_is_a_single_argument(cmd: str | None) -> None:
+    """Without cmd, the image's entry point gets the arguments; an empty cmd is a program without a name."""
     assert runs(cmd, "a", []) == (None if cmd is None else [cmd], ["a"], {})
 
 
 @pytest.mark.parametrize(("args", "becomes"), ARGUMENTS, ids=lambda value: repr(value)[:30])
 def test_arguments_become(args: str | None, becomes: list[str] | tuple[int, str] | None) -> None:
     if isinstance(becomes, tuple):
-        check_answer(becomes, "x", args, [])
+        check_error(becomes, "x", args, [])
     else:
         assert runs("x", args, []) == (["x"], becomes, {})
 
@@ -136,24 +136,24 @@ def test_arguments_become(args: str | None, becomes: list[str] | tuple[int, str]
 @pytest.mark.parametrize(("env", "becomes"), VARIABLES, ids=lambda value: repr(value)[:30])
 def test_variables_become(env: list[str], becomes: dict[str, str] | tuple[int, str]) -> None:
     if isinstance(becomes, tuple):
-        check_answer(becomes, "x", "a", env)
+        check_error(becomes, "x", "a", env)
     else:
         assert runs("x", "a", env) == (["x"], ["a"], becomes)
 
 
 @pytest.mark.parametrize("word", RETYPED)
-def test_a_word_that_kubectl_retypes_makes_no_job_wherever_it_stands(word: str) -> None:
+def test_a_string_that_kubectl_retypes_makes_no_job_in_any_position(word: str) -> None:
     for cmd, args, env in ((word, "a", []), ("x", f"a {word}", []), ("x", "a", [f"A={word}"])):
         with pytest.raises(JobRejectedError):
             runs(cmd, args, env)
 
 
 @pytest.mark.parametrize("word", QUOTED)
-def test_a_word_that_snakeyaml_quotes_stays_wherever_it_stands(word: str) -> None:
+def test_a_string_that_snakeyaml_quotes_stays_in_any_position(word: str) -> None:
     assert runs(word, f"a {word}", [f"A={word}"]) == ([word], ["a", word], {"A": word})
 
 
 @pytest.mark.parametrize("variable", NAMELESS)
-def test_a_variable_that_has_no_name_left_makes_no_job(variable: str) -> None:
+def test_a_variable_without_a_valid_name_makes_no_job(variable: str) -> None:
     with pytest.raises(JobRejectedError):
         runs("x", "a", [variable])

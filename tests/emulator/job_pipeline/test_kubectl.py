@@ -1,4 +1,4 @@
-"""What kubectl and the API server do to a Job; each word was seen to go through a real kubectl."""
+"""Which strings survive kubectl and the API server; each one here was tried on a real kubectl."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
         *("9E_9", "1e5_0", ".0E7_9"),
     ],
 )
-def test_a_word_that_becomes_something_else_is_refused(word: str) -> None:
+def test_a_string_that_kubectl_reads_as_something_else_is_rejected(word: str) -> None:
     with pytest.raises(JobRejectedError, match=r"not read as a string"):
         checked_string("args", word)
 
@@ -33,27 +33,27 @@ def test_a_word_that_becomes_something_else_is_refused(word: str) -> None:
         *("1e_999", "+0_b+0", "a", "2024-1-1", "<<", "", "-", ".", "_1"),
     ],
 )
-def test_a_word_that_is_quoted_or_no_number_stays(word: str) -> None:
+def test_a_quoted_string_or_one_that_is_no_number_stays(word: str) -> None:
     assert checked_string("args", word) == word
 
 
-def test_nothing_is_no_string() -> None:
+def test_null_is_not_a_string() -> None:
     with pytest.raises(JobRejectedError):
         checked_string("env name", None)
 
 
 @given(st.integers(-(2**63), 2**64 - 1))
-def test_go_takes_every_number_of_64_bits_for_one(number: int) -> None:
+def test_go_reads_every_64_bit_integer_as_a_number(number: int) -> None:
     assert not is_go_string(str(number))
     assert not is_go_string(hex(number))
 
 
 @pytest.mark.parametrize("name", ["a", "a-1", "7", "a" * 63, "yes", "1e3"])
-def test_a_name_that_can_be_a_hosts_is_taken(name: str) -> None:
+def test_a_valid_host_name_is_accepted(name: str) -> None:
     check_hostname(name)
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "-a", "a-", "-", "y", "n", "0o17", "0b1-"])
-def test_a_name_that_cannot_be_a_hosts_is_refused(name: str) -> None:
+def test_an_invalid_host_name_is_rejected(name: str) -> None:
     with pytest.raises(JobRejectedError):
         check_hostname(name)

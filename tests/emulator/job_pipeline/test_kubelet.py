@@ -1,4 +1,4 @@
-"""What Kubernetes expands in a container's words."""
+"""The references that Kubernetes expands in a container's command, arguments and environment."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from airflow_provider_canfar.emulator.job_pipeline.kubelet import expand, expand
         ("$\n$(A)", "$\nx"),
     ],
 )
-def test_a_reference_to_a_known_name_is_expanded_and_two_dollars_are_one(text: str, becomes: str) -> None:
+def test_known_references_are_expanded_and_two_dollar_signs_become_one(text: str, becomes: str) -> None:
     assert expand(text, {"A": "x"}) == becomes
 
 
 @given(st.text())
-def test_text_with_its_dollars_doubled_arrives(text: str) -> None:
+def test_text_with_doubled_dollar_signs_arrives(text: str) -> None:
     assert expand(text.replace("$", "$$"), {"A": "x"}) == text
 
 
-def test_a_variable_sees_only_those_before_it() -> None:
+def test_a_variable_can_refer_only_to_earlier_ones() -> None:
     posted = [("A", "1"), ("B", "$(A)$(C)"), ("C", "$(B)"), ("A", "2"), ("D", "$(A)")]
     assert dict(expand_environment(posted)) == {"A": "2", "B": "1$(C)", "C": "1$(C)", "D": "2"}

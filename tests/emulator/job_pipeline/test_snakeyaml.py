@@ -1,4 +1,4 @@
-"""Where the server's YAML is not PyYAML's; each expectation was seen of snakeyaml itself."""
+"""Where snakeyaml differs from PyYAML; each expectation was observed with snakeyaml itself."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def test_a_document_is_read_as_the_server_reads_it(document: str, value: Any) ->
         ("a: <<", "constructor.ConstructorException", "for the tag tag:yaml.org,2002:merge"),
     ],
 )
-def test_what_is_wrong_is_said_in_the_servers_words(document: str, kind: str, message: str) -> None:
+def test_an_error_has_the_server_s_message(document: str, kind: str, message: str) -> None:
     with pytest.raises(JavaError) as caught:
         load(document)
     assert caught.value.kind == f"org.yaml.snakeyaml.{kind}"
     assert message in caught.value.message
 
 
-def test_a_number_that_is_none_is_a_number_format_error() -> None:
+def test_an_invalid_number_is_a_number_format_error() -> None:
     with pytest.raises(JavaError, match=r"java.lang.NumberFormatException: For input string: \"\.\""):
         load("._")
 
 
-#: PyYAML writes U+0085 between single quotes as it is, a line break there, and does not read it back itself.
+#: PyYAML writes U+0085 unescaped between single quotes, where it is a line break, and cannot read it back.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"))
 
 

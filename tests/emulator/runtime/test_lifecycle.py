@@ -1,4 +1,4 @@
-"""What sessions do: real processes, real logs, and the states that the platform shows of them."""
+"""The life of a session: real processes, real logs, and the statuses that the platform shows."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Caller
 
 IGNORES_TERM = "trap\t''\tTERM;sleep\t600"
-needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="Linux tells of processes in /proc")
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 
 
 def logged_numbers(caller: Caller, session: str, count: int) -> list[int]:
-    """Wait until a session has logged as many numbers, and return them."""
+    """Wait until a session has logged a number of integers, and return them."""
     caller.until(lambda: len(caller.view(session, "logs").split()) >= count)
     return [int(word) for word in caller.view(session, "logs").split()]
 
 
 def test_a_session_that_succeeds_goes_through_the_states(make_caller: Callable[..., Caller]) -> None:
-    """Between Running and its end it shows as Pending for a moment, as on the platform."""
+    """Between Running and its end it shows Pending for a moment, as on the platform."""
     caller = make_caller(start_delay=0.3, flicker=0.3)
     session = caller.shell("sleep\t0.3")
-    seen = [str(caller.session(session)["status"])]
+    statuses = [str(caller.session(session)["status"])]
 
     def is_over() -> bool:
         status = str(caller.session(session)["status"])
-        if status != seen[-1]:
-            seen.append(status)
+        if status != statuses[-1]:
+            statuses.append(status)
         return status == "Completed"
 
     caller.until(is_over)
-    assert seen == ["Pending", "Running", "Pending", "Completed"]
+    assert statuses == ["Pending", "Running", "Pending", "Completed"]
     record = caller.record(session)
     assert record["created"] < record["started"] < record["ended"]
     assert (record["exit_code"], record["live"]) == (0, False)
@@ -64,13 +64,13 @@ def test_a_session_that_fails_keeps_its_exit_code(caller: Caller, code: int) -> 
     assert caller.record(session)["exit_code"] == code
 
 
-def test_a_signal_is_an_exit_code_as_of_a_container(caller: Caller) -> None:
+def test_a_signal_gives_the_exit_code_of_a_container(caller: Caller) -> None:
     session = caller.create(cmd="python3", args="-c __import__('os').kill(__import__('os').getpid(),9)")
     caller.until_status(session, "Failed")
     assert caller.record(session)["exit_code"] == 137
 
 
-def test_a_session_has_the_environment_of_a_container_and_nothing_of_ours(
+def test_a_session_has_the_environment_of_a_container_and_nothing_of_the_host_s(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "canary")
@@ -97,7 +97,7 @@ def test_a_session_has_the_environment_of_a_container_and_nothing_of_ours(
     assert (record["replica_id"], record["replica_count"]) == ("2", "8")
 
 
-def test_each_session_works_in_a_folder_of_its_own_and_shares_its_home(caller: Caller) -> None:
+def test_each_session_has_its_own_working_directory_and_shares_its_home(caller: Caller) -> None:
     first = caller.shell("pwd;echo\thi>own;cd;echo\thi>shared")
     caller.until_status(first, "Completed")
     second = caller.shell("pwd;ls;cd;cat\tshared")
@@ -108,7 +108,7 @@ def test_each_session_works_in_a_folder_of_its_own_and_shares_its_home(caller: C
     assert caller.view(second, "logs") == f"{caller.record(second)['folder']}\nhi\n"
 
 
-def test_the_log_has_output_and_errors_in_their_order(caller: Caller) -> None:
+def test_the_log_has_standard_output_and_error_in_order(caller: Caller) -> None:
     session = caller.shell("echo\tone;echo\ttwo>&2;echo\tthree")
     caller.until_status(session, "Completed")
     assert caller.view(session, "logs") == "one\ntwo\nthree\n"
@@ -130,7 +130,7 @@ def test_a_log_grows_while_its_session_runs(caller: Caller) -> None:
         ("", 'exec: "": executable file not found in $PATH'),
     ],
 )
-def test_a_program_that_cannot_be_started_fails_with_the_runtimes_words(
+def test_a_program_that_cannot_start_fails_with_the_container_runtime_s_message(
     caller: Caller, cmd: str, reason: str
 ) -> None:
     session = caller.create(cmd=cmd)
@@ -142,11 +142,11 @@ def test_a_program_that_cannot_be_started_fails_with_the_runtimes_words(
     assert caller.record(session)["exit_code"] == 128
 
 
-def test_an_image_runs_its_own_command_when_nobody_says(caller: Caller) -> None:
-    silent, named = caller.create(), caller.create(args="echo hi")
-    assert caller.until_status(silent, "Completed")
-    assert caller.until_status(named, "Completed")
-    assert (caller.view(silent, "logs"), caller.view(named, "logs")) == ("", "hi\n")
+def test_an_image_runs_its_own_command_by_default(caller: Caller) -> None:
+    default, given = caller.create(), caller.create(args="echo hi")
+    assert caller.until_status(default, "Completed")
+    assert caller.until_status(given, "Completed")
+    assert (caller.view(default, "logs"), caller.view(given, "logs")) == ("", "hi\n")
 
 
 def test_an_image_can_have_a_folder_that_comes_first_in_its_path(
@@ -177,7 +177,9 @@ def test_a_deleted_session_is_gone_at_once_and_its_whole_group_is_stopped(caller
     assert not record["live"]
 
 
-def test_who_ignores_term_is_killed_after_the_grace(make_caller: Callable[..., Caller]) -> None:
+def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(
+    make_caller: Callable[..., Caller],
+) -> None:
     caller = make_caller(grace=0.2)
     session = caller.shell(f"sleep\t600&jobs\t-p;{IGNORES_TERM}")
     (process,) = logged_numbers(caller, session, 1)
@@ -186,7 +188,7 @@ def test_who_ignores_term_is_killed_after_the_grace(make_caller: Callable[..., C
     caller.until(lambda: not is_running(process))
 
 
-def test_a_program_has_its_grace_to_end_well(make_caller: Callable[..., Caller]) -> None:
+def test_a_program_can_exit_by_itself_within_the_grace_period(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(grace=20)
     session = caller.shell("trap\t'sleep\t0.2;exit\t7'\tTERM;echo\tready;sleep\t600&wait")
     caller.until(lambda: caller.view(session, "logs") == "ready\n")
@@ -194,7 +196,7 @@ def test_a_program_has_its_grace_to_end_well(make_caller: Callable[..., Caller])
     caller.until(lambda: caller.record(session)["exit_code"] == 7)
 
 
-def test_what_a_program_leaves_behind_ends_with_it(caller: Caller) -> None:
+def test_a_program_s_child_processes_end_with_it(caller: Caller) -> None:
     session = caller.shell("sleep\t600&jobs\t-p")
     caller.until_status(session, "Completed")
     (process,) = logged_numbers(caller, session, 1)
@@ -238,7 +240,7 @@ def test_an_interactive_session_past_its_deadline_fails(make_caller: Callable[..
     caller.until_status(caller.create(type="notebook"), "Failed")
 
 
-def test_events_tell_what_becomes_of_a_pod_once_there_is_one(make_caller: Callable[..., Caller]) -> None:
+def test_events_are_available_once_there_is_a_pod(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(start_delay=60)
     queued = caller.create()
     response = caller.http.get(f"/session/{queued}", params={"view": "events"})
@@ -274,7 +276,7 @@ def test_a_preempted_session_runs_again(caller: Caller) -> None:
     assert caller.record(session)["starts"] == 2
 
 
-async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
+async def test_an_error_in_the_emulator_fails_the_session_and_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     processes = mock.create_autospec(Processes)
@@ -293,7 +295,7 @@ async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
         created=time.time(),
     )
     lifecycle.start(session)
-    while session.is_live:  # noqa: ASYNC110 - a life announces nothing
+    while session.is_live:  # noqa: ASYNC110 - no event announces a session's end
         await asyncio.sleep(0.01)
     assert session.state is State.FAILED
     assert "Unexpected error in the emulator; session a0000000 failed." in caplog.text
@@ -301,10 +303,10 @@ async def test_a_fault_of_the_emulator_fails_the_session_and_is_logged(
 
 
 @needs_proc
-def test_leaving_an_emulator_stops_every_process_even_those_that_left_their_group() -> None:
+def test_closing_an_emulator_stops_even_processes_that_left_their_group() -> None:
     with running_emulator(start_delay=0, grace=0.5) as emulator, calling(emulator) as caller:
-        leaves = "os.fork()\tor\t(os.setsid(),print(os.getpid(),flush=True))"
-        session = caller.create(cmd="python3", args=f"-c import\tos,time;{leaves};time.sleep(600)")
+        fork = "os.fork()\tor\t(os.setsid(),print(os.getpid(),flush=True))"
+        session = caller.create(cmd="python3", args=f"-c import\tos,time;{fork};time.sleep(600)")
         processes = logged_numbers(caller, session, 1)
         assert all(is_running(process) for process in processes)
     assert not any(is_running(process) for process in processes)

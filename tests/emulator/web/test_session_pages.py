@@ -1,4 +1,4 @@
-"""Connect URLs: what a person meets there, from before an interactive session runs until after its end."""
+"""The connect URLs of interactive sessions, from the queue until after the end."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def connect_url(caller: Caller, session: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_running_session_says_which_it_is(caller: Caller, kind: str) -> None:
+def test_a_running_session_has_a_page_with_its_name_and_id(caller: Caller, kind: str) -> None:
     session = caller.create(type=kind, name="look-at-m13")
     caller.until_status(session, "Running")
-    answer = visit(connect_url(caller, session))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.headers["content-security-policy"].startswith("default-src 'none';")
-    for said in (f'data-session="{session}"', f">{kind}<", ">look-at-m13<", f">{session}<", ">Running<"):
-        assert said in answer.text
+    response = visit(connect_url(caller, session))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-security-policy"].startswith("default-src 'none';")
+    for text in (f'data-session="{session}"', f">{kind}<", ">look-at-m13<", f">{session}<", ">Running<"):
+        assert text in response.text
 
 
-async def test_it_answers_only_while_it_runs(make_caller: Callable[..., Caller]) -> None:
-    """Nothing is there in the queue; nobody listens while it gets ready; nothing is left after its end."""
+async def test_it_responds_only_while_the_session_runs(make_caller: Callable[..., Caller]) -> None:
+    """There is no route in the queue, no server while it gets ready, and no route after its end."""
     caller = make_caller(start_delay=60)
     session = caller.create(type="notebook")
     url = connect_url(caller, session)
@@ -63,7 +63,7 @@ async def test_it_answers_only_while_it_runs(make_caller: Callable[..., Caller])
     assert (visit(url).status_code, await answers(url)) == (404, False)
 
 
-def test_it_is_gone_after_its_deadline(make_caller: Callable[..., Caller]) -> None:
+def test_it_is_gone_after_the_deadline(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(interactive_deadline=0.1)
     session = caller.create(type="carta")
     caller.until_status(session, "Failed")
@@ -80,8 +80,8 @@ def test_it_is_not_found_under_another_kind(caller: Caller) -> None:
     assert visit(f"{root}/session/notebook/{notebook}").status_code == 200
 
 
-def test_what_a_person_has_named_is_text_on_it(caller: Caller) -> None:
-    """An image may be called almost anything."""
+def test_a_user_s_text_is_escaped_on_it(caller: Caller) -> None:
+    """An image's name may contain almost any character."""
     image = "images.canfar.net/skaha/<img src=x onerror=alert(1)>&$name:1"
     session = caller.create(type="notebook", image=image)
     caller.until_status(session, "Running")
@@ -90,7 +90,7 @@ def test_what_a_person_has_named_is_text_on_it(caller: Caller) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;&amp;$name:1" in page
 
 
-def test_faults_strike_it_and_it_is_counted_by_its_kind(caller: Caller) -> None:
+def test_faults_affect_it_and_its_requests_are_counted_by_kind(caller: Caller) -> None:
     session = caller.create(type="firefly")
     caller.until_status(session, "Running")
     url = connect_url(caller, session)

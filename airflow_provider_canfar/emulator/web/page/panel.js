@@ -59,8 +59,8 @@ function isChanged(list, content) {
 function showLog(log, session) {
   const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
   const old = log.textContent;
-  log.classList.toggle("nothing", !session.log);
-  log.dataset.nothing = session.live ? "No output yet." : "No output.";
+  log.classList.toggle("empty", !session.log);
+  log.dataset.placeholder = session.live ? "No output yet." : "No output.";
   if (old !== session.log) {
     if (old && session.log.startsWith(old)) log.append(session.log.slice(old.length));
     else log.textContent = session.log;
