@@ -18,7 +18,7 @@ import dev.waiting
 from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
 from airflow_provider_canfar.testing import Emulator
 from tests.emulator.conftest import calling
-from tests.emulator.runtime.test_lifecycle import IGNORES_TERM, logged_numbers
+from tests.emulator.runtime.test_processes import IGNORES_TERM, logged_numbers
 from tests.processes import is_running
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The life of a session: real processes, real logs, and the statuses that the platform shows."""
+"""The life of a session, and the statuses that the platform shows."""
 
 from __future__ import annotations
 
@@ -19,23 +19,13 @@ from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContai
 from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
 from airflow_provider_canfar.emulator.runtime.processes import Processes
 from airflow_provider_canfar.emulator.runtime.sessions import Session, SessionRequest, State
-from airflow_provider_canfar.testing import running_emulator
-from tests.emulator.conftest import IMAGE, calling
-from tests.processes import is_running
+from tests.emulator.conftest import IMAGE
+from tests.emulator.runtime.test_processes import IGNORES_TERM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.emulator.conftest import Caller
-
-IGNORES_TERM = "trap\t''\tTERM;sleep\t600"
-needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
-
-
-def logged_numbers(caller: Caller, session: str, count: int) -> list[int]:
-    """Wait until a session has logged a number of integers, and return them."""
-    caller.until(lambda: len(caller.view(session, "logs").split()) >= count)
-    return [int(word) for word in caller.view(session, "logs").split()]
 
 
 def test_a_session_that_succeeds_goes_through_the_states(make_caller: Callable[..., Caller]) -> None:
@@ -62,12 +52,6 @@ def test_a_session_that_fails_keeps_its_exit_code(caller: Caller, code: int) -> 
     session = caller.shell(f"exit\t{code}")
     caller.until_status(session, "Failed")
     assert caller.record(session)["exit_code"] == code
-
-
-def test_a_signal_gives_the_exit_code_of_a_container(caller: Caller) -> None:
-    session = caller.create(cmd="python3", args="-c __import__('os').kill(__import__('os').getpid(),9)")
-    caller.until_status(session, "Failed")
-    assert caller.record(session)["exit_code"] == 137
 
 
 def test_a_session_has_the_environment_of_a_container_and_nothing_of_the_host_s(
@@ -108,40 +92,6 @@ def test_each_session_has_its_own_working_directory_and_shares_its_home(caller: 
     assert caller.view(second, "logs") == f"{caller.record(second)['folder']}\nhi\n"
 
 
-def test_the_log_has_standard_output_and_error_in_order(caller: Caller) -> None:
-    session = caller.shell("echo\tone;echo\ttwo>&2;echo\tthree")
-    caller.until_status(session, "Completed")
-    assert caller.view(session, "logs") == "one\ntwo\nthree\n"
-
-
-def test_a_log_grows_while_its_session_runs(caller: Caller) -> None:
-    session = caller.shell("echo\tone;sleep\t600")
-    caller.until(lambda: caller.view(session, "logs") == "one\n")
-    assert caller.session(session)["status"] == "Running"
-
-
-@pytest.mark.parametrize(
-    ("cmd", "reason"),
-    [
-        ("no-such-program", 'exec: "no-such-program": executable file not found in $PATH'),
-        ("/no/such/program", 'exec: "/no/such/program": no such file or directory'),
-        ("/etc", 'exec: "/etc": permission denied'),
-        ("python3 run.py", 'exec: "python3 run.py": executable file not found in $PATH'),
-        ("", 'exec: "": executable file not found in $PATH'),
-    ],
-)
-def test_a_program_that_cannot_start_fails_with_the_container_runtime_s_message(
-    caller: Caller, cmd: str, reason: str
-) -> None:
-    session = caller.create(cmd=cmd)
-    caller.until_status(session, "Failed")
-    assert caller.view(session, "logs").startswith("StartError: ")
-    assert reason in caller.view(session, "logs")
-    assert "StartError" not in caller.view(session, "events")
-    assert reason in caller.view(session, "events")
-    assert caller.record(session)["exit_code"] == 128
-
-
 def test_an_image_runs_its_own_command_by_default(caller: Caller) -> None:
     default, given = caller.create(), caller.create(args="echo hi")
     assert caller.until_status(default, "Completed")
@@ -160,47 +110,6 @@ def test_an_image_can_have_a_folder_that_comes_first_in_its_path(
     caller.until_status(own, "Completed")
     assert caller.view(own, "logs") == "from the image\n"
     caller.until_status(caller.create(image="images.canfar.net/skaha/new:1", cmd="tool"), "Failed")
-
-
-def test_a_deleted_session_is_gone_at_once_and_its_whole_group_is_stopped(caller: Caller) -> None:
-    session = caller.shell("sleep\t600&jobs\t-p;sleep\t600&jobs\t-p;wait")
-    processes = logged_numbers(caller, session, 3)
-    assert all(is_running(process) for process in processes)
-    caller.http.delete(f"/session/{session}")
-    assert caller.http.get(f"/session/{session}").status_code == 404
-    assert caller.http.get("/session").json() == []
-    assert caller.view(session, "logs") == ""
-    caller.until(lambda: not any(is_running(process) for process in processes))
-    caller.until(lambda: caller.record(session)["exit_code"] == 143)
-    record = caller.record(session)
-    assert record["deleted"] == record["forgotten"]
-    assert not record["live"]
-
-
-def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(
-    make_caller: Callable[..., Caller],
-) -> None:
-    caller = make_caller(grace=0.2)
-    session = caller.shell(f"sleep\t600&jobs\t-p;{IGNORES_TERM}")
-    (process,) = logged_numbers(caller, session, 1)
-    caller.http.delete(f"/session/{session}")
-    caller.until(lambda: caller.record(session)["exit_code"] == 137)
-    caller.until(lambda: not is_running(process))
-
-
-def test_a_program_can_exit_by_itself_within_the_grace_period(make_caller: Callable[..., Caller]) -> None:
-    caller = make_caller(grace=20)
-    session = caller.shell("trap\t'sleep\t0.2;exit\t7'\tTERM;echo\tready;sleep\t600&wait")
-    caller.until(lambda: caller.view(session, "logs") == "ready\n")
-    caller.http.delete(f"/session/{session}")
-    caller.until(lambda: caller.record(session)["exit_code"] == 7)
-
-
-def test_a_program_s_child_processes_end_with_it(caller: Caller) -> None:
-    session = caller.shell("sleep\t600&jobs\t-p")
-    caller.until_status(session, "Completed")
-    (process,) = logged_numbers(caller, session, 1)
-    caller.until(lambda: not is_running(process))
 
 
 def test_a_session_that_is_deleted_while_it_queues_never_starts(make_caller: Callable[..., Caller]) -> None:
@@ -300,13 +209,3 @@ async def test_an_error_in_the_emulator_fails_the_session_and_is_logged(
     assert session.state is State.FAILED
     assert "Unexpected error in the emulator; session a0000000 failed." in caplog.text
     await lifecycle.close()
-
-
-@needs_proc
-def test_closing_an_emulator_stops_even_processes_that_left_their_group() -> None:
-    with running_emulator(start_delay=0, grace=0.5) as emulator, calling(emulator) as caller:
-        fork = "os.fork()\tor\t(os.setsid(),print(os.getpid(),flush=True))"
-        session = caller.create(cmd="python3", args=f"-c import\tos,time;{fork};time.sleep(600)")
-        processes = logged_numbers(caller, session, 1)
-        assert all(is_running(process) for process in processes)
-    assert not any(is_running(process) for process in processes)
