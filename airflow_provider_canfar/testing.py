@@ -1,13 +1,13 @@
-"""For tests of your own: the platform's emulator, as pytest fixtures and as a context manager.
+"""Pytest fixtures and a context manager that run the platform's emulator, for tests of your own DAGs.
 
-A DAG is tested against the emulator without an account on the platform; its sessions are local processes::
+A test needs no account on the platform; its sessions are local processes::
 
     def test_my_dag(canfar_connection, canfar_emulator):
         dag.test()
-        assert [session["exit_code"] for session in canfar_emulator.record()] == [0]
+        assert [session["exit_code"] for session in canfar_emulator.all_sessions()] == [0]
 
-The fixtures are there in every pytest run, as this module is a plugin of pytest. The emulator needs the extra
-``airflow-provider-canfar[emulator]``; nothing of it is imported before a test asks for it.
+Every pytest run has the fixtures, because this module is a pytest plugin. The emulator needs the extra
+``airflow-provider-canfar[emulator]``, and is imported only when a test uses it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ CONNECTION_VARIABLE = "AIRFLOW_CONN_CANFAR_DEFAULT"
 
 
 class Emulator:
-    """A running emulator, in this process or another one.
+    """A client of a running emulator, in this process or another one.
 
-    :param url: its base URL up to the version, as a connection's host: ``http://127.0.0.1:8099/skaha/v1``.
-    :param token: the token that it was started with.
+    :param url: its base URL including the version, like a connection's host:
+        ``http://127.0.0.1:8099/skaha/v1``.
+    :param token: the token that the emulator was started with.
+
+    Each method raises ValueError when the emulator rejects its arguments.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -41,67 +44,73 @@ class Emulator:
 
     @property
     def connection(self) -> dict[str, str]:
-        """The Airflow connection that leads to it, in the JSON form of an environment variable."""
+        """The fields of an Airflow connection to it, as in the JSON of an environment variable."""
         return {"conn_type": "canfar", "host": self.url, "password": self.token}
 
-    def record(self) -> list[dict[str, Any]]:
-        """Return every session that was ever created, oldest first, deleted and forgotten ones too.
+    def all_sessions(self) -> list[dict[str, Any]]:
+        """Return every session that was ever created, oldest first, even if it was deleted or forgotten.
 
         Each has *id, name, kind, image, status, state, cores, ram, gpus, command, args, environment,
         replica_id, replica_count, created, started, ended, exit_code, starts, deleted, forgotten, live* and
-        *folder*; times are in seconds since 1970, and None for what has not happened.
+        *folder*. Times are in seconds since 1970, or None.
         """
-        recorded: list[dict[str, Any]] = self._call("GET", "sessions")
-        return recorded
+        sessions: list[dict[str, Any]] = self._call("GET", "sessions")
+        return sessions
 
     def live(self) -> list[dict[str, Any]]:
-        """Return those of the record that have neither ended nor been deleted."""
-        return [session for session in self.record() if session["live"]]
+        """Return the sessions that have neither ended nor been deleted or forgotten."""
+        return [session for session in self.all_sessions() if session["live"]]
 
     def requests(self) -> dict[str, int]:
-        """Return how often each call was made: ``{"GET /session": 3, "GET /session/{id}?view=logs": 1}``."""
-        counted: dict[str, int] = self._call("GET", "requests")
-        return counted
+        """Return the number of requests: ``{"GET /session": 3, "GET /session/{id}?view=logs": 1}``."""
+        counts: dict[str, int] = self._call("GET", "requests")
+        return counts
 
     def forget_requests(self) -> None:
-        """Count requests from zero."""
+        """Reset the request counts."""
         self._call("DELETE", "requests")
 
-    def faults(self, **wanted: Mapping[str, Any] | None) -> None:
-        """Switch faults on, or off with None; others stay as they are.
+    def faults(self, **changes: Mapping[str, Any] | None) -> None:
+        """Switch faults on, or off with None; the others stay as they are.
 
         For example ``faults(busy={"rate": 0.05}, drop_after={"method": "POST", "count": 1}, latency=None)``.
         The kinds and their arguments are those of :mod:`airflow_provider_canfar.emulator.faults`.
 
-        :param wanted: arguments by kind of fault.
+        :param changes: arguments by kind of fault.
         """
-        self._call("PUT", "faults", wanted)
+        self._call("PUT", "faults", changes)
 
-    def no_faults(self) -> None:
+    def clear_faults(self) -> None:
         """Switch all faults off."""
         self._call("DELETE", "faults")
 
-    def turn(self, **dials: float) -> None:
-        """Turn dials, as in ``turn(retention=20)``; they are those of ``emulator.dials.Dials``."""
-        self._call("PUT", "dials", dials)
+    def configure(self, **changes: float) -> None:
+        """Change times and limits while it runs, as in ``configure(retention=20)``.
+
+        :param changes: fields of :class:`airflow_provider_canfar.emulator.config.EmulatorConfig`.
+        """
+        self._call("PUT", "config", changes)
 
     def vanish(self, session_id: str) -> None:
-        """Make the platform forget a session at once, whatever it did."""
+        """Make the platform forget a session at once, as after the loss of a node."""
         self._call("POST", f"sessions/{session_id}/vanish")
 
     def preempt(self, session_id: str) -> None:
-        """Put a running session back into the queue; it starts from scratch."""
+        """Put a running session back into the queue; it will start from scratch."""
         self._call("POST", f"sessions/{session_id}/preempt")
 
     def rotate_token(self, token: str | None = None) -> None:
-        """End every token; from now on only this one is good. The emulator's own endpoints keep the first."""
+        """Invalidate every token except for the admin API, which keeps the original one.
+
+        :param token: the only valid token from now on; without one, a login is needed.
+        """
         self._call("POST", "token", {"token": token})
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         import httpx
 
         root = self.url.partition("/skaha/")[0]
-        answer = httpx.request(
+        response = httpx.request(
             method,
             f"{root}/emulator/{path}",
             json=body,
@@ -109,28 +118,30 @@ class Emulator:
             timeout=30,
             trust_env=False,
         )
-        if answer.is_error:
-            raise ValueError(answer.json()["error"])
-        return answer.json()
+        if response.is_error:
+            raise ValueError(response.json()["error"])
+        return response.json()
 
 
 @contextlib.contextmanager
 def running_emulator(**options: Any) -> Iterator[Emulator]:
-    """Run an emulator in a background thread, on a free port of loopback, until the block is left.
+    """Run an emulator in a background thread, on a free loopback port, until the block ends.
 
-    Every process that it has started ends with it.
+    At the end it stops every process that it has started.
 
-    :param options: dials and settings by name, such as ``retention=20`` or ``token="..."``; see
-        :class:`airflow_provider_canfar.emulator.dials.Dials` and
-        :class:`~airflow_provider_canfar.emulator.dials.Settings`.
+    :param options: configuration and settings by name, such as ``retention=20`` or ``token="..."``; see
+        :class:`airflow_provider_canfar.emulator.config.EmulatorConfig` and
+        :class:`~airflow_provider_canfar.emulator.config.Settings`.
+    :raises ValueError: for an invalid value.
+    :raises TypeError: for an unknown name.
     """
-    from airflow_provider_canfar.emulator.dials import Dials, Settings
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
     from airflow_provider_canfar.emulator.server import EmulatorServer
 
-    names = {field.name for field in dataclasses.fields(Dials)}
-    dials = Dials().turned({name: value for name, value in options.items() if name in names})
+    names = {field.name for field in dataclasses.fields(EmulatorConfig)}
+    config = EmulatorConfig().updated({name: value for name, value in options.items() if name in names})
     settings = Settings(**{name: value for name, value in options.items() if name not in names})
-    server = EmulatorServer(settings, dials)
+    server = EmulatorServer(settings, config)
     thread = _ServerThread(server)
     thread.start()
     try:
@@ -141,26 +152,26 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
 
 
 class _ServerThread(threading.Thread):
-    """Runs a server in an event loop of its own; a daemon, so that it keeps no process from ending."""
+    """Runs a server in its own event loop; a daemon thread, so that the process can exit."""
 
     def __init__(self, server: EmulatorServer) -> None:
         super().__init__(name="canfar-emulator", daemon=True)
         self._server = server
         self._loop = asyncio.new_event_loop()
-        self._settled = threading.Event()
+        self._started_or_failed = threading.Event()
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._server.run(self._settled.set))
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+                runner.run(self._server.run(self._started_or_failed.set))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self._error = error
         finally:
-            self._settled.set()
+            self._started_or_failed.set()
 
     def wait_until_ready(self) -> None:
-        self._settled.wait()
+        self._started_or_failed.wait()
         if self._error:
             raise self._error
 
@@ -172,13 +183,13 @@ class _ServerThread(threading.Thread):
 
 @pytest.fixture
 def canfar_emulator() -> Iterator[Emulator]:
-    """Run a fresh emulator for one test, whose sessions start at once."""
+    """Run a new emulator for one test; its sessions start almost at once."""
     with running_emulator(start_delay=0.05, flicker=0.05) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def canfar_connection(canfar_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Lead the connection ``canfar_default`` to the test's emulator; return its id."""
+    """Point the connection ``canfar_default`` at the test's emulator, and return the connection's id."""
     monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(canfar_emulator.connection))
     return "canfar_default"

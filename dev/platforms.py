@@ -115,7 +115,7 @@ class Emulator(Platform):
         """Stop it, and all of its sessions."""
         self._programs.end(self._program)
 
-    def record(self) -> list[dict[str, Any]]:
+    def all_sessions(self) -> list[dict[str, Any]]:
         """Return every session that was ever created, oldest first, as the emulator itself records them."""
         answer = httpx.get(
             f"{self.root}/emulator/sessions", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False

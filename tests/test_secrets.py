@@ -177,7 +177,7 @@ class Drive:
             except Exception as error:  # noqa: BLE001 (whatever it raises, it is read)
                 self.said.append(all_that_it_says(error))
         self.said.append(repr(entries))
-        self._platform.no_faults()
+        self._platform.clear_faults()
 
     def _launch(self) -> object:
         self._deferred = self.task.defer()
@@ -333,7 +333,7 @@ def test_a_refused_environment_is_told_without_its_values(
     said = drive(connection=platform.connection, env=env).through(None)
     assert words in said
     assert canaries.found_in(said + heard.text) == []
-    assert platform.record() == []
+    assert platform.all_sessions() == []
 
 
 @pytest.mark.parametrize(

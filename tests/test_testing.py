@@ -1,4 +1,4 @@
-"""The fixtures that DAG authors use, in a pytest of its own that has them as a plugin."""
+"""The fixtures for DAG authors, in a separate pytest run that loads them as a plugin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_canfar.testing import Emulator, running_emulator
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEST_OF_AN_AUTHOR = """
+AUTHORS_TEST = """
 import json, os
 import httpx
 
@@ -32,8 +32,8 @@ def test_each_test_has_its_own(canfar_emulator):
 """
 
 
-def test_an_authors_test_gets_an_emulator_and_a_connection_to_it(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(TEST_OF_AN_AUTHOR)
+def test_an_author_s_test_gets_an_emulator_and_a_connection_to_it(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(AUTHORS_TEST)
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("AIRFLOW_CONN_CANFAR_DEFAULT", None)
     ended = subprocess.run(
@@ -47,39 +47,39 @@ def test_an_authors_test_gets_an_emulator_and_a_connection_to_it(tmp_path: Path)
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_the_plugin_loads_nothing_of_the_emulator_before_it_is_asked_for() -> None:
-    """It is loaded in every pytest run, also where the extra is not installed."""
-    subscription = (
+def test_the_plugin_imports_the_emulator_only_when_a_test_uses_it() -> None:
+    """Every pytest run loads the plugin, even where the extra is not installed."""
+    script = (
         "import sys, airflow_provider_canfar.testing; "
         "print([name for name in ('airflow', 'httpx', 'starlette', 'yaml') if name in sys.modules])"
     )
-    ended = subprocess.run([sys.executable, "-c", subscription], capture_output=True, text=True, check=True)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
 
 
-def test_an_emulator_is_gone_when_its_block_is_left() -> None:
+def test_an_emulator_ends_with_its_block() -> None:
     with running_emulator(token="mine", retention=20) as emulator:
         assert emulator.token == "mine"
-        assert emulator.record() == emulator.live() == []
+        assert emulator.all_sessions() == emulator.live() == []
         url = emulator.url
     with pytest.raises(httpx.ConnectError):
-        Emulator(url, "mine").record()
+        Emulator(url, "mine").all_sessions()
 
 
-def test_several_emulators_know_nothing_of_one_another() -> None:
+def test_several_emulators_are_independent() -> None:
     with running_emulator() as one, running_emulator() as other:
         one.faults(busy={})
         headers = {"Authorization": "Bearer token"}
-        answers = [
+        responses = [
             httpx.get(f"{each.url}/session", headers=headers, trust_env=False) for each in (one, other)
         ]
-        assert [answer.status_code for answer in answers] == [503, 200]
+        assert [response.status_code for response in responses] == [503, 200]
         assert (one.requests(), other.requests()) == ({"GET /session": 1}, {"GET /session": 1})
 
 
 @pytest.mark.parametrize(
     ("options", "error"), [({"retention": -1}, ValueError), ({"colour": "red"}, TypeError)]
 )
-def test_an_option_that_there_is_not_is_said(options: dict[str, object], error: type[Exception]) -> None:
+def test_an_invalid_option_is_reported(options: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error, match=r"retention|colour"), running_emulator(**options):
         pass

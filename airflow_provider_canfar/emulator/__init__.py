@@ -1,32 +1,32 @@
-"""The CANFAR Science Platform on one machine: its v1 API, its warts, and real processes as sessions.
+"""The CANFAR Science Platform on one machine: its v1 API, quirks included, with local processes as sessions.
 
-``python -m airflow_provider_canfar.emulator`` starts it, and :mod:`airflow_provider_canfar.testing` does in a
-test. It re-implements the server's rules by itself, from the server's own code, and imports nothing of the
-client that is tested against it. Where a rule is a wart, the module that has it names the class of the server
-(opencadc/science-platform, version 1.4) that it comes from.
+``python -m airflow_provider_canfar.emulator`` starts one, and :mod:`airflow_provider_canfar.testing` starts
+one for a test. The emulator implements the server's rules from the server's own code and imports nothing else
+of this package, so a test of the client does not compare the client with itself. Where a rule is a quirk, the
+module cites the server's class (opencadc/science-platform, version 1.4).
 
-From a request to a process::
+Imports point down this list::
 
-    server              listens, on one socket, for one emulator
-    fault_injection     what goes wrong on the way, as faults say
-    app, admin          the platform's API, and the emulator's own
-      parameters        a request's parameters, as Tomcat and SyncInput read them
-      accounts          whose request it is
-      server_rules      what the server refuses of a create, and in which order
-      bundle            cmd, args and env -> the container, by way of
-        replacement     Java's String.replaceAll
-        snakeyaml, job  the server's YAML library, and the Job that it reads
-        kubectl         what kubectl makes of that, and what the API server refuses of it
-        kubelet         $(NAME)
-      credential        a bearer token, or the cookie of a browser
-      refusal, answers  no, and yes
-      browser, connect  what a person meets: the page at ``/``, and interactive sessions
-      overview, assets  what the page shows, and the files of which it is made
-    platform            every session of one emulator: create, list, delete, renew
-      sessions, shown   one session, and how the service shows it
-      lives             what brings a session from the queue to its end
-      processes         the local processes, and the guardian that outlives the emulator
-      images            which images exist, and where on this machine each runs
+    __main__, server       the command line, and the socket with uvicorn behind it
+    app                    the ASGI application, assembled from the folders
+    web/                   pages: the emulator's own at ``/``, and those of interactive sessions
+    api/                   the platform's API, the login beside it, and the admin API
+      fault_injection      what goes wrong between a request and its response
+      parameters           a request's parameters, as Tomcat and SyncInput read them
+      accounts, credentials  who sends a request
+      request_rules        what the server checks of a create, and in which order
+      serializers          how the service shows a session
+    runtime/               sessions, their states and their processes
+      platform             every session of one emulator
+      lifecycle            takes a session from the queue to its end
+      processes, reaper    local processes, and the program that ends them if the emulator is killed
+    job_pipeline/          cmd, args and env -> the container that runs
+      job_template         the server's YAML template, filled in by way of
+        java_regex         Java's String.replaceAll
+      snakeyaml, job       the server's YAML library, and the Job that it reads
+      kubectl              what kubectl makes of that Job, and what the API server rejects
+      kubelet              $(NAME)
+    config, images, faults settings, known images, and faults to switch on
 """
 
 from __future__ import annotations

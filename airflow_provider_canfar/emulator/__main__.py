@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_canfar.emulator``: the platform on this machine, until it is stopped."""
+"""``python -m airflow_provider_canfar.emulator``: runs an emulator until it is stopped."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import signal
 import sys
 from pathlib import Path
 
-from airflow_provider_canfar.emulator.dials import Dials, Settings
+from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
 from airflow_provider_canfar.emulator.images import ImageLibrary
 from airflow_provider_canfar.emulator.server import EmulatorServer
 
 TOKEN_VARIABLE = "CANFAR_EMULATOR_TOKEN"  # noqa: S105 - a variable's name
-LOOK_FOR_PARENT_EVERY = 0.5
+PARENT_CHECK_INTERVAL = 0.5
 
 
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_canfar.emulator",
-        description="Emulates the CANFAR Science Platform: its v1 API, with headless sessions as processes "
-        "of yours, and a page that shows them. Who has the token can run any program as you, so it listens "
-        "on loopback by default.",
+        description="Emulates the CANFAR Science Platform: its v1 API, with your own processes as headless "
+        "sessions, and a page that shows them. Anyone with the token can run any program as you, so the "
+        "emulator listens on loopback by default.",
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s); another needs a token")
-    add("--port", type=int, default=8099, help="port to listen on (%(default)s); 0 takes a free one")
-    add("--port-file", type=Path, metavar="FILE", help="write the port there, once it answers")
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s); any other needs a --token")
+    add("--port", type=int, default=8099, help="port to listen on (%(default)s); 0 picks a free one")
+    add("--port-file", type=Path, metavar="FILE", help="write the port to this file once the emulator is up")
     add(
         "--token",
         default=os.environ.get(TOKEN_VARIABLE),
-        help=f"bearer token of the account ({Settings.token}); better by the variable {TOKEN_VARIABLE}, "
-        "which no list of processes shows",
+        help=f"bearer token of the account ({Settings.token}); prefer the variable {TOKEN_VARIABLE}, which "
+        "no process list shows",
     )
     add("--user", default=Settings.user, help="name of the account (%(default)s)")
-    add("--password", help=f"its password for /ac/login ({Settings.password}, on loopback)")
-    add("--state-folder", type=Path, metavar="FOLDER", help="keep the sessions' files there")
-    add("--seed", type=int, metavar="N", help="make the faults' dice fall the same way every time")
-    add("--exit-with-parent", action="store_true", help="stop when the process that started it has ended")
+    add("--password", help=f"password for /ac/login ({Settings.password}, on loopback)")
+    add("--state-folder", type=Path, metavar="FOLDER", help="keep the sessions' files in this folder")
+    add("--seed", type=int, metavar="N", help="make random faults repeatable")
+    add("--exit-with-parent", action="store_true", help="stop when the parent process has ended")
 
-    images = parser.add_argument_group("images", "Patterns are as a shell's. All options can be repeated.")
+    images = parser.add_argument_group("images", "Patterns are shell patterns. Each option can be repeated.")
     add = images.add_argument
     add("--image-host", action="append", metavar="HOST", help="trusted registry (images.canfar.net)")
     add(
@@ -51,7 +51,7 @@ def command_line() -> argparse.ArgumentParser:
         action="append",
         metavar="PATTERN",
         default=[],
-        help="images that start without registry credentials, beside images.canfar.net/skaha/*",
+        help="images that start without registry credentials, in addition to images.canfar.net/skaha/*",
     )
     add(
         "--image-folder",
@@ -59,32 +59,34 @@ def command_line() -> argparse.ArgumentParser:
         metavar="PATTERN=FOLDER",
         default=[],
         type=_image_folder,
-        help="images whose PATH begins with a folder, such as a virtual environment's bin; for all others, "
-        "it begins with the folder of the Python that runs this",
+        help="folder that comes first in the PATH of these images, such as a virtual environment's bin; for "
+        "all other images it is the folder of the Python that runs the emulator",
     )
 
-    dials = parser.add_argument_group("dials", "Seconds, or a number. All can be turned while it runs.")
-    for field in dataclasses.fields(Dials):
+    group = parser.add_argument_group(
+        "configuration", "Seconds, or a number. Each value can be changed while the emulator runs."
+    )
+    for field in dataclasses.fields(EmulatorConfig):
         option = f"--{field.name.replace('_', '-')}"
-        help_text = f"{field.metadata['meaning']} ({str(field.default).removesuffix('.0')})"
-        dials.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
+        help_text = f"{field.metadata['help']} ({str(field.default).removesuffix('.0')})"
+        group.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
     return parser
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run an emulator until SIGINT or SIGTERM.
 
-    :param argv: the command line; the process's own when left out.
+    :param argv: the command line; by default the process's own.
     """
     parser = command_line()
     options = parser.parse_args(argv)
     if not _is_loopback(options.host) and options.token in (None, "", Settings.token):
-        parser.error(f"{options.host} is not loopback: choose a --token that nobody can guess")
+        parser.error(f"{options.host} is not loopback: choose a --token that is hard to guess")
     try:
-        dials = Dials().turned(
-            {field.name: getattr(options, field.name) for field in dataclasses.fields(Dials)}
+        config = EmulatorConfig().updated(
+            {field.name: getattr(options, field.name) for field in dataclasses.fields(EmulatorConfig)}
         )
-        server = EmulatorServer(_settings(options), dials, options.host, options.port)
+        server = EmulatorServer(_settings(options), config, options.host, options.port)
     except (OverflowError, ValueError) as error:
         parser.error(str(error))
     except OSError as error:
@@ -95,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     library = ImageLibrary()
-    # On loopback the login has a default password; elsewhere, without one of the user's, there is no login.
+    # The default password is for loopback only; elsewhere a login needs one that the user has chosen.
     default_password = Settings.password if _is_loopback(options.host) else None
     return Settings(
         token=options.token or Settings.token,
@@ -121,20 +123,20 @@ async def _run(server: EmulatorServer, options: argparse.Namespace) -> None:
         token = options.token or Settings.token
         print(f"URL:   {server.url}\nToken: {token}\nPage:  {server.page_url}", flush=True)
         if options.port_file:
-            fresh = options.port_file.with_suffix(".new")
-            fresh.write_text(f"{server.port}\n", encoding="ascii")
-            fresh.replace(options.port_file)
+            unfinished = options.port_file.with_suffix(".new")
+            unfinished.write_text(f"{server.port}\n", encoding="ascii")
+            unfinished.replace(options.port_file)
 
-    watch = asyncio.create_task(_stop_with_parent(server)) if options.exit_with_parent else None
+    parent_check = asyncio.create_task(_stop_with_parent(server)) if options.exit_with_parent else None
     await server.run(announce)
-    if watch:
-        watch.cancel()
+    if parent_check:
+        parent_check.cancel()
 
 
 async def _stop_with_parent(server: EmulatorServer) -> None:
     parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - nobody announces a parent's end
-        await asyncio.sleep(LOOK_FOR_PARENT_EVERY)
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event announces the end of a parent process
+        await asyncio.sleep(PARENT_CHECK_INTERVAL)
     server.stop()
 
 
@@ -148,7 +150,7 @@ def _is_loopback(host: str) -> bool:
 def _image_folder(text: str) -> tuple[str, Path]:
     pattern, separator, folder = text.partition("=")
     if not separator or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=FOLDER with a folder that exists")
+        raise argparse.ArgumentTypeError(f"{text!r} must be PATTERN=FOLDER, and the folder must exist")
     return pattern, Path(folder).resolve()
 
 

@@ -1,4 +1,4 @@
-"""Which images the emulated platform knows, and where on this machine each of them runs."""
+"""Which images the emulated platform knows, and which PATH the sessions of each one have."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ LISTED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ImageLibrary:
-    """The registry, the server's cache of it, and the interpreters of this machine.
+    """The registry, the server's image cache, and the programs of this machine that stand for images.
 
     The server knows an image when its cache lists it: labelled, in a public project, and the first tag of its
-    digest. Others it takes only with registry credentials. Here a *pattern* stands for the cache, so that a
-    test may name any version of an image; a name without a tag, or by digest, is unknown as it is there.
+    digest. It accepts other images only with registry credentials. Here a *pattern* stands for the cache, so
+    a test may name any version of an image. An image without a tag, or named by digest, is unknown, as it is
+    on the server.
 
     :param hosts: the registries that the server trusts.
-    :param listed: what ``GET /image`` shows: the kinds of session by the image's name.
-    :param known: patterns, as a shell's, of images that start without registry credentials like the listed.
-    :param folders: patterns of images, and the folder that is first in the PATH of their sessions; the first
-        that matches counts, and all others run in the Python environment that the emulator runs in.
+    :param listed: what ``GET /image`` lists: the kinds of session by image name.
+    :param known: shell patterns of further images that start without registry credentials.
+    :param folders: shell patterns of images, each with the folder that comes first in the PATH of their
+        sessions. The first match counts. An image without a match gets the folder of the emulator's Python.
     """
 
     hosts: tuple[str, ...] = ("images.canfar.net",)
@@ -46,25 +47,25 @@ class ImageLibrary:
     folders: tuple[tuple[str, Path], ...] = ()
 
     def trusts(self, image: str) -> bool:
-        """Tell whether an image's name begins with a trusted host (*PostAction.validateImage*)."""
+        """Return whether an image's name begins with a trusted host (*PostAction.validateImage*)."""
         return image.startswith(self.hosts)
 
     def knows(self, image: str) -> bool:
-        """Tell whether the server's image cache has an image."""
+        """Return whether the server's image cache lists an image."""
         name, _, tag = image.rpartition("/")[2].partition(":")
         if not (name and tag) or "@" in image:
             return False
         return image in self.listed or any(fnmatchcase(image, pattern) for pattern in self.known)
 
     def search_path(self, image: str) -> str:
-        """Return the PATH that a session of an image has."""
-        own = next((folder for pattern, folder in self.folders if fnmatchcase(image, pattern)), None)
-        return f"{own or Path(sys.executable).parent}:{SYSTEM_PATH}"
+        """Return the PATH of an image's sessions."""
+        folder = next((folder for pattern, folder in self.folders if fnmatchcase(image, pattern)), None)
+        return f"{folder or Path(sys.executable).parent}:{SYSTEM_PATH}"
 
     def catalogue(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return what ``GET /image`` answers.
+        """Return the images that ``GET /image`` lists.
 
-        :param kind: only images of this kind of session; upper and lower case differ, as on the server.
+        :param kind: lists only images of this kind of session; case-sensitive, as on the server.
         """
         return [
             {

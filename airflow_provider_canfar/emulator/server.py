@@ -1,4 +1,4 @@
-"""One emulator, served by uvicorn: in a program of its own, or in a thread of a test."""
+"""Serves one emulator with uvicorn: in its own process, or in a thread of a test."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from airflow_provider_canfar.emulator.accounts import Accounts
-from airflow_provider_canfar.emulator.admin import Admin
+from airflow_provider_canfar.emulator.api.accounts import Accounts
+from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
 from airflow_provider_canfar.emulator.app import application
-from airflow_provider_canfar.emulator.fault_injection import FaultInjection
 from airflow_provider_canfar.emulator.faults import Faults
-from airflow_provider_canfar.emulator.platform import Platform
-from airflow_provider_canfar.emulator.traffic import Traffic
+from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
-    from airflow_provider_canfar.emulator.dials import Dials, Settings
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
 
-LONGEST_HEAD = 4 * 1024 * 1024  # so that it is the emulator that refuses a long one, as Tomcat does
+MAX_HEAD = 4 * 1024 * 1024  # above the limit of the emulator, which rejects a long head as Tomcat does
 KEEP_ALIVE = 20  # seconds, as Tomcat
 
 
 class EmulatorServer:
     """An emulator and its socket.
 
-    :param settings: what it is started with.
-    :param dials: what can be turned meanwhile.
+    :param settings: what the emulator is started with.
+    :param config: times and limits, which can change while it runs.
     :param host: the address to listen on.
-    :param port: 0 takes a free one.
+    :param port: 0 picks a free port.
     """
 
-    def __init__(self, settings: Settings, dials: Dials, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, settings: Settings, config: EmulatorConfig, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
         self.page_url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
         self.url = f"{self.page_url}skaha/v1"
         self._settings = settings
-        self._dials = dials
+        self._config = config
         self._host = host
         self._family = family
         self._stopped = asyncio.Event()
@@ -53,28 +53,28 @@ class EmulatorServer:
         self._uvicorn: _Uvicorn | None = None
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until :meth:`stop`; then stop every process that was started.
+        """Serve until :meth:`stop`; then stop every session's processes.
 
-        :param ready: called once it answers.
+        :param ready: called once the emulator accepts connections.
         """
         settings = self._settings
         accounts = Accounts(
             user=settings.user, password=settings.password, token=settings.token, clock=time.time
         )
-        traffic = Traffic()
         faults = Faults(settings.seed)
-        async with Platform(settings, self._dials, faults) as platform:
-            admin = Admin(platform, accounts, traffic, self._stop_listening)
-            app = FaultInjection(application(platform, accounts, admin), faults, traffic, self._hang_up)
+        async with Platform(settings, self._config, faults) as platform:
+            app = application(
+                platform, accounts, RequestCounter(), self._stop_listening, self._close_connection
+            )
             await self._serve(app, ready)
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), self._pause)
-                faults.switch({"outage": None})
+                faults.update({"outage": None})
                 await self._serve(app, ready=lambda: None)
 
     def stop(self) -> None:
-        """Stop to serve; call it in the emulator's own loop."""
+        """Stop serving; call this in the emulator's own event loop."""
         self._stopped.set()
         if self._uvicorn:
             self._uvicorn.should_exit = True
@@ -85,16 +85,16 @@ class EmulatorServer:
             return
         listening = self._socket or socket.create_server((self._host, self.port), family=self._family)
         self._socket = None
-        self._uvicorn = _Uvicorn(_config(app), ready)
+        self._uvicorn = _Uvicorn(_uvicorn_config(app), ready)
         await self._uvicorn.serve(sockets=[listening])
 
     def _stop_listening(self, seconds: float) -> None:
-        """Let connections be refused for a while: nothing short of closing the socket does that."""
+        """Refuse connections for a while; only closing the socket does that."""
         self._pause = seconds
         if self._uvicorn:
             self._uvicorn.should_exit = True
 
-    def _hang_up(self, client: Any) -> None:
+    def _close_connection(self, client: Any) -> None:
         connections = self._uvicorn.server_state.connections if self._uvicorn else ()
         for connection in [*connections]:
             if connection.client == client:
@@ -102,7 +102,7 @@ class EmulatorServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """A server that leaves signals to who started it, and tells when it answers."""
+    """A server that installs no signal handlers, and calls back once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -118,7 +118,7 @@ class _Uvicorn(uvicorn.Server):
             self._ready()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -131,5 +131,5 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=LONGEST_HEAD,
+        h11_max_incomplete_event_size=MAX_HEAD,
     )

@@ -43,7 +43,7 @@ def test_open_session_leads_from_hello_to_what_it_has_said(
     keep(session, "session-hello")
 
     portal = EmulatorPage(airflow.press("Science Portal"))
-    (record,) = [one for one in emulator.record() if one["name"].startswith("hello-")]
+    (record,) = [one for one in emulator.all_sessions() if one["name"].startswith("hello-")]
     row = portal.session(record["id"])
     expect(row).to_contain_text("Completed")
     assert portal.page.url == f"{emulator.root}/"
@@ -56,7 +56,7 @@ def test_open_session_leads_to_a_notebook_and_the_portal_ends_it(
     airflow.wait_for("wait_for_person", "Deferred")
     airflow.open_task("inspect")
     notebook = airflow.press("Open session")
-    (record,) = [one for one in emulator.record() if one["kind"] == "notebook"]
+    (record,) = [one for one in emulator.all_sessions() if one["kind"] == "notebook"]
     expect(notebook.get_by_role("heading", name=record["name"])).to_be_visible()
     expect(notebook.get_by_text("Running", exact=True)).to_be_visible()
     keep(notebook, "session-notebook")

@@ -42,7 +42,7 @@ def test_eight_replicas_are_seen_on_both_pages_as_they_run(
     for button in ("Open session", "Science Portal"):
         expect(airflow.page.get_by_role("link", name=button, exact=True)).to_be_visible()
 
-    replicas = [one for one in emulator.record() if one["name"].startswith("find-stars-")]
+    replicas = [one for one in emulator.all_sessions() if one["name"].startswith("find-stars-")]
     assert sorted(one["replica_id"] for one in replicas) == [*"12345678"]
     for one in replicas:
         row = portal.session(one["id"])

@@ -37,7 +37,7 @@ def operator_of(output: Any) -> Any:
 
 def created(platform: Emulator) -> Counter[str]:
     """Count the sessions that were ever created for each replica."""
-    return Counter(session["replica_id"] for session in platform.record())
+    return Counter(session["replica_id"] for session in platform.all_sessions())
 
 
 def defer_again(stars: FakeTask, deferred: TaskDeferred) -> TaskDeferred:

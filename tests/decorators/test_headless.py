@@ -102,7 +102,7 @@ def test_an_error_in_the_function_is_in_the_task_s_error(platform: Emulator) -> 
     assert "the last frame\nTraceback (most recent call last):\n" in message
     assert f'File "{__file__}"' in message
     assert "ZeroDivisionError: division by zero" in message
-    assert platform.record()[0]["exit_code"] == 1
+    assert platform.all_sessions()[0]["exit_code"] == 1
 
 
 def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
@@ -111,7 +111,7 @@ def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
 
     with pytest.raises(SessionFailed):
         task(leave).run()
-    assert platform.record()[0]["exit_code"] == 3
+    assert platform.all_sessions()[0]["exit_code"] == 3
 
 
 def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
@@ -127,7 +127,7 @@ def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
 
     with pytest.raises(SessionFailed) as failure, shown() as lines:
         task(leave).run()
-    assert platform.record()[0]["status"] == "Completed"
+    assert platform.all_sessions()[0]["status"] == "Completed"
     assert "Completed without a result." in str(failure.value)
     assert "It called sys.exit(0) or os._exit(0) before it returned" in str(failure.value)
     assert any("Completed without a result" in line for line in lines)
@@ -170,7 +170,7 @@ def test_a_retry_keeps_the_results_of_those_that_succeeded(
     with pytest.raises(SessionFailed):
         stars.run()
     if remembers:
-        for session in platform.record():
+        for session in platform.all_sessions():
             platform.vanish(session["id"])
     mark.touch()
     stars.retry()
@@ -261,7 +261,7 @@ def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: 
     first = stars.defer()
     (tmp_path / "1").touch()
     second = defer_again(stars, first)
-    (session, _) = platform.record()
+    (session, _) = platform.all_sessions()
     platform.vanish(session["id"])
     (tmp_path / "2").touch()
     results = stars.resume(second, event_of(second.trigger))

@@ -169,6 +169,6 @@ def test_ctrl_c_in_the_middle_leaves_nothing_neither_here_nor_on_the_platform(tm
             show.wait_until_it_says("8 Pending", seconds=240)
             assert show.press_ctrl_c() == 130
             assert show.left_over() == []
-        record = emulator.record()
+        record = emulator.all_sessions()
     assert len(record) == 8
     assert [session for session in record if session["live"]] == []

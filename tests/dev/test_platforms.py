@@ -56,7 +56,7 @@ def test_an_emulator_answers_and_ends_with_its_programs(tmp_path: Path) -> None:
         emulator = Emulator(programs, tmp_path / "emulator")
         assert emulator.is_local
         assert emulator.sessions(["abcdefgh"]) == []
-        assert emulator.record() == []
+        assert emulator.all_sessions() == []
         port = urlsplit(emulator.url).port
     with socket.socket() as one:
         assert one.connect_ex(("127.0.0.1", port)) != 0

@@ -54,4 +54,4 @@ def airflow(local_airflow: LocalAirflow, emulator: Emulator) -> Iterator[Airflow
     """Give the Airflow to a test, which may leave nothing running on the platform."""
     local_airflow.wait_until_healthy()
     yield local_airflow.rest
-    assert [session for session in emulator.record() if session["live"]] == []
+    assert [session for session in emulator.all_sessions() if session["live"]] == []

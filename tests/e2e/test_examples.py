@@ -73,7 +73,7 @@ def succeeds(run: Run) -> None:
 def sessions_of(run: Run, task_id: str, admin: Admin) -> list[dict[str, Any]]:
     """Return what the platform has recorded of a task's last sessions."""
     ids = {row["session_id"] for row in run.xcom(task_id, key="sessions")}
-    return [session for session in admin.record() if session["id"] in ids]
+    return [session for session in admin.all_sessions() if session["id"] in ids]
 
 
 def test_somebody_elses_session(runs: dict[str, Run], colleague: CanfarHook) -> None:
@@ -153,7 +153,7 @@ def test_more_ram(runs: dict[str, Run], admin: Admin) -> None:
     succeeds(run)
     (key,) = {row["name"].split("-")[1] for row in run.xcom("stack")}
     given: dict[str, list[float]] = {}
-    for session in admin.record():
+    for session in admin.all_sessions():
         if f"-{key}-" in session["name"]:
             given.setdefault(session["replica_id"], []).append(session["ram"])
     # 3, 6, 9 and 12 GB are needed.
@@ -164,5 +164,5 @@ def test_rolling_thousand(runs: dict[str, Run], admin: Admin) -> None:
     run = runs["rolling_thousand"]
     succeeds(run)
     assert len(run.xcom("simulate")) == 60
-    sessions = [session for session in admin.record() if session["replica_count"] == "60"]
+    sessions = [session for session in admin.all_sessions() if session["replica_count"] == "60"]
     assert sorted(int(session["replica_id"]) for session in sessions) == list(range(1, 61))

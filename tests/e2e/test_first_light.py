@@ -27,7 +27,7 @@ def test_eight_sessions_find_the_stars_of_m13(
     assert result["stars"] == len(stars_of_m13())
     assert Path(result["picture"]).stat().st_size > 100_000
     launched = {session["session_id"] for session in run.xcom("detect_stars", key="sessions")}
-    record = [session for session in emulator.record() if session["id"] in launched]
+    record = [session for session in emulator.all_sessions() if session["id"] in launched]
     assert sorted(session["replica_id"] for session in record) == list("12345678")
     assert {session["status"] for session in record} == {"Completed"}
     log = "\n".join(run.log("detect_stars"))
@@ -45,7 +45,7 @@ def test_while_sessions_run_the_task_is_deferred_and_holds_no_worker_slot(
 
     def are_running() -> bool:
         launched = {session["session_id"] for session in run.xcom("sessions", key="sessions")}
-        return [one["status"] for one in emulator.record() if one["id"] in launched] == ["Running"] * 3
+        return [one["status"] for one in emulator.all_sessions() if one["id"] in launched] == ["Running"] * 3
 
     until(are_running, for_what="three running sessions", seconds=60)
     assert run.state_of("sessions") == "deferred"
@@ -64,7 +64,7 @@ def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
     run = airflow.trigger("sessions", {"script": script, "replicas": 3})
     assert run.wait(seconds=90) == "failed"
 
-    (failed,) = [session for session in emulator.record() if session["exit_code"] == 3]
+    (failed,) = [session for session in emulator.all_sessions() if session["exit_code"] == 3]
     error = next(line for line in run.log("sessions") if failed["id"] in line and "Replica 2" in line)
     log = run.log("sessions")
     last_lines = log[log.index(error) :]
@@ -85,8 +85,8 @@ def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
 def test_what_cannot_work_fails_with_a_clear_sentence(
     airflow: AirflowRest, emulator: Emulator, conf: dict[str, str], sentence: str
 ) -> None:
-    before = len(emulator.record())
+    before = len(emulator.all_sessions())
     run = airflow.trigger("sessions", conf)
     assert run.wait(seconds=60) == "failed"
     assert any(sentence in line for line in run.log("sessions")), "\n".join(run.log("sessions"))
-    assert len(emulator.record()) == before
+    assert len(emulator.all_sessions()) == before

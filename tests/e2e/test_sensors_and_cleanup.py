@@ -31,7 +31,7 @@ def _admin(emulator: Emulator) -> Iterator[Admin]:
     """Switch the emulator's faults on; all are off again afterwards."""
     admin = Admin(emulator.url, TOKEN)
     yield admin
-    admin.no_faults()
+    admin.clear_faults()
 
 
 @pytest.fixture(name="launch", scope="module")

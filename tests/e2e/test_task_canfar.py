@@ -35,7 +35,7 @@ def created(emulator: Emulator, run: Run, task_id: str, map_index: int = -1) -> 
     launched = run.xcom(task_id, key="sessions", map_index=map_index)
     (key,) = {key_in(one["name"]) for one in launched}
     assert key is not None
-    return Counter(one["replica_id"] for one in emulator.record() if key_in(one["name"]) == key)
+    return Counter(one["replica_id"] for one in emulator.all_sessions() if key_in(one["name"]) == key)
 
 
 def key_in(name: str) -> str | None:
@@ -101,7 +101,7 @@ def test_each_of_mapped_tasks_has_its_own_result_and_exit_code(
     assert [states[f"measure_each[{index}]"] for index in range(3)] == ["success", "failed", "success"]
     assert run.xcom("collect") == [["m13.fits", 5.0], ["m92.fits", 5.0]]
     failed = run.xcom("measure_each", key="sessions", map_index=1)[0]["session_id"]
-    assert [one["exit_code"] for one in emulator.record() if one["id"] == failed] == [3]
+    assert [one["exit_code"] for one in emulator.all_sessions() if one["id"] == failed] == [3]
 
 
 def test_the_command_that_a_function_writes_runs(airflow: AirflowRest) -> None:

@@ -1,4 +1,4 @@
-"""An emulator for each test, and a caller that speaks its HTTP as any client would."""
+"""An emulator for each test, with a caller and a browser."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from dev.waiting import until
+from tests.emulator.browser import browser_of, log_in
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 PATIENCE = 30.0
@@ -19,7 +20,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Calls an emulator, and waits for what its sessions do.
+    """Calls an emulator over HTTP, and waits for its sessions.
 
     :param http: has the emulator's URL and token.
     """
@@ -28,10 +29,10 @@ class Caller:
     http: httpx.Client
 
     def post(self, **form: Any) -> httpx.Response:
-        """Post a create; name and image need not be given."""
-        wanted = {"name": "test", "image": IMAGE, **form}
+        """Post a create; name and image have defaults."""
+        fields = {"name": "test", "image": IMAGE, **form}
         return self.http.post(
-            "/session", data={key: value for key, value in wanted.items() if value is not None}
+            "/session", data={key: value for key, value in fields.items() if value is not None}
         )
 
     def create(self, **form: Any) -> str:
@@ -41,29 +42,29 @@ class Caller:
         return response.text.strip()
 
     def shell(self, script: str, **form: Any) -> str:
-        """Create a session that runs a shell script, a TAB for each space, which the server splits at."""
-        assert not set(script) & set(' "\\$'), "the server would not let this script through"
+        """Create a session that runs a shell script with TABs for spaces, at which the server splits args."""
+        assert not set(script) & set(' "\\$'), "the server would change this script"
         return self.create(cmd="/bin/sh", args=f"-c {script}", **form)
 
     def session(self, session_id: str) -> dict[str, Any]:
-        """Return what the platform shows of a session."""
-        shown: dict[str, Any] = self.http.get(f"/session/{session_id}").raise_for_status().json()
-        return shown
+        """Return a session as the platform shows it."""
+        fields: dict[str, Any] = self.http.get(f"/session/{session_id}").raise_for_status().json()
+        return fields
 
     def view(self, session_id: str, view: str) -> str:
         """Return a session's logs or events."""
         return self.http.get(f"/session/{session_id}", params={"view": view}).raise_for_status().text
 
     def record(self, session_id: str) -> dict[str, Any]:
-        """Return what the emulator has recorded of a session."""
-        return next(session for session in self.emulator.record() if session["id"] == session_id)
+        """Return a session as the emulator records it."""
+        return next(session for session in self.emulator.all_sessions() if session["id"] == session_id)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition."""
-        until(condition, for_what="what a test wants of the emulator", seconds=PATIENCE, every=0.01)
+        until(condition, for_what="a condition of a test", seconds=PATIENCE, every=0.01)
 
-    def until_shown(self, session_id: str, status: str) -> dict[str, Any]:
-        """Wait until a session shows a status, and return it."""
+    def until_status(self, session_id: str, status: str) -> dict[str, Any]:
+        """Wait until a session has a status, and return it."""
         self.until(lambda: self.session(session_id)["status"] == status)
         return self.session(session_id)
 
@@ -78,7 +79,7 @@ def calling(emulator: Emulator) -> Iterator[Caller]:
 
 @pytest.fixture
 def make_caller() -> Iterator[Callable[..., Caller]]:
-    """Return a function that starts an emulator, with dials and settings by name."""
+    """Return a function that starts an emulator, with configuration and settings by name."""
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Caller:
@@ -91,12 +92,27 @@ def make_caller() -> Iterator[Callable[..., Caller]]:
 
 @pytest.fixture
 def caller(make_caller: Callable[..., Caller]) -> Caller:
-    """Return a caller of a fresh emulator."""
+    """Return a caller of a new emulator."""
     return make_caller()
 
 
 @pytest.fixture(scope="module")
 def shared_caller() -> Iterator[Caller]:
-    """Return a caller of an emulator that the tests of a module share."""
+    """Return a caller of an emulator that all tests of a module share."""
     with running_emulator(start_delay=0.02) as emulator, calling(emulator) as caller:
         yield caller
+
+
+@pytest.fixture
+def stranger(shared_caller: Caller) -> Iterator[httpx.Client]:
+    """Return a browser without a cookie; it cannot change anything, so its emulator is shared."""
+    with browser_of(shared_caller) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(caller: Caller) -> Iterator[httpx.Client]:
+    """Return a browser that has logged in on the page."""
+    with browser_of(caller) as browser:
+        log_in(browser, caller.emulator.token).raise_for_status()
+        yield browser

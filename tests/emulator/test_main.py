@@ -18,7 +18,7 @@ import dev.waiting
 from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
 from airflow_provider_canfar.testing import Emulator
 from tests.emulator.conftest import calling
-from tests.emulator.test_lives import IGNORES_TERM, logged_numbers
+from tests.emulator.runtime.test_processes import IGNORES_TERM, logged_numbers
 from tests.processes import is_running
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ QUICK = ["--port", "0", "--start-delay", "0", "--grace", "0.5"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
 PATIENCE = 30
 
-until = partial(dev.waiting.until, for_what="what a test wants of the program", seconds=PATIENCE, every=0.02)
+until = partial(dev.waiting.until, for_what="a condition of a test", seconds=PATIENCE, every=0.02)
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def program(*options: str, environment: dict[str, str] | None = None) -> Iterato
 
 
 def announced(running: subprocess.Popen[str]) -> Emulator:
-    """Read what a program says first: its URL, its token and its page."""
+    """Read the first lines of a program's output: its URL, its token and its page."""
     assert running.stdout is not None
     url, token, page = (running.stdout.readline().split()[1] for _ in range(3))
     assert page == url.removesuffix("skaha/v1")
@@ -88,7 +88,7 @@ def test_however_it_ends_no_process_of_a_session_remains(number: signal.Signals)
         again.connect(("127.0.0.1", port))
 
 
-def test_it_ends_with_the_process_that_started_it_if_told_so(tmp_path: Path) -> None:
+def test_it_can_end_with_its_parent_process(tmp_path: Path) -> None:
     port_file = tmp_path / "port"
     start = f"""
 import subprocess, time
@@ -103,19 +103,19 @@ time.sleep(600)
             until(lambda: not any(is_running(process) for process in processes))
 
 
-def test_a_state_folder_of_ones_own_is_kept(tmp_path: Path) -> None:
+def test_a_given_state_folder_is_kept(tmp_path: Path) -> None:
     with program("--state-folder", str(tmp_path / "state")) as running, calling(announced(running)) as caller:
         session = caller.shell("echo\thi>result")
-        caller.until_shown(session, "Completed")
+        caller.until_status(session, "Completed")
         running.terminate()
         running.wait(PATIENCE)
     assert (tmp_path / "state" / "sessions" / session / "work" / "result").read_text() == "hi\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_folder_of_the_emulators_own_is_deleted(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_temporary_state_folder_is_deleted(tmp_path: Path, number: signal.Signals) -> None:
     with program(environment={"TMPDIR": str(tmp_path)}) as running, calling(announced(running)) as caller:
-        caller.until_shown(caller.create(cmd="true"), "Completed")
+        caller.until_status(caller.create(cmd="true"), "Completed")
         assert [*tmp_path.iterdir()]
         running.send_signal(number)
         running.wait(PATIENCE)
@@ -123,7 +123,7 @@ def test_a_folder_of_the_emulators_own_is_deleted(tmp_path: Path, number: signal
 
 
 def test_its_options_reach_the_platform(tmp_path: Path) -> None:
-    """The token comes by the environment, where no list of processes shows it."""
+    """The token comes from the environment, where no process list shows it."""
     (tmp_path / "tool").write_text("#!/bin/sh\necho hi\n")
     (tmp_path / "tool").chmod(0o755)
     options = [
@@ -141,12 +141,12 @@ def test_its_options_reach_the_platform(tmp_path: Path) -> None:
         assert emulator.token == "by-variable"
         with calling(emulator) as caller:
             session = caller.create(image="images.example.org/lab/tool:1", cmd="tool")
-            caller.until_shown(session, "Completed")
+            caller.until_status(session, "Completed")
             assert caller.view(session, "logs") == "hi\n"
             assert caller.http.get("/repository").json() == ["images.example.org", "images.canfar.net"]
 
 
-def refusal_to_start(*options: str, environment: dict[str, str] | None = None) -> str:
+def startup_error(*options: str, environment: dict[str, str] | None = None) -> str:
     ended = subprocess.run(
         [*COMMAND, *options],
         capture_output=True,
@@ -160,26 +160,26 @@ def refusal_to_start(*options: str, environment: dict[str, str] | None = None) -
 
 
 @pytest.mark.parametrize("token", [[], ["--token", "token"], ["--token", ""]])
-def test_off_loopback_it_insists_on_a_token_of_the_users(token: list[str]) -> None:
-    assert f"{EVERYWHERE} is not loopback: choose a --token" in refusal_to_start("--host", EVERYWHERE, *token)
+def test_off_loopback_it_insists_on_the_user_s_own_token(token: list[str]) -> None:
+    assert f"{EVERYWHERE} is not loopback: choose a --token" in startup_error("--host", EVERYWHERE, *token)
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--retention", "-1"], "The dial 'retention' takes a number from 0 up, not -1.0."),
+        (["--retention", "-1"], "Option 'retention' must be a number of 0 or more, not -1.0."),
         (["--port", "70000"], "port must be 0-65535"),
-        (["--image-folder", "*=/no/such/folder"], "is not PATTERN=FOLDER with a folder that exists"),
-        (["--image-folder", "*"], "is not PATTERN=FOLDER with a folder that exists"),
+        (["--image-folder", "*=/no/such/folder"], "must be PATTERN=FOLDER, and the folder must exist"),
+        (["--image-folder", "*"], "must be PATTERN=FOLDER, and the folder must exist"),
     ],
 )
-def test_a_wrong_option_is_said(options: list[str], reason: str) -> None:
-    assert reason in refusal_to_start(*options)
+def test_an_invalid_option_is_reported(options: list[str], reason: str) -> None:
+    assert reason in startup_error(*options)
 
 
-def test_a_port_that_is_taken_is_said() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert refusal_to_start("--port", str(port)) == (
+def test_a_port_in_use_is_reported() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as in_use:
+        port = in_use.getsockname()[1]
+        assert startup_error("--port", str(port)) == (
             f"Cannot listen on 127.0.0.1:{port}: Address already in use. Try --port 0."
         )

@@ -1,4 +1,4 @@
-"""The platform's own Python client, unchanged, against the emulator: a program with a home of its own."""
+"""The platform's own Python client, unchanged, in a separate program against the emulator."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ print(json.dumps(asyncio.run(main())))
 
 @pytest.fixture
 def run_client(caller: Caller, tmp_path: Path) -> Callable[[str], dict[str, Any]]:
-    """Return a function that runs a program with the client, for a person with a token and nothing else."""
+    """Return a function that runs a script with the client, which has a token and an empty home."""
 
     def run(script: str) -> dict[str, Any]:
         ended = subprocess.run(
@@ -99,9 +99,7 @@ def run_client(caller: Caller, tmp_path: Path) -> Callable[[str], dict[str, Any]
     return run
 
 
-def test_the_official_client_does_all_it_can(
-    caller: Caller, run_client: Callable[[str], dict[str, Any]]
-) -> None:
+def test_the_official_client_works(caller: Caller, run_client: Callable[[str], dict[str, Any]]) -> None:
     found = run_client(SYNCHRONOUS)
     ids, slow, notebook = found["created"], found["slow"], found["notebook"]
     assert [session["name"] for session in found["fetched"]] == [
@@ -124,19 +122,17 @@ def test_the_official_client_does_all_it_can(
     assert found["stats"]["cores"]["cpuCoresAvailable"] > 0
     assert found["destroyed_with"] == dict.fromkeys(ids, True)
     assert found["destroyed_by_regex"] == {slow: True}
-    # True only says that the answer was 200, which it always is.
+    # True only means that the response was a 200, which it always is.
     assert found["destroyed"] == {notebook: True, "unknown1": True}
     assert found["left"] == []
     assert found["refused"] == []
-    assert [session["live"] for session in caller.emulator.record()] == [False] * 5
+    assert [session["live"] for session in caller.emulator.all_sessions()] == [False] * 5
 
 
-def test_the_official_client_does_it_asynchronously(
-    caller: Caller, run_client: Callable[[str], dict[str, Any]]
-) -> None:
+def test_the_official_async_client_works(caller: Caller, run_client: Callable[[str], dict[str, Any]]) -> None:
     found = run_client(ASYNCHRONOUS)
     names = sorted(session["name"] for session in found["fetched"])
     assert names == [f"many-{replica}" for replica in range(1, 9)]
     assert {*found["ids"]} == {*found["destroyed"]}
     assert found["left"] == []
-    assert len(caller.emulator.record()) == 8
+    assert len(caller.emulator.all_sessions()) == 8

@@ -247,7 +247,7 @@ def test_a_call_that_takes_too_long_is_given_up(platform: Emulator, connect: Con
         with pytest.raises(TimeoutError):
             connect(as_json(platform)).call(lambda client: client.whoami(), timeout=0.2)
     finally:
-        platform.no_faults()
+        platform.clear_faults()
 
 
 def test_the_timeouts_of_the_connection_are_the_client_s(platform: Emulator, connect: Connect) -> None:

@@ -170,7 +170,7 @@ def test_only_sessions_of_an_age_are_destroyed(platform: Emulator) -> None:
 
 
 def test_a_session_that_has_not_started_has_no_age(platform: Emulator) -> None:
-    platform.turn(start_delay=60)
+    platform.configure(start_delay=60)
     launch("survey-1", "sleep", "60")
     assert clean(prefix="survey-", older_than=timedelta(0)) == []
 

@@ -83,7 +83,7 @@ def shown() -> Iterator[list[str]]:
 
 def created(platform: Emulator) -> Counter[str]:
     """Count the sessions that were ever created for each replica."""
-    return Counter(session["replica_id"] for session in platform.record())
+    return Counter(session["replica_id"] for session in platform.all_sessions())
 
 
 def test_a_private_image_is_launched_with_the_credentials_of_the_connection(
@@ -109,7 +109,7 @@ def test_the_ids_are_known_before_the_wait(platform: Emulator, task: Make) -> No
     stars = task("true", replicas=2)
     stars.run()
     listed = {(one["session_id"], one["name"]) for one in stars.ti.xcoms["sessions"]}
-    assert listed == {(session["id"], session["name"]) for session in platform.record()}
+    assert listed == {(session["id"], session["name"]) for session in platform.all_sessions()}
 
 
 def test_logs_reach_the_task_s_log_failed_ones_first(platform: Emulator, task: Make) -> None:
@@ -123,7 +123,7 @@ def test_a_failure_names_the_replica_its_session_and_its_last_lines(platform: Em
     stars = task("sh", "-c", "echo the tile is empty; exit $((REPLICA_ID == 2 ? 3 : 0))", replicas=2)
     with pytest.raises(SessionFailed) as failure:
         stars.run()
-    (session,) = [one for one in platform.record() if one["replica_id"] == "2"]
+    (session,) = [one for one in platform.all_sessions() if one["replica_id"] == "2"]
     assert "1 of 2 replicas failed" in str(failure.value)
     assert "Replica 2" in str(failure.value)
     assert session["id"] in str(failure.value)
@@ -158,7 +158,7 @@ def test_what_succeeded_stays_so_when_the_platform_has_forgotten_it_and_airflow_
         stars.store = None
     with pytest.raises(SessionFailed):
         stars.run()
-    for session in platform.record():
+    for session in platform.all_sessions():
         platform.vanish(session["id"])
     mark.touch()
     stars.retry()
@@ -182,7 +182,7 @@ def test_a_clear_destroys_what_is_alive_and_starts_afresh(platform: Emulator, ta
     stars.clear()
     stars.make = task("true").make
     stars.run()
-    first, second = platform.record()
+    first, second = platform.all_sessions()
     assert first["deleted"] is not None
     assert second["exit_code"] == 0
     assert not platform.live()
@@ -196,17 +196,17 @@ def test_a_clear_can_resume_what_had_failed(
     stars = task("sh", "-c", f"test $REPLICA_ID != 2 || test -e {mark}", replicas=3, on_clear=on_clear)
     with pytest.raises(SessionFailed):
         stars.run()
-    before = len(platform.record())
+    before = len(platform.all_sessions())
     mark.touch()
     stars.clear()
     stars.run()
-    assert sorted(session["replica_id"] for session in platform.record()[before:]) == second_time
+    assert sorted(session["replica_id"] for session in platform.all_sessions()[before:]) == second_time
 
 
 def test_no_more_are_alive_at_once_than_may_be(platform: Emulator, task: Make) -> None:
     outcomes = task("sleep", "0.3", replicas=5, max_active_replicas=2).run()
     assert len(outcomes) == 5
-    record = platform.record()
+    record = platform.all_sessions()
     for session in record:
         others = [
             one
@@ -239,7 +239,7 @@ def test_an_end_that_the_platform_has_forgotten_since_is_not_lost(
     deferred = stars.defer()
     assert isinstance(deferred.trigger, CanfarSessionTrigger)
     event = watch(deferred.trigger)
-    platform.vanish(platform.record()[0]["id"])
+    platform.vanish(platform.all_sessions()[0]["id"])
     assert [outcome["status"] for outcome in stars.resume(deferred, event)] == ["Completed"]
 
 
@@ -258,7 +258,7 @@ def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, 
     stars = task("sleep", "60", replicas=2, execution_timeout=timedelta(seconds=1))
     with pytest.raises(SessionTimeout):
         stars.run()
-    assert len(platform.record()) == 2
+    assert len(platform.all_sessions()) == 2
     assert not platform.live()
 
 
@@ -284,7 +284,7 @@ def test_a_task_that_was_killed_while_it_launched_leaves_nothing_running(
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "failed")
     with pytest.raises(Killed, match="marked failed"):
         stars.run()
-    assert len(platform.record()) == 3
+    assert len(platform.all_sessions()) == 3
     assert not platform.live()
 
 
@@ -297,7 +297,7 @@ def test_a_task_that_was_killed_before_it_came_to_its_launch_launches_nothing(
     operator.on_kill()
     with pytest.raises(Killed):
         operator.execute(stars.context)
-    assert not platform.record()
+    assert not platform.all_sessions()
 
 
 class Died(BaseException):
@@ -325,7 +325,7 @@ def test_what_a_dead_worker_has_launched_is_found_after_a_clear(
     stars.make = task("true").make
     stars.run()
     assert not platform.live()
-    assert len(platform.record()) == 2
+    assert len(platform.all_sessions()) == 2
 
 
 def test_a_try_goes_on_with_the_number_of_replicas_that_it_has_begun_with(
@@ -361,7 +361,7 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     platform.faults(expired_token={})
     with pytest.raises(CredentialRefused, match="still run"):
         stars.resume(deferred, WakeEvent(WakeReason.HARVEST).to_json())
-    platform.no_faults()
+    platform.clear_faults()
     assert len(platform.live()) == 1
     stars.operator.on_kill()
 
@@ -436,13 +436,13 @@ def test_what_is_wrong_is_said_before_any_request(
 def test_what_the_platform_rejects_fails_for_good_and_leaves_nothing(platform: Emulator, task: Make) -> None:
     with pytest.raises(AirflowFailException, match=r"must come from one of \[images.canfar.net\]"):
         task("true", image="docker.io/library/python:3.12", replicas=3).run()
-    assert not platform.record()
+    assert not platform.all_sessions()
 
 
 def test_ended_sessions_are_kept_or_destroyed_as_the_author_wants(platform: Emulator, task: Make) -> None:
     with pytest.raises(SessionFailed):
         task("sh", "-c", "test $REPLICA_ID = 1", replicas=2, on_finish_action="destroy_succeeded").run()
-    deleted = {one["replica_id"]: one["deleted"] is not None for one in platform.record()}
+    deleted = {one["replica_id"]: one["deleted"] is not None for one in platform.all_sessions()}
     assert deleted == {"1": True, "2": False}
 
 

@@ -78,18 +78,18 @@ def test_each_kind_that_a_browser_opens_can_be_launched(platform: Emulator, task
 def test_a_kind_without_a_page_is_refused(platform: Emulator, task: Make, kind: str) -> None:
     with pytest.raises(AirflowFailException, match="no session that a browser opens"):
         task(kind=kind).run()
-    assert platform.record() == []
+    assert platform.all_sessions() == []
 
 
 def test_a_retry_takes_over_the_session_that_is_there(platform: Emulator, task: Make) -> None:
     """The worker dies without a word after its launch."""
-    platform.turn(start_delay=1)
+    platform.configure(start_delay=1)
     inspect = task(deferrable=True, retries=1)
     inspect.defer()
     inspect.retry()
     inspect.make = task(retries=1).make
     inspect.run()
-    assert len(platform.record()) == 1
+    assert len(platform.all_sessions()) == 1
 
 
 def test_a_clear_destroys_the_session_and_opens_another(platform: Emulator, task: Make) -> None:
@@ -97,13 +97,13 @@ def test_a_clear_destroys_the_session_and_opens_another(platform: Emulator, task
     inspect.run()
     inspect.clear()
     inspect.run()
-    first, second = platform.record()
+    first, second = platform.all_sessions()
     assert first["deleted"] is not None
     assert [session["id"] for session in platform.live()] == [second["id"]]
 
 
 def test_the_wait_needs_no_worker(platform: Emulator, task: Make, quick_triggers: None) -> None:
-    platform.turn(start_delay=1)
+    platform.configure(start_delay=1)
     inspect = task(deferrable=True)
     deferred = inspect.defer()
     assert isinstance(deferred.trigger, CanfarInteractiveTrigger)
@@ -126,14 +126,14 @@ def test_the_page_may_have_to_answer(platform: Emulator, task: Make, monkeypatch
 
 
 def test_a_full_platform_is_told_in_its_own_words(platform: Emulator, task: Make) -> None:
-    platform.turn(max_interactive=1)
+    platform.configure(max_interactive=1)
     launch("somebody-s", kind="carta")
     with pytest.raises(AirflowFailException, match="has reached the maximum of 1 active sessions"):
         task().run()
 
 
 def test_a_place_can_be_waited_for(platform: Emulator, task: Make) -> None:
-    platform.turn(max_interactive=1)
+    platform.configure(max_interactive=1)
     other = launch("somebody-s", kind="carta")
     with meanwhile(lambda: CanfarHook().destroy(other)):
         assert task(wait_for_quota=True).run()
@@ -141,7 +141,7 @@ def test_a_place_can_be_waited_for(platform: Emulator, task: Make) -> None:
 
 
 def test_a_place_is_waited_for_without_a_worker(platform: Emulator, task: Make, quick_triggers: None) -> None:
-    platform.turn(max_interactive=1)
+    platform.configure(max_interactive=1)
     other = launch("somebody-s", kind="carta")
     inspect = task(wait_for_quota=True, deferrable=True)
     deferred = inspect.defer()
@@ -154,7 +154,7 @@ def test_a_place_is_waited_for_without_a_worker(platform: Emulator, task: Make, 
 
 def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, task: Make) -> None:
     """It would have ended after two seconds, and the task would have failed."""
-    platform.turn(interactive_deadline=2)
+    platform.configure(interactive_deadline=2)
     with shown() as lines:
         url = task(keep_alive_for=timedelta(seconds=4)).run()
     assert url
@@ -164,7 +164,7 @@ def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, ta
 
 
 def test_a_session_is_kept_alive_by_the_trigger(platform: Emulator, task: Make, quick_triggers: None) -> None:
-    platform.turn(interactive_deadline=2, start_delay=0.5)
+    platform.configure(interactive_deadline=2, start_delay=0.5)
     inspect = task(keep_alive_for=timedelta(seconds=4), deferrable=True)
     deferred = inspect.defer()
     with pytest.raises(TaskDeferred) as again:
@@ -178,7 +178,7 @@ def test_a_session_is_kept_alive_by_the_trigger(platform: Emulator, task: Make, 
 
 def test_its_user_ends_the_keeping_by_ending_the_session(platform: Emulator, task: Make) -> None:
     def end() -> None:
-        CanfarHook().destroy(platform.record()[0]["id"])
+        CanfarHook().destroy(platform.all_sessions()[0]["id"])
 
     with meanwhile(end, after=2):
         assert task(keep_alive_for=timedelta(hours=1)).run()
@@ -189,7 +189,7 @@ def test_a_session_that_fails_while_it_is_kept_fails_the_task(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(interactive.InteractiveTaskWait, "to_renew", lambda self, now: [])
-    platform.turn(interactive_deadline=2)
+    platform.configure(interactive_deadline=2)
     with pytest.raises(SessionFailed, match="ended while it was kept: Failed"):
         task(keep_alive_for=timedelta(hours=1)).run()
 
@@ -201,20 +201,20 @@ def test_a_session_that_ends_before_it_can_be_opened_fails_the_task(
         return False
 
     monkeypatch.setattr(interactive.keep_open, "__kwdefaults__", {"page_answers": never})
-    platform.turn(interactive_deadline=1)
+    platform.configure(interactive_deadline=1)
     with pytest.raises(SessionFailed, match="ended before it could be opened: Failed"):
         task(wait_for_url=True).run()
 
 
 def test_a_session_that_cannot_start_fails_the_task_and_is_destroyed(platform: Emulator, task: Make) -> None:
-    platform.turn(start_delay=60)
+    platform.configure(start_delay=60)
     with pytest.raises(SessionNeverStarted):
         task(startup_timeout=timedelta(seconds=1)).run()
     assert platform.live() == []
 
 
 def test_a_session_outlives_no_task_that_runs_out_of_time(platform: Emulator, task: Make) -> None:
-    platform.turn(start_delay=60)
+    platform.configure(start_delay=60)
     with pytest.raises(SessionTimeout, match="The session of this task is destroyed"):
         task(execution_timeout=timedelta(seconds=1)).run()
     assert platform.live() == []
@@ -224,7 +224,7 @@ def test_a_session_outlives_no_task_that_runs_out_of_time(platform: Emulator, ta
 def test_a_session_outlives_no_killed_task_unless_its_author_wants_that(
     platform: Emulator, task: Make, *, destroy_on_kill: bool, left: int
 ) -> None:
-    platform.turn(start_delay=60)
+    platform.configure(start_delay=60)
     inspect = task(deferrable=True, destroy_on_kill=destroy_on_kill)
     inspect.defer()
     inspect.operator.on_kill()
@@ -234,7 +234,7 @@ def test_a_session_outlives_no_killed_task_unless_its_author_wants_that(
 def test_a_task_that_was_killed_while_it_launched_does_not_defer(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform.turn(start_delay=60)
+    platform.configure(start_delay=60)
     inspect = task(deferrable=True)
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "failed")
     with pytest.raises(Killed):
@@ -245,27 +245,27 @@ def test_a_task_that_was_killed_while_it_launched_does_not_defer(
 def test_a_lost_answer_makes_no_second_session(platform: Emulator, task: Make) -> None:
     platform.faults(drop_after={"method": "POST", "count": 1})
     task().run()
-    assert len(platform.record()) == 1
+    assert len(platform.all_sessions()) == 1
 
 
 def test_an_outage_is_waited_out(platform: Emulator, task: Make) -> None:
-    platform.turn(start_delay=1)
+    platform.configure(start_delay=1)
     inspect = task()
     with (
         meanwhile(lambda: platform.faults(outage={"mode": "busy"}), after=0.6),
-        meanwhile(platform.no_faults, 2),
+        meanwhile(platform.clear_faults, 2),
     ):
         assert inspect.run()
-    assert len(platform.record()) == 1
+    assert len(platform.all_sessions()) == 1
 
 
 def test_dag_test_forgets_what_a_deferral_carries(
     platform: Emulator, task: Make, quick_triggers: None
 ) -> None:
-    platform.turn(start_delay=1)
+    platform.configure(start_delay=1)
     inspect = task(deferrable=True)
     deferred = inspect.defer()
     event = event_of(deferred.trigger)
     operator = cast("CanfarInteractiveOperator", inspect.make())
     assert operator.resume(inspect.context, event) == inspect.ti.xcoms["url"]
-    assert len(platform.record()) == 1
+    assert len(platform.all_sessions()) == 1

@@ -104,7 +104,7 @@ async def test_create_asks_the_platform_for_the_same(
 ) -> None:
     by_them = theirs("create", **SPEC | fields)
     by_us = await ours.create(**SPEC | fields)
-    record = {one["id"]: one for one in emulator.record()}
+    record = {one["id"]: one for one in emulator.all_sessions()}
     assert len(by_them) == len(by_us) == fields.get("replicas", 1)
     for their_id, our_id in zip(by_them, by_us, strict=True):
         # Ours go out at once, so that the record has them in any order; the ids are in that of the replicas.
@@ -174,16 +174,16 @@ async def test_destroy_with_destroys_the_same(
     filters: dict[str, str],
     names: set[str],
 ) -> None:
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
 
     async def destroyed(destroy_with: Callable[..., Awaitable[dict[str, bool]]]) -> set[str]:
         """Make sessions, have some of them destroyed, and return which."""
-        before = len(emulator.record())
+        before = len(emulator.all_sessions())
         for name, kind, replicas in (("find-stars", "headless", 2), ("find-galaxies", "headless", 1)):
             await ours.create(name=name, image=IMAGE, kind=kind, replicas=replicas)
         await ours.create(name="find-1", image=IMAGE, kind="notebook")
         said = await destroy_with(prefix, **filters)
-        made = emulator.record()[before:]
+        made = emulator.all_sessions()[before:]
         assert said == {one["id"]: True for one in made if one["deleted"]}
         await ours.destroy([one["id"] for one in made])
         return {one["name"] for one in made if one["deleted"]}
@@ -238,7 +238,7 @@ async def test_a_value_with_an_equals_sign_arrives(
     """The server drops it, and says nothing."""
     call: dict[str, Any] = {"cmd": "printenv", "args": "QUERY", "env": {"QUERY": "ra=1"}}
     theirs("create", **SPEC, **call)
-    assert "QUERY" not in emulator.record()[0]["environment"]
+    assert "QUERY" not in emulator.all_sessions()[0]["environment"]
     (by_us,) = await ours.create(**SPEC, **call)
     await settle(ours, {by_us: "Completed"})
     assert (await ours.logs(by_us))[by_us] == "ra=1\n"
@@ -283,7 +283,7 @@ async def test_what_is_unknown_is_an_error_that_has_the_rest(theirs: Theirs, our
 async def test_a_session_that_waits_has_no_events_and_is_not_left_out(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
     (session_id,) = await ours.create(**SPEC)
     assert theirs("events", session_id) == []
     assert await ours.events(session_id) == {session_id: []}
@@ -311,7 +311,7 @@ async def test_destroy_with_heeds_no_case_and_refuses_an_empty_prefix(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
     """The server keeps names in lower case; and every name starts with nothing."""
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
     (session_id,) = await ours.create(**SPEC | {"name": "Find-Stars"})
     assert theirs("destroy_with", "Find-Stars", status="Pending") == {}
     assert await ours.destroy_with("Find-Stars", status="Pending") == {session_id: True}

@@ -147,7 +147,7 @@ class Stage:
 
     def until_created(self, count: int) -> None:
         """Wait until so many sessions have been created."""
-        self.until(lambda: len(self.platform.record()) >= count, f"{count} sessions", every=0.05)
+        self.until(lambda: len(self.platform.all_sessions()) >= count, f"{count} sessions", every=0.05)
 
     def kill_worker(self, run: Run) -> None:
         """Kill a task's worker with SIGKILL: the supervisor, and the task's own process."""
@@ -170,20 +170,21 @@ class Stage:
 
     def forget_what_has_ended(self) -> None:
         """Let the platform forget, at once, what it forgets after an hour."""
-        self.platform.turn(retention=0)
+        self.platform.configure(retention=0)
         self.until(
-            lambda: all(session["forgotten"] for session in self.platform.record()), "all to be forgotten"
+            lambda: all(session["forgotten"] for session in self.platform.all_sessions()),
+            "all to be forgotten",
         )
-        self.platform.turn(retention=3600)
+        self.platform.configure(retention=3600)
 
     def created(self) -> Counter[int]:
         """Count the sessions that were ever created by their replica."""
-        return Counter(int(session["replica_id"]) for session in self.platform.record())
+        return Counter(int(session["replica_id"]) for session in self.platform.all_sessions())
 
     def most_at_once(self, replica: int | None = None) -> int:
         """Say how many sessions were alive at the same time, of one replica or of all."""
         events = []
-        for session in self.platform.record():
+        for session in self.platform.all_sessions():
             if replica in (None, int(session["replica_id"])):
                 events += [(session["created"], 1), (session["ended"] or float("inf"), -1)]
         alive = [0]

@@ -44,7 +44,7 @@ def test_200_wait_over_the_end_of_a_token_and_an_outage(stage: Stage) -> None:
     os.mkfifo(stage.folder / "pipe")
     run = stage.start("many", f"exec cat {stage.folder}/pipe", 1)
     stage.until(lambda: run.count("deferred") == TASKS, "all to wait", seconds=THROUGH_WORKERS, every=2)
-    stage.until(lambda: all(one["started"] for one in stage.platform.record()), "all sessions to run")
+    stage.until(lambda: all(one["started"] for one in stage.platform.all_sessions()), "all sessions to run")
 
     cost_what_one_would(stage)
     lose_the_token(stage)
@@ -52,7 +52,7 @@ def test_200_wait_over_the_end_of_a_token_and_an_outage(stage: Stage) -> None:
     lose_the_platform(stage)
     end_unseen(stage)
     assert run.count("deferred") == TASKS
-    stage.platform.no_faults()
+    stage.platform.clear_faults()
 
     stage.until(
         lambda: run.state in RUN_ENDS, "the end of the run", seconds=NEXT_LOOK + THROUGH_WORKERS, every=2
@@ -112,7 +112,7 @@ def end_unseen(stage: Stage) -> None:
 
 def judge(stage: Stage, run: Run) -> None:
     """See that all have succeeded, by one session each, and that each was told of one outage."""
-    created = Counter(session["name"].rsplit("-", 4)[0] for session in stage.platform.record())
+    created = Counter(session["name"].rsplit("-", 4)[0] for session in stage.platform.all_sessions())
     live = len(stage.platform.live())
     seconds = time.monotonic() - stage.began
     stage.report(Row(stage.name, Counter(created.values()), live, run.state, seconds))

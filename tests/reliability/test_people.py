@@ -21,7 +21,7 @@ Phase = Callable[[Stage], "Run"]
 
 def launching(stage: Stage) -> Run:
     """Start a run, and return when all of its creates are under way and none is answered."""
-    stage.platform.turn(create_latency=3)
+    stage.platform.configure(create_latency=3)
     run = stage.start("once", stage.closed_gate, REPLICAS)
     stage.until_requested("POST /session", REPLICAS)
     return run

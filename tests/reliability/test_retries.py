@@ -13,7 +13,7 @@ THREE_TWICE = each(8) | each(3, times=2)
 
 def test_retry_after_3_of_8_replicas_failed(stage: Stage) -> None:
     run = stage.start("retried", stage.three_fail, 8)
-    stage.until(lambda: any(session["exit_code"] for session in stage.platform.record()), "a failure")
+    stage.until(lambda: any(session["exit_code"] for session in stage.platform.all_sessions()), "a failure")
     stage.mend()
     stage.end(run, "success", THREE_TWICE)
 

@@ -51,14 +51,14 @@ def test_triggerer_stopped_for_60_seconds_while_a_second_one_takes_over(stage: S
         assert len(stage.platform.live()) == 3
         stage.open_gate()
         stage.end(run, "success", each(3))
-        assert [session["deleted"] for session in stage.platform.record()] == [None] * 3
+        assert [session["deleted"] for session in stage.platform.all_sessions()] == [None] * 3
     finally:
         stage.airflow.kill_component("second-triggerer", signal.SIGTERM)
 
 
 def test_platform_forgets_after_20_seconds_what_the_task_remembers(stage: Stage) -> None:
     """Replica 1 ends after 5 s, replica 2 after 90 s; between the two the triggerer is killed."""
-    stage.platform.turn(retention=20)
+    stage.platform.configure(retention=20)
     script = 'echo "replica $REPLICA_ID reads"; if [ $REPLICA_ID = 1 ]; then sleep 5; else sleep 90; fi'
     run = stage.start("soon-forgotten", script, 2)
 
@@ -68,9 +68,9 @@ def test_platform_forgets_after_20_seconds_what_the_task_remembers(stage: Stage)
 
     stage.until_deferred(run)
     stage.until(first_end_is_recorded, "the end of replica 1 to be recorded")
-    assert stage.platform.record()[1]["live"]
+    assert stage.platform.all_sessions()[1]["live"]
     restart_triggerer(stage)
-    stage.until(lambda: stage.platform.record()[0]["forgotten"], "replica 1 to be forgotten")
+    stage.until(lambda: stage.platform.all_sessions()[0]["forgotten"], "replica 1 to be forgotten")
     stage.end(run, "success", each(2))
     assert [(row["replica"], row["status"]) for row in run.xcom(TASK)] == [(1, "Completed"), (2, "Completed")]
     log = run.log(TASK)

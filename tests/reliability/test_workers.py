@@ -14,12 +14,12 @@ LOG = "GET /session/{id}?view=logs"
 
 def test_worker_killed_while_it_launches(stage: Stage) -> None:
     """Four of twelve creates are under way; the platform does them all the same."""
-    stage.platform.turn(create_latency=4)
+    stage.platform.configure(create_latency=4)
     run = stage.start("retried", stage.closed_gate, 12)
     stage.until_created(8)
     stage.until_requested("POST /session", 12)
     stage.kill_worker(run)
-    assert len(stage.platform.record()) < 12, "the worker is gone before the last creates are answered"
+    assert len(stage.platform.all_sessions()) < 12, "the worker is gone before the last creates are answered"
     stage.until_deferred(run, try_number=2)
     stage.open_gate()
     stage.end(run, "success", each(12))
@@ -33,7 +33,7 @@ def test_worker_killed_between_launch_and_deferral(stage: Stage) -> None:
     stage.until_requested("GET /session", 2)
     stage.kill_worker(run)
     assert run.state_of("sessions") == "running", "the worker is gone before it can defer"
-    stage.platform.no_faults()
+    stage.platform.clear_faults()
     stage.until_deferred(run, try_number=2)
     stage.open_gate()
     stage.end(run, "success", each(4))
@@ -47,13 +47,13 @@ def test_worker_killed_in_harvest(stage: Stage) -> None:
     stage.open_gate()
     stage.until_requested(LOG)
     stage.kill_worker(run)
-    stage.platform.no_faults()
+    stage.platform.clear_faults()
     stage.end(run, "success", each(3))
 
 
 def test_worker_terminated_while_it_launches(stage: Stage) -> None:
     """A host that shuts down leaves the worker time to destroy what the try has launched."""
-    stage.platform.turn(create_latency=2)
+    stage.platform.configure(create_latency=2)
     run = stage.start("retried", stage.closed_gate, 8)
     stage.until_requested("POST /session", 8)
     stage.terminate_worker(run)

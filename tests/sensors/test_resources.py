@@ -75,7 +75,7 @@ def test_it_has_its_time(wait: Callable[..., Any]) -> None:
 
 def test_an_outage_is_waited_out(wait: Callable[..., Any], platform: Emulator) -> None:
     platform.faults(outage={"mode": "busy", "retry_after": 0})
-    timer = threading.Timer(1.0, platform.no_faults)
+    timer = threading.Timer(1.0, platform.clear_faults)
     timer.start()
     assert wait(cores=1)
     timer.join()

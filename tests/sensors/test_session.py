@@ -178,7 +178,7 @@ def test_only_a_kind_is_waited_for(wait: Wait) -> None:
 def test_an_outage_is_waited_out(wait: Wait, platform: Emulator) -> None:
     session_id = launch("survey-1", "sleep", "1")
     platform.faults(outage={"mode": "busy", "retry_after": 0})
-    timer = threading.Timer(2.0, platform.no_faults)
+    timer = threading.Timer(2.0, platform.clear_faults)
     timer.start()
     assert len(wait(ids=session_id)) == 1
     timer.join()

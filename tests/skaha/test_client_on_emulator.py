@@ -49,7 +49,7 @@ async def ended(client: SkahaClient, session_id: str) -> str:
 
 
 def record(emulator: Emulator, session_id: str) -> dict[str, Any]:
-    return next(session for session in emulator.record() if session["id"] == session_id)
+    return next(session for session in emulator.all_sessions() if session["id"] == session_id)
 
 
 # create
@@ -71,7 +71,7 @@ async def test_create_makes_what_is_asked_for(
     emulator: Emulator, client: SkahaClient, fields: dict[str, Any], recorded: dict[str, Any]
 ) -> None:
     ids = await client.create(**(SPEC | fields))
-    (made,) = emulator.record()
+    (made,) = emulator.all_sessions()
     assert ids == [made["id"]]
     assert {field: made[field] for field in recorded} == recorded
 
@@ -99,14 +99,14 @@ async def test_create_returns_the_ids_of_replicas_in_their_order(
     assert [one["replica_id"] for one in made] == [str(replica) for replica in range(1, 13)]
     assert [one["name"] for one in made] == [f"stars-{replica}" for replica in range(1, 13)]
     assert {one["replica_count"] for one in made} == {"12"}
-    assert len(emulator.record()) == 12
+    assert len(emulator.all_sessions()) == 12
 
 
 async def test_create_replica_makes_one_of_them_under_the_name_it_is_given(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     session_id = await client.create_replica(SessionSpec(**SPEC, replicas=12), 7, name="stars-k3v5-0-7-2")
-    (made,) = emulator.record()
+    (made,) = emulator.all_sessions()
     assert (made["id"], made["name"]) == (session_id, "stars-k3v5-0-7-2")
     assert (made["replica_id"], made["replica_count"]) == ("7", "12")
 
@@ -117,9 +117,9 @@ async def test_create_takes_an_unknown_image_with_registry_credentials_only(
     private: dict[str, Any] = {"name": "stars", "image": "images.canfar.net/private/stars:1"}
     with pytest.raises(Rejected, match="No authentication provided for unknown or private image"):
         await client.create(**private)
-    assert emulator.record() == []
+    assert emulator.all_sessions() == []
     await client.create(**private, registry=RegistryCredential("mcurie", "a-secret"))
-    assert [one["image"] for one in emulator.record()] == [private["image"]]
+    assert [one["image"] for one in emulator.all_sessions()] == [private["image"]]
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ async def test_create_tells_the_platforms_own_sentence_where_it_refuses(
         await client.create(**(SPEC | fields))
     assert sentence in refusal.value.server_message
     assert not refusal.value.maybe_applied
-    assert emulator.record() == []
+    assert emulator.all_sessions() == []
 
 
 async def test_create_tells_that_the_user_has_enough_interactive_sessions(
     emulator: Emulator, client: SkahaClient
 ) -> None:
-    emulator.turn(max_interactive=1)
+    emulator.configure(max_interactive=1)
     await client.create(**SPEC, kind="notebook")
     with pytest.raises(Rejected, match="has reached the maximum of 1 active sessions"):
         await client.create(**SPEC, kind="carta")
-    assert len(emulator.record()) == 1
+    assert len(emulator.all_sessions()) == 1
 
 
 # fetch, info
@@ -213,7 +213,7 @@ async def test_a_preempted_session_is_pending_again_and_has_no_past(
 ) -> None:
     (session_id,) = await client.create(**SPEC, command=["sleep", "60"])
     await until(client, session_id, Status.RUNNING)
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
     emulator.preempt(session_id)
     await until(client, session_id, Status.PENDING)
     session = (await client.info(session_id))[session_id]
@@ -227,11 +227,11 @@ async def test_a_preempted_session_is_pending_again_and_has_no_past(
 async def test_events_are_none_in_the_queue_and_tell_a_start_afterwards(
     emulator: Emulator, client: SkahaClient
 ) -> None:
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
     (queues,) = await client.create(**SPEC)
     assert await client.events(queues) == {queues: []}
     assert await client.events_text(queues) == {queues: ""}
-    emulator.turn(start_delay=0)
+    emulator.configure(start_delay=0)
     (runs,) = await client.create(**SPEC, command=["sleep", "60"])
     await until(client, runs, Status.RUNNING)
     (events,) = (await client.events([runs])).values()
@@ -279,11 +279,11 @@ async def test_stream_logs_yields_a_large_log_piece_by_piece(client: SkahaClient
 
 
 async def test_renew_moves_the_end_of_what_runs(emulator: Emulator, client: SkahaClient) -> None:
-    emulator.turn(interactive_deadline=3600)
+    emulator.configure(interactive_deadline=3600)
     (session_id,) = await client.create(**SPEC, kind="notebook")
     await until(client, session_id, Status.RUNNING)
     before = (await client.info(session_id))[session_id].expiry_time
-    emulator.turn(interactive_deadline=7200)
+    emulator.configure(interactive_deadline=7200)
     assert await client.renew(session_id) == {session_id: True}
     after = (await client.info(session_id))[session_id].expiry_time
     assert before is not None
@@ -304,7 +304,7 @@ async def test_destroy_ends_what_runs_and_is_true_for_what_is_gone_already(
     ids = await client.create(**SPEC, replicas=3, command=["sleep", "60"])
     assert await client.destroy([*ids, "k3v9x2qa"]) == dict.fromkeys([*ids, "k3v9x2qa"], True)
     assert emulator.live() == []
-    assert all(one["deleted"] for one in emulator.record())
+    assert all(one["deleted"] for one in emulator.all_sessions())
     assert await client.fetch() == []
 
 
@@ -328,8 +328,8 @@ async def test_destroy_with_destroys_what_matches_and_nothing_else(
     for session_id, status in ((won, Status.COMPLETED), (lost, Status.FAILED), (notebook, Status.RUNNING)):
         await until(client, session_id, status)
     destroyed = await client.destroy_with(prefix, **filters)
-    assert {one["name"] for one in emulator.record() if one["deleted"]} == names
-    assert destroyed == {one["id"]: True for one in emulator.record() if one["deleted"]}
+    assert {one["name"] for one in emulator.all_sessions() if one["deleted"]} == names
+    assert destroyed == {one["id"]: True for one in emulator.all_sessions() if one["deleted"]}
 
 
 # the rest
@@ -359,11 +359,11 @@ async def test_context_images_and_repositories_are_what_the_platform_offers(clie
 async def test_connect_url_is_of_an_interactive_session_that_runs(
     emulator: Emulator, client: SkahaClient
 ) -> None:
-    emulator.turn(start_delay=60)
+    emulator.configure(start_delay=60)
     (queues,) = await client.create(**SPEC, kind="notebook")
     with pytest.raises(SessionError, match="it is Pending"):
         await client.connect_url(queues)
-    emulator.turn(start_delay=0)
+    emulator.configure(start_delay=0)
     (runs,) = await client.create(**SPEC, kind="carta")
     await until(client, runs, Status.RUNNING)
     assert (await client.connect_url(runs)).endswith(f"/session/carta/{runs}/")

@@ -100,25 +100,25 @@ async def test_a_create_is_sent_once_and_its_error_tells_whether_a_session_may_b
         with pytest.raises(error) as failure:
             await client.create(**SPEC)
         assert emulator.requests() == {"POST /session": 1}
-        emulator.no_faults()
+        emulator.clear_faults()
         listed = [session.id for session in await client.fetch() if session.name == "stars"]
     assert (failure.value.method, failure.value.path) == ("POST", "session")
     assert failure.value.maybe_applied is maybe_applied
     assert len(listed) == made
-    assert listed == [session["id"] for session in emulator.record()]
+    assert listed == [session["id"] for session in emulator.all_sessions()]
 
 
 async def test_a_create_that_took_too_long_is_made_all_the_same(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     """As on the platform, which has been seen to take 90 s."""
-    emulator.turn(create_latency=0.5)
+    emulator.configure(create_latency=0.5)
     async with make_client(timeouts=Timeouts(create=0.1)) as client:
         with pytest.raises(Unreachable, match="nothing came within the time-out") as failure:
             await client.create(**SPEC)
         assert failure.value.maybe_applied
         assert await client.fetch() == []
-        await until(lambda: bool(emulator.record()))
+        await until(lambda: bool(emulator.all_sessions()))
         assert len(await client.fetch()) == 1
 
 
@@ -139,7 +139,7 @@ async def test_a_create_where_nobody_listens_has_certainly_not_been_done(
         assert not failure.value.maybe_applied
         await until(lambda: not nobody_listens())
         await client.create(**SPEC)
-    assert len(emulator.record()) == 1
+    assert len(emulator.all_sessions()) == 1
 
 
 async def test_of_many_replicas_each_is_told_what_became_of_it(
@@ -156,7 +156,7 @@ async def test_of_many_replicas_each_is_told_what_became_of_it(
         "ServiceBusy",
         "ServiceBusy",
     ]
-    made = {session["id"]: int(session["replica_id"]) for session in emulator.record()}
+    made = {session["id"]: int(session["replica_id"]) for session in emulator.all_sessions()}
     assert {replica: made.pop(session_id) for replica, session_id in results.items()} == {
         replica: replica for replica in results
     }
@@ -196,7 +196,7 @@ async def test_a_destroy_outlives_what_passes(
         (session_id,) = await client.create(**SPEC)
         emulator.faults(**PASSING[fault])
         assert await client.destroy(session_id) == {session_id: True}
-    assert emulator.record()[0]["deleted"]
+    assert emulator.all_sessions()[0]["deleted"]
     assert emulator.requests()["DELETE /session/{id}"] == 3
 
 
@@ -255,7 +255,7 @@ async def test_many_at_once_outlive_a_platform_that_fails_every_third_time(
         assert list(await client.info(ids)) == ids
         assert await client.logs(ids) == dict.fromkeys(ids, "")
         assert await client.destroy(ids) == dict.fromkeys(ids, True)
-    assert all(session["deleted"] for session in emulator.record())
+    assert all(session["deleted"] for session in emulator.all_sessions())
     assert sum(emulator.requests().values()) > 5 * 16
 
 
@@ -275,13 +275,13 @@ async def test_an_outage_is_never_taken_for_a_session_that_is_gone(
     async with make_client(retry_for=0) as client:
         (session_id,) = await client.create(**SPEC)
         for fault in ("html", "busy", "drop_before", "expired_token"):
-            emulator.no_faults()
+            emulator.clear_faults()
             emulator.faults(**{fault: {}})
             for verb in (client.info, client.destroy, client.events):
                 with pytest.raises(RequestError) as failure:
                     await verb(session_id)
                 assert not isinstance(failure.value, NotFound)
-        emulator.no_faults()
+        emulator.clear_faults()
         assert list(await client.info(session_id)) == [session_id]
 
 
@@ -305,7 +305,7 @@ async def test_a_login_gets_another_token_when_the_first_has_ended(
         await client.fetch()
         emulator.faults(expired_token={"count": 1, "method": "POST", "path": "session"})
         await client.create(**SPEC)
-    assert len(emulator.record()) == 1
+    assert len(emulator.all_sessions()) == 1
     assert emulator.requests() == {"POST /ac/login": 2, "GET /session": 1, "POST /session": 2}
 
 
@@ -329,7 +329,7 @@ async def test_a_rotated_token_is_no_outage(emulator: Emulator, make_client: Mak
         assert not failure.value.maybe_applied
     async with make_client(Token("another")) as client:
         assert await client.fetch() == []
-    assert emulator.record() == []
+    assert emulator.all_sessions() == []
 
 
 async def test_a_login_service_that_is_out_is_waited_for_and_nothing_is_made_meanwhile(

@@ -99,7 +99,7 @@ async def test_the_end_of_a_session_fires(platform: Emulator) -> None:
         lambda: launch("survey-1", "true"),
     )
     assert (payload["name"], payload["kind"], payload["status"]) == ("survey-1", "headless", "Completed")
-    assert payload["session_id"] == platform.record()[-1]["id"]
+    assert payload["session_id"] == platform.all_sessions()[-1]["id"]
 
 
 async def test_an_end_fires_once(platform: Emulator) -> None:
@@ -182,7 +182,7 @@ async def test_an_outage_is_waited_out(platform: Emulator) -> None:
         lambda: launch("survey-1", "true"),
         lambda: platform.faults(outage={"mode": "busy", "retry_after": 0}),
         lambda: asyncio.run(looked_again(platform, 1)),
-        platform.no_faults,
+        platform.clear_faults,
     )
     assert len(payloads) == 1
 

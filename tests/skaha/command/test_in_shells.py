@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.emulator.job_pipeline.job_template import running_container
 from airflow_provider_canfar.skaha.command.encoding import Parameters, encode
 from airflow_provider_canfar.skaha.command.limits import MAX_PROCESS_BYTES, MAX_STRING_BYTES
 from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES
@@ -102,7 +102,7 @@ class Image:
     def start(self, parameters: Parameters) -> subprocess.Popen[bytes]:
         """Start what the server makes of a request, as a container runtime does."""
         variables = [f"{name}={value}" for name, value in parameters.env]
-        container = run_as(parameters.cmd, parameters.args, variables, TEMPLATE)
+        container = running_container(parameters.cmd, parameters.args, variables, TEMPLATE)
         assert container.command is not None
         (program,) = container.command
         environment = {**self.environment, **dict(container.environment)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.emulator.bundle import run_as
+from airflow_provider_canfar.emulator.job_pipeline.job_template import running_container
 from airflow_provider_canfar.skaha.command.passthrough import (
     PLATFORM_NAMES,
     fault_in_name,
@@ -109,13 +109,13 @@ IDENTIFIERS = st.from_regex(re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII), full
 def test_plain_words_pass_the_rules_of_the_server(drawn: list[str]) -> None:
     """The emulator has these rules from the server, and knows nothing of what is held to be plain here."""
     words = [word for word in ("run.py", *drawn) if not fault_in_word(word)]
-    container = run_as(words[0], " ".join(words), [], TEMPLATE)
+    container = running_container(words[0], " ".join(words), [], TEMPLATE)
     assert (container.command, container.args) == ((words[0],), tuple(words))
 
 
 @given(drawn=st.dictionaries(IDENTIFIERS, VALUES, max_size=20))
 def test_plain_variables_pass_the_rules_of_the_server(drawn: dict[str, str]) -> None:
     env = {name: value for name, value in drawn.items() if not (fault_in_name(name) or fault_in_value(value))}
-    container = run_as(None, None, [f"{name}={value}" for name, value in env.items()], TEMPLATE)
+    container = running_container(None, None, [f"{name}={value}" for name, value in env.items()], TEMPLATE)
     assert dict(container.environment[: len(env)]) == env
     assert not env.keys() & {name for name, _ in container.environment[len(env) :]}

@@ -1,0 +1,123 @@
+"""Applies the faults to requests and responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error, service_unavailable
+from airflow_provider_canfar.emulator.api.responses import error_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
+    from airflow_provider_canfar.emulator.faults import Fault, Faults
+
+Fire = Callable[[str], "Fault | None"]
+
+PROXY_PAGE = "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid response.\n</body></html>"
+EXPIRED = "token is invalid or has expired"
+OUTAGE_CHECK_INTERVAL = 0.05
+
+
+class FaultInjection:
+    """ASGI middleware that applies the faults; the emulator's own page and endpoints are exempt.
+
+    :param app: handles the requests.
+    :param faults: the faults that are switched on.
+    :param request_counter: counts every request that arrives, with or without a response.
+    :param close_connection: closes the connection of a client, given by its address.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        faults: Faults,
+        request_counter: RequestCounter,
+        close_connection: Callable[[Any], None],
+    ) -> None:
+        self._app = app
+        self._faults = faults
+        self._request_counter = request_counter
+        self._close_connection = close_connection
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, or make it fail."""
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/emulator"):
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        self._request_counter.count(method, path, scope["query_string"])
+        fire = partial(self._faults.fire, method=method, path=path)
+        latency = fire("latency")
+        if latency:
+            await asyncio.sleep(latency.seconds)
+        outage = fire("outage")
+        if outage and outage.mode == "hang":
+            await self._hang(outage, receive)
+        if (outage and outage.mode != "busy") or fire("drop_before"):
+            await self._close(scope, receive)
+            return
+        error = _error(outage, fire, path)
+        if error:
+            await error_response(error)(scope, receive, send)
+        else:
+            await self._handle(fire, scope, receive, send)
+
+    async def _handle(self, fire: Fire, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle the request; drop the response, or half of it, if a fault does so."""
+        drop, truncate = fire("drop_after"), fire("truncated")
+        if not (drop or truncate):
+            await self._app(scope, receive, send)
+            return
+        messages: list[Message] = []
+
+        async def collect(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, collect)
+        if drop:
+            await self._close(scope, receive)
+            return
+        start, *bodies = messages
+        body = b"".join(message.get("body", b"") for message in bodies)
+        half = body[: len(body) // 2]
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(half)).encode())]})
+        await send({"type": "http.response.body", "body": half})
+
+    async def _hang(self, outage: Fault, receive: Receive) -> None:
+        """Send no response until the client disconnects or the outage ends."""
+        disconnected = asyncio.create_task(_wait_for_disconnect(receive))
+        try:
+            while self._faults.get("outage") is outage and not disconnected.done():
+                await asyncio.wait([disconnected], timeout=OUTAGE_CHECK_INTERVAL)
+        finally:
+            disconnected.cancel()
+
+    async def _close(self, scope: Scope, receive: Receive) -> None:
+        self._close_connection(scope["client"])
+        await _wait_for_disconnect(receive)
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _error(outage: Fault | None, fire: Fire, path: str) -> HttpError | None:
+    """Return the response of a fault that replaces the handling of the request."""
+    unavailable = outage or fire("busy")
+    if unavailable:
+        return service_unavailable("session", unavailable.retry_after)
+    if fire("html"):
+        return HttpError(502, PROXY_PAGE, {"Content-Type": "text/html"})
+    if path != "/ac/login" and fire("expired_token"):
+        challenge = f'Bearer error="invalid_token", error_description="{EXPIRED}"'
+        return HttpError(401, EXPIRED, {"WWW-Authenticate": challenge})
+    if fire("server_error"):
+        return internal_error("java.lang.IllegalStateException: the emulator was asked to fail")
+    return None

@@ -1,0 +1,100 @@
+"""The data that the emulator's page shows: all sessions in brief, and one session in detail.
+
+It contains no environment variables.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shlex
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.emulator.api.serializers import connect_url, event_table, recorded_session_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
+    from airflow_provider_canfar.emulator.runtime.sessions import Session
+
+MAX_COMMAND = 300
+MAX_LOG = 64 * 1024
+SUMMARY_FIELDS = (
+    *("id", "name", "kind", "image", "status", "state", "replica_id", "replica_count"),
+    *("created", "started", "ended", "exit_code", "deleted", "forgotten", "live"),
+)
+
+
+def session_summary(session: Session, base_url: str) -> dict[str, Any]:
+    """Return a session's row in the page's table.
+
+    :param base_url: the emulator's address, for the connect URL.
+    """
+    recorded = recorded_session_json(session)
+    return {
+        **{name: recorded[name] for name in SUMMARY_FIELDS},
+        "connect_url": connect_url(session, base_url),
+        "command": shlex.join(decoded_argv(session.container))[:MAX_COMMAND],
+    }
+
+
+def session_details(session: Session, base_url: str) -> dict[str, Any]:
+    """Return the contents of a session's panel, even if the platform has forgotten the session.
+
+    Reads the end of its log from a file.
+    """
+    request = session.request
+    return {
+        **session_summary(session, base_url),
+        "argv": decoded_argv(session.container),
+        "container_argv": _container_argv(session.container),
+        "resources": {"cores": request.cores, "ram": request.ram, "gpus": request.gpus},
+        "starts": session.starts,
+        "folder": str(session.folder),
+        "events": event_table(session) if session.events else "",
+        "log": log_tail(session.log),
+    }
+
+
+@lru_cache(maxsize=4096)
+def decoded_argv(container: AcceptedContainer) -> list[str]:
+    """Return the command line that a container ends up running.
+
+    The provider sends most commands in base64, in arguments that the container turns into the command
+    (``exec env -- NAME=value... PROGRAM...``). A person could not read those on the page.
+    """
+    argv = _container_argv(container)
+    match argv:
+        case ["/bin/sh", "-c", _, "sh", *chunks] if chunks:
+            try:
+                script = base64.b64decode("".join(chunks), validate=True).decode()
+                first, *decoded = shlex.split(script)
+            except (binascii.Error, ValueError):
+                return argv
+            if first == "exec" and decoded[:2] == ["env", "--"]:
+                del decoded[:2]
+                while decoded and "=" in decoded[0]:
+                    del decoded[0]
+                return decoded
+    return argv
+
+
+def log_tail(log: Path) -> str:
+    """Return the last lines of a log; empty while there is no log."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - MAX_LOG))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    if size <= MAX_LOG:
+        return text
+    return f"\N{HORIZONTAL ELLIPSIS} earlier lines are omitted\n{text.partition(chr(10))[2] or text}"
+
+
+def _container_argv(container: AcceptedContainer) -> list[str]:
+    return [*(container.command or ()), *(container.args or ())]

@@ -1,0 +1,163 @@
+"""How the service shows sessions, and how the emulator records them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.emulator.runtime.sessions import State
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from airflow_provider_canfar.emulator.runtime.sessions import Session
+
+GB_PER_GIB = 1.073741824
+DEFAULT_CORES = 1.0  # the request of a session with flexible cores
+DEFAULT_RAM = 4.0
+CLUSTER_CORES = 2189.0
+CLUSTER_RAM = 11890.0
+
+
+def session_json(session: Session, base_url: str) -> dict[str, Any]:
+    """Return a session as *SessionBuilder* builds it and Gson writes it, without null values.
+
+    :param base_url: the emulator's address, for the connect URL.
+    """
+    request = session.request
+    fields: dict[str, Any] = {
+        "id": session.id,
+        "userid": session.user,
+        "runAsUID": "10001",
+        "runAsGID": "10001",
+        "supplementalGroups": [30123],
+        "image": request.image,
+        "type": request.kind,
+        "status": session.state.status,
+        "name": request.name,
+        "startTime": timestamp(session.started),
+        "expiryTime": timestamp(session.started, session.deadline),
+        "connectURL": connect_url(session, base_url),
+        "requestedGPUCores": str(request.gpus),
+        # Fixed means that memory's request equals its limit, which is so when RAM was requested.
+        "isFixedResources": request.ram is not None,
+    }
+    if request.ram is not None:
+        fields |= {
+            "requestedRAM": f"{request.ram * GB_PER_GIB:.2f}",
+            "requestedCPUCores": _cores(request.cores or DEFAULT_CORES),
+        }
+    if session.state is State.RUNNING:
+        fields |= {"ramInUse": "0.01", "cpuCoresInUse": "0.001"}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def public_session_json(session: Session) -> dict[str, Any]:
+    """Return a session as ``view=all`` shows it (*PublicSession*)."""
+    fields = {
+        "userid": session.user,
+        "type": session.request.kind,
+        "status": session.state.status,
+        "startTime": timestamp(session.started),
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def stats_json(sessions: Sequence[Session]) -> dict[str, Any]:
+    """Return ``view=stats``, with the size of a made-up cluster."""
+    running = [session.request for session in sessions if session.state is State.RUNNING]
+    cores = sum(request.cores or DEFAULT_CORES for request in running)
+    ram = sum(request.ram or DEFAULT_RAM for request in running)
+    return {
+        "cores": {
+            "requestedCPUCores": float(cores),
+            "cpuCoresAvailable": CLUSTER_CORES,
+            "maxCPUCores": {"cpuCores": 16.0, "withRam": "192G"},
+        },
+        "ram": {
+            "requestedRAM": f"{ram:.1f}G",
+            "ramAvailable": f"{CLUSTER_RAM:.1f}G",
+            "maxRAM": {"ram": "192G", "withCPUCores": 16.0},
+        },
+    }
+
+
+def recorded_session_json(session: Session) -> dict[str, Any]:
+    """Return everything about a session, for the admin API; times are in seconds since 1970."""
+    request, container = session.request, session.container
+    environment = dict(container.environment)
+    return {
+        "id": session.id,
+        "name": request.name,
+        "kind": request.kind,
+        "image": request.image,
+        "status": session.state.status,
+        "state": session.state.value,
+        "cores": request.cores,
+        "ram": request.ram,
+        "gpus": request.gpus,
+        "command": None if container.command is None else list(container.command),
+        "args": None if container.args is None else list(container.args),
+        "environment": environment,
+        "replica_id": environment.get("REPLICA_ID"),
+        "replica_count": environment.get("REPLICA_COUNT"),
+        "created": session.created,
+        "started": session.started,
+        "ended": session.ended,
+        "exit_code": session.exit_code,
+        "starts": session.starts,
+        "deleted": session.deleted,
+        "forgotten": session.forgotten,
+        "live": session.is_live,
+        "folder": str(session.folder),
+    }
+
+
+def base_url(request: Request) -> str:
+    """Return the emulator's address as the client spells it."""
+    return f"{request.url.scheme}://{request.url.netloc}"
+
+
+def connect_url(session: Session, base_url: str) -> str:
+    """Return the address of an interactive session (*SessionURLBuilder*); empty for other kinds."""
+    root = f"{base_url}/session"
+    match session.request.kind:
+        case "notebook":
+            return f"{root}/notebook/{session.id}/lab/tree/arc/home/{session.user}?token={session.id}"
+        case "desktop":
+            return f"{root}/desktop/{session.id}/?password={session.id}&path=session/desktop/{session.id}/"
+        case "carta":
+            return f"{root}/carta/{session.id}/"
+        case "contributed":
+            return f"{root}/contrib/{session.id}/"
+        case "firefly":
+            return f"{root}/firefly/{session.id}/firefly/"
+        case _:
+            return ""
+
+
+def event_table(session: Session) -> str:
+    """Return ``view=events``: kubectl's custom columns, or ``<none>`` (*SessionAction.getEvents*)."""
+    if not session.events:
+        return "<none>\n"
+    rows = [("TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME")]
+    for event in session.events:
+        at = timestamp(event.at) or "<none>"
+        rows.append((event.kind, event.reason, event.message, at, at))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "".join(
+        "   ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n"
+        for row in rows
+    )
+
+
+def timestamp(at: float | None, plus: float = 0) -> str | None:
+    """Return a time as Kubernetes writes it, ``2026-01-05T17:03:12Z``."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at + plus, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cores(cores: float) -> str:
+    return str(int(cores)) if cores == int(cores) else f"{cores:.3f}"

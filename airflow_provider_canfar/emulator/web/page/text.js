@@ -1,0 +1,34 @@
+// A session's state and times in words. Pure functions.
+
+export function stateText(session) {
+  if (session.deleted !== null) return "Deleted";
+  return session.forgotten !== null ? "Forgotten" : session.status;
+}
+
+export function detailText(session) {
+  if (session.exit_code !== null) return `exit code ${session.exit_code}`;
+  if (session.live && session.status === "Pending") {
+    return {queued: "in the queue", pulling: "image not pulled", ending: "about to end"}[session.state] || "";
+  }
+  return "";
+}
+
+export function runtimeText(session, now) {
+  if (session.started === null) return "";
+  const end = session.ended ?? session.forgotten;
+  if (end !== null) return `ran ${durationText(end - session.started)}`;
+  const hasQueued = session.started - session.created > 5;
+  return session.status === "Running" && hasQueued ? `running ${durationText(now - session.started)}` : "";
+}
+
+/** Return a number of seconds in its largest units. */
+export function durationText(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  const days = Math.floor(hours / 24);
+  return days === 1 ? "1 day" : `${days} days`;
+}
