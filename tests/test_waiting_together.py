@@ -96,7 +96,7 @@ async def test_an_hour_without_an_answer_fails_nobody_and_is_told_in_each_tasks_
         began, *goes_on, ended = [line for line in lines if line.startswith("The platform")]
         assert "503" in began
         assert 8 <= len(goes_on) <= 13
-        assert "answers again" in ended
+        assert "responding again" in ended
 
 
 async def test_after_an_outage_too_a_session_is_gone_only_after_several_lists_and_a_404(

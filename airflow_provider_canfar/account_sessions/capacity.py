@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
 from airflow_provider_canfar.skaha.polling.backoff import LONGEST_PAUSE, LONGEST_RETRY_AFTER
-from airflow_provider_canfar.skaha.polling.snapshot import OutageLog, Snapshot
+from airflow_provider_canfar.skaha.polling.outage_log import OutageLog
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Stats

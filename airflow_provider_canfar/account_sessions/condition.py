@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.skaha.errors import (
-    AuthenticationError,
-    NotFound,
-    RequestError,
-    ServiceBusy,
     SpecError,
-    Unreachable,
 )
+from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
+from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import (
     SessionTracker,
     describe,
     has_ended,
     normalized_status,
 )
-from airflow_provider_canfar.skaha.polling.snapshot import OutageLog
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.batch import Verdict
@@ -34,8 +30,6 @@ from airflow_provider_canfar.task_sessions.batch import Verdict
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Session
-    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
-    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
 
 #: Seconds between two lists of one look, where the first has omitted something.
@@ -170,8 +164,8 @@ class ConditionWatch:
         for row in self.tracker.rows.values():
             word = row["status"] or "not seen"
             counts[word] = counts.get(word, 0) + 1
-        with_outage_log = ", ".join(f"{count} {word}" for word, count in counts.items()) or "none seen"
-        return f"Of {condition.selection}, {wanted} shall be {' or '.join(condition.statuses)}: {with_outage_log}."
+        now = ", ".join(f"{count} {word}" for word, count in counts.items()) or "none seen"
+        return f"Of {condition.selection}, {wanted} shall be {' or '.join(condition.statuses)}: {now}."
 
     def to_json(self) -> dict[str, Any]:
         """Write down what it has seen, as Airflow carries it from one look to the next."""
@@ -229,35 +223,3 @@ async def wait_for_condition(
             if deadline is not None and snapshot.at >= deadline:
                 return None
     raise AssertionError("looking never ends by itself")
-
-
-async def with_outage_log(
-    subscription: AsyncIterator[Snapshot], emit: Callable[[str], None]
-) -> AsyncIterator[Snapshot]:
-    """Pass looks on, and tell of an outage."""
-    outage_log = OutageLog()
-    async for snapshot in subscription:
-        if (news := outage_log.update(snapshot)) is not None:
-            emit(news)
-        yield snapshot
-
-
-async def fetch_each(
-    client: SessionReader | SkahaClient, session_ids: Iterable[str]
-) -> tuple[list[Session], list[str]]:
-    """Ask for each session by itself, and return those that are there, and the ids that nobody knows."""
-    there, unknown = [], []
-    for session_id in session_ids:
-        try:
-            there.append((await client.info(session_id))[session_id])
-        except NotFound:
-            unknown.append(session_id)
-        except AuthenticationError:
-            raise
-        except (ServiceBusy, Unreachable):
-            # The others would wait for an answer as long, and somebody's deadline may pass meanwhile.
-            break
-        except RequestError:
-            # No answer says nothing about the session; it is asked for again after the next list.
-            continue
-    return there, unknown

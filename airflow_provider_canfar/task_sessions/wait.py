@@ -21,8 +21,8 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.polling.outage_log import OutageLog
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
-from airflow_provider_canfar.skaha.polling.snapshot import OutageLog
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 from airflow_provider_canfar.task_sessions.startup import StartupMonitor

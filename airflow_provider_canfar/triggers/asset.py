@@ -129,8 +129,9 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         )
 
     async def _watch(self, ends: EndEvents) -> AsyncIterator[dict[str, Any]]:
-        from airflow_provider_canfar.account_sessions.condition import fetch_each, with_outage_log
         from airflow_provider_canfar.hooks.canfar import CanfarHook
+        from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
+        from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 
         # With each look: what had ended is forgotten when lists have omitted it for long enough.
         wanted = ends.tracker.wanted() | {"interval": self.poll_interval, "wake_at": lambda: 0.0}

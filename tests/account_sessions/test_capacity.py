@@ -96,9 +96,9 @@ async def test_an_outage_is_told_when_it_begins_and_ends_and_every_five_minutes(
     assert all(wait.done() for wait in waits)
     for lines in cluster.told:
         began, *goes_on, ended = [line for line in lines if line.startswith("The platform")]
-        assert "does not answer" in began
+        assert "is not responding" in began
         assert 2 <= len(goes_on) <= 3
-        assert "answers again" in ended
+        assert "responding again" in ended
 
 
 async def test_a_platform_that_says_when_to_come_back_is_heeded(cluster: Cluster) -> None:

@@ -22,8 +22,9 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.task_sessions.wait import (
     BATCH_DELAY,
     RECORD_WITHIN,
@@ -527,11 +528,11 @@ async def test_an_outage_ends_nothing_and_is_told_when_it_begins_and_ends_and_ev
     wake, _ = await scene.wait([row])
     assert wake.reason is WakeReason.ENDED
     began, *goes_on, ended = [sentence for sentence in scene.told if "platform" in sentence]
-    assert began.startswith("The platform does not answer; ")
-    assert len(goes_on) == 60 * OUTAGE_INTERVAL // TELL_EVERY - 1
-    assert all(sentence.startswith("The platform has not answered for ") for sentence in goes_on)
+    assert began.startswith("The platform is not responding; ")
+    assert len(goes_on) == 60 * OUTAGE_INTERVAL // REPORT_EVERY - 1
+    assert all(sentence.startswith("The platform has not responded for ") for sentence in goes_on)
     assert all("503: in maintenance" in sentence for sentence in (began, *goes_on))
-    assert ended.startswith("The platform answers again, after ")
+    assert ended.startswith("The platform is responding again after ")
 
 
 async def test_an_outage_does_not_count_as_lists_without_a_session(scene: Scene) -> None:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
 from airflow_provider_canfar.skaha.polling.backoff import FIRST_PAUSE, PollBackoff
+from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_cache import FULL_LIST, SessionCache
 from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ class SessionPoller:
         was_answered, self._fault, self._looked_at = self._fault is None, fault, self._clock()
         retry_after = getattr(fault, "retry_after", None)
         self._due = self._looked_at + self._pace.after_a_fault(self._subscriptions.interval, retry_after)
-        is_old = self._looked_at - self._told_at >= TELL_EVERY
+        is_old = self._looked_at - self._told_at >= REPORT_EVERY
         if not (was_answered or is_old or isinstance(fault, AuthenticationError)):
             return set()
         self._told_at = self._looked_at

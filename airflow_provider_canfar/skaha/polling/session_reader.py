@@ -9,10 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_canfar.skaha.errors import AuthenticationError, NotFound, ServiceBusy
+from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
+    NotFound,
+    RequestError,
+    ServiceBusy,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Event, Session
@@ -105,3 +111,27 @@ class SessionReader:
             return await self._renewal(question)
         finally:
             self._under_way -= 1
+
+
+async def fetch_each(
+    client: SessionReader | SkahaClient, session_ids: Iterable[str]
+) -> tuple[list[Session], list[str]]:
+    """Ask for each session by itself; return those that exist, and the ids that the platform answers 404 for.
+
+    :raises AuthenticationError: when the platform refuses the credential.
+    """
+    there, unknown = [], []
+    for session_id in session_ids:
+        try:
+            there.append((await client.info(session_id))[session_id])
+        except NotFound:
+            unknown.append(session_id)
+        except AuthenticationError:
+            raise
+        except (ServiceBusy, Unreachable):
+            # The next one would wait for an answer as long, while a deadline may pass.
+            break
+        except RequestError:
+            # No answer says nothing about the session; it is asked for again after the next list.
+            continue
+    return there, unknown

@@ -1,4 +1,4 @@
-"""What those who wait are shown, and what is said to people of an outage. No I/O."""
+"""What one poll of the platform shows a subscriber. No I/O."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
-
-#: Seconds between two lines that say that an outage goes on.
-TELL_EVERY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +28,3 @@ class Snapshot:
     fault: Exception | None = None
     is_complete: bool = True
     previous_at: float | None = None
-
-
-class OutageLog:
-    """What a task's log is told of an outage: a line when it begins, one every five minutes, one at its end.
-
-    >>> outage_log = OutageLog()
-    >>> outage_log.update(Snapshot(1000.0, fault=OSError("no route")))
-    'The platform does not answer; what is waited for is waited for all the same. no route'
-    >>> outage_log.update(Snapshot(1060.0, fault=OSError("no route")))
-    >>> outage_log.update(Snapshot(1090.0))
-    'The platform answers again, after 90 s.'
-    """
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._told_at = 0.0
-
-    def update(self, snapshot: Snapshot) -> str | None:
-        """Take in what a look showed, and return a sentence where there is one to tell."""
-        since = self._since
-        if snapshot.fault is None:
-            self._since = None
-            return (
-                None if since is None else f"The platform answers again, after {snapshot.at - since:.0f} s."
-            )
-        if since is not None and snapshot.at - self._told_at < TELL_EVERY:
-            return None
-        self._told_at = snapshot.at
-        if since is not None:
-            return f"The platform has not answered for {snapshot.at - since:.0f} s. {snapshot.fault}"
-        self._since = snapshot.at
-        return (
-            f"The platform does not answer; what is waited for is waited for all the same. {snapshot.fault}"
-        )

@@ -24,14 +24,15 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.polling import session_cache as listing_module
 from airflow_provider_canfar.skaha.polling.backoff import JITTER, LONGEST_PAUSE
+from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_cache import WHOLE_EVERY, WHOLE_SOON
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
-from airflow_provider_canfar.skaha.polling.snapshot import TELL_EVERY, Snapshot
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock, rest
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
 KEY = "k3v5x2qamd"
@@ -316,7 +317,7 @@ async def test_an_outage_is_told_to_everybody_when_it_begins_and_ends_and_every_
     await scene.time.pass_(100)
     scene.outage_log(10**6, error)
     previous_at = scene.requests
-    await scene.time.pass_(2 * TELL_EVERY + LONGEST_PAUSE * 3)
+    await scene.time.pass_(2 * REPORT_EVERY + LONGEST_PAUSE * 3)
     assert 11 <= scene.requests - previous_at <= 14
     scene.platform.faults.clear()
     await scene.time.pass_(LONGEST_PAUSE * 1.1)

@@ -1,0 +1,56 @@
+"""What a task's log says of an outage of the platform: when it begins, that it goes on, when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+
+#: Seconds between two lines that say that an outage goes on.
+REPORT_EVERY = 300.0
+
+
+class OutageLog:
+    """The lines about an outage: one when it begins, one every five minutes, one at its end.
+
+    >>> from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+    >>> outage_log = OutageLog()
+    >>> outage_log.update(Snapshot(1000.0, fault=OSError("no route")))
+    'The platform is not responding; still waiting. no route'
+    >>> outage_log.update(Snapshot(1060.0, fault=OSError("no route")))
+    >>> outage_log.update(Snapshot(1090.0))
+    'The platform is responding again after 90 s.'
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._reported_at = 0.0
+
+    def update(self, snapshot: Snapshot) -> str | None:
+        """Take in a snapshot, and return the line to log, if any."""
+        since = self._since
+        if snapshot.fault is None:
+            self._since = None
+            if since is None:
+                return None
+            return f"The platform is responding again after {snapshot.at - since:.0f} s."
+        if since is not None and snapshot.at - self._reported_at < REPORT_EVERY:
+            return None
+        self._reported_at = snapshot.at
+        if since is not None:
+            return f"The platform has not responded for {snapshot.at - since:.0f} s. {snapshot.fault}"
+        self._since = snapshot.at
+        return f"The platform is not responding; still waiting. {snapshot.fault}"
+
+
+async def with_outage_log(
+    snapshots: AsyncIterator[Snapshot], emit: Callable[[str], None]
+) -> AsyncIterator[Snapshot]:
+    """Pass snapshots on, and log when an outage begins, goes on and ends."""
+    outage_log = OutageLog()
+    async for snapshot in snapshots:
+        if (news := outage_log.update(snapshot)) is not None:
+            emit(news)
+        yield snapshot
