@@ -22,7 +22,8 @@ from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.plan import Limits
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 
 SESSIONS = 256

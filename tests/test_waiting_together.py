@@ -16,7 +16,9 @@ from airflow_provider_canfar.skaha.polling import session_cache as listing
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
-from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep_watch
+from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+from airflow_provider_canfar.task_sessions.wait import keep_watch
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock
 
@@ -181,7 +183,7 @@ async def test_a_session_that_started_in_time_is_not_overdue_though_nobody_has_s
     started.start(airflow.time.now)
     await airflow.time.pass_(listing.WHOLE_EVERY + 2 * INTERVAL)
     assert not wait.done()
-    assert late.result().reason is WakeReason.NOT_STARTING
+    assert late.result().reason is WakeReason.NEVER_STARTED
 
 
 async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: Deployment) -> None:
@@ -195,4 +197,4 @@ async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: D
     await airflow.time.pass_(waiting.record_within - 2 * INTERVAL)
     assert not wait.done()
     await airflow.time.pass_(3 * INTERVAL)
-    assert wait.result().reason is WakeReason.HARVEST
+    assert wait.result().reason is WakeReason.RECORD

@@ -25,7 +25,7 @@ from airflow_provider_canfar.skaha.polling.session_tracker import (
 )
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions.batch import Verdict
+from airflow_provider_canfar.task_sessions.plan import Verdict
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient

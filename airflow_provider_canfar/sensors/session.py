@@ -140,7 +140,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         """
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_canfar.task_sessions.batch import Verdict
+        from airflow_provider_canfar.task_sessions.plan import Verdict
 
         if verdict == Verdict.FAILURE:
             seen = "\n".join(

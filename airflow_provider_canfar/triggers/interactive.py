@@ -8,7 +8,7 @@ from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
-    from airflow_provider_canfar.task_sessions.wait import WakeEvent
+    from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
 
 class CanfarInteractiveTrigger(CanfarSessionTrigger):

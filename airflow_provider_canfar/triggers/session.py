@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
-    from airflow_provider_canfar.task_sessions.wait import WakeEvent
+    from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
 #: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
 #: executor has reported that the worker let the task go, and the scheduler then fails the task.
@@ -101,7 +101,9 @@ class CanfarSessionTrigger(BaseTrigger):
 
     async def _keep(self, watch: Subscribe) -> WakeEvent:
         """Look until there is a reason to wake the worker."""
-        from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, keep_watch
+        from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+        from airflow_provider_canfar.task_sessions.wait import keep_watch
+        from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 
         return await keep_watch(TaskWait(WaitSpec.from_json(self.wait_spec or {})), watch, emit=self._emit)
 

@@ -12,7 +12,7 @@ from airflow_provider_canfar.account_sessions.condition import ConditionWatch, S
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.selection import Selection
-from airflow_provider_canfar.task_sessions.batch import Verdict
+from airflow_provider_canfar.task_sessions.plan import Verdict
 
 IDS = ("k3v9x2qa", "m0d4tt7z", "z1x7c3vb")
 WORDS = ["Pending", "Running", "Terminating", "Completed", "Failed", "Frozen"]

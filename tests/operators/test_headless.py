@@ -25,7 +25,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
     SpecError,
 )
-from airflow_provider_canfar.task_sessions.wait import RECORD_WITHIN, WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
@@ -335,7 +335,7 @@ def test_a_try_goes_on_with_the_number_of_replicas_that_it_has_begun_with(
     stars = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=3, max_active_replicas=1, deferrable=True)
     deferred = stars.defer()
     stars.make = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=2, max_active_replicas=1).make
-    outcomes = stars.resume(deferred, WakeEvent(WakeReason.PLACE).to_json())
+    outcomes = stars.resume(deferred, WakeEvent(WakeReason.SLOTS).to_json())
     assert [outcome["succeeded"] for outcome in outcomes] == [True, True, True]
 
 
@@ -360,7 +360,7 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     deferred = stars.defer()
     platform.faults(expired_token={})
     with pytest.raises(CredentialRefused, match="still run"):
-        stars.resume(deferred, WakeEvent(WakeReason.HARVEST).to_json())
+        stars.resume(deferred, WakeEvent(WakeReason.RECORD).to_json())
     platform.clear_faults()
     assert len(platform.live()) == 1
     stars.operator.on_kill()
@@ -392,7 +392,7 @@ def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken
     stars = task("true", deferrable=True)
     deferred = stars.defer()
     (session,) = platform.live()
-    event = WakeEvent(WakeReason.NOT_STARTING, never={session["id"]: "Failed to pull image"}).to_json()
+    event = WakeEvent(WakeReason.NEVER_STARTED, never={session["id"]: "Failed to pull image"}).to_json()
     with pytest.raises(SessionNeverStarted):
         stars.resume(deferred, event)
     assert not platform.live()

@@ -12,7 +12,7 @@ from airflow_provider_canfar.skaha.errors import SessionError
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
-from airflow_provider_canfar.task_sessions.wait import WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import FakePlatform
 

@@ -25,9 +25,10 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Limits
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.plan import Limits
 from airflow_provider_canfar.task_sessions.reconcile import LAUNCH_CONCURRENCY
-from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
 
@@ -209,7 +210,7 @@ def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
     [
         (lambda row: WakeEvent(WakeReason.DEADLINE), SessionTimeout),
         (
-            lambda row: WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"}),
+            lambda row: WakeEvent(WakeReason.NEVER_STARTED, never={row.session_id: "no such image"}),
             SessionNeverStarted,
         ),
     ],
@@ -233,7 +234,7 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
-    wake = WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"})
+    wake = WakeEvent(WakeReason.NEVER_STARTED, never={row.session_id: "no such image"})
     with pytest.raises(SessionNeverStarted, match=f"Session {row.session_id} does not start: no such image"):
         Phase(platform, Batch(IDENTITY, 1, 1)).run(wake)
 
@@ -302,5 +303,5 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
             phase.run()
     assert platform.record == []
     if waits:
-        Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.AGAIN))
+        Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.RETRY))
         assert len(platform.record) == 1

@@ -26,10 +26,12 @@ from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.statuses import GONE
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Plan, Verdict
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOST_CREATE_WAIT, Reconciler
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
-from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec
+from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
 
 T = TypeVar("T")
@@ -209,7 +211,7 @@ class Task(RuleBasedStateMachine):
             now = self.platform.clock.now
             task_wait.observe(Snapshot(now, tuple(row.reported() for row in self.platform.listed())))
             task_wait.mark_gone([one for one in task_wait.missing_ids() if not self.platform.knows(one)], now)
-        self.batch = self.batch.told(task_wait.ended, task_wait.gone)
+        self.batch = self.batch.with_observations(task_wait.ended, task_wait.gone)
 
     @precondition(lambda self: self.verdict is Verdict.FAILURE)
     @rule()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow_provider_canfar.task_sessions.spec import WakeReason
 
 from airflow_provider_canfar.skaha.errors import Rejected, Unreachable
 from airflow_provider_canfar.skaha.models import Session
@@ -16,7 +17,6 @@ from airflow_provider_canfar.task_sessions.interactive_wait import (
     active_interactive_sessions,
     is_quota,
 )
-from airflow_provider_canfar.task_sessions.wait import WakeReason
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
 NAME = "inspect-k3v5x2qamd-0-1-1"
@@ -29,10 +29,10 @@ def session(status: str = "Running", **fields: Any) -> Session:
     return Session.model_validate(standard | fields)
 
 
-def task_wait(**wait_spec: Any) -> InteractiveTaskWait:
+def task_wait(**spec: Any) -> InteractiveTaskWait:
     """Begin a wait for one session, or for a place for it."""
-    sessions = {} if "fewer_than" in wait_spec else {"k3v9x2qa": NAME}
-    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **wait_spec))
+    sessions = {} if "fewer_than" in spec else {"k3v9x2qa": NAME}
+    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **spec))
 
 
 def reason(watched: InteractiveTaskWait, *sessions: Session, at: float = NOW) -> WakeReason | None:
@@ -51,7 +51,7 @@ def test_a_session_that_runs_can_be_opened() -> None:
 
 
 def test_its_page_may_have_to_answer_first() -> None:
-    watched = task_wait(page_must_answer=True)
+    watched = task_wait(url_must_answer=True)
     assert reason(watched, session("Pending")) is None
     assert watched.pages() == {}
     assert reason(watched, session("Running")) is None
@@ -70,14 +70,14 @@ def test_a_place_is_free_when_fewer_are_alive() -> None:
     watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     assert reason(watched, session("Running", **other)) is None
     assert reason(watched, session("Pending", **other)) is None
-    assert reason(watched, session("Completed", **other)) is WakeReason.AGAIN
+    assert reason(watched, session("Completed", **other)) is WakeReason.RETRY
 
 
 def test_a_place_is_asked_for_again_after_a_while_whatever_was_seen() -> None:
     watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     other = session(id="m0d4tt7z", name="other")
     assert reason(watched, other, at=NOW + 299) is None
-    assert reason(watched, other, at=NOW + 300) is WakeReason.AGAIN
+    assert reason(watched, other, at=NOW + 300) is WakeReason.RETRY
 
 
 def test_no_answer_is_no_free_place() -> None:

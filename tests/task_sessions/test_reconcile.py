@@ -20,7 +20,8 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Verdict
+from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import (
     BUSY_FOR,
     CREATES_PER_TRY,

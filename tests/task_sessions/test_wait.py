@@ -25,15 +25,9 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-from airflow_provider_canfar.task_sessions.wait import (
-    BATCH_DELAY,
-    RECORD_WITHIN,
-    TaskWait,
-    WaitSpec,
-    WakeEvent,
-    WakeReason,
-    keep,
-)
+from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
+from airflow_provider_canfar.task_sessions.wait import keep
+from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import RETENTION, FakePlatform, Row
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
@@ -151,7 +145,7 @@ async def test_free_places_wake_the_worker_when_there_are_enough(scene: Scene) -
     scene.ends(rows[0], 60)
     scene.ends(rows[1], 61)
     wake, after = await scene.wait(rows, slots_to_free=2)
-    assert wake.reason is WakeReason.PLACE
+    assert wake.reason is WakeReason.SLOTS
     assert after < 61 + BATCH_DELAY
     assert len(wake.ended) == 2
 
@@ -160,7 +154,7 @@ async def test_a_single_free_place_waits_a_little_for_others(scene: Scene) -> No
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
-    assert wake.reason is WakeReason.PLACE
+    assert wake.reason is WakeReason.SLOTS
     assert 60 + BATCH_DELAY - INTERVAL <= after <= 60 + BATCH_DELAY + 2 * INTERVAL
 
 
@@ -176,13 +170,13 @@ async def test_a_busy_platform_is_asked_again_in_time(scene: Scene) -> None:
     rows = scene.sessions(1)
     scene.ends(rows[0], 5)
     wake, after = await scene.wait(rows, retry_at=scene.now + 120)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert 120 <= after <= 120 + INTERVAL
 
 
 async def test_a_busy_platform_is_asked_again_also_when_nothing_runs(scene: Scene) -> None:
     wake, after = await scene.wait([], retry_at=scene.now + 120)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert after >= 120
 
 
@@ -216,7 +210,7 @@ async def test_an_end_is_recorded_before_the_platform_forgets_it(scene: Scene) -
     early, late = scene.sessions(2)
     scene.ends(early, 60)
     wake, after = await scene.wait([early, late])
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert wake.ended == {early.session_id: "Completed"}
     assert RECORD_WITHIN <= after <= RETENTION / 2
 
@@ -227,7 +221,7 @@ async def test_an_end_is_recorded_as_soon_as_the_author_wants(scene: Scene) -> N
     scene.ends(early, 60)
     scene.ends(late, 3600)
     wake, after = await scene.wait([early, late], record_within=120.0)
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert after <= 60 + 120 + 2 * INTERVAL
 
 
@@ -238,7 +232,7 @@ async def test_an_end_at_a_restart_of_the_triggerer_may_be_as_old_as_the_wait(sc
     rows[0].end("Completed", scene.now + 1)
     await scene.platform.clock.sleep(RETENTION - 60)
     wake, after = await scene.wait(rows, since=began)
-    assert (wake.reason, after) == (WakeReason.HARVEST, 0)
+    assert (wake.reason, after) == (WakeReason.RECORD, 0)
 
 
 async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) -> None:
@@ -246,7 +240,7 @@ async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) 
     scene.ends(rows[0], 60)
     scene.platform.after(10, lambda: scene.outage_log("fetch", 40))
     wake, after = await scene.wait(rows, since=scene.now)
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert 40 * OUTAGE_INTERVAL <= after <= RETENTION
 
 
@@ -303,7 +297,7 @@ async def test_a_session_that_cannot_start_wakes_the_worker_in_a_minute_with_the
     row = scene.session(word="Pending")
     row.events = BACK_OFF
     wake, after = await scene.wait([row])
-    assert wake.reason is WakeReason.NOT_STARTING
+    assert wake.reason is WakeReason.NEVER_STARTED
     assert wake.never == {row.session_id: BACK_OFF[0].message}
     assert after <= 60
 
@@ -312,7 +306,7 @@ async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Sc
     row = scene.session(word="Pending")
     row.events = [Event(type="Warning", reason="FailedScheduling", message="0/42 nodes are available")]
     wake, after = await scene.wait([row], start_by={row.session_id: scene.now + 600})
-    assert wake.reason is WakeReason.NOT_STARTING
+    assert wake.reason is WakeReason.NEVER_STARTED
     assert "0/42 nodes are available" in wake.never[row.session_id]
     assert after >= 600
     assert sum("0/42 nodes are available" in sentence for sentence in scene.told) == 1
@@ -479,7 +473,7 @@ def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
     assert task_wait.wake(scene.now) is None
     wake = task_wait.wake(scene.now - 15 + RECORD_WITHIN)
     assert wake is not None
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
 
 
 def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> None:
@@ -490,12 +484,12 @@ def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> N
     ("more", "reason"),
     [
         ({"deadline": 100.0}, WakeReason.DEADLINE),
-        ({"retry_at": 100.0}, WakeReason.AGAIN),
-        ({"retry_at": 100.0, "deadline": 200.0}, WakeReason.AGAIN),
+        ({"retry_at": 100.0}, WakeReason.RETRY),
+        ({"retry_at": 100.0, "deadline": 200.0}, WakeReason.RETRY),
         ({"retry_at": 200.0, "deadline": 100.0}, WakeReason.DEADLINE),
-        ({"slots_to_free": 2}, WakeReason.PLACE),
-        ({"record_within": 100.0}, WakeReason.HARVEST),
-        ({}, WakeReason.HARVEST),
+        ({"slots_to_free": 2}, WakeReason.SLOTS),
+        ({"record_within": 100.0}, WakeReason.RECORD),
+        ({}, WakeReason.RECORD),
     ],
     ids=str,
 )
@@ -556,7 +550,7 @@ async def test_in_an_outage_there_is_nothing_else_to_wake_a_worker_for(scene: Sc
     scene.ends(rows[0], 0)
     scene.platform.after(10, lambda: scene.outage_log("fetch", 60))
     wake, after = await scene.wait(rows, retry_at=scene.now + 100)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert after > 1000
 
 

@@ -12,7 +12,7 @@ from airflow_provider_canfar.account_sessions.condition import ConditionWatch, S
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec
-from airflow_provider_canfar.task_sessions.wait import WaitSpec
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
@@ -89,7 +89,7 @@ def test_arguments_of_another_release_do_not_stop_the_triggerer(
 
 def test_what_is_waited_for_comes_back_from_json() -> None:
     wait_spec = InteractiveWaitSpec(
-        "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, page_must_answer=True
+        "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, url_must_answer=True
     )
     assert InteractiveWaitSpec.from_json(wait_spec.to_json() | {"added_later": 1}) == wait_spec
     assert SessionCondition.from_json(WISH.to_json()) == WISH
