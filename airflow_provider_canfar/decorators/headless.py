@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -17,18 +16,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import Task
 
-    from airflow_provider_canfar.decorators._result_lines import ParsedLog
-    from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.reconcile import EndedSession
+    from airflow_provider_canfar.task_sessions.ended_session import LogReader
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 __all__ = ["canfar_cmd_task", "canfar_task"]
-
-#: Appended to the status of a session that completed without returning a result.
-WITHOUT_RESULT = "without a result"
 
 #: The operator's arguments that the function replaces.
 _COMMAND_ARGUMENTS = ("command", "cmd", "args")
@@ -81,34 +75,6 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         self.python = python
         self.returns_list = replicas is not None
 
-    def read_harvest(self, harvest: EndedSession) -> EndedSession:
-        """Read the result from a session's log. A session that succeeded without a result counts as failed.
-
-        :param harvest: the ended session, with its log.
-        :raises RequestError: when the platform did not return the log; the result is read again later.
-        """
-        from airflow_provider_canfar.skaha.errors import NotFound
-
-        outcome, parsed = harvest.outcome, self._parse_log(harvest)
-        if outcome.succeeded:
-            if harvest.fault is not None and not isinstance(harvest.fault, NotFound):
-                raise harvest.fault
-            outcome = replace(outcome, result=parsed.result)
-            if parsed.result is None:
-                outcome = replace(outcome, succeeded=False, status=f"{outcome.status} {WITHOUT_RESULT}")
-        if outcome.status.endswith(WITHOUT_RESULT):
-            return replace(harvest, outcome=outcome, log=f"{parsed.log}{parsed.missing_reason}\n")
-        return replace(harvest, outcome=outcome, log=parsed.log)
-
-    def is_complete(self, harvest: EndedSession) -> bool:
-        """Return whether a successful session's log contains its result; True where there is none to expect.
-
-        :param harvest: the ended session, with its log.
-        """
-        if harvest.fault is not None or not harvest.outcome.succeeded:
-            return True
-        return self._parse_log(harvest).result is not None
-
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Return the function's result, or the list of the replicas' results.
 
@@ -117,36 +83,27 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         results = [None if one.result is None else json.loads(one.result) for one in outcomes]
         return results if self.returns_list else results[0]
 
-    def dry_run(self) -> None:
-        """Log what would be created."""
-        self.command = self._build_command({}, "dry-run")
-        super().dry_run()
+    def log_reader(self, batch: Batch) -> LogReader:
+        """Return what takes the function's result out of a session's log.
 
-    def _spec(self, context: Context, batch: Batch) -> SessionSpec:
-        identity = batch.identity
-        self.command = self._build_command(
-            context, _try_marker(identity.key, identity.epoch, batch.try_number)
-        )
-        return super()._spec(context, batch)
+        :param batch: the replicas of this try.
+        """
+        from airflow_provider_canfar.decorators._result_reader import ResultReader
 
-    def _build_command(self, context: Context, marker: str) -> list[str]:
+        return ResultReader(batch.replicas)
+
+    def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
         from airflow_provider_canfar.decorators._remote_call import build_command
+        from airflow_provider_canfar.decorators._result_reader import try_marker
 
+        marker = "dry-run"
+        if batch is not None:
+            marker = try_marker(batch.identity.key, batch.identity.epoch, batch.try_number)
         kwargs = _with_context(self.python_callable, self.op_args, self.op_kwargs, context)
-        return build_command(
+        words = build_command(
             self.python_callable, list(self.op_args), kwargs, marker=marker, python=self.python
         )
-
-    def _parse_log(self, harvest: EndedSession) -> ParsedLog:
-        from airflow_provider_canfar.decorators._result_lines import parse_log
-        from airflow_provider_canfar.skaha.naming import SessionName
-
-        name = SessionName.parse(harvest.outcome.name)
-        if name is None:
-            raise AssertionError(f"{harvest.outcome.name} is not a name that this provider generates")
-        # The try that launched the session, which may be earlier than this one if the session was adopted.
-        marker = _try_marker(name.key, name.epoch, name.try_number)
-        return parse_log(harvest.log, f"{marker}-{name.replica}-{int(self.replicas)}")
+        return {"command": words}
 
 
 class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
@@ -169,21 +126,18 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         _reject_command_arguments(self.custom_operator_name, kwargs)
         super().__init__(python_callable=python_callable, **kwargs)
 
-    def dry_run(self) -> None:
-        """Log what would be created."""
-        self.command = self._call_function({})
-        super().dry_run()
-
-    def _spec(self, context: Context, batch: Batch) -> SessionSpec:
+    def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
+        if batch is None:
+            return {"command": self._call_function(context)}
         ti = context["ti"]
         index = -1 if ti.map_index is None else ti.map_index
         # After a deferral the command is in XCom already. Calling the function again could give replicas that
         # are launched later a different command, for example one with a new time in it.
-        self.command = ti.xcom_pull(task_ids=self.task_id, key="command", map_indexes=index)
-        if self.command is None:
-            self.command = self._call_function(context)
-            ti.xcom_push("command", self.command)
-        return super()._spec(context, batch)
+        command = ti.xcom_pull(task_ids=self.task_id, key="command", map_indexes=index)
+        if command is None:
+            command = self._call_function(context)
+            ti.xcom_push("command", command)
+        return {"command": command}
 
     def _call_function(self, context: Context) -> list[str]:
         from airflow_provider_canfar.skaha.errors import SpecError
@@ -276,15 +230,6 @@ def _reject_command_arguments(decorator: str, kwargs: Mapping[str, Any]) -> None
     for name in _COMMAND_ARGUMENTS:
         if name in kwargs:
             raise TypeError(f"{decorator} does not accept {name}: the function replaces it.")
-
-
-def _try_marker(key: str, epoch: int, try_number: int) -> str:
-    """Identify one try in one word, to which the runner appends the replica and the number of replicas.
-
-    With it, a result counts only for the session that printed it, and only for the same number of replicas:
-    with another number the replica would have had a different share of the work.
-    """
-    return f"{key}-{epoch}-{try_number}"
 
 
 def _with_context(

@@ -194,15 +194,14 @@ class CanfarHeadlessOperator(SessionOperator):
         return [asdict(outcome) for outcome in outcomes]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
-        from airflow_provider_canfar.operators._arguments import replica_count
+        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, replica_count
         from airflow_provider_canfar.task_sessions.batch import Batch
 
+        one_of("on_clear", self.on_clear, ON_CLEAR)
         return Batch(identity, try_number, replica_count(self.replicas))
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
-        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of
-
-        return saved.apply_to(batch, resume=one_of("on_clear", self.on_clear, ON_CLEAR) == "resume")
+        return saved.apply_to(batch, resume=self.on_clear == "resume")
 
     def _new_runner(
         self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any

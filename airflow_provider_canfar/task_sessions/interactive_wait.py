@@ -80,11 +80,13 @@ class InteractiveTaskWait(TaskWait):
 
     spec: InteractiveWaitSpec
 
-    def __init__(self, spec: InteractiveWaitSpec, probe: Callable[[str], Awaitable[bool]] = answers) -> None:
+    def __init__(
+        self, spec: InteractiveWaitSpec, probe: Callable[[str], Awaitable[bool]] | None = None
+    ) -> None:
         super().__init__(spec)
         # The server's bound on interactive sessions counts all of the user's, no matter what launched them.
         self.choose = _is_interactive if spec.fewer_than is not None else None
-        self._probe = probe
+        self._probe = probe or answers
         self._active: int | None = None
         self._running: list[Session] = []
         self._answered: set[str] = set()

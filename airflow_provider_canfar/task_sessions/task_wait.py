@@ -131,29 +131,30 @@ class TaskWait:
         )
 
     def _reason(self, now: float) -> WakeReason | None:
-        spec, ended, gone = self.spec, self.tracker.ended, self.tracker.gone
-        ends = len(ended) + len(gone)
+        """Return the first reason that holds, the most urgent first."""
+        spec, tracker = self.spec, self.tracker
+        ends = len(tracker.ended) + len(tracker.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
-        if ends == len(spec.sessions) and spec.retry_at is None:
-            return WakeReason.ENDED
-        if spec.failures_left is not None:
-            failures = len(gone) + sum(not Status.of(status).is_success for status in ended.values())
-            if failures > spec.failures_left:
-                return WakeReason.FAILURES
-        if self.startup.failed:
-            return WakeReason.NEVER_STARTED
-        if self.is_past_deadline(now):
-            return WakeReason.DEADLINE
-        if spec.retry_at is not None and now >= spec.retry_at:
-            return WakeReason.RETRY
-        if self._duplicate:
-            return WakeReason.DUPLICATE
-        if spec.slots_to_free is not None and ends:
-            if ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY:
-                return WakeReason.SLOTS
-        if since_first_end >= spec.record_within:
-            return WakeReason.RECORD
-        return None
+        enough_slots = spec.slots_to_free is not None and (
+            ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
+        )
+        reasons = (
+            (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None),
+            (WakeReason.FAILURES, self._failure_budget_spent()),
+            (WakeReason.NEVER_STARTED, bool(self.startup.failed)),
+            (WakeReason.DEADLINE, self.is_past_deadline(now)),
+            (WakeReason.RETRY, spec.retry_at is not None and now >= spec.retry_at),
+            (WakeReason.DUPLICATE, self._duplicate),
+            (WakeReason.SLOTS, ends > 0 and enough_slots),
+            (WakeReason.RECORD, since_first_end >= spec.record_within),
+        )
+        return next((reason for reason, holds in reasons if holds), None)
+
+    def _failure_budget_spent(self) -> bool:
+        if self.spec.failures_left is None:
+            return False
+        failed = sum(not Status.of(status).is_success for status in self.tracker.ended.values())
+        return failed + len(self.tracker.gone) > self.spec.failures_left
 
     def _is_own(self, name: str) -> bool:
         parsed = SessionName.parse(name)

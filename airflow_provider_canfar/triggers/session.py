@@ -100,12 +100,11 @@ class CanfarSessionTrigger(BaseTrigger):
         return wake.to_json()
 
     async def _keep(self, watch: Subscribe) -> WakeEvent:
-        """Look until there is a reason to wake the worker."""
-        from airflow_provider_canfar.task_sessions.task_wait import TaskWait
-        from airflow_provider_canfar.task_sessions.wait import keep_watch
-        from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
+        """Wait until there is a reason to wake the worker."""
+        from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
+        from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 
-        return await keep_watch(TaskWait(WaitSpec.from_json(self.wait_spec or {})), watch, emit=self._emit)
+        return await wait_for_sessions(task_wait_of(self.wait_spec or {}), watch, emit=self._emit)
 
     async def on_kill(self) -> None:
         """Destroy the sessions because a person has killed the task; and only then.

@@ -21,9 +21,10 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.log_follower import RESULT, LogFollower
 from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
-from airflow_provider_canfar.task_sessions.reconcile import LOGS_AT_ONCE, EndedSession, Reconciler
+from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE
 
@@ -40,22 +41,14 @@ def operator(replicas: int) -> Any:
 
 def reconciler(platform: FakePlatform, batch: Batch, logs: list[str] | None = None) -> Reconciler:
     """Make the reconciler of a task that runs a function; the logs that it shows are appended to ``logs``."""
-    function_operator = operator(batch.replicas)
-
-    def harvest(harvest: EndedSession) -> Outcome:
-        ended: EndedSession = function_operator.read_harvest(harvest)
-        if logs is not None:
-            logs.append(ended.log)
-        return ended.outcome
-
+    shown = [] if logs is None else logs
+    reader = operator(batch.replicas).log_reader(batch)
     return Reconciler(
-        platform.client,
         SessionSpec(name="stars", image=IMAGE, command=["true"], replicas=batch.replicas),
         batch,
         Limits(),
+        recorder=OutcomeRecorder(reader, emit=shown.append, max_log_bytes=None),
         emit=lambda line: None,
-        harvest=harvest,
-        is_complete=function_operator.is_complete,
         clock=platform.clock,
         sleep=platform.clock.sleep,
     )
@@ -82,7 +75,7 @@ async def test_results_are_read_when_sessions_end() -> None:
     platform = FakePlatform()
     add_ended(platform, 3)
     now = reconciler(platform, Batch(IDENTITY, 1, 3))
-    plan = await now.advance()
+    plan = await now.reconcile(platform.client)
     assert plan.verdict is Verdict.SUCCESS
     assert results(now.batch) == {1: "1", 2: "2", 3: "3"}
 
@@ -98,7 +91,7 @@ async def test_a_log_without_a_result_is_read_again(first: str) -> None:
     row.log, whole = first, row.log
     platform.after(3.0, lambda: setattr(row, "log", whole))
     now = reconciler(platform, Batch(IDENTITY, 1, 1))
-    await now.advance()
+    await now.reconcile(platform.client)
     assert results(now.batch) == {1: "1"}
 
 
@@ -108,11 +101,11 @@ async def test_a_log_that_stays_without_a_result_fails_the_replica() -> None:
     platform.record[1].log = "printed\n"
     logs: list[str] = []
     now = reconciler(platform, Batch(IDENTITY, 1, 2), logs)
-    plan = await now.advance()
+    plan = await now.reconcile(platform.client)
     assert plan.verdict is Verdict.FAILURE
     assert [one.status for one in now.batch.failed()] == ["Completed without a result"]
     assert len(platform.called("logs")) == 1 + 3
-    assert logs[1].startswith("printed\n(The function's result is missing from the log. Either the function")
+    assert any(line.startswith("(The function's result is missing from the log. Either") for line in logs)
 
 
 async def test_the_log_says_when_part_of_a_result_is_missing() -> None:
@@ -120,8 +113,8 @@ async def test_the_log_says_when_part_of_a_result_is_missing() -> None:
     add_ended(platform)
     platform.record[0].log = log_of("x" * 9000)[:5000]
     logs: list[str] = []
-    await reconciler(platform, Batch(IDENTITY, 1, 1), logs).advance()
-    assert logs[0].endswith("(The function's result is missing from the log: part of it is missing.)\n")
+    await reconciler(platform, Batch(IDENTITY, 1, 1), logs).reconcile(platform.client)
+    assert logs[-2].endswith("(The function's result is missing from the log: part of it is missing.)")
 
 
 @pytest.mark.parametrize("fault", [ServerError("500"), AuthenticationError("401")])
@@ -133,23 +126,23 @@ async def test_an_unreadable_log_leaves_its_replica_open_and_the_others_are_read
     platform.faults["logs"] = [fault]
     now = reconciler(platform, Batch(IDENTITY, 1, 2))
     with pytest.raises(type(fault)):
-        await now.advance()
+        await now.reconcile(platform.client)
     assert results(now.batch) == {2: "2"}
-    await now.advance()
+    await now.reconcile(platform.client)
     assert results(now.batch) == {1: "1", 2: "2"}
 
 
 async def test_an_outage_stops_the_reading_of_further_logs() -> None:
     """The client would retry each of them for a while."""
     platform = FakePlatform()
-    add_ended(platform, 3 * LOGS_AT_ONCE)
+    add_ended(platform, 3 * LOG_CONCURRENCY)
     platform.faults["logs"] = [None, *[Unreachable("no answer")] * 100]
     platform.faults["fetch"] = [None, Unreachable("no answer")]
-    now = reconciler(platform, Batch(IDENTITY, 1, 3 * LOGS_AT_ONCE))
+    now = reconciler(platform, Batch(IDENTITY, 1, 3 * LOG_CONCURRENCY))
     with pytest.raises(Unreachable):
-        await now.advance()
+        await now.reconcile(platform.client)
     assert results(now.batch) == {1: "1"}
-    assert len(platform.called("logs")) == LOGS_AT_ONCE
+    assert len(platform.called("logs")) == LOG_CONCURRENCY
 
 
 async def test_a_forgotten_log_counts_as_one_without_a_result() -> None:
@@ -158,7 +151,7 @@ async def test_a_forgotten_log_counts_as_one_without_a_result() -> None:
     add_ended(platform)
     platform.faults["logs"] = [NotFound("404")]
     now = reconciler(platform, Batch(IDENTITY, 1, 1))
-    await now.advance()
+    await now.reconcile(platform.client)
     assert [one.status for one in now.batch.failed()] == ["Completed without a result"]
 
 
@@ -166,7 +159,7 @@ async def test_the_log_of_a_failure_is_read_once() -> None:
     platform = FakePlatform()
     platform.add(str(IDENTITY.name(1, 1)), "Failed", log="Traceback\n")
     now = reconciler(platform, Batch(IDENTITY, 1, 1))
-    await now.advance()
+    await now.reconcile(platform.client)
     assert [one.status for one in now.batch.failed()] == ["Failed"]
     assert len(platform.called("logs")) == 1
 
@@ -175,7 +168,7 @@ async def test_a_retry_reads_the_results_of_an_earlier_try() -> None:
     platform = FakePlatform()
     add_ended(platform, 2)
     now = reconciler(platform, Batch(IDENTITY, 2, 2))
-    await now.advance()
+    await now.reconcile(platform.client)
     assert results(now.batch) == {1: "1", 2: "2"}
     assert not platform.called("create")
 
@@ -186,7 +179,7 @@ async def test_a_retry_relaunches_a_replica_that_left_no_result() -> None:
     add_ended(platform, 2)
     platform.record[1].log = ""
     now = reconciler(platform, Batch(IDENTITY, 2, 2))
-    await now.advance()
+    await now.reconcile(platform.client)
     assert results(now.batch) == {1: "1"}
     assert platform.called("create") == [str(IDENTITY.name(2, 2))]
 
@@ -194,7 +187,7 @@ async def test_a_retry_relaunches_a_replica_that_left_no_result() -> None:
     platform.record[2].end("Completed", platform.clock.now)
     platform.record[2].log = log_of(2, 2, replicas=2, try_number=2)
     later = reconciler(platform, restored)
-    assert (await later.advance()).verdict is Verdict.SUCCESS
+    assert (await later.reconcile(platform.client)).verdict is Verdict.SUCCESS
     assert results(later.batch) == {1: "1", 2: "2"}
     assert len(platform.called("create")) == 1
 
@@ -203,24 +196,24 @@ async def test_an_adopted_session_without_a_result_fails_the_try_that_adopted_it
     platform = FakePlatform()
     row = platform.add(str(IDENTITY.name(1, 1)), "Running")
     now = reconciler(platform, Batch(IDENTITY, 2, 1))
-    await now.advance()
+    await now.reconcile(platform.client)
     row.end("Completed", platform.clock.now)
-    plan = await now.advance()
+    plan = await now.reconcile(platform.client)
     assert plan.verdict is Verdict.FAILURE
     assert not platform.called("create")
 
 
 def test_a_result_counts_only_for_its_own_replica_count_and_try() -> None:
     outcome = Outcome(1, "s1", str(IDENTITY.name(1, 1)), "Completed", True, 1)
-    function_operator = operator(2)
+    reader = operator(2).log_reader(Batch(IDENTITY, 1, 2))
     for log in (log_of(7, 2, replicas=2), log_of(7, replicas=3), log_of(7, replicas=2, try_number=2)):
-        ended = function_operator.read_harvest(EndedSession(outcome, log))
+        ended = reader.read(EndedSession(outcome, log))
         assert ended.outcome == replace(outcome, succeeded=False, status="Completed without a result")
-    ended = function_operator.read_harvest(EndedSession(outcome, log_of(7, replicas=2)))
+    ended = reader.read(EndedSession(outcome, log_of(7, replicas=2)))
     assert ended.outcome == replace(outcome, result="7")
 
 
 def test_a_followed_log_shows_no_result_lines() -> None:
     assert f"{RESULT_PREFIX} " == RESULT
     follower = LogFollower(60)
-    assert follower.take("s1", f"one\n{log_of(7)}", 0) == ["one", ""]
+    assert follower.new_lines("s1", f"one\n{log_of(7)}", 0) == ["one", ""]

@@ -225,7 +225,7 @@ def test_a_deferred_task_goes_on_with_what_its_trigger_has_seen(
     deferred = stars.defer()
     assert isinstance(deferred.trigger, CanfarSessionTrigger)
     event = watch(deferred.trigger)
-    assert event["reason"] == "all have ended"
+    assert event["reason"] == "all sessions have ended"
     assert len(event["ended"]) == 2
     outcomes = stars.resume(deferred, event)
     assert [outcome["status"] for outcome in outcomes] == ["Completed", "Completed"]
@@ -392,7 +392,9 @@ def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken
     stars = task("true", deferrable=True)
     deferred = stars.defer()
     (session,) = platform.live()
-    event = WakeEvent(WakeReason.NEVER_STARTED, never={session["id"]: "Failed to pull image"}).to_json()
+    event = WakeEvent(
+        WakeReason.NEVER_STARTED, never_started={session["id"]: "Failed to pull image"}
+    ).to_json()
     with pytest.raises(SessionNeverStarted):
         stars.resume(deferred, event)
     assert not platform.live()
@@ -414,13 +416,13 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
         ({"name": "find_stars"}, "find-stars"),
         ({"gpus": 0}, "gpus=0 is refused"),
         ({"replicas": 0}, "replicas"),
-        ({"replicas": "many"}, "replicas='many' is refused: it must be a whole number"),
-        ({"replicas": 2.5}, r"replicas=2\.5 is refused"),
+        ({"replicas": "many"}, "Invalid replicas 'many': must be a whole number"),
+        ({"replicas": 2.5}, r"Invalid replicas 2\.5"),
         (
             {"on_finish_action": "delete"},
-            "on_finish_action='delete' is refused: there are 'keep', 'destroy', ",
+            "Invalid on_finish_action 'delete': must be one of 'keep', 'destroy', ",
         ),
-        ({"on_clear": "Resume"}, "on_clear='Resume' is refused: there are 'fresh', 'resume'"),
+        ({"on_clear": "Resume"}, "Invalid on_clear 'Resume': must be one of 'fresh', 'resume'"),
         ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
     ],
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -26,13 +27,28 @@ from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
-from airflow_provider_canfar.task_sessions.wait import keep
+from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import RETENTION, FakePlatform, Row
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 INTERVAL = 15.0
 OUTAGE_INTERVAL = 60.0
+
+
+@dataclass
+class FakeSubscription:
+    """Shows snapshots of a platform in memory."""
+
+    snapshots: AsyncIterator[Snapshot]
+    reads: SessionReader
+
+    def __aiter__(self) -> AsyncIterator[Snapshot]:
+        return self.snapshots
 
 
 @dataclass
@@ -62,11 +78,15 @@ class Scene:
         """Wait, and return why and after how many seconds the worker is woken."""
         began = self.now
         task_wait = TaskWait(self.wait_spec(rows, **more))
-        wake = await keep(task_wait, self.subscription(), self.platform.reads, emit=self.told.append)
+        wake = await wait_for_sessions(task_wait, self.subscribe, emit=self.told.append)
         return wake, self.now - began
 
-    async def subscription(self) -> AsyncIterator[Snapshot]:
-        """Look at whole lists, once per interval, and less often while there is no answer."""
+    @asynccontextmanager
+    async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
+        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads))
+
+    async def snapshots(self) -> AsyncIterator[Snapshot]:
+        """List all sessions once per interval, and less often while there is no response."""
         while True:
             pause = INTERVAL
             try:
@@ -298,7 +318,7 @@ async def test_a_session_that_cannot_start_wakes_the_worker_in_a_minute_with_the
     row.events = BACK_OFF
     wake, after = await scene.wait([row])
     assert wake.reason is WakeReason.NEVER_STARTED
-    assert wake.never == {row.session_id: BACK_OFF[0].message}
+    assert wake.never_started == {row.session_id: BACK_OFF[0].message}
     assert after <= 60
 
 
@@ -307,7 +327,7 @@ async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Sc
     row.events = [Event(type="Warning", reason="FailedScheduling", message="0/42 nodes are available")]
     wake, after = await scene.wait([row], start_by={row.session_id: scene.now + 600})
     assert wake.reason is WakeReason.NEVER_STARTED
-    assert "0/42 nodes are available" in wake.never[row.session_id]
+    assert "0/42 nodes are available" in wake.never_started[row.session_id]
     assert after >= 600
     assert sum("0/42 nodes are available" in sentence for sentence in scene.told) == 1
 
@@ -319,7 +339,7 @@ async def test_the_worker_is_told_what_has_started(scene: Scene) -> None:
     scene.platform.after(90, rows[0].preempt)
     start_by = {row.session_id: scene.now + 600 for row in rows}
     wake, _ = await scene.wait(rows, start_by=start_by)
-    assert list(wake.never) == [rows[1].session_id]
+    assert list(wake.never_started) == [rows[1].session_id]
     assert wake.started == (rows[0].session_id,)
 
 
@@ -342,7 +362,7 @@ async def test_a_refused_credential_wakes_the_worker_with_the_platforms_words(sc
     )
     wake, _ = await scene.wait(rows)
     assert wake.reason is WakeReason.REFUSED
-    assert wake.words == "the token has expired"
+    assert wake.message == "the token has expired"
     assert wake.ended == {rows[0].session_id: "Completed"}
 
 
@@ -381,10 +401,10 @@ async def test_lists_that_omit_a_session_now_and_then_do_not_add_up(scene: Scene
     row = scene.session()
     task_wait = TaskWait(scene.wait_spec([row]))
     count = 0
-    async for snapshot in scene.subscription():
+    async for snapshot in scene.snapshots():
         is_shown = count % LISTS_UNTIL_MISSING == LISTS_UNTIL_MISSING - 1
         task_wait.observe(snapshot if is_shown else replace(snapshot, sessions=()))
-        assert task_wait.missing_ids() == []
+        assert task_wait.tracker.missing_ids() == []
         count += 1
         if count == 4 * LISTS_UNTIL_MISSING:
             break
@@ -450,17 +470,17 @@ def test_a_look_for_ended_sessions_omits_nothing(scene: Scene) -> None:
     task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(2 * LISTS_UNTIL_MISSING):
         task_wait.observe(Snapshot(scene.now, is_complete=False))
-    assert task_wait.missing_ids() == []
+    assert task_wait.tracker.missing_ids() == []
 
 
 def test_a_look_for_ended_sessions_neither_confirms_nor_clears_a_suspicion(scene: Scene) -> None:
     row = scene.session()
     task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(LISTS_UNTIL_MISSING):
-        assert task_wait.missing_ids() == []
+        assert task_wait.tracker.missing_ids() == []
         task_wait.observe(Snapshot(scene.now, is_complete=False))
         task_wait.observe(Snapshot(scene.now))
-    assert task_wait.missing_ids() == [row.session_id]
+    assert task_wait.tracker.missing_ids() == [row.session_id]
 
 
 def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
@@ -608,8 +628,8 @@ WAKES = st.builds(
     reason=st.sampled_from(WakeReason),
     ended=WORDS,
     gone=st.lists(st.text(max_size=8), max_size=3).map(tuple),
-    never=WORDS,
-    words=st.text(),
+    never_started=WORDS,
+    message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )
 
@@ -656,6 +676,13 @@ def test_what_another_release_has_written_is_read(
     """It may have known of more, or of less."""
     assert read(thing.to_json() | {"invented_since": 1}) == thing
     data = thing.to_json()
-    for unknown_yet in {"since", "logging_interval", "start_by", "never", "words", "started"} & data.keys():
+    for unknown_yet in {
+        "since",
+        "logging_interval",
+        "start_by",
+        "never_started",
+        "message",
+        "started",
+    } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing
