@@ -38,8 +38,8 @@ TRIGGER_FAILED = "__fail__"
 class SessionOperator(BaseOperator):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
-    A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the task
-    returns.
+    A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
+    task returns.
 
     :param name: the stem of the sessions' names.
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
@@ -114,7 +114,7 @@ class SessionOperator(BaseOperator):
     ) -> Any:
         """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
 
-        ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
+        ``dag.test()`` forgets what the deferral carried; the names of the sessions then give the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent

@@ -29,7 +29,6 @@ from airflow_provider_canfar.task_sessions.launcher import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -38,9 +37,10 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
-#: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in the
-#: triggerer; or, where the connection may be wrong, the task fails and says so.
+#: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
+#: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
 
 #: Seconds for which destroying all sessions is retried; a person waits for the task to end.

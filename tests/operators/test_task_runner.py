@@ -253,7 +253,7 @@ def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_o
     rows[1].end("Completed", platform.clock.now)
     with pytest.raises(SessionFailed) as failure:
         Phase(platform, first.runner.batch).run(WakeEvent(WakeReason.ENDED))
-    assert "The platform gives no log of it now; what it gave is above." in str(failure.value)
+    assert "The platform no longer has its log; see above for what it showed earlier." in str(failure.value)
 
 
 def test_a_log_that_has_just_been_shown_is_not_asked_for_again(platform: FakePlatform) -> None:

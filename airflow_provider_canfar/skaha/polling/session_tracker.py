@@ -41,8 +41,8 @@ class StatusChange(NamedTuple):
 class SessionTracker:
     """What lists have shown of sessions, by id.
 
-    A session stays tracked when lists omit it. It is *Gone* when several in a row have, and the platform answers
-    404 for its id; one that had ended before stays as it ended.
+    A session stays tracked when lists omit it. It is *Gone* when several in a row have, and the platform
+    answers 404 for its id; one that had ended before stays as it ended.
 
     :param ids: sessions to track from the start.
     :param rows: what an earlier tracker knew, as :func:`session_summary` writes it.
