@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._errors import airflow_errors
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.selection import Selection
 
 
-class CanfarCleanupOperator(BaseOperator):
+class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
     """Destroy sessions: by ids, or by name, with kind, status and age.
 
     ::
@@ -157,10 +158,6 @@ class CanfarCleanupOperator(BaseOperator):
                 },
             )
         return list(report.destroyed.values())
-
-    def _emit(self, line: str) -> None:
-        # As an argument: a session's name is no format.
-        self.log.info("%s", line)
 
 
 def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> CanfarCleanupOperator:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._errors import airflow_errors
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 BACKSTOP = 600.0
 
 
-class CanfarBaseSensor(BaseSensorOperator):
+class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
     """A sensor that defers, pokes or reschedules, and sits out an outage of the platform.
 
     :param canfar_conn_id: the Airflow connection.
@@ -118,7 +119,3 @@ class CanfarBaseSensor(BaseSensorOperator):
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
         raise AirflowSensorTimeout(f"{self.timeout:.0f} s have passed. {seen}")
-
-    def _emit(self, line: str) -> None:
-        # As an argument: a session's name is no format.
-        self.log.info("%s", line)
