@@ -12,7 +12,6 @@ from airflow_provider_canfar.operators.interactive import CanfarInteractiveOpera
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
-from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
@@ -25,7 +24,6 @@ from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
         CanfarSessionSensor,
         CanfarResourceSensor,
         CanfarSessionTrigger,
-        CanfarInteractiveTrigger,
         CanfarSessionSensorTrigger,
         CanfarResourceSensorTrigger,
         CanfarSessionEventTrigger,

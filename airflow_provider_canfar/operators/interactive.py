@@ -219,12 +219,13 @@ class CanfarInteractiveOperator(SessionOperator):
     def _defer(
         self, wait_spec: WaitSpec, runner: InteractiveRunner, deadline: float | None, task: TaskInstanceId
     ) -> NoReturn:
-        from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
+        from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
         self.defer(
-            trigger=CanfarInteractiveTrigger(
+            trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
                 wait_spec=wait_spec.to_json(),
+                interactive=True,
                 poll_interval=self.poll_interval,
                 task_instance=task.to_json(),
                 destroy_on_kill=self.destroy_on_kill,

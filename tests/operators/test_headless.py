@@ -27,7 +27,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions.wait import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from airflow_provider_canfar.triggers import session as trigger_module
+from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from dev.waiting import until
 from tests.fake_task import FakeTask

@@ -18,7 +18,7 @@ from airflow_provider_canfar.operators._task_runner import Killed
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionNeverStarted, SessionTimeout
 from airflow_provider_canfar.task_sessions import interactive_wait as interactive
-from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
+from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, launch, shown
 
@@ -106,7 +106,8 @@ def test_the_wait_needs_no_worker(platform: Emulator, task: Make, quick_triggers
     platform.configure(start_delay=1)
     inspect = task(deferrable=True)
     deferred = inspect.defer()
-    assert isinstance(deferred.trigger, CanfarInteractiveTrigger)
+    assert isinstance(deferred.trigger, CanfarSessionTrigger)
+    assert deferred.trigger.interactive
     assert inspect.ti.xcoms["url"] == inspect.ti.xcoms["sessions"][0]["url"]
     event = event_of(deferred.trigger)
     assert event["reason"] == "the session can be opened"
