@@ -29,18 +29,23 @@ BACKSTOP = 600.0
 class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
     """A sensor that defers, pokes or reschedules, and keeps waiting during an outage of the platform.
 
-    :param canfar_conn_id: the Airflow connection.
+    :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
         unless ``mode`` is given.
-    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``.
+    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``. With
+        ``mode="reschedule"``, Airflow's scheduler may fail the task if a check begins before the executor has
+        reported the end of the last one, which takes seconds.
+    :param kwargs: arguments of Airflow's sensors, such as ``timeout``, ``mode`` and ``soft_fail``.
     """
+
+    ui_color = "#e6d7f7"
 
     def __init__(
         self,
         *,
-        canfar_conn_id: str,
-        deferrable: bool | None,
-        poll_interval: float,
+        canfar_conn_id: str = CanfarHook.default_conn_name,
+        deferrable: bool | None = None,
+        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("poke_interval", poll_interval)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
@@ -33,29 +32,21 @@ class CanfarResourceSensor(CanfarBaseSensor):
     :param cores: CPU cores. (templated)
     :param ram: memory in GB. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
-        unless ``mode`` is given.
-    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``. With
-        ``mode="reschedule"``, give 10 or more: Airflow's scheduler may fail the task if a check begins before
-        the executor has reported the end of the last one.
+    :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
+    :param poll_interval: seconds between two polls, 15 by default; the same as ``poke_interval``. With
+        ``mode="reschedule"``, give 10 or more.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "cores", "ram")
-    ui_color = "#e6d7f7"
 
     def __init__(
         self,
         *,
         cores: float | str = 0,
         ram: float | str = 0,
-        canfar_conn_id: str = CanfarHook.default_conn_name,
-        deferrable: bool | None = None,
-        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            canfar_conn_id=canfar_conn_id, deferrable=deferrable, poll_interval=poll_interval, **kwargs
-        )
+        super().__init__(**kwargs)
         self.cores = cores
         self.ram = ram
 

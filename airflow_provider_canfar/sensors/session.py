@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
@@ -47,15 +46,12 @@ class CanfarSessionSensor(CanfarBaseSensor):
     :param fail_on: statuses that fail the task as soon as one session has them; ``[]`` to wait no matter how
         sessions end. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
-        unless ``mode`` is given.
-    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``. With
-        ``mode="reschedule"``, give 10 or more: Airflow's scheduler may fail the task if a check begins before
-        the executor has reported the end of the last one.
+    :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
+    :param poll_interval: seconds between two polls, 15 by default; the same as ``poke_interval``. With
+        ``mode="reschedule"``, give 10 or more.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "ids", "prefix", "regex", "kind", "status", "fail_on")
-    ui_color = "#e6d7f7"
 
     def __init__(
         self,
@@ -67,14 +63,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         status: str | Sequence[str] = "Completed",
         at_least: int | None = None,
         fail_on: str | Sequence[str] | None = None,
-        canfar_conn_id: str = CanfarHook.default_conn_name,
-        deferrable: bool | None = None,
-        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            canfar_conn_id=canfar_conn_id, deferrable=deferrable, poll_interval=poll_interval, **kwargs
-        )
+        super().__init__(**kwargs)
         self.ids = ids
         self.prefix = prefix
         self.regex = regex

@@ -198,11 +198,11 @@ def test_a_session_that_cannot_be_destroyed_fails_the_task(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
-    honest = SkahaClient.destroy
+    destroy = SkahaClient.destroy
 
-    async def all_but_one(self: SkahaClient, wanted: Any) -> dict[str, bool]:
-        gone = await honest(self, [one for one in wanted if one != ids[0]])
-        return gone | ({ids[0]: False} if ids[0] in wanted else {})
+    async def all_but_one(self: SkahaClient, requested: Any) -> dict[str, bool]:
+        destroyed = await destroy(self, [one for one in requested if one != ids[0]])
+        return destroyed | ({ids[0]: False} if ids[0] in requested else {})
 
     monkeypatch.setattr(SkahaClient, "destroy", all_but_one)
     with pytest.raises(PartialFailure) as failure:
@@ -313,11 +313,11 @@ def test_the_connection_and_the_selection_are_templated() -> None:
 
 def test_the_connection_is_read_once_per_cleanup(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    honest: Callable[..., Any] = CanfarHook.get_connection.__func__  # type: ignore[attr-defined]  # a classmethod
+    original: Callable[..., Any] = CanfarHook.get_connection.__func__  # type: ignore[attr-defined]  # a classmethod
 
     def get_connection(cls: type[CanfarHook], conn_id: str) -> Any:
         read.append(conn_id)
-        return honest(cls, conn_id)
+        return original(cls, conn_id)
 
     monkeypatch.setattr(CanfarHook, "get_connection", classmethod(get_connection))
     launch("survey-1", "sleep", "60")
