@@ -13,8 +13,7 @@ from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from airflow_provider_canfar.triggers import _base as waiting
-from airflow_provider_canfar.triggers import session
+from airflow_provider_canfar.triggers import _base as trigger_base
 from dev.waiting import until
 from tests.airflow_versions import deserialize, serialize
 
@@ -35,8 +34,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 @pytest.fixture
 def quick_triggers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let triggers fire at once: no scheduler is there that could be too slow for them."""
-    monkeypatch.setattr(session, "NO_EVENT_WITHIN", 0.0)
-    monkeypatch.setattr(waiting, "NO_EVENT_WITHIN", 0.0)
+    monkeypatch.setattr(trigger_base, "NO_EVENT_WITHIN", 0.0)
 
 
 def launch(name: str, *argv: str, kind: str = "headless") -> str:

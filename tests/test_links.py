@@ -12,8 +12,8 @@ from airflow_provider_canfar.get_provider_info import get_provider_info
 from airflow_provider_canfar.links import (
     OpenSessionLink,
     SciencePortalLink,
-    portal_address,
-    session_address,
+    portal_url,
+    session_url,
 )
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
@@ -49,11 +49,13 @@ def row(session_id: str, **more: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_first_that_has_failed_is_opened_or_the_first(sessions: list[Any], opened: str) -> None:
-    assert session_address(sessions, SERVICE) == opened
+def test_the_button_opens_the_first_session_that_has_failed_or_else_the_first(
+    sessions: list[Any], opened: str
+) -> None:
+    assert session_url(sessions, SERVICE) == opened
 
 
-def test_the_session_that_has_failed_is_known_from_what_the_task_has_pushed() -> None:
+def test_the_button_knows_from_xcom_which_session_has_failed() -> None:
     launched = {number: AssignedSession(f"s000000{number}", f"stars-{number}") for number in (1, 2, 3)}
     outcomes = {
         number: Outcome(number, launched[number].session_id, "stars", status, succeeded, 1)
@@ -62,7 +64,7 @@ def test_the_session_that_has_failed_is_known_from_what_the_task_has_pushed() ->
     batch = Batch(Identity("stars", "k3v5x2qamd", 0), 1, 3, launched=launched, outcomes=outcomes)
     pushed = sessions_to_json(batch)
     assert [one["status"] for one in pushed] == ["Completed", "Failed", None]
-    assert session_address(pushed, SERVICE) == f"{SERVICE}/session/s0000002?view=logs"
+    assert session_url(pushed, SERVICE) == f"{SERVICE}/session/s0000002?view=logs"
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_the_session_that_has_failed_is_known_from_what_the_task_has_pushed() ->
         ("http://127.0.0.1:8099/skaha/v1", "http://127.0.0.1:8099/"),
     ],
 )
-def test_the_portal_goes_with_the_platform(service: str, portal: str) -> None:
-    assert portal_address(service) == portal
+def test_each_platform_has_its_portal(service: str, portal: str) -> None:
+    assert portal_url(service) == portal
 
 
 @pytest.fixture(name="operator")
@@ -84,14 +86,14 @@ def _operator(monkeypatch: pytest.MonkeyPatch) -> BaseOperator:
 
 
 @pytest.mark.parametrize(("pushed", "opened"), [(None, ""), ([], ""), ([row("a", url=PAGE)], PAGE)])
-def test_a_task_s_own_session_is_opened_once_there_is_one(
+def test_the_button_opens_the_task_s_session_once_there_is_one(
     operator: BaseOperator, monkeypatch: pytest.MonkeyPatch, pushed: Any, opened: str
 ) -> None:
     monkeypatch.setattr(XCom, "get_value", lambda *, ti_key, key: pushed if key == "sessions" else None)
     assert OpenSessionLink().get_link(operator, ti_key=TI_KEY) == opened
 
 
-def test_a_connection_that_is_wrong_makes_no_button_and_no_second_error(
+def test_an_invalid_connection_makes_no_button_and_no_second_error(
     operator: BaseOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(XCom, "get_value", lambda *, ti_key, key: [row("a")])
@@ -100,7 +102,7 @@ def test_a_connection_that_is_wrong_makes_no_button_and_no_second_error(
     assert SciencePortalLink().get_link(operator, ti_key=TI_KEY) == ""
 
 
-def test_airflow_knows_the_links_of_each_operator_after_storing_its_dag() -> None:
+def test_airflow_finds_the_links_of_each_operator_in_a_stored_dag() -> None:
     with DAG("survey", schedule=None) as dag:
         CanfarHeadlessOperator(task_id="stars", image="skaha/astroml:24.07", command=["true"])
         CanfarInteractiveOperator(task_id="inspect", image="skaha/astroml:24.07")

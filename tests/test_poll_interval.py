@@ -9,10 +9,10 @@ import pytest
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
-from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
@@ -22,10 +22,8 @@ from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
     [
         CanfarHeadlessOperator,
         CanfarInteractiveOperator,
-        CanfarSessionSensor,
-        CanfarResourceSensor,
+        CanfarBaseSensor,
         CanfarSessionTrigger,
-        CanfarInteractiveTrigger,
         CanfarSessionSensorTrigger,
         CanfarResourceSensorTrigger,
         CanfarSessionEventTrigger,
@@ -33,3 +31,8 @@ from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 )
 def test_it_is_looked_at_every_fifteen_seconds(block: type[Any]) -> None:
     assert signature(block.__init__).parameters["poll_interval"].default == 15.0
+
+
+@pytest.mark.parametrize("sensor", [CanfarSessionSensor, CanfarResourceSensor])
+def test_a_sensor_pokes_every_fifteen_seconds(sensor: type[Any]) -> None:
+    assert sensor(task_id="wait").poke_interval == 15.0

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
-from airflow_provider_canfar.skaha.polling.backoff import LONGEST_PAUSE, LONGEST_RETRY_AFTER
-from airflow_provider_canfar.skaha.polling.outage_log import OutageLog
-from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from airflow_provider_canfar.skaha.polling.backoff import PollBackoff
+from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Stats
@@ -20,41 +18,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What shall be free on the whole platform, so that sessions start soon.
+    """How much must be free on the whole platform.
 
     :param cores: CPU cores.
     :param ram: GB.
-    :raises SpecError: when nothing is asked for.
+    :raises SpecError: for a number below zero, and if both are zero.
     """
 
     cores: float = 0.0
     ram: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.cores, self.ram) < 0 or not (self.cores or self.ram):
-            raise SpecError(
-                f"cores={self.cores:g} and ram={self.ram:g} are refused: give one or both, above zero."
-            )
+        for name, value in (("cores", self.cores), ("ram", self.ram)):
+            if value < 0:
+                raise SpecError(f"Invalid {name} {value:g}: must be 0 or more. Give 0 to ignore it.")
+        if not (self.cores or self.ram):
+            raise SpecError("Invalid cores 0 and ram 0: one must be above 0. Give cores, ram or both.")
 
     def is_free(self, stats: Stats) -> bool:
-        """Whether there is as much; what the platform does not tell is not free."""
+        """Whether that much is free; an amount that the platform does not report counts as 0."""
         return (stats.free.cores or 0.0) >= self.cores and (stats.free.ram or 0.0) >= self.ram
 
+    def __str__(self) -> str:
+        """Describe it in a few words.
 
-def free_in_words(stats: Stats) -> str:
-    """Say what is free.
+        >>> str(Capacity(cores=8, ram=16))
+        '8 cores and 16 GB of RAM to be free'
+        """
+        return f"{self.cores:g} cores and {self.ram:g} GB of RAM to be free"
+
+
+def describe_free(stats: Stats) -> str:
+    """Say how much is free.
 
     >>> from airflow_provider_canfar.skaha.models import Resources, Stats
-    >>> free_in_words(Stats(available=Resources(cores=10), requested=Resources(cores=4)))
+    >>> describe_free(Stats(available=Resources(cores=10), requested=Resources(cores=4)))
     'Free: 6 cores, unknown GB of RAM.'
     """
-    cores, ram = ("unknown" if one is None else f"{one:g}" for one in (stats.free.cores, stats.free.ram))
+    cores, ram = (
+        "unknown" if amount is None else f"{amount:g}" for amount in (stats.free.cores, stats.free.ram)
+    )
     return f"Free: {cores} cores, {ram} GB of RAM."
 
 
 async def wait_until_free(
     capacity: Capacity,
-    ask: Callable[[float], Awaitable[Stats]],
+    fetch_stats: Callable[[float], Awaitable[Stats]],
     interval: float,
     *,
     deadline: float | None,
@@ -62,34 +71,59 @@ async def wait_until_free(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Stats | None:
-    """Look until there is enough, and return what was seen; None when the deadline has passed before.
+    """Poll until enough is free, and return the stats that show it; None if the deadline has passed before.
 
-    :param ask: returns how busy the platform is, or was so many seconds ago at most: many who wait may share
-        an answer. It does not try again by itself: this loop does.
-    :param interval: seconds between two looks.
-    :param deadline: seconds since the epoch.
+    :param fetch_stats: returns stats that are at most that many seconds old, so that many waits can share one
+        request. It does not retry: the next poll does.
+    :param interval: seconds between two polls.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param emit: logs a line when the free amount changes, and about outages.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    pause, outage_log, before = interval, OutageLog(), ""
+    polls = _poll(fetch_stats, interval, deadline=deadline, clock=clock, sleep=sleep)
+    logged = ""
+    async for poll in with_outage_log(polls, emit):
+        if poll.stats is None:
+            continue
+        free = describe_free(poll.stats)
+        if free != logged:
+            emit(free)
+            logged = free
+        if capacity.is_free(poll.stats):
+            return poll.stats
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _StatsPoll:
+    """What one poll returned: stats, or why there are none."""
+
+    at: float
+    stats: Stats | None = None
+    fault: RequestError | None = None
+
+
+async def _poll(
+    fetch_stats: Callable[[float], Awaitable[Stats]],
+    interval: float,
+    *,
+    deadline: float | None,
+    clock: Callable[[], float],
+    sleep: Callable[[float], Awaitable[None]],
+) -> AsyncIterator[_StatsPoll]:
+    """Poll until the deadline has passed."""
+    backoff = PollBackoff()
+    backoff.hurry(interval)
     while deadline is None or clock() < deadline:
-        fault: RequestError | None = None
         try:
-            stats = await ask(pause)
+            stats = await fetch_stats(backoff.max_age)
         except AuthenticationError:
             raise
         except RequestError as error:
-            fault = error
-            asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
-            pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
-        if (news := outage_log.update(Snapshot(clock(), fault=fault))) is not None:
-            emit(news)
-        if fault is None:
-            pause = interval
-            if before != (before := free_in_words(stats)):
-                emit(before)
-            if capacity.is_free(stats):
-                return stats
-        left = float("inf") if deadline is None else deadline - clock()
-        # A spread of requests over time, and none before its time.
-        await sleep(min(left, pause * random.uniform(1.0, 1.1)))  # noqa: S311 - no secret is made of it
-    return None
+            pause = backoff.after_a_fault(interval, getattr(error, "retry_after", None))
+            yield _StatsPoll(clock(), fault=error)
+        else:
+            pause = backoff.after_an_answer(interval)
+            yield _StatsPoll(clock(), stats)
+        remaining = float("inf") if deadline is None else deadline - clock()
+        await sleep(min(remaining, pause))

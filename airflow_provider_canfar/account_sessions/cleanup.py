@@ -1,4 +1,4 @@
-"""Destroying what a selection chooses, until nothing of it is left."""
+"""Destroying the sessions that a selection chooses, until none of them is left."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.selection import Selection
 
 #: Seconds between two lists.
-PAUSE = 2.0
+LIST_INTERVAL = 2.0
 
-#: How often one session is told to go before it is reported as one that does not.
-TRIES = 3
+#: How often to request the delete of one session before it is reported as alive.
+MAX_DELETES = 3
 
-#: Seconds after which a sweep ends, however much still comes: somebody is launching what it destroys.
-NO_LONGER_THAN = 900.0
+#: Seconds after which a cleanup ends even if sessions keep appearing: something launches what it destroys.
+MAX_DURATION = 900.0
 
 
 @dataclass(slots=True)
 class DestroyReport:
-    """What a sweep has done, as rows by session id.
+    """What a cleanup has done: summaries of sessions by id.
 
-    :param alive: those that could not be destroyed.
-    :param reasons: why, as far as that is known.
+    :param alive: sessions that could not be destroyed.
+    :param reasons: why not, by id.
     """
 
     destroyed: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,32 +45,32 @@ class DestroyReport:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def refuse_all(selection: Selection) -> None:
+def reject_all(selection: Selection) -> None:
     """Refuse a selection that chooses every session.
 
     :raises SpecError: with the reason.
     """
     if reason := selection.reason_to_refuse():
         raise SpecError(
-            f"This cleanup is refused, as it would destroy everything of its kind: {reason}. Choose sessions "
-            "by ids, prefix or regex; or say everything=True if that is what is meant."
+            f"Invalid selection of {selection}: it would destroy every session of its kind, as {reason}. "
+            "Choose sessions by ids, prefix or regex, or set allow_all=True."
         )
 
 
-async def find(
+async def find_sessions(
     client: SkahaClient, selection: Selection, clock: Callable[[], float] = time.time
 ) -> list[Session]:
     """Return the account's sessions that a selection chooses, as they are now."""
     sessions: list[Session] = []
     if selection.ids is not None:
-        # By their ids, as a new session may stay unlisted for minutes.
+        # One by one: a new session may be missing from lists for minutes.
         for session_id in selection.ids:
             try:
                 sessions += (await client.info(session_id)).values()
             except NotFound:
                 continue
     else:
-        # By kind, as some kinds are listed only when they are asked for.
+        # By kind: a list without a kind omits some kinds.
         for kind in selection.kinds or (None,):
             sessions += await client.fetch(kind=kind)
     return selection.choose(sessions, clock())
@@ -85,53 +85,60 @@ async def destroy_matching(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> DestroyReport:
-    """Destroy what is chosen, and look again until nothing more has come for a while.
+    """Destroy the chosen sessions, and list again until no other has appeared for a while.
 
     A create that was under way when its task was killed may register its session later.
 
-    :param settle_time: seconds for which nothing more must come.
-    :raises RequestError: when the platform cannot be asked.
+    :param settle_time: seconds for which no other session must appear.
+    :param emit: logs a line per session.
+    :raises RequestError: when the platform does not answer.
     """
-    report, tries = DestroyReport(), dict[str, int]()
+    report, deletes = DestroyReport(), dict[str, int]()
     started = settled_since = clock()
     while True:
-        found = {session.id: session for session in await find(client, selection, clock)}
-        report.alive = {session_id: row for session_id, row in report.alive.items() if session_id in found}
-        to_destroy = [one for session_id, one in found.items() if tries.get(session_id, 0) < TRIES]
-        if clock() - started >= NO_LONGER_THAN:
+        found = {session.id: session for session in await find_sessions(client, selection, clock)}
+        report.alive = {
+            session_id: summary for session_id, summary in report.alive.items() if session_id in found
+        }
+        to_destroy = [
+            session for session_id, session in found.items() if deletes.get(session_id, 0) < MAX_DELETES
+        ]
+        if clock() - started >= MAX_DURATION:
             for session in to_destroy:
                 report.alive[session.id] = session_summary(session)
-                report.reasons.setdefault(session.id, "it has come while others were destroyed")
+                report.reasons.setdefault(session.id, "appeared while other sessions were destroyed")
             return report
         if to_destroy:
             for session in to_destroy:
-                tries[session.id] = tries.get(session.id, 0) + 1
+                deletes[session.id] = deletes.get(session.id, 0) + 1
             await _destroy(client, to_destroy, report, emit)
             settled_since = clock()
         elif clock() - settled_since >= settle_time:
             return report
-        await sleep(min(PAUSE, settle_time))
+        await sleep(min(LIST_INTERVAL, settle_time))
 
 
 async def _destroy(
     client: SkahaClient, sessions: list[Session], report: DestroyReport, emit: Callable[[str], None]
 ) -> None:
-    rows = {session.id: session_summary(session) for session in sessions}
+    summaries = {session.id: session_summary(session) for session in sessions}
     errors: dict[str, Exception] = {}
     try:
-        gone = await client.destroy(rows)
+        destroyed = await client.destroy(summaries)
     except PartialFailure as failure:
-        gone, errors = failure.results, failure.errors
+        destroyed, errors = failure.results, failure.errors
     except AuthenticationError:
         raise
     except RequestError as error:
-        gone, errors = {}, dict.fromkeys(rows, error)
-    for session_id, row in rows.items():
-        if gone.get(session_id):
-            report.destroyed[session_id] = row
+        destroyed, errors = {}, dict.fromkeys(summaries, error)
+    for session_id, summary in summaries.items():
+        session = f"session {session_id} ({summary['name']})"
+        if destroyed.get(session_id):
+            report.destroyed[session_id] = summary
             report.alive.pop(session_id, None)
-            emit(f"{row['name']} {session_id}: destroyed.")
+            emit(f"Destroyed {session}.")
         else:
-            report.alive[session_id] = row
-            report.reasons[session_id] = str(errors.get(session_id, "it was told to go, and is still there"))
-            emit(f"{row['name']} {session_id}: not destroyed, {report.reasons[session_id]}.")
+            reason = str(errors.get(session_id, "delete was requested but not confirmed"))
+            report.alive[session_id] = summary
+            report.reasons[session_id] = reason
+            emit(f"Could not destroy {session}: {reason.rstrip('.')}.")

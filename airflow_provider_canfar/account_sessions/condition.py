@@ -1,51 +1,50 @@
-"""Waiting for sessions that anybody has launched: what is wanted of them, and what has been seen.
+"""Waiting until sessions of the account have reached a status, no matter what launched them.
 
-A task's own sessions are waited for by :mod:`airflow_provider_canfar.task_sessions.wait`, which knows what the task can do
-about them. Here there is nothing to do but to look.
+A task waits for its own sessions with :mod:`airflow_provider_canfar.task_sessions.wait`, which knows what the
+task can do about them. This module only watches.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.skaha.errors import (
-    SpecError,
-)
+from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import (
     SessionTracker,
-    describe,
     has_ended,
     normalized_status,
 )
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions.plan import Verdict
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
 
-#: Seconds between two lists of one look, where the first has omitted something.
-LOOK_AGAIN_AFTER = 1.0
+#: Seconds before a check lists the sessions again because the last list omitted one.
+RELIST_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCondition:
     """What a sensor waits for.
 
+    >>> str(SessionCondition(Selection(ids=("k3v9x2qa",)), ("Running", "Completed")))
+    'all of the sessions k3v9x2qa to be Running or Completed'
+
     :param selection: which sessions.
-    :param statuses: what they must have reached. One that has Completed has been Running.
-    :param at_least: how many must have; None: all that are chosen, and at least one.
-    :param fail_on: statuses of which one is enough to fail; None: fail as soon as the wish cannot come true,
-        because sessions have ended otherwise.
-    :raises SpecError: when it could never come true.
+    :param statuses: the statuses to reach. A session that is Completed has reached Running too.
+    :param at_least: how many sessions must reach them; None: all chosen sessions, and at least one.
+    :param fail_on: statuses that fail the wait as soon as one session has them; None: fail as soon as the
+        condition can no longer be met, because sessions have ended in another status.
+    :raises SpecError: for a condition that can never be met.
     """
 
     selection: Selection
@@ -56,23 +55,38 @@ class SessionCondition:
     def __post_init__(self) -> None:
         ids = self.selection.ids
         if ids is not None and not ids:
-            raise SpecError("There are no ids to wait for. Give at least one, or a prefix or regex.")
+            raise SpecError("Invalid ids []: the list is empty. Give at least one id, or a prefix or regex.")
         if self.at_least is not None and self.at_least < 1:
-            raise SpecError(f"at_least={self.at_least} is refused: it must be 1 or more.")
+            raise SpecError(
+                f"Invalid at_least {self.at_least}: must be 1 or more. Leave it out to wait for all sessions."
+            )
         if ids is not None and (self.at_least or 0) > len(ids):
-            raise SpecError(f"at_least={self.at_least} is refused: there are {len(ids)} ids. Ask for fewer.")
+            raise SpecError(
+                f"Invalid at_least {self.at_least}: must not exceed the number of ids, {len(ids)}. Lower it."
+            )
         if not self.statuses:
-            raise SpecError("There is no status to wait for. Give at least one.")
-        if both := set(self.statuses) & set(self.fail_on or ()):
-            raise SpecError(f"{', '.join(both)} is waited for, and failed on too. Decide which.")
+            raise SpecError("Invalid status []: the list is empty. Give at least one status.")
+        if both := sorted(set(self.statuses) & set(self.fail_on or ())):
+            raise SpecError(
+                f"Invalid fail_on {both!r}: must not be in status too. Remove it from one of the two."
+            )
 
     def is_reached_by(self, row: Mapping[str, Any]) -> bool:
-        """Whether a session is where it is wanted."""
-        word = normalized_status(row)
-        return word in self.statuses or (word == Status.COMPLETED and Status.RUNNING in self.statuses)
+        """Whether a session is in a status to reach."""
+        status = normalized_status(row)
+        return status in self.statuses or (status == Status.COMPLETED and Status.RUNNING in self.statuses)
+
+    def __str__(self) -> str:
+        """Describe it in a few words."""
+        sessions = str(self.selection)
+        if self.at_least is not None:
+            sessions = f"at least {self.at_least} of {sessions}"
+        elif not sessions.startswith("all "):
+            sessions = f"all of {sessions}"
+        return f"{sessions} to be {' or '.join(self.statuses)}"
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument."""
+        """Return it as a trigger's argument."""
         return {
             "selection": self.selection.to_json(),
             "statuses": list(self.statuses),
@@ -82,7 +96,7 @@ class SessionCondition:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read it back."""
+        """Make it from what :meth:`to_json` returned."""
         fail_on = data["fail_on"]
         return cls(
             Selection.from_json(data["selection"]),
@@ -93,83 +107,68 @@ class SessionCondition:
 
 
 class ConditionWatch:
-    """What a sensor has seen so far of what it waits for.
+    """What a sensor has observed so far, and whether it meets the condition. Pure.
 
-    :param state: what it had seen before, from :meth:`to_json`.
+    :param state: from :meth:`to_json` of an earlier one.
     """
 
     def __init__(self, condition: SessionCondition, state: Mapping[str, Any] | None = None) -> None:
         state = state or {}
         self.condition = condition
-        self.tracker = SessionTracker(condition.selection, state.get("rows", ()))
-        # To have reached a status is for good: a session that has run may be Pending again.
+        self.tracker = SessionTracker.of_selection(condition.selection, state.get("rows", ()))
+        # A session that has reached a status stays reached: one that has run may be Pending again.
         self._reached = set(state.get("reached", ()))
 
-    def observe(self, sessions: Iterable[Session], at: float, *, is_complete: bool = True) -> list[str]:
-        """Take in what a list shows, and return a sentence for each change.
+    def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[str]:
+        """Record a list, and return a sentence for each change.
 
-        :param is_complete: whether one that is not listed is missing.
+        :param is_complete: whether a session that is not in the list is missing.
         """
-        before = {session_id: row["status"] for session_id, row in self.tracker.rows.items()}
-        news = self.tracker.observe(sessions, at, is_complete=is_complete)
-        self._note()
-        return [describe(self.tracker.rows[one], before.get(one)) for one in news]
+        changes = self.tracker.observe(sessions, is_complete=is_complete)
+        self._update_reached()
+        return [str(change) for change in changes]
 
-    def learn(self, sessions: Iterable[Session], unknown: Iterable[str]) -> None:
-        """Take in what the platform has answered for single sessions.
+    def update(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
+        """Record the answers to requests for single sessions.
 
-        :param unknown: ids for which it has answered 404.
+        :param not_found: ids that the platform answers 404 for.
         """
         self.tracker.update(sessions)
-        self.tracker.mark_gone(unknown)
-        self._note()
+        self.tracker.mark_gone(not_found)
+        self._update_reached()
 
-    def _note(self) -> None:
+    def _update_reached(self) -> None:
         rows = self.tracker.rows.items()
         self._reached |= {session_id for session_id, row in rows if self.condition.is_reached_by(row)}
 
-    def verdict(self) -> Verdict | None:
-        """Decide whether the wish has come true, or cannot any more; None while it may."""
+    def is_met(self) -> bool | None:
+        """Whether the condition is met: True, False if it can no longer be, None while it still may."""
         condition, rows = self.condition, self.tracker.rows
-        if self._failing():
-            return Verdict.FAILURE
-        wanted = len(rows) if condition.at_least is None else condition.at_least
-        if rows and len(self._reached) >= wanted:
-            return Verdict.SUCCESS
-        dead = sum(has_ended(row) for session_id, row in rows.items() if session_id not in self._reached)
-        if (
-            condition.fail_on is None
-            and dead
-            and (condition.at_least is None or not condition.selection.by_name)
-        ):
-            return Verdict.FAILURE if len(rows) - dead < wanted else None
+        if any(normalized_status(row) in (condition.fail_on or ()) for row in rows.values()):
+            return False
+        required = len(rows) if condition.at_least is None else condition.at_least
+        if rows and len(self._reached) >= required:
+            return True
+        failed = sum(has_ended(row) for session_id, row in rows.items() if session_id not in self._reached)
+        # With at_least, sessions that match by name may still be launched.
+        is_closed = condition.at_least is None or not condition.selection.by_name
+        if condition.fail_on is None and failed and is_closed and len(rows) - failed < required:
+            return False
         return None
 
-    def _failing(self) -> list[dict[str, Any]]:
-        return [
-            row
-            for row in self.tracker.rows.values()
-            if normalized_status(row) in (self.condition.fail_on or ())
-        ]
-
-    def seen(self) -> list[dict[str, Any]]:
-        """Return what was last seen of each session, as people read it in XCom."""
+    def summaries(self) -> list[dict[str, Any]]:
+        """Return each session as it was last observed, as XCom shows it."""
         return list(self.tracker.rows.values())
 
     def __str__(self) -> str:
-        """Say how far it is, for people."""
-        condition = self.condition
-        wanted = "all" if condition.at_least is None else f"at least {condition.at_least}"
-        counts: dict[str, int] = {}
-        for row in self.tracker.rows.values():
-            word = row["status"] or "not seen"
-            counts[word] = counts.get(word, 0) + 1
-        now = ", ".join(f"{count} {word}" for word, count in counts.items()) or "none seen"
-        return f"Of {condition.selection}, {wanted} shall be {' or '.join(condition.statuses)}: {now}."
+        """Describe the condition and how far it is met."""
+        counts = Counter(row["status"] or "not listed yet" for row in self.tracker.rows.values())
+        now = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"{self.condition}; now: {now or 'no session'}"
 
     def to_json(self) -> dict[str, Any]:
-        """Write down what it has seen, as Airflow carries it from one look to the next."""
-        return {"rows": self.seen(), "reached": sorted(self._reached)}
+        """Return the state as JSON, as Airflow carries it from one check to the next."""
+        return {"rows": self.summaries(), "reached": sorted(self._reached)}
 
 
 async def check_once(
@@ -177,49 +176,47 @@ async def check_once(
     client: SkahaClient,
     *,
     emit: Callable[[str], None],
-    clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Look once. Where a list omits a session, look again until that is certain, which takes seconds.
+    """List the sessions once; if the list omits one, again until it is certain whether the session is gone.
 
+    :param emit: logs one sentence per change.
     :raises RequestError: when the platform does not answer.
     """
     while True:
-        for sentence in condition_watch.observe(await client.fetch(), clock()):
+        for sentence in condition_watch.observe(await client.fetch()):
             emit(sentence)
         if not condition_watch.tracker.is_in_doubt:
             break
-        await sleep(LOOK_AGAIN_AFTER)
-    condition_watch.learn(*await fetch_each(client, condition_watch.tracker.missing_ids()))
+        await sleep(RELIST_AFTER)
+    condition_watch.update(*await fetch_each(client, condition_watch.tracker.missing_ids()))
 
 
 async def wait_for_condition(
     condition_watch: ConditionWatch,
-    watch: Subscribe,
+    subscribe: Subscribe,
     *,
     deadline: float | None,
     emit: Callable[[str], None],
-) -> Verdict | None:
-    """Look until there is a verdict; None when the deadline has passed before.
+) -> bool | None:
+    """Watch until the condition is met (True) or can no longer be (False), or the deadline has passed (None).
 
-    :param watch: begins to wait for sessions.
-    :param deadline: seconds since the epoch.
+    :param subscribe: subscribes to sessions.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param emit: logs one sentence per change.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    async with watch(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
+    async with subscribe(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
         async for snapshot in with_outage_log(subscription, emit):
             if snapshot.fault is None:
-                for sentence in condition_watch.observe(
-                    snapshot.sessions, snapshot.at, is_complete=snapshot.is_complete
-                ):
-                    emit(sentence)
+                for line in condition_watch.observe(snapshot.sessions, is_complete=snapshot.is_complete):
+                    emit(line)
                 if snapshot.is_complete:
-                    condition_watch.learn(
-                        *await fetch_each(subscription.reads, condition_watch.tracker.missing_ids())
-                    )
-                verdict = condition_watch.verdict()
-                if verdict is not None:
-                    return verdict
+                    missing_ids = condition_watch.tracker.missing_ids()
+                    condition_watch.update(*await fetch_each(subscription.reads, missing_ids))
+                is_met = condition_watch.is_met()
+                if is_met is not None:
+                    return is_met
             if deadline is not None and snapshot.at >= deadline:
                 return None
-    raise AssertionError("looking never ends by itself")
+    raise AssertionError("a subscription does not end by itself")

@@ -1,4 +1,4 @@
-"""How this provider's errors end an Airflow task."""
+"""Which of this provider's errors an Airflow task retries."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def airflow_errors() -> Iterator[None]:
-    """Let an error that a retry cannot help fail the task for good, and any other leave it its retries.
+    """Fail the task without retries on an error that a retry cannot help.
 
-    :raises AirflowFailException: for a wrong spec, a refused credential, and what the platform rejects.
+    :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
+        rejects. Other errors pass through.
     """
     from airflow.providers.common.compat.sdk import AirflowFailException
 

@@ -1,4 +1,4 @@
-"""The operator that destroys sessions, and what to destroy after a run of a DAG."""
+"""The operator that destroys sessions, and a task that destroys those of its DAG run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._errors import airflow_errors
@@ -19,36 +20,36 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.selection import Selection
 
 
-class CanfarCleanupOperator(BaseOperator):
-    """Destroy sessions: by ids, or by name, with kind, status and age.
+class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
+    """Destroy sessions, chosen by ids or by name, and by kind, status and age.
 
     ::
 
         CanfarCleanupOperator(task_id="tidy", prefix="survey-", status="Failed", older_than=timedelta(days=1))
 
-    What would choose every session is refused: an empty prefix, a regular expression that is found in any
-    name. By name, only ``headless`` sessions are chosen, unless ``kind`` says otherwise. Each destroy is
-    verified, and the list is looked at until nothing more has come for a while. The task fails when a session
-    could not be destroyed, and says which were and which were not.
+    The operator refuses a choice of every session: an empty prefix, or a regular expression that any name
+    matches. By name, it chooses only ``headless`` sessions unless you set ``kind``. It verifies each destroy,
+    and lists the sessions again until no other has appeared for a while. The task fails if a session could
+    not be destroyed, and names the sessions that were destroyed and those that were not.
 
     It works as a teardown, ``work >> CanfarCleanupOperator(...).as_teardown(setups=work)``, and with a
     ``trigger_rule`` such as ``all_done``; :func:`sessions_of_this_run` makes one for the sessions of the run.
 
-    The task returns a list with one dict per session that it has destroyed, or with ``dry_run`` would have:
-    ``session_id``, ``name``, ``kind``, ``status`` (before), ``started``, ``url``.
+    The task returns a list with one dict per session that it has destroyed, or with ``dry_run`` would
+    destroy: ``session_id``, ``name``, ``kind``, ``status`` (before), ``started``, ``url``.
 
-    :param ids: ids, or what an operator of this provider has returned; an empty list is none at all. With
-        ``kind``, ``status`` or ``older_than``, only those of them that are so. (templated)
+    :param ids: session ids, or the result of an operator of this provider; an empty list chooses none. With
+        ``kind``, ``status`` or ``older_than``, only those that match. (templated)
     :param prefix: what the names start with. (templated)
-    :param regex: a regular expression that is searched for in the names. (templated)
-    :param of_this_run: those that the tasks of this DAG run have launched, of any kind.
-    :param kind: of this kind, or these. (templated)
-    :param status: in this status, or these; by default any, alive or ended. (templated)
-    :param older_than: how long ago they must have started. One that has not started is left alone.
-    :param allow_all: take the choice at its word, also where it chooses every session of the kind.
-    :param dry_run: only list them.
-    :param settle_time: seconds for which nothing more must come. A create that was under way when its task was
-        killed may register its session a minute or two later.
+    :param regex: a regular expression to search for in the names. (templated)
+    :param of_this_run: the sessions that tasks of this DAG run have launched, of any kind.
+    :param kind: one or several kinds. (templated)
+    :param status: one or several statuses; by default any, alive or ended. (templated)
+    :param older_than: the least time since the start. Sessions that have not started are not chosen.
+    :param allow_all: allow a choice of every session of the kind.
+    :param dry_run: only list the sessions.
+    :param settle_time: seconds for which no other session must appear. A create that was under way when its
+        task was killed may register its session a minute or two later.
     :param canfar_conn_id: the Airflow connection. (templated)
     """
 
@@ -81,49 +82,51 @@ class CanfarCleanupOperator(BaseOperator):
         self.status = status
         self.older_than = older_than
         self.allow_all = allow_all
-        # Airflow's operators have a method of the argument's name.
+        # Airflow's operators have a method dry_run.
         self.only_lists = dry_run
         self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Destroy what is chosen, and return what was.
+        """Destroy the chosen sessions, and return them.
 
-        :raises AirflowFailException: when what is chosen is refused; nothing is destroyed then.
+        :raises AirflowFailException: for an invalid choice, before anything is destroyed.
         :raises PartialFailure: when a session could not be destroyed.
         """
-        from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find
+        from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find_sessions
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
         with airflow_errors():
             selection = self._selection(context)
             hook = CanfarHook(self.canfar_conn_id)
             if self.only_lists:
-                rows = [
-                    session_summary(session) for session in hook.call(lambda client: find(client, selection))
-                ]
-                for row in rows:
-                    self._emit(f"{row['name']} {row['session_id']} ({row['kind']}, {row['status']})")
-                self._emit(f"Of {selection}, {len(rows)} would be destroyed.")
-                return rows
+                found = hook.call(lambda client: find_sessions(client, selection))
+                summaries = [session_summary(session) for session in found]
+                for row in summaries:
+                    self._emit(f"Session {row['session_id']} ({row['name']}): {row['kind']}, {row['status']}")
+                self._emit(f"Sessions that would be destroyed: {len(summaries)}. Chosen: {selection}.")
+                return summaries
             settle_time = 0.0 if selection.ids is not None else self.settle_time
             report = hook.call(
                 lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
-            return self._report(selection, report)
+            self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
+            return self._result(report)
 
     def _selection(self, context: Context) -> Selection:
-        """Say what is destroyed.
+        """Return which sessions to destroy.
 
-        :raises SpecError: when it would be everything, and nobody has said so.
+        :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
         """
-        from airflow_provider_canfar.account_sessions.cleanup import refuse_all
+        from airflow_provider_canfar.account_sessions.cleanup import reject_all
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
-        if self.of_this_run and any(one is not None for one in (self.ids, self.prefix, self.regex)):
-            raise SpecError("of_this_run chooses by itself. Leave ids, prefix and regex out.")
+        if self.of_this_run and any(value is not None for value in (self.ids, self.prefix, self.regex)):
+            raise SpecError(
+                "Invalid of_this_run True: must not be combined with ids, prefix or regex. Remove them."
+            )
         by_name = self.ids is None and not self.of_this_run
         selection = Selection(
             ids=session_ids(self.ids),
@@ -135,21 +138,24 @@ class CanfarCleanupOperator(BaseOperator):
             older_than=self.older_than.total_seconds() if self.older_than is not None else None,
         )
         if not self.allow_all:
-            refuse_all(selection)
+            reject_all(selection)
         return selection
 
-    def _report(self, selection: Selection, report: DestroyReport) -> list[dict[str, Any]]:
+    def _result(self, report: DestroyReport) -> list[dict[str, Any]]:
+        """Return the destroyed sessions.
+
+        :raises PartialFailure: when a session could not be destroyed.
+        """
         from airflow_provider_canfar.skaha.errors import PartialFailure, SessionError
 
-        self._emit(f"Of {selection}, {len(report.destroyed)} were destroyed.")
         if report.alive:
+            reasons = "; ".join(
+                f"{session_id} ({row['name']}): {report.reasons[session_id].rstrip('.')}"
+                for session_id, row in report.alive.items()
+            )
             raise PartialFailure(
-                f"{len(report.destroyed)} sessions were destroyed: {', '.join(report.destroyed) or 'none'}. "
-                f"{len(report.alive)} could not be: "
-                + "; ".join(
-                    f"{row['name']} {session_id}: {report.reasons[session_id]}"
-                    for session_id, row in report.alive.items()
-                ),
+                f"Could not destroy {len(report.alive)} sessions: {reasons}. "
+                f"Destroyed {len(report.destroyed)}: {', '.join(report.destroyed) or 'none'}.",
                 results=report.destroyed,
                 errors={
                     session_id: SessionError(report.reasons[session_id], session_id=session_id)
@@ -158,30 +164,26 @@ class CanfarCleanupOperator(BaseOperator):
             )
         return list(report.destroyed.values())
 
-    def _emit(self, line: str) -> None:
-        # As an argument: a session's name is no format.
-        self.log.info("%s", line)
-
 
 def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> CanfarCleanupOperator:
-    """Make a task that destroys what this DAG run has launched, and no more.
+    """Make a task that destroys the sessions that this DAG run has launched, and no others.
 
-    It knows the sessions by their names, so it finds those of a task whose worker died while it launched::
+    It finds them by name, so it also finds those of a task whose worker died while launching::
 
         calibrate >> sessions_of_this_run().as_teardown(setups=calibrate)
 
-    :param kwargs: what :class:`CanfarCleanupOperator` takes; such as ``kind="headless"`` to leave notebooks.
+    :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
 
 
 def keys_of_this_run(context: Context) -> tuple[str, ...]:
-    """Return the keys in the names of the sessions that a DAG run has launched.
+    """Return the keys in the names of the sessions that this DAG run has launched.
 
-    They are made of what Airflow says of the run's task instances. A task that was cleared after its run had
-    ended keeps the key from before, which Airflow's own data no longer make; its XCom has the names.
+    A key is a hash of what Airflow says about a task instance of the run. If a task was cleared after its run
+    had ended, Airflow's data no longer give the key of its earlier sessions; its XCom has their names.
     """
-    # Where a task runs this module is loaded already; where a DAG file is parsed it must not be.
+    # A worker has loaded this module already; parsing a DAG file must not.
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from airflow_provider_canfar.skaha.naming import SessionName, key_of
@@ -206,12 +208,12 @@ def keys_of_this_run(context: Context) -> tuple[str, ...]:
 
 
 def map_indexes(task_id: str, names: Iterable[str]) -> list[int]:
-    """Return the map indexes that a task may have, -1 for a task that is not mapped.
+    """Return the map indexes that a task may have; -1 is that of a task that is not mapped.
 
     >>> map_indexes("stars", ["stars_0", "stars_1", "stars_of_m13", "tidy"])
     [-1, 0, 1]
 
-    :param names: of a run's task instances as Airflow lists them: a mapped one with its index appended.
+    :param names: the names of a run's task instances; Airflow appends the index to that of a mapped one.
     """
     indexes = (name.removeprefix(f"{task_id}_") for name in names if name.startswith(f"{task_id}_"))
     return [-1, *sorted(int(index) for index in indexes if index.isdecimal())]

@@ -1,1 +1,1 @@
-"""The sensors: waiting for sessions that others launched."""
+"""Sensors: wait for sessions of the account, and for free cores and RAM."""

@@ -1,4 +1,4 @@
-"""What the sensors have in common: three ways to wait, and one for an outage."""
+"""What the sensors share: three ways to wait, and patience during an outage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._errors import airflow_errors
 
@@ -17,30 +18,34 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
+    from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
 T = TypeVar("T")
 
-#: Seconds after the sensor's own timeout at which Airflow's scheduler ends the wait, should no triggerer be
-#: alive.
+#: Seconds after the sensor's own timeout at which Airflow's scheduler ends the wait if no triggerer is alive.
 BACKSTOP = 600.0
 
 
-class CanfarBaseSensor(BaseSensorOperator):
-    """A sensor that defers, pokes or reschedules, and sits out an outage of the platform.
+class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
+    """A sensor that defers, pokes or reschedules, and keeps waiting during an outage of the platform.
 
-    :param canfar_conn_id: the Airflow connection.
-    :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default it defers, unless
-        ``mode`` is given.
-    :param poll_interval: seconds between two looks at the platform; ``poke_interval`` is the same.
+    :param canfar_conn_id: the Airflow connection. (templated)
+    :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
+        unless ``mode`` is given.
+    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``. With
+        ``mode="reschedule"``, Airflow's scheduler may fail the task if a check begins before the executor has
+        reported the end of the last one, which takes seconds.
+    :param kwargs: arguments of Airflow's sensors, such as ``timeout``, ``mode`` and ``soft_fail``.
     """
+
+    ui_color = "#e6d7f7"
 
     def __init__(
         self,
         *,
-        canfar_conn_id: str,
-        deferrable: bool | None,
-        poll_interval: float,
+        canfar_conn_id: str = CanfarHook.default_conn_name,
+        deferrable: bool | None = None,
+        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("poke_interval", poll_interval)
@@ -49,22 +54,25 @@ class CanfarBaseSensor(BaseSensorOperator):
         self.deferrable = "mode" not in kwargs if deferrable is None else deferrable
 
     @abstractmethod
-    def _look(self, context: Context) -> PokeReturnValue:
-        """Look once.
+    def _check(self, context: Context) -> PokeReturnValue:
+        """Check the condition once.
 
         :raises RequestError: when the platform does not answer.
         """
 
     @abstractmethod
-    def _trigger(self, deadline: float) -> CanfarBaseTrigger:
-        """Make the trigger that looks on."""
+    def _make_trigger(self, deadline: float) -> CanfarSensorTrigger:
+        """Make the trigger that continues to check.
+
+        :param deadline: seconds since the epoch.
+        """
 
     @abstractmethod
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
-        """Return what the wait in the triggerer has seen, or raise why the task fails."""
+        """Return the task's result from the trigger's event, or raise why the task fails."""
 
     def execute(self, context: Context) -> Any:
-        """Look, and go on looking: in the triggerer, or as ``mode`` says.
+        """Wait: in the triggerer, or as ``mode`` says.
 
         :raises AirflowSensorTimeout: when ``timeout`` has passed.
         """
@@ -72,53 +80,53 @@ class CanfarBaseSensor(BaseSensorOperator):
 
         if not self.deferrable:
             return super().execute(context)
-        # The first look is made here: what is there already needs no triggerer.
+        # The first check runs here: a condition that is met already needs no triggerer.
         try:
-            seen = self.poke(context)
+            result = self.poke(context)
         except AirflowException as error:
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-        if seen.is_done:
-            return seen.xcom_value
+        if result.is_done:
+            return result.xcom_value
         return self._defer()
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once. A platform that does not answer is looked at again later."""
+        """Check the condition once; if the platform does not respond, it counts as not met yet."""
         from airflow_provider_canfar.skaha.errors import RequestError
 
         with airflow_errors():
             try:
-                return self._look(context)
+                return self._check(context)
             except RequestError as error:
                 if not error.retryable:
                     raise
-                self._emit(f"The platform does not answer; it is asked again later. {error}")
+                self._emit(f"The platform is not responding; still waiting. {error}")
                 return PokeReturnValue(is_done=False)
 
     def _call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
-        # The sensor is the retry.
+        # No retries: the next check is the retry.
         return CanfarHook(self.canfar_conn_id).call(verb, retry_for=0)
 
     def _defer(self) -> NoReturn:
         self.defer(
-            trigger=self._trigger(time.time() + self.timeout),
+            trigger=self._make_trigger(time.time() + self.timeout),
             method_name="resume",
             timeout=timedelta(seconds=self.timeout + BACKSTOP),
         )
 
-    def _handle_wake(self, event: dict[str, Any]) -> None:
-        """Fail where the platform has refused the credential."""
+    def _fail_if_refused(self, event: dict[str, Any]) -> None:
+        """Fail the task if the platform has refused the credential; a retry checks again."""
         from airflow.providers.common.compat.sdk import AirflowException
 
         if refused := event.get("refused"):
-            raise AirflowException(f"{refused} A retry of this sensor looks again.")
+            raise AirflowException(f"{refused} A retry of this sensor checks again.")
 
-    def _time_out(self, seen: str) -> NoReturn:
+    def _fail_on_timeout(self, condition: str) -> NoReturn:
+        """Fail the task because the deadline has passed.
+
+        :param condition: what it has waited for.
+        """
         from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-        raise AirflowSensorTimeout(f"{self.timeout:.0f} s have passed. {seen}")
-
-    def _emit(self, line: str) -> None:
-        # As an argument: a session's name is no format.
-        self.log.info("%s", line)
+        raise AirflowSensorTimeout(f"Timed out after {self.timeout:.0f} s waiting for {condition}.")

@@ -1,4 +1,4 @@
-"""The sensor that waits for sessions which anybody has launched."""
+"""The sensor that waits for sessions of the account."""
 
 from __future__ import annotations
 
@@ -7,53 +7,51 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
-    from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
+    from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
-#: The entry in Airflow's task state store (3.3 on), which a rescheduled sensor's looks share.
-ENTRY = "canfar_seen"
+#: The key in Airflow's task state store (3.3 on), which the checks of a rescheduled sensor share.
+STATE_KEY = "canfar_sensor"
 
 
 class CanfarSessionSensor(CanfarBaseSensor):
-    """Wait until sessions of the account have reached a status, whoever launched them.
+    """Wait until sessions of the account have reached a status, no matter what launched them.
 
-    All of them, or at least some; chosen by ids, or by name and kind::
+    Choose the sessions by ids, or by name and kind; wait for all of them or for some::
 
         CanfarSessionSensor(task_id="wait", prefix="survey-", at_least=20)
 
-    It fails as soon as its wish cannot come true, because sessions have ended otherwise; with ``soft_fail``
-    it skips. A session that the platform does not know any more is *Gone*: nobody saw how it ended, and that
-    is no success unless ``status`` says so. The platform forgets headless sessions an hour after their end.
+    The sensor fails as soon as the condition can no longer be met, because sessions have ended in another
+    status; with ``soft_fail`` it skips. A session that the platform no longer knows is *Gone*: how it ended
+    is unknown, which is not a success unless ``status`` lists ``Gone``. The platform forgets headless
+    sessions an hour after their end.
 
     The task returns a list with one dict per session: ``session_id``, ``name``, ``kind``, ``status``,
     ``started``, ``url``.
 
-    :param ids: ids, or what an operator of this provider has returned. (templated)
+    :param ids: session ids, or the result of an operator of this provider. (templated)
     :param prefix: what the names start with. (templated)
-    :param regex: a regular expression that is searched for in the names. (templated)
-    :param kind: of this kind, or these. (templated)
-    :param status: what they must have reached, one word or several: ``Pending``, ``Running`` (also what has
-        Completed since), ``Terminating``, ``Completed``, ``Failed``, ``Gone``. (templated)
-    :param at_least: how many must have; 1 for any; by default all that are seen, and at least one. By name,
-        "all" are those seen so far: where others may still come, say how many there will be.
-    :param fail_on: statuses of which one is enough to fail at once; ``[]`` to wait on whatever happens.
-        (templated)
+    :param regex: a regular expression to search for in the names. (templated)
+    :param kind: one or several kinds. (templated)
+    :param status: one or several statuses to reach: ``Pending``, ``Running`` (met by Completed sessions too),
+        ``Terminating``, ``Completed``, ``Failed``, ``Gone``. (templated)
+    :param at_least: how many sessions must reach it, such as 1 for any. By default all that have been listed,
+        and at least one. If you choose by name and more sessions are still to be launched, say how many there
+        will be.
+    :param fail_on: statuses that fail the task as soon as one session has them; ``[]`` to wait no matter how
+        sessions end. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default it defers, unless
-        ``mode`` is given.
-    :param poll_interval: seconds between two looks at the platform; ``poke_interval`` is the same.
-        With ``mode="reschedule"`` give ten or more: where a look begins before the executor has reported
-        that the last one is over, Airflow's scheduler may fail the task.
+    :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
+    :param poll_interval: seconds between two polls, 15 by default; the same as ``poke_interval``. With
+        ``mode="reschedule"``, give 10 or more.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "ids", "prefix", "regex", "kind", "status", "fail_on")
-    ui_color = "#e6d7f7"
 
     def __init__(
         self,
@@ -65,14 +63,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         status: str | Sequence[str] = "Completed",
         at_least: int | None = None,
         fail_on: str | Sequence[str] | None = None,
-        canfar_conn_id: str = CanfarHook.default_conn_name,
-        deferrable: bool | None = None,
-        poll_interval: float = 15.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            canfar_conn_id=canfar_conn_id, deferrable=deferrable, poll_interval=poll_interval, **kwargs
-        )
+        super().__init__(**kwargs)
         self.ids = ids
         self.prefix = prefix
         self.regex = regex
@@ -84,9 +77,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self._condition_watch: ConditionWatch | None = None
 
     def _session_condition(self) -> SessionCondition:
-        """Say what is waited for.
+        """Return what to wait for.
 
-        :raises SpecError: when no session is chosen, or it could never come true.
+        :raises SpecError: for a selection of all sessions, or a condition that can never be met.
         """
         from airflow_provider_canfar.account_sessions.condition import SessionCondition
         from airflow_provider_canfar.skaha.errors import SpecError
@@ -98,10 +91,14 @@ class CanfarSessionSensor(CanfarBaseSensor):
             ids=session_ids(self.ids), prefix=self.prefix, regex=self.regex, kinds=words(self.kind)
         )
         if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
-            raise SpecError("No session is chosen to wait for. Give ids, prefix, regex or kind.")
+            raise SpecError(
+                "Invalid selection: it would wait for every session of the account. "
+                "Set ids, prefix, regex or kind."
+            )
         if selection.ids is None and Kind.DESKTOP_APP in selection.kinds:
             raise SpecError(
-                "The apps of a desktop are not listed. Wait for one by its id, or for the desktop."
+                f"Invalid kind {Kind.DESKTOP_APP.value!r}: the platform does not list a desktop's apps. "
+                "Wait for one by its id, or for the desktop."
             )
         return SessionCondition(
             selection,
@@ -110,47 +107,49 @@ class CanfarSessionSensor(CanfarBaseSensor):
             None if self.fail_on is None else parse_end_statuses(words(self.fail_on)),
         )
 
-    def _look(self, context: Context) -> PokeReturnValue:
+    def _check(self, context: Context) -> PokeReturnValue:
         from airflow_provider_canfar.account_sessions.condition import ConditionWatch, check_once
 
         if self._condition_watch is None:
-            self._condition_watch = ConditionWatch(self._session_condition(), self._remembered(context))
+            self._condition_watch = ConditionWatch(self._session_condition(), self._load_state(context))
         condition_watch = self._condition_watch
         try:
             self._call(lambda client: check_once(condition_watch, client, emit=self._emit))
         finally:
-            self._remember(context, condition_watch)
-        return self._judge(condition_watch, condition_watch.verdict())
+            self._save_state(context, condition_watch)
+        return self._poke_result(condition_watch, is_met=condition_watch.is_met())
 
-    def _remembered(self, context: Context) -> dict[str, Any] | None:
-        """Read what this try's earlier looks have seen, where each has a process of its own."""
+    def _load_state(self, context: Context) -> dict[str, Any] | None:
+        """Load what the earlier checks of this try have observed; in reschedule mode, each is a process."""
         store: Any = context.get("task_state_store") if self.reschedule else None
-        noted: Any = store.get(ENTRY) if store is not None else None
-        return noted["state"] if noted and noted["try_number"] == context["ti"].try_number else None
+        saved: Any = store.get(STATE_KEY) if store is not None else None
+        return saved["state"] if saved and saved["try_number"] == context["ti"].try_number else None
 
-    def _remember(self, context: Context, condition_watch: ConditionWatch) -> None:
+    def _save_state(self, context: Context, condition_watch: ConditionWatch) -> None:
         store: Any = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            store.set(ENTRY, {"try_number": context["ti"].try_number, "state": condition_watch.to_json()})
+            state = {"try_number": context["ti"].try_number, "state": condition_watch.to_json()}
+            store.set(STATE_KEY, state)
 
-    def _judge(self, condition_watch: ConditionWatch, verdict: str | None) -> PokeReturnValue:
-        """Return what was seen.
+    def _poke_result(self, condition_watch: ConditionWatch, *, is_met: bool | None) -> PokeReturnValue:
+        """Return the sessions, and whether the wait is over.
 
-        :raises AirflowFailException: when it cannot be any more: a retry would see the same.
+        :raises AirflowFailException: when the condition can no longer be met; a retry would see the same.
         """
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        from airflow_provider_canfar.task_sessions.plan import Verdict
-
-        if verdict == Verdict.FAILURE:
-            seen = "\n".join(
-                f"{row.get('name') or '(never seen)'} {row['session_id']}: {row['status']}"
-                for row in condition_watch.seen()
+        summaries = condition_watch.summaries()
+        if is_met is False:
+            sessions = "\n".join(
+                f"{row['session_id']} ({row.get('name') or 'never listed'}): {row['status']}"
+                for row in summaries
             )
-            raise AirflowFailException(f"It cannot be any more. {condition_watch}\n{seen}")
-        return PokeReturnValue(is_done=verdict == Verdict.SUCCESS, xcom_value=condition_watch.seen())
+            raise AirflowFailException(
+                f"The condition can no longer be met. Waited for {condition_watch}.\n{sessions}"
+            )
+        return PokeReturnValue(is_done=is_met is True, xcom_value=summaries)
 
-    def _trigger(self, deadline: float) -> CanfarBaseTrigger:
+    def _make_trigger(self, deadline: float) -> CanfarSensorTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarSessionSensorTrigger
 
         return CanfarSessionSensorTrigger(
@@ -162,12 +161,11 @@ class CanfarSessionSensor(CanfarBaseSensor):
         )
 
     def resume(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what the wait in the triggerer has seen."""
+        """Return the sessions as the trigger has last observed them."""
         from airflow_provider_canfar.account_sessions.condition import ConditionWatch
 
-        self._handle_wake(event)
+        self._fail_if_refused(event)
         condition_watch = ConditionWatch(self._session_condition(), event["state"])
-        seen = self._judge(condition_watch, event["verdict"])
-        if not seen.is_done:
-            self._time_out(str(condition_watch))
-        return condition_watch.seen()
+        if not self._poke_result(condition_watch, is_met=event["met"]).is_done:
+            self._fail_on_timeout(str(condition_watch))
+        return condition_watch.summaries()

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
+
 if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.end_events import EndEvents
 
-#: The entry in Airflow's asset state store (3.3 on), which outlives the triggerer.
-ENTRY = "canfar_ends"
+#: The key in Airflow's asset state store (3.3 on), which outlives the triggerer.
+STATE_KEY = "canfar_asset"
 
-#: Seconds until what went wrong is tried again: a refused credential, or a connection that is not there yet.
-#: A watcher has no task that could fail.
-TRY_AGAIN_AFTER = 60.0
+#: Seconds before the trigger tries again after an error, such as a refused credential or a connection that
+#: does not exist yet. An asset's watcher has no task that could fail.
+RETRY_DELAY = 60.0
 
 
-class CanfarSessionEventTrigger(BaseEventTrigger):
-    """Fire when a session whose name matches ends, whoever launched it, for an asset that a DAG waits for.
+class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
+    """Fire an asset's event when a matching session of the account ends, no matter what launched it.
 
     ::
 
@@ -32,25 +34,24 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         with DAG("after_the_survey", schedule=[ended]):
             ...
 
-    The asset's event carries ``session_id``, ``name``, ``kind``, ``status``, ``started`` and ``url`` of the
-    session; with ``when_all_ended``, ``sessions`` has a list of them.
+    The event carries ``session_id``, ``name``, ``kind``, ``status``, ``started`` and ``url`` of the session;
+    with ``when_all_ended``, it carries a list of them in ``sessions``.
 
-    An interactive session mostly ends by being destroyed by its owner: it is *Gone*, and that fires as well.
-    What had ended before the watcher first looked does not. Over restarts of the triggerer, Airflow 3.3
-    remembers what has fired; before that, what ends while no triggerer runs is missed. Should two triggerers
-    run at once, an end may fire twice.
+    An interactive session usually ends when its owner destroys it: its status is then *Gone*, and the trigger
+    fires. Sessions that ended before the first poll do not fire. Airflow 3.3 remembers across restarts of the
+    triggerer what has fired; before 3.3, ends are missed while no triggerer runs. If two triggerers run the
+    trigger at once, an end may fire twice.
 
-    A DAG that is started by this and launches sessions whose names match starts itself for ever.
+    A DAG that this trigger starts, and that launches sessions whose names match, starts itself in a loop.
 
     :param prefix: what the names start with.
-    :param regex: a regular expression that is searched for in the names.
-    :param ids: these sessions, by their ids.
-    :param kind: of this kind, or these.
-    :param status: which ends fire: of ``Completed``, ``Failed``, ``Gone``.
-    :param when_all_ended: fire once when, after some have ended, none that matches is alive any more.
-    :param canfar_conn_id: the Airflow connection to look with.
-    :param poll_interval: seconds between two looks.
-    :param _unknown: arguments that another release of this provider wrote.
+    :param regex: a regular expression to search for in the names.
+    :param ids: session ids.
+    :param kind: one or several kinds.
+    :param status: the ends that fire: ``Completed``, ``Failed``, ``Gone``.
+    :param when_all_ended: fire once, when at least one matching session has ended and none is alive.
+    :param canfar_conn_id: the Airflow connection.
+    :param poll_interval: seconds between two polls of the platform.
     """
 
     def __init__(
@@ -66,50 +67,31 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
         poll_interval: float = 15.0,
         **_unknown: Any,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own carries no annotations.
+        super().__init__(canfar_conn_id=canfar_conn_id, poll_interval=poll_interval)
         self.prefix = prefix
         self.regex = regex
         self.ids = ids
         self.kind = kind
         self.status = status
         self.when_all_ended = when_all_ended
-        self.canfar_conn_id = canfar_conn_id
-        self.poll_interval = poll_interval
-        self._unknown = _unknown
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path, and the arguments as JSON: Airflow tells watchers apart by them."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "prefix": self.prefix,
-                "regex": self.regex,
-                "ids": _as_json(self.ids),
-                "kind": _as_json(self.kind),
-                "status": _as_json(self.status),
-                "when_all_ended": self.when_all_ended,
-                "canfar_conn_id": self.canfar_conn_id,
-                "poll_interval": self.poll_interval,
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each end, for ever."""
-        ends: EndEvents | None = None
+        """Yield an event for each end, forever."""
+        end_events: EndEvents | None = None
         while True:
             try:
-                if ends is None:
-                    ends = self._ends(await self._recall())
-                async for payload in self._watch(ends):
+                if end_events is None:
+                    end_events = self._make_end_events(await self._load_state())
+                async for payload in self._watch(end_events):
                     yield TriggerEvent(payload)
-            except Exception as error:  # noqa: BLE001 - no task could fail of it, and Airflow would start it anew
-                self._emit(f"No session is watched; it is tried again in {TRY_AGAIN_AFTER:.0f} s. {error}")
-                await asyncio.sleep(TRY_AGAIN_AFTER)
+            except Exception as error:  # noqa: BLE001 - no task could fail, and Airflow would restart the trigger
+                self._emit(f"Cannot watch sessions; retrying in {RETRY_DELAY:.0f} s. {error}")
+                await asyncio.sleep(RETRY_DELAY)
 
-    def _ends(self, state: dict[str, Any] | None) -> EndEvents:
-        """Say which ends are waited for.
+    def _make_end_events(self, state: dict[str, Any] | None) -> EndEvents:
+        """Decide which ends fire.
 
-        :raises SpecError: when no session is chosen.
+        :raises SpecError: for a selection of all sessions, or an invalid one.
         """
         from airflow_provider_canfar.account_sessions.end_events import EndEvents
         from airflow_provider_canfar.skaha.errors import SpecError
@@ -120,7 +102,10 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
             prefix=self.prefix, regex=self.regex, ids=session_ids(self.ids), kinds=words(self.kind)
         )
         if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
-            raise SpecError("No session is chosen to watch. Give prefix, regex, ids or kind.")
+            raise SpecError(
+                "Invalid selection: it would watch every session of the account. "
+                "Set prefix, regex, ids or kind."
+            )
         return EndEvents(
             selection,
             parse_end_statuses(words(self.status)),
@@ -128,55 +113,46 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
             state=state,
         )
 
-    async def _watch(self, ends: EndEvents) -> AsyncIterator[dict[str, Any]]:
+    async def _watch(self, end_events: EndEvents) -> AsyncIterator[dict[str, Any]]:
+        """Yield the payload of each event."""
         from airflow_provider_canfar.hooks.canfar import CanfarHook
         from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
         from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 
-        # With each look: what had ended is forgotten when lists have omitted it for long enough.
-        wanted = ends.tracker.wanted() | {"interval": self.poll_interval, "wake_at": lambda: 0.0}
+        # Woken by each poll: an ended session is forgotten once lists have omitted it for long enough.
+        wanted = end_events.tracker.wanted() | {"interval": self.poll_interval, "wake_at": lambda: 0.0}
         async with CanfarHook(self.canfar_conn_id).watch(**wanted) as subscription:
             async for snapshot in with_outage_log(subscription, self._emit):
                 if snapshot.fault is not None or not snapshot.is_complete:
                     continue
-                before = ends.to_json()
-                ends.observe(snapshot.sessions, snapshot.at)
-                there, unknown = await fetch_each(subscription.reads, ends.tracker.missing_ids())
-                ends.tracker.update(there)
-                ends.tracker.mark_gone(unknown)
-                news = ends.take()
-                payloads = [{"sessions": news}] if self.when_all_ended and news else news
+                before = end_events.to_json()
+                end_events.observe(snapshot.sessions, snapshot.at)
+                end_events.update(*await fetch_each(subscription.reads, end_events.tracker.missing_ids()))
+                ended = end_events.pop_new()
+                payloads = [{"sessions": ended}] if self.when_all_ended and ended else ended
                 for payload in payloads:
                     yield payload
-                # After they have fired: better twice than never.
-                if ends.to_json() != before:
-                    await self._remember(ends)
+                # Saved after the events have fired: firing twice is better than not at all.
+                if end_events.to_json() != before:
+                    await self._save_state(end_events)
 
-    async def _recall(self) -> dict[str, Any] | None:
-        """Read what was known before a restart; None where Airflow does not remember it."""
+    async def _load_state(self) -> dict[str, Any] | None:
+        """Load what was known before a restart; None where Airflow does not store it."""
         store: Any = getattr(self, "asset_state_store", None)
         if store is None:
             return None
         try:
-            state: dict[str, Any] | None = await store.aget(ENTRY)
-        except Exception as error:  # noqa: BLE001 - whatever the store says, sessions can be watched without it
-            self._emit(f"What had ended before is not known: {error}")
+            state: dict[str, Any] | None = await store.aget(STATE_KEY)
+        except Exception as error:  # noqa: BLE001 - whatever it is, sessions can be watched without the store
+            self._emit(f"Could not load which sessions had ended before: {error}")
             return None
         return state
 
-    async def _remember(self, ends: EndEvents) -> None:
+    async def _save_state(self, end_events: EndEvents) -> None:
         store: Any = getattr(self, "asset_state_store", None)
         if store is None:
             return
         try:
-            await store.aset(ENTRY, ends.to_json())
-        except Exception as error:  # noqa: BLE001 - whatever the store says, sessions can be watched without it
-            self._emit(f"What has ended cannot be remembered: {error}")
-
-    def _emit(self, line: str) -> None:
-        # As an argument: a session's name is no format.
-        self.log.info("%s", line)
-
-
-def _as_json(value: str | Sequence[str] | None) -> str | list[str] | None:
-    return value if value is None or isinstance(value, str) else list(value)
+            await store.aset(STATE_KEY, end_events.to_json())
+        except Exception as error:  # noqa: BLE001 - whatever it is, sessions can be watched without the store
+            self._emit(f"Could not save which sessions have ended: {error}")

@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
-from functools import partial
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
-from airflow_provider_canfar.triggers.session import NO_EVENT_WITHIN
+from airflow_provider_canfar.triggers._base import CanfarTaskTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
 
-class CanfarSessionSensorTrigger(CanfarBaseTrigger):
-    """Wait until sessions are where they are wanted, or cannot get there any more.
+class CanfarSensorTrigger(CanfarTaskTrigger):
+    """Wait until a condition is met, or a deadline has passed.
 
-    ``condition`` and ``state`` are those of :class:`airflow_provider_canfar.account_sessions.condition.Lookout`. The event has the
-    ``verdict`` (None when the deadline has passed) and the ``state``.
+    If the platform refuses the credential, the event says so in ``refused``.
+
+    :param canfar_conn_id: the Airflow connection.
+    :param condition: what to wait for, as JSON.
+    :param state: what the sensor has observed before it deferred, as JSON.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param poll_interval: seconds between two polls of the platform.
     """
 
-    async def _watch(self, hook: CanfarHook) -> dict[str, Any]:
+    def __init__(
+        self,
+        *,
+        canfar_conn_id: str = "canfar_default",
+        condition: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
+        deadline: float | None = None,
+        poll_interval: float = 15.0,
+        **_unknown: Any,
+    ) -> None:
+        super().__init__(canfar_conn_id=canfar_conn_id, poll_interval=poll_interval)
+        self.condition = condition
+        self.state = state
+        self.deadline = deadline
+
+    async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
+        from airflow_provider_canfar.skaha.errors import AuthenticationError
+
+        try:
+            return await self._wait_for_condition(hook)
+        except AuthenticationError as error:
+            return {"refused": str(error)}
+
+    @abstractmethod
+    async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
+        """Wait, and return the event's payload.
+
+        :raises AuthenticationError: when the platform refuses the credential.
+        """
+
+
+class CanfarSessionSensorTrigger(CanfarSensorTrigger):
+    """Wait until sessions have reached a status, or can no longer reach it.
+
+    ``condition`` is a :class:`~airflow_provider_canfar.account_sessions.condition.SessionCondition`,
+    ``state`` that of a :class:`~airflow_provider_canfar.account_sessions.condition.ConditionWatch`. The event
+    has the new ``state`` and ``met``: true, false if the condition can no longer be met, null if the deadline
+    has passed.
+    """
+
+    async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.account_sessions.condition import (
             ConditionWatch,
             SessionCondition,
@@ -27,18 +71,19 @@ class CanfarSessionSensorTrigger(CanfarBaseTrigger):
         )
 
         condition_watch = ConditionWatch(SessionCondition.from_json(self.condition or {}), self.state)
-        watch = partial(hook.watch, interval=self.poll_interval, soon=NO_EVENT_WITHIN)
-        verdict = await wait_for_condition(condition_watch, watch, deadline=self.deadline, emit=self._emit)
-        return {"verdict": verdict and verdict.value, "state": condition_watch.to_json()}
+        met = await wait_for_condition(
+            condition_watch, self._subscribe(hook), deadline=self.deadline, emit=self._emit
+        )
+        return {"met": met, "state": condition_watch.to_json()}
 
 
-class CanfarResourceSensorTrigger(CanfarBaseTrigger):
+class CanfarResourceSensorTrigger(CanfarSensorTrigger):
     """Wait until cores and RAM are free.
 
-    ``condition`` has ``cores`` and ``ram``. The event has what was ``free``; None when the deadline has passed.
+    ``condition`` has ``cores`` and ``ram``. The event has what is ``free``; null if the deadline has passed.
     """
 
-    async def _watch(self, hook: CanfarHook) -> dict[str, Any]:
+    async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.account_sessions.capacity import Capacity, wait_until_free
 
         condition = self.condition or {}

@@ -1,4 +1,4 @@
-"""When a sensor's wish has come true, and when it cannot any more."""
+"""When a sensor's condition is met, and when it can no longer be."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from airflow_provider_canfar.account_sessions.condition import ConditionWatch, S
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.selection import Selection
-from airflow_provider_canfar.task_sessions.plan import Verdict
 
 IDS = ("k3v9x2qa", "m0d4tt7z", "z1x7c3vb")
-WORDS = ["Pending", "Running", "Terminating", "Completed", "Failed", "Frozen"]
+STATUSES = ["Pending", "Running", "Terminating", "Completed", "Failed", "Frozen"]
 
 
-def sessions(*words: str) -> list[Session]:
+def sessions(*statuses: str) -> list[Session]:
     """Make a list in which the first ids have these statuses."""
     return [
-        Session.model_validate({"id": one, "name": f"survey-{number}", "type": "headless", "status": word})
-        for number, (one, word) in enumerate(zip(IDS, words, strict=False))
+        Session.model_validate(
+            {"id": session_id, "name": f"survey-{number}", "type": "headless", "status": status}
+        )
+        for number, (session_id, status) in enumerate(zip(IDS, statuses, strict=False))
     ]
 
 
-def verdict(condition: SessionCondition, *lists: list[Session]) -> str | None:
-    """Show lists one after the other, and return the verdict after the last."""
+def is_met(condition: SessionCondition, *lists: list[Session]) -> bool | None:
+    """Observe lists one after the other, and return whether the condition is met after the last."""
     condition_watch = ConditionWatch(condition)
-    for number, one in enumerate(lists):
-        condition_watch.observe(one, float(number))
-    return condition_watch.verdict()
+    for listed in lists:
+        condition_watch.observe(listed)
+    return condition_watch.is_met()
 
 
 def by_ids(count: int, **settings: Any) -> SessionCondition:
@@ -41,99 +42,106 @@ def by_ids(count: int, **settings: Any) -> SessionCondition:
 BY_NAME = Selection(prefix="survey-")
 
 
-def test_all_must_have_come() -> None:
-    assert verdict(by_ids(2), sessions("Completed", "Running")) is None
-    assert verdict(by_ids(2), sessions("Completed", "Completed")) == Verdict.SUCCESS
+def test_all_sessions_must_reach_the_status() -> None:
+    assert is_met(by_ids(2), sessions("Completed", "Running")) is None
+    assert is_met(by_ids(2), sessions("Completed", "Completed")) is True
 
 
-def test_none_seen_is_not_all() -> None:
-    assert verdict(SessionCondition(BY_NAME), []) is None
+def test_no_session_is_not_all_sessions() -> None:
+    assert is_met(SessionCondition(BY_NAME), []) is None
 
 
-def test_what_has_come_and_was_forgotten_since_has_come() -> None:
+def test_a_session_that_reached_the_status_and_was_forgotten_counts() -> None:
     _, second = sessions("Completed", "Completed")
-    assert verdict(SessionCondition(BY_NAME), sessions("Completed", "Running"), [second]) == Verdict.SUCCESS
+    assert is_met(SessionCondition(BY_NAME), sessions("Completed", "Running"), [second]) is True
 
 
-def test_what_has_run_and_was_preempted_since_has_run() -> None:
+def test_a_session_that_has_run_and_was_preempted_counts_as_having_run() -> None:
     condition = by_ids(2, statuses=("Running",))
-    assert (
-        verdict(condition, sessions("Running", "Pending"), sessions("Pending", "Running")) == Verdict.SUCCESS
-    )
+    assert is_met(condition, sessions("Running", "Pending"), sessions("Pending", "Running")) is True
 
 
-def test_by_name_others_may_still_come_where_a_number_is_said() -> None:
+def test_by_name_and_with_at_least_more_sessions_may_come() -> None:
     condition = SessionCondition(BY_NAME, at_least=2)
-    assert verdict(condition, sessions("Completed", "Failed")) is None
-    assert verdict(condition, sessions("Completed", "Failed", "Completed")) == Verdict.SUCCESS
+    assert is_met(condition, sessions("Completed", "Failed")) is None
+    assert is_met(condition, sessions("Completed", "Failed", "Completed")) is True
 
 
-def test_by_ids_no_others_can_come() -> None:
-    assert verdict(by_ids(3, at_least=2), sessions("Failed", "Running", "Running")) is None
-    assert verdict(by_ids(3, at_least=2), sessions("Failed", "Failed", "Running")) == Verdict.FAILURE
+def test_by_ids_no_more_sessions_can_come() -> None:
+    assert is_met(by_ids(3, at_least=2), sessions("Failed", "Running", "Running")) is None
+    assert is_met(by_ids(3, at_least=2), sessions("Failed", "Failed", "Running")) is False
 
 
-def test_to_wait_on_whatever_happens_is_a_choice() -> None:
-    assert verdict(by_ids(1, fail_on=()), sessions("Failed")) is None
+def test_one_session_in_a_status_to_fail_on_is_enough() -> None:
+    condition = by_ids(3, at_least=1, fail_on=("Failed",))
+    assert is_met(condition, sessions("Completed", "Failed", "Running")) is False
 
 
-def test_a_session_is_gone_only_after_several_lists_and_when_the_platform_does_not_know_it() -> None:
+def test_with_an_empty_fail_on_the_wait_goes_on_however_sessions_end() -> None:
+    assert is_met(by_ids(1, fail_on=()), sessions("Failed")) is None
+
+
+def test_a_session_is_gone_only_after_several_lists_and_a_404() -> None:
     condition_watch = ConditionWatch(by_ids(1))
-    for number in range(LISTS_UNTIL_MISSING):
+    for _ in range(LISTS_UNTIL_MISSING):
         assert condition_watch.tracker.missing_ids() == []
-        condition_watch.observe([], float(number))
+        condition_watch.observe([])
     assert condition_watch.tracker.missing_ids() == [IDS[0]]
-    assert condition_watch.verdict() is None
-    condition_watch.learn([], condition_watch.tracker.missing_ids())
-    assert condition_watch.verdict() == Verdict.FAILURE
+    assert condition_watch.is_met() is None
+    condition_watch.update([], condition_watch.tracker.missing_ids())
+    assert condition_watch.is_met() is False
 
 
-def test_a_session_that_lists_omit_and_the_platform_knows_is_there() -> None:
+def test_a_session_that_lists_omit_and_the_platform_knows_counts() -> None:
     condition_watch = ConditionWatch(by_ids(1))
-    for number in range(LISTS_UNTIL_MISSING):
-        condition_watch.observe([], float(number))
-    condition_watch.learn(sessions("Completed"), [])
-    assert condition_watch.verdict() == Verdict.SUCCESS
+    for _ in range(LISTS_UNTIL_MISSING):
+        condition_watch.observe([])
+    condition_watch.update(sessions("Completed"), [])
+    assert condition_watch.is_met() is True
 
 
 def test_a_session_that_is_listed_again_is_not_gone() -> None:
     condition_watch = ConditionWatch(by_ids(1, fail_on=()))
-    condition_watch.learn([], [IDS[0]])
-    condition_watch.observe(sessions("Completed"), 0.0)
-    assert condition_watch.verdict() == Verdict.SUCCESS
+    condition_watch.update([], [IDS[0]])
+    condition_watch.observe(sessions("Completed"))
+    assert condition_watch.is_met() is True
 
 
-def test_it_says_how_far_it_is() -> None:
+def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:
     condition_watch = ConditionWatch(by_ids(3, at_least=2))
-    condition_watch.observe(sessions("Completed", "Running"), 0.0)
+    condition_watch.observe(sessions("Completed", "Running"))
     assert str(condition_watch) == (
-        "Of the sessions k3v9x2qa, m0d4tt7z, z1x7c3vb, at least 2 shall be Completed: "
-        "1 Completed, 1 Running, 1 not seen."
+        "at least 2 of the sessions k3v9x2qa, m0d4tt7z, z1x7c3vb to be Completed; "
+        "now: 1 Completed, 1 Running, 1 not listed yet"
     )
 
 
-@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=3), max_size=6), st.data())
+def test_it_says_that_no_session_has_been_listed() -> None:
+    condition = SessionCondition(Selection(kinds=("notebook",)), ("Running",))
+    assert str(ConditionWatch(condition)) == "all sessions of kind notebook to be Running; now: no session"
+
+
+@given(st.lists(st.lists(st.sampled_from(STATUSES), max_size=3), max_size=6), st.data())
 def test_an_unknown_or_living_session_is_never_a_success(lists: list[list[str]], data: st.DataObject) -> None:
-    """Whatever the lists show, success means that so many were seen to be where they were wanted."""
+    """Whatever the lists show, a met condition means that enough sessions were listed as Completed."""
     at_least = data.draw(st.none() | st.integers(1, 3))
     condition_watch = ConditionWatch(by_ids(3, at_least=at_least))
     completed: set[str] = set()
-    for number, listed in enumerate(lists):
-        shown = sessions(*listed)
-        condition_watch.observe(shown, float(number))
-        completed |= {one.id for one in shown if one.status_word == "Completed"}
-        assert condition_watch.verdict() != Verdict.SUCCESS or len(completed) >= (at_least or 3)
+    for statuses in lists:
+        listed = sessions(*statuses)
+        condition_watch.observe(listed)
+        completed |= {session.id for session in listed if session.status_word == "Completed"}
+        assert not condition_watch.is_met() or len(completed) >= (at_least or 3)
 
 
-@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=3), max_size=6), st.integers(0, 6))
-def test_a_lookout_goes_on_from_what_was_written_down(lists: list[list[str]], cut: int) -> None:
-    whole, condition = ConditionWatch(by_ids(3)), by_ids(3)
-    for number, listed in enumerate(lists):
-        whole.observe(sessions(*listed), float(number))
-    part = ConditionWatch(condition)
-    for number, listed in enumerate(lists):
-        if number == cut:
-            part = ConditionWatch(condition, json.loads(json.dumps(part.to_json())))
-        part.observe(sessions(*listed), float(number))
-    assert part.verdict() == whole.verdict()
-    assert part.seen() == whole.seen()
+@given(st.lists(st.lists(st.sampled_from(STATUSES), max_size=3), max_size=6), st.integers(0, 6))
+def test_a_watch_continues_from_its_saved_state(lists: list[list[str]], restart: int) -> None:
+    uninterrupted, restarted = ConditionWatch(by_ids(3)), ConditionWatch(by_ids(3))
+    for statuses in lists:
+        uninterrupted.observe(sessions(*statuses))
+    for number, statuses in enumerate(lists):
+        if number == restart:
+            restarted = ConditionWatch(by_ids(3), json.loads(json.dumps(restarted.to_json())))
+        restarted.observe(sessions(*statuses))
+    assert restarted.is_met() == uninterrupted.is_met()
+    assert restarted.summaries() == uninterrupted.summaries()

@@ -8,85 +8,88 @@ from airflow_provider_canfar.account_sessions.end_events import FORGET_AFTER, En
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.selection import Selection
 
-WORDS = ("Completed", "Failed", "Gone")
+STATUSES = ("Completed", "Failed", "Gone")
 
 
-def sessions(**words: str) -> list[Session]:
+def sessions(**statuses: str) -> list[Session]:
     """Make a list of sessions by their ids."""
     return [
-        Session.model_validate({"id": one, "name": f"survey-{one}", "type": "headless", "status": word})
-        for one, word in words.items()
+        Session.model_validate(
+            {"id": session_id, "name": f"survey-{session_id}", "type": "headless", "status": status}
+        )
+        for session_id, status in statuses.items()
     ]
 
 
-def ends(state: EndEvents | None = None, *, when_all_ended: bool = False) -> EndEvents:
-    stored = None if state is None else json.loads(json.dumps(state.to_json()))
-    return EndEvents(Selection(prefix="survey-"), WORDS, when_all_ended=when_all_ended, state=stored)
+def end_events(before: EndEvents | None = None, *, when_all_ended: bool = False) -> EndEvents:
+    """Make them, from the stored state of earlier ones if there are any."""
+    state = None if before is None else json.loads(json.dumps(before.to_json()))
+    return EndEvents(Selection(prefix="survey-"), STATUSES, when_all_ended=when_all_ended, state=state)
 
 
-def seen(watched: EndEvents, at: float = 0.0, **words: str) -> list[str]:
-    """Show a list, and return the ids of the ends that are news."""
-    watched.observe(sessions(**words), at)
-    return [row["session_id"] for row in watched.take()]
+def new_ends(events: EndEvents, at: float = 0.0, **statuses: str) -> list[str]:
+    """Observe a list, and return the ids of the sessions whose ends are new."""
+    events.observe(sessions(**statuses), at)
+    return [row["session_id"] for row in events.pop_new()]
 
 
-def test_an_end_is_told_once() -> None:
-    watched = ends()
-    assert seen(watched, a="Running") == []
-    assert seen(watched, a="Completed") == ["a"]
-    assert seen(watched, a="Completed") == []
+def test_an_end_is_reported_once() -> None:
+    events = end_events()
+    assert new_ends(events, a="Running") == []
+    assert new_ends(events, a="Completed") == ["a"]
+    assert new_ends(events, a="Completed") == []
 
 
-def test_what_had_ended_before_is_known() -> None:
-    watched = ends()
-    assert seen(watched, a="Completed", b="Running") == []
-    assert seen(watched, a="Completed", b="Failed") == ["b"]
+def test_a_session_that_had_ended_before_the_first_list_is_not_reported() -> None:
+    events = end_events()
+    assert new_ends(events, a="Completed", b="Running") == []
+    assert new_ends(events, a="Completed", b="Failed") == ["b"]
 
 
-def test_a_session_that_was_too_short_to_be_seen_alive_is_told() -> None:
-    watched = ends()
-    seen(watched)
-    assert seen(watched, a="Completed") == ["a"]
+def test_a_session_that_was_never_listed_alive_is_reported() -> None:
+    events = end_events()
+    new_ends(events)
+    assert new_ends(events, a="Completed") == ["a"]
 
 
-def test_a_short_list_in_the_middle_of_an_outage_makes_no_second_end() -> None:
-    watched = ends()
-    seen(watched, a="Running")
-    seen(watched, a="Completed")
-    assert seen(watched, 1.0) == []
-    assert seen(watched, 2.0, a="Completed") == []
+def test_an_incomplete_list_during_an_outage_makes_no_second_end() -> None:
+    events = end_events()
+    new_ends(events, a="Running")
+    new_ends(events, a="Completed")
+    assert new_ends(events, 1.0) == []
+    assert new_ends(events, 2.0, a="Completed") == []
 
 
-def test_what_the_platform_has_forgotten_is_forgotten() -> None:
-    watched = ends()
-    seen(watched, a="Completed", b="Running")
-    seen(watched, FORGET_AFTER - 1, b="Running")
-    assert watched.to_json()["known"] == ["a"]
-    seen(watched, FORGET_AFTER, b="Running")
-    assert watched.to_json()["known"] == []
-    assert list(watched.tracker.rows) == ["b"]
+def test_a_session_that_the_platform_has_forgotten_is_forgotten() -> None:
+    events = end_events()
+    new_ends(events, a="Completed", b="Running")
+    new_ends(events, FORGET_AFTER - 1, b="Running")
+    assert events.to_json()["reported"] == ["a"]
+    new_ends(events, FORGET_AFTER, b="Running")
+    assert events.to_json()["reported"] == []
+    assert list(events.tracker.rows) == ["b"]
 
 
-def test_a_restart_tells_what_has_ended_meanwhile_and_nothing_twice() -> None:
-    before = ends()
-    seen(before, a="Running", b="Running")
-    seen(before, a="Completed", b="Running")
-    assert seen(ends(before), 10.0, a="Completed", b="Failed", c="Completed") == ["b", "c"]
+def test_after_a_restart_the_ends_in_between_are_reported_and_none_twice() -> None:
+    before = end_events()
+    new_ends(before, a="Running", b="Running")
+    new_ends(before, a="Completed", b="Running")
+    assert new_ends(end_events(before), 10.0, a="Completed", b="Failed", c="Completed") == ["b", "c"]
 
 
-def test_together_nothing_is_told_while_one_is_alive() -> None:
-    watched = ends(when_all_ended=True)
-    assert seen(watched, a="Running", b="Running") == []
-    assert seen(watched, a="Completed", b="Running") == []
-    assert seen(watched, a="Completed", b="Failed") == ["a", "b"]
-    assert seen(watched, a="Completed", b="Failed") == []
-    assert seen(watched, a="Completed", b="Failed", c="Running") == []
-    assert seen(watched, a="Completed", b="Failed", c="Completed") == ["c"]
+def test_with_when_all_ended_nothing_is_reported_while_a_session_is_alive() -> None:
+    events = end_events(when_all_ended=True)
+    assert new_ends(events, a="Running", b="Running") == []
+    assert new_ends(events, a="Completed", b="Running") == []
+    assert new_ends(events, a="Completed", b="Failed") == ["a", "b"]
+    assert new_ends(events, a="Completed", b="Failed") == []
+    assert new_ends(events, a="Completed", b="Failed", c="Running") == []
+    assert new_ends(events, a="Completed", b="Failed", c="Completed") == ["c"]
 
 
 def test_a_session_that_is_gone_has_ended() -> None:
-    watched = ends()
-    seen(watched, a="Running")
-    watched.tracker.mark_gone(["a"])
-    assert [row["status"] for row in watched.take()] == ["Gone"]
-    assert watched.take() == []
+    events = end_events()
+    new_ends(events, a="Running")
+    events.update([], ["a"])
+    assert [row["status"] for row in events.pop_new()] == ["Gone"]
+    assert events.pop_new() == []

@@ -1,4 +1,4 @@
-"""The cleanup operator on the emulator: what it destroys, and what it refuses to."""
+"""The cleanup operator on the emulator: which sessions it destroys, and which choices it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_canfar.account_sessions import cleanup as destroy_matching
+from airflow_provider_canfar.account_sessions import cleanup as account_cleanup
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import (
     CanfarCleanupOperator,
@@ -43,7 +43,7 @@ def names(platform: Emulator) -> list[str]:
     return sorted(session["name"] for session in platform.live())
 
 
-def test_sessions_are_destroyed_by_prefix_and_no_other(platform: Emulator) -> None:
+def test_only_sessions_with_the_prefix_are_destroyed(platform: Emulator) -> None:
     for name in ("survey-1", "survey-2", "other"):
         launch(name, "sleep", "60")
     destroyed = clean(prefix="survey-")
@@ -51,12 +51,12 @@ def test_sessions_are_destroyed_by_prefix_and_no_other(platform: Emulator) -> No
     assert names(platform) == ["other"]
 
 
-def test_case_does_not_matter_as_the_platform_keeps_names_in_lower_case(platform: Emulator) -> None:
+def test_case_does_not_matter_since_the_platform_keeps_names_in_lower_case(platform: Emulator) -> None:
     launch("Survey-1", "sleep", "60")
     assert len(clean(prefix="SURVEY")) == 1
 
 
-def test_a_regular_expression_is_searched_for(platform: Emulator) -> None:
+def test_a_regular_expression_is_searched_for_in_the_names(platform: Emulator) -> None:
     for name in ("a-m13-x", "a-m31-x"):
         launch(name, "sleep", "60")
     clean(regex="m1[0-9]")
@@ -72,26 +72,26 @@ def test_a_regular_expression_is_searched_for(platform: Emulator) -> None:
         '[{{"session_id": "{ids[0]}"}}, {{"session_id": "{ids[1]}"}}]',
     ],
 )
-def test_ids_may_be_what_a_template_renders(platform: Emulator, given: str) -> None:
+def test_ids_can_come_from_a_template(platform: Emulator, given: str) -> None:
     ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
     launch("other", "sleep", "60")
     assert [row["session_id"] for row in clean(ids=given.format(ids=ids))] == ids
 
 
-def test_ids_may_be_what_operators_have_returned(platform: Emulator) -> None:
-    """Each of several mapped tasks has returned a list with one dict per replica."""
+def test_ids_can_be_the_results_of_operators(platform: Emulator) -> None:
+    """Each mapped task returns a list with one dict per replica."""
     ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
     clean(ids=[[{"replica": 1, "session_id": ids[0]}], [{"replica": 1, "session_id": ids[1]}]])
     assert platform.live() == []
 
 
-def test_no_ids_are_none_at_all(platform: Emulator) -> None:
+def test_an_empty_list_of_ids_chooses_no_session(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     assert clean(ids=[]) == []
     assert names(platform) == ["survey-1"]
 
 
-def test_an_id_that_nobody_knows_any_more_is_gone_already(platform: Emulator) -> None:
+def test_an_unknown_id_counts_as_destroyed(platform: Emulator) -> None:
     assert clean(ids="k3v9x2qa") == []
 
 
@@ -107,17 +107,17 @@ def test_an_id_that_nobody_knows_any_more_is_gone_already(platform: Emulator) ->
         ({"regex": "(?!keep)"}, "found in every name"),
         ({"regex": "a["}, "unterminated"),
         ({"prefix": "survey_"}, "letters, digits and '-'"),
-        ({"prefix": "survey", "kind": "notebok"}, "kind 'notebok' is refused"),
-        ({"prefix": "survey", "status": "Done"}, "status 'Done' is refused"),
+        ({"prefix": "survey", "kind": "notebok"}, "kind 'notebok'"),
+        ({"prefix": "survey", "status": "Done"}, "status 'Done'"),
         ({"prefix": "survey", "regex": "survey"}, "together"),
-        ({"of_this_run": True, "prefix": "survey"}, "chooses by itself"),
+        ({"of_this_run": True, "prefix": "survey"}, "Invalid of_this_run"),
         ({"ids": "k3v9x2qa/../x"}, "session id"),
         ({"ids": "[k3v9x2qa"}, "no list of ids"),
         ({"ids": [7]}, "session id 7"),
         ({"prefix": "survey", "older_than": timedelta(hours=-1)}, "age"),
     ],
 )
-def test_what_would_destroy_too_much_or_means_nothing_is_refused(
+def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(
     platform: Emulator, settings: dict[str, Any], reason: str
 ) -> None:
     launch("survey-1", "sleep", "60")
@@ -129,7 +129,7 @@ def test_what_would_destroy_too_much_or_means_nothing_is_refused(
 
 
 @pytest.mark.parametrize("settings", [{}, {"regex": "."}, {"prefix": ""}])
-def test_everything_of_a_kind_is_destroyed_when_somebody_says_so(
+def test_with_allow_all_every_session_of_the_kind_is_destroyed(
     platform: Emulator, settings: dict[str, Any]
 ) -> None:
     for name in ("survey-1", "other"):
@@ -139,7 +139,7 @@ def test_everything_of_a_kind_is_destroyed_when_somebody_says_so(
     assert names(platform) == ["a-notebook"]
 
 
-def test_no_kind_is_touched_that_was_not_asked_for(platform: Emulator) -> None:
+def test_sessions_of_other_kinds_are_left_alone(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     launch("survey-2", kind="notebook")
     launch("survey-3", kind="carta")
@@ -147,7 +147,7 @@ def test_no_kind_is_touched_that_was_not_asked_for(platform: Emulator) -> None:
     assert names(platform) == ["survey-1", "survey-3"]
 
 
-def test_by_ids_the_kind_may_be_any_unless_it_is_said(platform: Emulator) -> None:
+def test_by_ids_the_kind_is_any_unless_it_is_set(platform: Emulator) -> None:
     ids = [launch("survey-1", "sleep", "60"), launch("survey-2", kind="notebook")]
     clean(ids=ids, kind="headless")
     assert names(platform) == ["survey-2"]
@@ -155,35 +155,35 @@ def test_by_ids_the_kind_may_be_any_unless_it_is_said(platform: Emulator) -> Non
     assert names(platform) == []
 
 
-def test_only_sessions_in_a_status_are_destroyed(platform: Emulator) -> None:
+def test_only_sessions_in_the_status_are_destroyed(platform: Emulator) -> None:
     failed = launch("survey-1", "false")
     launch("survey-2", "sleep", "60")
     wait_until(failed, "Failed")
     assert [row["name"] for row in clean(prefix="survey-", status="Error")] == ["survey-1"]
 
 
-def test_only_sessions_of_an_age_are_destroyed(platform: Emulator) -> None:
+def test_only_sessions_that_are_old_enough_are_destroyed(platform: Emulator) -> None:
     old = launch("survey-1", "sleep", "60")
     wait_until(old, "Running")
     assert clean(prefix="survey-", older_than=timedelta(hours=1)) == []
     assert len(clean(prefix="survey-", older_than=timedelta(0))) == 1
 
 
-def test_a_session_that_has_not_started_has_no_age(platform: Emulator) -> None:
+def test_a_session_that_has_not_started_is_never_old_enough(platform: Emulator) -> None:
     platform.configure(start_delay=60)
     launch("survey-1", "sleep", "60")
     assert clean(prefix="survey-", older_than=timedelta(0)) == []
 
 
-def test_a_dry_run_lists_and_destroys_nothing(platform: Emulator) -> None:
+def test_a_dry_run_only_lists(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     with shown() as lines:
         assert [row["name"] for row in clean(prefix="survey-", dry_run=True)] == ["survey-1"]
-    assert "1 would be destroyed" in lines[-1]
+    assert lines[-1].startswith("Sessions that would be destroyed: 1.")
     assert names(platform) == ["survey-1"]
 
 
-def test_what_registers_late_is_destroyed_too(platform: Emulator) -> None:
+def test_a_session_that_registers_late_is_destroyed_too(platform: Emulator) -> None:
     """A create was under way when its task was killed."""
     launch("survey-1", "sleep", "60")
     late = threading.Timer(1.0, lambda: launch("survey-2", "sleep", "60"))
@@ -194,15 +194,15 @@ def test_what_registers_late_is_destroyed_too(platform: Emulator) -> None:
     assert names(platform) == []
 
 
-def test_what_could_not_be_destroyed_fails_the_task_and_is_named(
+def test_a_session_that_cannot_be_destroyed_fails_the_task(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [launch(f"survey-{number}", "sleep", "60") for number in range(2)]
-    honest = SkahaClient.destroy
+    destroy = SkahaClient.destroy
 
-    async def all_but_one(self: SkahaClient, wanted: Any) -> dict[str, bool]:
-        gone = await honest(self, [one for one in wanted if one != ids[0]])
-        return gone | ({ids[0]: False} if ids[0] in wanted else {})
+    async def all_but_one(self: SkahaClient, requested: Any) -> dict[str, bool]:
+        destroyed = await destroy(self, [one for one in requested if one != ids[0]])
+        return destroyed | ({ids[0]: False} if ids[0] in requested else {})
 
     monkeypatch.setattr(SkahaClient, "destroy", all_but_one)
     with pytest.raises(PartialFailure) as failure:
@@ -210,19 +210,19 @@ def test_what_could_not_be_destroyed_fails_the_task_and_is_named(
     assert failure.value.retryable
     assert list(failure.value.results) == [ids[1]]
     assert list(failure.value.errors) == [ids[0]]
-    assert f"survey-0 {ids[0]}: it was told to go, and is still there" in str(failure.value)
+    assert f"{ids[0]} (survey-0): delete was requested but not confirmed" in str(failure.value)
 
 
-def test_somebody_who_launches_for_ever_is_not_swept_after_for_ever(
+def test_a_cleanup_ends_even_if_sessions_keep_appearing(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(destroy_matching, "NO_LONGER_THAN", 0.0)
+    monkeypatch.setattr(account_cleanup, "MAX_DURATION", 0.0)
     launch("survey-1", "sleep", "60")
-    with pytest.raises(PartialFailure, match="it has come while others were destroyed"):
+    with pytest.raises(PartialFailure, match="appeared while other sessions were destroyed"):
         clean(prefix="survey-")
 
 
-def test_a_platform_that_is_busy_for_a_moment_is_asked_again(platform: Emulator) -> None:
+def test_a_busy_platform_is_asked_again(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     platform.faults(busy={"count": 2, "retry_after": 0})
     assert len(clean(prefix="survey-")) == 1
@@ -238,7 +238,7 @@ def test_it_works_as_a_teardown() -> None:
 
 
 class Run:
-    """A run of a DAG with a task, a mapped one and a cleanup, as Airflow tells of it."""
+    """A run of a DAG with a task, a mapped one and a cleanup, as Airflow describes it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.task = FakeTask(lambda: sessions_of_this_run(settle_time=0.2))
@@ -274,7 +274,7 @@ def _run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(monkeypatch)
 
 
-def test_what_the_run_has_launched_is_destroyed_and_no_more(platform: Emulator, run: Run) -> None:
+def test_only_the_sessions_of_the_run_are_destroyed(platform: Emulator, run: Run) -> None:
     for name in (run.name("stars"), run.name("tiles", 0), run.name("tiles", 1)):
         launch(name, "sleep", "60")
     others = [run.name("stars", run_id="another"), "stars", "other"]
@@ -284,7 +284,7 @@ def test_what_the_run_has_launched_is_destroyed_and_no_more(platform: Emulator, 
     assert names(platform) == sorted(others)
 
 
-def test_interactive_sessions_of_the_run_are_destroyed_unless_a_kind_is_said(
+def test_interactive_sessions_of_the_run_are_destroyed_unless_a_kind_is_set(
     platform: Emulator, run: Run
 ) -> None:
     launch(run.name("stars"), kind="notebook")
@@ -292,8 +292,8 @@ def test_interactive_sessions_of_the_run_are_destroyed_unless_a_kind_is_said(
     assert len(run.clean()) == 1
 
 
-def test_a_key_from_before_a_clear_is_known_by_what_the_task_has_pushed(run: Run) -> None:
-    """Airflow has given the run another start since."""
+def test_a_key_from_before_a_clear_is_found_in_xcom(run: Run) -> None:
+    """Airflow has given the run a new start date since."""
     old = Identity("stars", "k3v5x2qamd", 1).name(1, 2)
     assert old.key not in keys_of_this_run(cast("Context", run.context))
     run.pushed = [None, [{"replica": 1, "session_id": "k3v9x2qa", "name": str(old)}]]
@@ -305,21 +305,19 @@ def test_map_indexes_are_read_from_the_names_of_task_instances() -> None:
     assert map_indexes("stars", listed) == [-1, 0, 12]
 
 
-def test_the_connection_and_the_choice_are_templated() -> None:
+def test_the_connection_and_the_selection_are_templated() -> None:
     operator = CanfarCleanupOperator(task_id="tidy", prefix="{{ run }}-", ids="{{ ids }}", kind="{{ kind }}")
     operator.render_template_fields(cast("Context", {"run": "a", "ids": "x y", "kind": "carta"}))
     assert (operator.prefix, operator.ids, operator.kind) == ("a-", "x y", "carta")
 
 
-def test_one_connection_is_read_for_the_whole_sweep(
-    platform: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_connection_is_read_once_per_cleanup(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    honest: Callable[..., Any] = CanfarHook.get_connection.__func__  # type: ignore[attr-defined]  # a classmethod
+    original: Callable[..., Any] = CanfarHook.get_connection.__func__  # type: ignore[attr-defined]  # a classmethod
 
     def get_connection(cls: type[CanfarHook], conn_id: str) -> Any:
         read.append(conn_id)
-        return honest(cls, conn_id)
+        return original(cls, conn_id)
 
     monkeypatch.setattr(CanfarHook, "get_connection", classmethod(get_connection))
     launch("survey-1", "sleep", "60")

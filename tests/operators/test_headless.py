@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-from airflow_provider_canfar.operators._task_runner import CredentialRefused, Killed
+from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
@@ -27,7 +27,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from airflow_provider_canfar.triggers import session as trigger_module
+from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from dev.waiting import until
 from tests.fake_task import FakeTask

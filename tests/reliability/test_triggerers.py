@@ -47,7 +47,7 @@ def test_triggerer_stopped_for_60_seconds_while_a_second_one_takes_over(stage: S
             stage.until(lambda: time.monotonic() >= stopped + 60, "a minute to have passed")
         finally:
             stage.airflow.signal_component("triggerer", signal.SIGCONT)
-        stage.until(lambda: "sessions are left alone" in stage.log(run), "the wrong on_kill", every=2)
+        stage.until(lambda: "Leaving the sessions alone" in stage.log(run), "the wrong on_kill", every=2)
         assert len(stage.platform.live()) == 3
         stage.open_gate()
         stage.end(run, "success", each(3))

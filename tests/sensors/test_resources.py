@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sensor(**settings: Any) -> FakeTask:
-    """Make a sensor that looks often."""
+    """Make a sensor that polls often."""
     standard: dict[str, Any] = {"task_id": "room", "poll_interval": 0.2, "timeout": 20}
     return FakeTask(partial(CanfarResourceSensor, **(standard | settings)))
 
@@ -48,7 +48,7 @@ def _wait(request: pytest.FixtureRequest, platform: Emulator, quick_triggers: No
 
 
 def occupy() -> tuple[float, str]:
-    """Take cores, and return how many had been free, with the session that has them."""
+    """Launch a session with cores, and return how many were free before, and its id."""
     free = CanfarHook().stats().free.cores or 0.0
     (session_id,) = CanfarHook().create(name="big", image=IMAGE, command=["sleep", "60"], cores=2, ram=4)
     return free, session_id
@@ -59,7 +59,7 @@ def test_it_returns_what_is_free(wait: Callable[..., Any]) -> None:
     assert wait(cores=1, ram="1") == {"cores": free.cores, "ram": free.ram}
 
 
-def test_it_waits_until_somebody_has_ended(wait: Callable[..., Any]) -> None:
+def test_it_waits_until_a_session_has_ended(wait: Callable[..., Any]) -> None:
     free, session_id = occupy()
     timer = threading.Timer(1.0, lambda: CanfarHook().destroy(session_id))
     timer.start()
@@ -67,13 +67,13 @@ def test_it_waits_until_somebody_has_ended(wait: Callable[..., Any]) -> None:
     timer.join()
 
 
-def test_it_has_its_time(wait: Callable[..., Any]) -> None:
+def test_it_times_out(wait: Callable[..., Any]) -> None:
     free, _ = occupy()
     with pytest.raises(AirflowSensorTimeout):
         wait(cores=free, timeout=1)
 
 
-def test_an_outage_is_waited_out(wait: Callable[..., Any], platform: Emulator) -> None:
+def test_it_keeps_waiting_during_an_outage(wait: Callable[..., Any], platform: Emulator) -> None:
     platform.faults(outage={"mode": "busy", "retry_after": 0})
     timer = threading.Timer(1.0, platform.clear_faults)
     timer.start()
@@ -82,8 +82,8 @@ def test_an_outage_is_waited_out(wait: Callable[..., Any], platform: Emulator) -
 
 
 @pytest.mark.parametrize("settings", [{}, {"cores": -1}, {"ram": "much"}, {"cores": None}])
-def test_what_means_nothing_is_refused(platform: Emulator, settings: dict[str, Any]) -> None:
+def test_an_invalid_amount_fails_before_any_request(platform: Emulator, settings: dict[str, Any]) -> None:
     platform.forget_requests()
-    with pytest.raises(AirflowFailException, match="refused"):
+    with pytest.raises(AirflowFailException, match="Invalid"):
         sensor(**settings).run()
     assert platform.requests() == {}

@@ -26,86 +26,88 @@ from tests.on_emulator import event_of, launch, shown, wait_until
 if TYPE_CHECKING:
     from airflow_provider_canfar.testing import Emulator
 
-Seen = list[dict[str, Any]]
+Sessions = list[dict[str, Any]]
 
 
 def sensor(**settings: Any) -> FakeTask:
-    """Make a sensor that looks often."""
+    """Make a sensor that polls often."""
     standard: dict[str, Any] = {"task_id": "wait", "poll_interval": 0.2, "timeout": 20}
     task = FakeTask(partial(CanfarSessionSensor, **(standard | settings)))
-    # Airflow's own tells a rescheduled sensor when its first look was.
+    # Airflow's own task instance knows when a rescheduled sensor first ran.
     task.ti.get_first_reschedule_date = lambda context: None  # type: ignore[attr-defined]  # FakeTask's has none
     return task
 
 
-def poked(**settings: Any) -> Seen:
+def poked(**settings: Any) -> Sessions:
     """Wait in the worker."""
-    return cast("Seen", sensor(mode="poke", **settings).run())
+    return cast("Sessions", sensor(mode="poke", **settings).run())
 
 
-def rescheduled(*, keeps: bool = True, **settings: Any) -> Seen:
-    """Wait as one that is rescheduled does: each look is made by an operator of its own."""
+def rescheduled(*, has_store: bool = True, **settings: Any) -> Sessions:
+    """Wait as a rescheduled sensor does: each check is made by another operator instance."""
     task = sensor(mode="reschedule", **settings)
-    if not keeps:
+    if not has_store:
         task.store = None
     while True:
         try:
-            return cast("Seen", task.run())
+            return cast("Sessions", task.run())
         except AirflowRescheduleException:
             continue
 
 
-def deferred(**settings: Any) -> Seen:
+def deferred(**settings: Any) -> Sessions:
     """Wait in the triggerer."""
     task = sensor(**settings)
     try:
-        return cast("Seen", task.run())
+        return cast("Sessions", task.run())
     except TaskDeferred as deferral:
-        return cast("Seen", task.resume(deferral, event_of(deferral.trigger)))
+        return cast("Sessions", task.resume(deferral, event_of(deferral.trigger)))
 
 
 @pytest.fixture(
     name="wait",
-    params=[poked, rescheduled, partial(rescheduled, keeps=False), deferred],
+    params=[poked, rescheduled, partial(rescheduled, has_store=False), deferred],
     ids=["poke", "reschedule", "reschedule before 3.3", "deferrable"],
 )
-def _wait(request: pytest.FixtureRequest, platform: Emulator, quick_triggers: None) -> Callable[..., Seen]:
+def _wait(
+    request: pytest.FixtureRequest, platform: Emulator, quick_triggers: None
+) -> Callable[..., Sessions]:
     """Wait in each of the modes."""
-    wait: Callable[..., Seen] = request.param
+    wait: Callable[..., Sessions] = request.param
     return wait
 
 
-Wait = Callable[..., Seen]
+Wait = Callable[..., Sessions]
 
 
-def test_it_waits_for_ids_and_returns_what_it_saw(wait: Wait) -> None:
+def test_it_waits_for_ids_and_returns_their_sessions(wait: Wait) -> None:
     ids = [launch("survey-1", "sleep", "1"), launch("survey-2", "true")]
-    seen = wait(ids=ids)
-    assert {row["session_id"]: row["status"] for row in seen} == dict.fromkeys(ids, "Completed")
-    assert {row["name"] for row in seen} == {"survey-1", "survey-2"}
+    sessions = wait(ids=ids)
+    assert {row["session_id"]: row["status"] for row in sessions} == dict.fromkeys(ids, "Completed")
+    assert {row["name"] for row in sessions} == {"survey-1", "survey-2"}
 
 
-def test_it_waits_for_somebody_else_s_sessions_by_prefix(wait: Wait) -> None:
+def test_it_waits_for_sessions_by_prefix(wait: Wait) -> None:
     launch("other", "sleep", "60")
     launch("survey-1", "sleep", "1")
     assert [row["name"] for row in wait(prefix="survey-")] == ["survey-1"]
 
 
-def test_it_waits_until_a_first_one_has_come(wait: Wait) -> None:
+def test_it_waits_until_a_first_session_is_launched(wait: Wait) -> None:
     timer = threading.Timer(1.0, lambda: launch("survey-1", "true"))
     timer.start()
     assert len(wait(prefix="survey-")) == 1
     timer.join()
 
 
-def test_it_fails_when_one_of_all_has_failed(wait: Wait) -> None:
+def test_it_fails_when_one_of_all_sessions_has_failed(wait: Wait) -> None:
     launch("survey-1", "sleep", "60")
     launch("survey-2", "false")
-    with pytest.raises(AirflowFailException, match=r"It cannot be any more\..*1 Failed"):
+    with pytest.raises(AirflowFailException, match=r"The condition can no longer be met\..*1 Failed"):
         wait(prefix="survey-")
 
 
-def test_a_session_that_is_gone_is_no_success(wait: Wait, platform: Emulator) -> None:
+def test_a_session_that_is_gone_is_not_a_success(wait: Wait, platform: Emulator) -> None:
     session_id = launch("survey-1", "true")
     wait_until(session_id, "Completed")
     platform.vanish(session_id)
@@ -113,8 +115,8 @@ def test_a_session_that_is_gone_is_no_success(wait: Wait, platform: Emulator) ->
         wait(ids=session_id)
 
 
-def test_a_session_that_is_gone_is_what_some_wait_for(wait: Wait, platform: Emulator) -> None:
-    """A person has ended a notebook."""
+def test_it_can_wait_for_a_session_to_be_gone(wait: Wait, platform: Emulator) -> None:
+    """A notebook ends when its owner destroys it."""
     session_id = launch("a-notebook", kind="notebook")
     timer = threading.Timer(1.0, lambda: CanfarHook().destroy(session_id))
     timer.start()
@@ -128,30 +130,30 @@ def test_soft_fail_skips(wait: Wait) -> None:
         wait(prefix="survey-", soft_fail=True)
 
 
-def test_it_has_its_time(wait: Wait) -> None:
+def test_it_times_out(wait: Wait) -> None:
     launch("survey-1", "sleep", "60")
     with pytest.raises((AirflowSensorTimeout, AirflowException)):
         wait(prefix="survey-", timeout=0)
 
 
-def test_any_one_may_be_enough(wait: Wait) -> None:
+def test_with_at_least_1_any_session_is_enough(wait: Wait) -> None:
     launch("survey-1", "sleep", "60")
     launch("survey-2", "true")
     assert "Completed" in {row["status"] for row in wait(prefix="survey-", at_least=1)}
 
 
-def test_of_some_ids_others_may_fail(wait: Wait) -> None:
+def test_with_at_least_other_sessions_may_fail(wait: Wait) -> None:
     ids = [launch("survey-1", "false"), launch("survey-2", "sleep", "1")]
     assert len(wait(ids=ids, at_least=1)) == 2
 
 
-def test_it_fails_when_too_few_are_left(wait: Wait) -> None:
+def test_it_fails_when_too_few_sessions_are_left(wait: Wait) -> None:
     ids = [launch("survey-1", "false"), launch("survey-2", "sleep", "60")]
     with pytest.raises(AirflowFailException):
         wait(ids=ids, at_least=2)
 
 
-def test_one_in_a_status_to_fail_on_is_enough(wait: Wait) -> None:
+def test_one_session_in_a_status_to_fail_on_fails_it(wait: Wait) -> None:
     ids = [launch("survey-1", "true"), launch("survey-2", "false")]
     for session_id, status in zip(ids, ["Completed", "Failed"], strict=True):
         wait_until(session_id, status)
@@ -159,23 +161,23 @@ def test_one_in_a_status_to_fail_on_is_enough(wait: Wait) -> None:
         wait(ids=ids, at_least=1, fail_on="Failed")
 
 
-def test_either_end_may_be_waited_for(wait: Wait) -> None:
+def test_it_can_wait_for_several_statuses(wait: Wait) -> None:
     ids = [launch("survey-1", "true"), launch("survey-2", "false")]
     assert {row["status"] for row in wait(ids=ids, status=["Succeeded", "Error"])} == {"Completed", "Failed"}
 
 
-def test_to_run_may_be_enough_and_what_has_completed_has_run(wait: Wait) -> None:
+def test_a_completed_session_meets_running(wait: Wait) -> None:
     ids = [launch("survey-1", "sleep", "60"), launch("survey-2", "true")]
     assert len(wait(ids=ids, status="Running")) == 2
 
 
-def test_only_a_kind_is_waited_for(wait: Wait) -> None:
+def test_it_waits_only_for_sessions_of_the_kind(wait: Wait) -> None:
     launch("survey-1", "false")
     launch("survey-2", kind="notebook")
     assert [row["kind"] for row in wait(prefix="survey-", kind="notebook", status="Running")] == ["notebook"]
 
 
-def test_an_outage_is_waited_out(wait: Wait, platform: Emulator) -> None:
+def test_it_keeps_waiting_during_an_outage(wait: Wait, platform: Emulator) -> None:
     session_id = launch("survey-1", "sleep", "1")
     platform.faults(outage={"mode": "busy", "retry_after": 0})
     timer = threading.Timer(2.0, platform.clear_faults)
@@ -187,20 +189,20 @@ def test_an_outage_is_waited_out(wait: Wait, platform: Emulator) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({}, "No session is chosen"),
-        ({"prefix": ""}, "No session is chosen"),
-        ({"ids": []}, "no ids to wait for"),
-        ({"ids": "k3v9x2qa", "at_least": 2}, "there are 1 ids"),
-        ({"prefix": "a", "at_least": 0}, "at_least=0"),
-        ({"prefix": "a", "status": []}, "no status"),
+        ({}, "Invalid selection"),
+        ({"prefix": ""}, "Invalid selection"),
+        ({"ids": []}, r"Invalid ids \[\]"),
+        ({"ids": "k3v9x2qa", "at_least": 2}, "Invalid at_least 2"),
+        ({"prefix": "a", "at_least": 0}, "Invalid at_least 0"),
+        ({"prefix": "a", "status": []}, r"Invalid status \[\]"),
         ({"prefix": "a", "status": "Done"}, "status 'Done'"),
-        ({"prefix": "a", "status": "Failed", "fail_on": "Error"}, "Decide which"),
-        ({"prefix": "a", "kind": "desktop-app"}, "not listed"),
+        ({"prefix": "a", "status": "Failed", "fail_on": "Error"}, "Invalid fail_on"),
+        ({"prefix": "a", "kind": "desktop-app"}, "does not list"),
         ({"prefix": "a", "kind": "notebok"}, "kind 'notebok'"),
     ],
 )
 @pytest.mark.parametrize("mode", [poked, deferred])
-def test_what_can_never_come_true_is_refused_before_any_request(
+def test_a_condition_that_can_never_be_met_fails_before_any_request(
     platform: Emulator, mode: Wait, settings: dict[str, Any], reason: str
 ) -> None:
     platform.forget_requests()
@@ -209,7 +211,7 @@ def test_what_can_never_come_true_is_refused_before_any_request(
     assert platform.requests() == {}
 
 
-def test_what_is_there_already_needs_no_triggerer(platform: Emulator) -> None:
+def test_a_condition_that_is_met_already_needs_no_triggerer(platform: Emulator) -> None:
     session_id = launch("survey-1", "true")
     wait_until(session_id, "Completed")
     assert len(sensor(ids=session_id).run()) == 1
@@ -221,36 +223,36 @@ def test_it_defers_unless_a_mode_is_given() -> None:
     assert CanfarSessionSensor(task_id="wait", prefix="a", mode="poke", deferrable=True).deferrable
 
 
-def test_poke_interval_is_airflow_s_word_for_the_same() -> None:
+def test_poke_interval_is_the_same_as_poll_interval() -> None:
     wait = CanfarSessionSensor(task_id="wait", prefix="a", poke_interval=timedelta(seconds=7))
     assert wait.poke_interval == 7.0
 
 
-def test_its_own_deadline_comes_before_airflow_s(platform: Emulator, quick_triggers: None) -> None:
-    """And it says what it saw, which Airflow's does not."""
+def test_its_own_deadline_passes_before_airflow_s(platform: Emulator, quick_triggers: None) -> None:
+    """Its error has the sessions' statuses; Airflow's does not."""
     launch("survey-1", "sleep", "60")
     task = sensor(prefix="survey-", timeout=1)
     deferral = task.defer()
     assert deferral.timeout is not None
     assert deferral.timeout > timedelta(seconds=60)
-    with pytest.raises(AirflowSensorTimeout, match="all shall be Completed: 1 Running"):
+    with pytest.raises(AirflowSensorTimeout, match="to be Completed; now: 1 Running"):
         task.resume(deferral, event_of(deferral.trigger))
 
 
-def test_a_refused_credential_is_told_and_a_retry_looks_again(
+def test_a_refused_credential_fails_it_and_a_retry_checks_again(
     platform: Emulator, quick_triggers: None
 ) -> None:
     launch("survey-1", "sleep", "60")
     task = sensor(prefix="survey-")
     deferral = task.defer()
     platform.rotate_token()
-    with pytest.raises(AirflowException, match="A retry of this sensor looks again") as failure:
+    with pytest.raises(AirflowException, match="A retry of this sensor checks again") as failure:
         task.resume(deferral, event_of(deferral.trigger))
     assert not isinstance(failure.value, AirflowFailException)
 
 
-def test_a_retry_does_not_remember_what_the_try_before_has_seen(platform: Emulator) -> None:
-    """Whoever has mended what had failed expects to be waited for."""
+def test_a_retry_ignores_what_the_try_before_has_observed(platform: Emulator) -> None:
+    """A person who has launched failed sessions again expects the retry to wait for them."""
     task = sensor(prefix="survey-", mode="reschedule")
     gone = launch("survey-1", "sleep", "60")
     with pytest.raises(AirflowRescheduleException):
@@ -264,7 +266,7 @@ def test_a_retry_does_not_remember_what_the_try_before_has_seen(platform: Emulat
     assert {row["name"] for row in task.run()} == {"survey-2", "survey-3"}
 
 
-def test_changes_are_told(platform: Emulator) -> None:
+def test_changes_are_logged(platform: Emulator) -> None:
     launch("survey-1", "sleep", "1")
     with shown() as lines:
         poked(prefix="survey-")
@@ -272,7 +274,7 @@ def test_changes_are_told(platform: Emulator) -> None:
     assert changes[-1].endswith("Running → Completed")
 
 
-def test_the_choice_is_templated() -> None:
+def test_the_selection_is_templated() -> None:
     wait = CanfarSessionSensor(task_id="wait", prefix="{{ a }}", kind="{{ b }}", status="{{ c }}")
     wait.render_template_fields(cast("Any", {"a": "x-", "b": "carta", "c": "Running"}))
     assert (wait.prefix, wait.kind, wait.status) == ("x-", "carta", "Running")

@@ -37,7 +37,7 @@ class FakeStore:
 
 
 class BrokenStore:
-    """Fails, as Airflow's does for a trigger of two assets."""
+    """Fails, as Airflow's store does for a trigger of two assets."""
 
     async def aget(self, key: str) -> Any:
         raise ValueError("Task has 2 concrete inlets and outlets")
@@ -54,40 +54,42 @@ def watcher(store: Any = None, **settings: Any) -> CanfarSessionEventTrigger:
     return trigger
 
 
-async def looked_again(platform: Emulator, times: int = 3) -> None:
-    """Wait until a look that began after now has been judged: the next one has begun."""
+async def polled(platform: Emulator, times: int = 3) -> None:
+    """Wait until a poll that began after now has been handled: the next one has begun."""
 
     def lists() -> int:
-        return sum(times for what, times in platform.requests().items() if what.startswith("GET /session"))
+        return sum(
+            count for request, count in platform.requests().items() if request.startswith("GET /session")
+        )
 
     before = await asyncio.to_thread(lists)
     await asyncio.to_thread(
-        until, lambda: lists() >= before + times, for_what="two looks", seconds=30, every=0.1
+        until, lambda: lists() >= before + times, for_what=f"{times} polls", seconds=30, every=0.1
     )
 
 
 async def fired(
     platform: Emulator,
     trigger: CanfarSessionEventTrigger,
-    *happenings: Callable[[], Any],
-    events: int = 1,
+    *actions: Callable[[], Any],
+    count: int = 1,
 ) -> list[dict[str, Any]]:
-    """Run a watcher, let things happen once it looks, and return the payloads of its first events."""
-    stream: AsyncIterator[TriggerEvent] = trigger.run()
-    looking = asyncio.ensure_future(anext(stream))
-    if happenings:
-        await looked_again(platform)
-    for happening in happenings:
-        await asyncio.to_thread(happening)
-    payloads = [(await asyncio.wait_for(looking, timeout=30)).payload]
-    while len(payloads) < events:
-        payloads += [(await asyncio.wait_for(anext(stream), timeout=30)).payload]
-    # It remembers what it has fired when it goes on.
-    going_on = asyncio.ensure_future(anext(stream))
-    await looked_again(platform)
-    assert not going_on.done()
-    going_on.cancel()
-    await asyncio.gather(going_on, return_exceptions=True)
+    """Run a watcher, act once it polls, and return the payloads of its first events."""
+    events: AsyncIterator[TriggerEvent] = trigger.run()
+    first = asyncio.ensure_future(anext(events))
+    if actions:
+        await polled(platform)
+    for action in actions:
+        await asyncio.to_thread(action)
+    payloads = [(await asyncio.wait_for(first, timeout=30)).payload]
+    while len(payloads) < count:
+        payloads += [(await asyncio.wait_for(anext(events), timeout=30)).payload]
+    # It saves what it has fired when it continues.
+    another = asyncio.ensure_future(anext(events))
+    await polled(platform)
+    assert not another.done()
+    another.cancel()
+    await asyncio.gather(another, return_exceptions=True)
     return json.loads(json.dumps(payloads))  # type: ignore[no-any-return]  # as Airflow stores them
 
 
@@ -108,7 +110,7 @@ async def test_an_end_fires_once(platform: Emulator) -> None:
         watcher(prefix="survey-"),
         lambda: launch("survey-1", "true"),
         lambda: launch("survey-2", "sleep", "1"),
-        events=2,
+        count=2,
     )
     assert [payload["name"] for payload in payloads] == ["survey-1", "survey-2"]
 
@@ -119,14 +121,14 @@ async def test_a_notebook_ends_by_being_destroyed(platform: Emulator) -> None:
     assert (payload["session_id"], payload["status"]) == (session_id, "Gone")
 
 
-async def test_what_had_ended_before_the_first_look_does_not_fire(platform: Emulator) -> None:
+async def test_a_session_that_had_ended_before_the_first_poll_does_not_fire(platform: Emulator) -> None:
     session_id = await asyncio.to_thread(launch, "survey-1", "true")
     await asyncio.to_thread(wait_until, session_id, "Completed")
     (payload,) = await fired(platform, watcher(prefix="survey-"), lambda: launch("survey-2", "true"))
     assert payload["name"] == "survey-2"
 
 
-async def test_only_ends_that_are_asked_for_fire(platform: Emulator) -> None:
+async def test_only_ends_in_the_given_statuses_fire(platform: Emulator) -> None:
     (payload,) = await fired(
         platform,
         watcher(prefix="survey-", status="Failed"),
@@ -136,7 +138,7 @@ async def test_only_ends_that_are_asked_for_fire(platform: Emulator) -> None:
     assert payload["name"] == "survey-2"
 
 
-async def test_a_batch_fires_once_when_all_of_it_has_ended(platform: Emulator) -> None:
+async def test_with_when_all_ended_it_fires_once(platform: Emulator) -> None:
     (payload,) = await fired(
         platform,
         watcher(prefix="survey-", when_all_ended=True),
@@ -148,7 +150,7 @@ async def test_a_batch_fires_once_when_all_of_it_has_ended(platform: Emulator) -
     assert ends == {"survey-1": "Completed", "survey-2": "Completed", "survey-3": "Failed"}
 
 
-async def test_what_ended_while_no_triggerer_ran_fires_where_airflow_remembers(platform: Emulator) -> None:
+async def test_an_end_while_no_triggerer_ran_fires_if_airflow_stores_the_state(platform: Emulator) -> None:
     store = FakeStore()
     await fired(platform, watcher(store, prefix="survey-"), lambda: launch("survey-1", "true"))
     session_id = await asyncio.to_thread(launch, "survey-2", "true")
@@ -157,7 +159,7 @@ async def test_what_ended_while_no_triggerer_ran_fires_where_airflow_remembers(p
     assert payload["name"] == "survey-2"
 
 
-async def test_what_was_alive_and_is_gone_after_a_restart_fires_where_airflow_remembers(
+async def test_a_session_gone_while_no_triggerer_ran_fires_if_airflow_stores_the_state(
     platform: Emulator,
 ) -> None:
     store = FakeStore()
@@ -168,62 +170,62 @@ async def test_what_was_alive_and_is_gone_after_a_restart_fires_where_airflow_re
     assert (payload["session_id"], payload["status"]) == (session_id, "Gone")
 
 
-async def test_a_store_that_fails_stops_nothing(platform: Emulator) -> None:
+async def test_it_fires_without_a_store_that_works(platform: Emulator) -> None:
     payloads = await fired(
         platform, watcher(BrokenStore(), prefix="survey-"), lambda: launch("survey-1", "true")
     )
     assert len(payloads) == 1
 
 
-async def test_an_outage_is_waited_out(platform: Emulator) -> None:
+async def test_it_keeps_watching_during_an_outage(platform: Emulator) -> None:
     payloads = await fired(
         platform,
         watcher(prefix="survey-"),
         lambda: launch("survey-1", "true"),
         lambda: platform.faults(outage={"mode": "busy", "retry_after": 0}),
-        lambda: asyncio.run(looked_again(platform, 1)),
+        lambda: asyncio.run(polled(platform, 1)),
         platform.clear_faults,
     )
     assert len(payloads) == 1
 
 
-async def test_a_refused_credential_is_tried_again_with_what_the_connection_says_then(
+async def test_after_a_refused_credential_it_retries_with_what_the_connection_holds_then(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asset, "TRY_AGAIN_AFTER", 0.3)
+    monkeypatch.setattr(asset, "RETRY_DELAY", 0.3)
     stale = json.dumps(platform.connection | {"password": "stale"})
     monkeypatch.setenv(CONNECTION_VARIABLE, stale)
 
-    def mend() -> None:
+    def repair() -> None:
         monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(platform.connection))
 
     with shown() as lines:
         trigger = watcher(prefix="survey-")
-        looking = asyncio.ensure_future(anext(trigger.run()))
-        await looked_again(platform)
-        mend()
-        await looked_again(platform)
+        event = asyncio.ensure_future(anext(trigger.run()))
+        await polled(platform)
+        repair()
+        await polled(platform)
         await asyncio.to_thread(launch, "survey-1", "true")
-        payload = (await asyncio.wait_for(looking, timeout=30)).payload
+        payload = (await asyncio.wait_for(event, timeout=30)).payload
     assert payload["name"] == "survey-1"
-    assert any(line.startswith("No session is watched; it is tried again") for line in lines)
+    assert any(line.startswith("Cannot watch sessions; retrying in") for line in lines)
 
 
-async def test_what_chooses_no_session_is_told_and_fires_nothing(
+async def test_a_selection_of_every_session_is_logged_and_fires_nothing(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asset, "TRY_AGAIN_AFTER", 0.1)
-    told = asyncio.Event()
+    monkeypatch.setattr(asset, "RETRY_DELAY", 0.1)
+    logged = asyncio.Event()
     trigger = watcher()
-    monkeypatch.setattr(trigger, "_emit", lambda line: told.set() if "No session is chosen" in line else None)
-    looking = asyncio.ensure_future(anext(trigger.run()))
-    await asyncio.wait_for(told.wait(), timeout=30)
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
+    monkeypatch.setattr(trigger, "_emit", lambda line: logged.set() if "Invalid selection" in line else None)
+    event = asyncio.ensure_future(anext(trigger.run()))
+    await asyncio.wait_for(logged.wait(), timeout=30)
+    event.cancel()
+    await asyncio.gather(event, return_exceptions=True)
     assert platform.requests() == {}
 
 
-def test_an_asset_takes_it_as_its_watcher() -> None:
+def test_an_asset_accepts_it_as_its_watcher() -> None:
     ended = Asset(
         "survey_ended",
         watchers=[AssetWatcher(name="survey", trigger=CanfarSessionEventTrigger(prefix="survey-"))],
@@ -231,7 +233,7 @@ def test_an_asset_takes_it_as_its_watcher() -> None:
     assert ended.watchers[0].trigger.serialize()[1]["prefix"] == "survey-"
 
 
-def test_airflow_tells_two_watchers_apart_and_knows_one_again() -> None:
+def test_airflow_tells_watchers_apart_by_their_arguments() -> None:
     def fingerprint(**settings: Any) -> int:
         return CanfarSessionEventTrigger.hash(*CanfarSessionEventTrigger(**settings).serialize())
 

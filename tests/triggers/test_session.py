@@ -1,4 +1,4 @@
-"""The trigger of a task's sessions: whom it kills, and whom it leaves alone."""
+"""The trigger of a task's sessions: which it destroys on a kill, and which it leaves alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers import session as trigger_module
-from airflow_provider_canfar.triggers.session import OVER, CanfarSessionTrigger
+from airflow_provider_canfar.triggers.session import TERMINAL_STATES, CanfarSessionTrigger
 from tests.on_emulator import launch, shown, stored
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NAME = "stars-k3v5x2qamd-0-1-1"
 
 @pytest.fixture(name="trigger")
 def _trigger(platform: Emulator) -> CanfarSessionTrigger:
-    """Make the trigger of a task with one session, which runs, as a triggerer does."""
+    """Make the trigger of a task with one running session, as a triggerer does."""
     session_id = launch(NAME, "sleep", "60")
     wait_spec = WaitSpec("k3v5x2qamd", {session_id: NAME}).to_json()
     trigger = stored(
@@ -32,46 +32,46 @@ def _trigger(platform: Emulator) -> CanfarSessionTrigger:
     return trigger
 
 
-def states(monkeypatch: pytest.MonkeyPatch, state: str | None) -> list[TaskInstanceId]:
-    """Let Airflow say how the task stands, and collect who is asked after."""
-    asked: list[TaskInstanceId] = []
+def set_state(monkeypatch: pytest.MonkeyPatch, state: str | None) -> list[TaskInstanceId]:
+    """Let Airflow answer with a task state, and collect for which task instances it is asked."""
+    requested: list[TaskInstanceId] = []
 
-    def answer(self: TaskInstanceId) -> str | None:
-        asked.append(self)
+    def get_state(self: TaskInstanceId) -> str | None:
+        requested.append(self)
         return state
 
-    monkeypatch.setattr(TaskInstanceId, "state", answer)
-    return asked
+    monkeypatch.setattr(TaskInstanceId, "state", get_state)
+    return requested
 
 
-@pytest.mark.parametrize("state", sorted(OVER))
-def test_the_sessions_of_a_task_that_is_over_are_destroyed(
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATES))
+def test_the_sessions_of_a_task_that_has_ended_are_destroyed(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    asked = states(monkeypatch, state)
+    requested = set_state(monkeypatch, state)
     with shown() as lines:
         asyncio.run(trigger.on_kill())
     assert not platform.live()
-    assert asked == [TASK]
-    assert lines == [f"The task is {state}: 1 sessions destroyed."]
+    assert requested == [TASK]
+    assert lines == [f"Destroyed 1 of 1 sessions: the task's state is {state}."]
 
 
 @pytest.mark.parametrize(
     "state", [None, "deferred", "scheduled", "queued", "running", "restarting", "up_for_retry"]
 )
-def test_the_sessions_of_a_task_that_goes_on_are_left_alone(
+def test_the_sessions_of_a_task_that_has_not_ended_are_left_alone(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch, state: str | None
 ) -> None:
-    """Airflow kills, wrongly, a trigger that another triggerer has taken over, and that may have fired there.
+    """Airflow wrongly kills a trigger that another triggerer has taken over, and that may have fired there.
 
-    A task that was cleared stands just so; its next execute destroys what it does not adopt.
+    A task that was cleared has the same states; its next execute destroys the sessions it does not adopt.
     """
-    states(monkeypatch, state)
+    set_state(monkeypatch, state)
     asyncio.run(trigger.on_kill())
     assert len(platform.live()) == 1
 
 
-def test_where_airflow_does_not_say_how_the_task_stands_its_sessions_are_left_alone(
+def test_the_sessions_of_a_task_whose_state_is_unknown_are_left_alone(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: TaskInstanceId) -> str:
@@ -81,24 +81,24 @@ def test_where_airflow_does_not_say_how_the_task_stands_its_sessions_are_left_al
     with shown() as lines:
         asyncio.run(trigger.on_kill())
     assert len(platform.live()) == 1
-    assert "Airflow did not say how the task stands: the API server is away" in lines
+    assert "Could not read the task's state from Airflow: the API server is away" in lines
 
 
-def test_an_author_may_want_that_a_kill_leaves_sessions_alone(
+def test_without_destroy_on_kill_a_kill_leaves_the_sessions_alone(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger.destroy_on_kill = False
-    asked = states(monkeypatch, "failed")
+    requested = set_state(monkeypatch, "failed")
     asyncio.run(trigger.on_kill())
     assert len(platform.live()) == 1
-    assert asked == []
+    assert requested == []
 
 
-def test_a_kill_that_is_cancelled_each_second_is_done_all_the_same(
+def test_a_kill_that_is_cancelled_every_second_still_destroys_the_sessions(
     platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow cancels a trigger again at each look, until it has ended; and may call for the kill twice."""
-    states(monkeypatch, "failed")
+    """Airflow cancels a trigger every second until it has ended, and may call on_kill twice."""
+    set_state(monkeypatch, "failed")
 
     async def kill() -> None:
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_a_kill_that_is_cancelled_each_second_is_done_all_the_same(
     with shown() as lines:
         asyncio.run(kill())
     assert not platform.live()
-    assert lines == ["The task is failed: 1 sessions destroyed."]
+    assert lines == ["Destroyed 1 of 1 sessions: the task's state is failed."]
 
 
 @pytest.mark.parametrize(("calls_on_kill", "live"), [(True, 1), (False, 0)])
@@ -124,7 +124,7 @@ def test_before_airflow_3_3_a_kill_is_a_cancellation(
     live: int,
 ) -> None:
     monkeypatch.setattr(trigger_module, "AIRFLOW_CALLS_ON_KILL", calls_on_kill)
-    states(monkeypatch, "failed")
+    set_state(monkeypatch, "failed")
 
     async def cancel() -> None:
         events: Any = trigger.run()

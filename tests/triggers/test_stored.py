@@ -1,9 +1,10 @@
-"""What Airflow stores of a trigger, and what a triggerer makes of it."""
+"""What Airflow stores of a trigger, and what a triggerer makes of the stored arguments."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from airflow.serialization.serialized_objects import BaseSerialization
@@ -14,7 +15,6 @@ from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
-from airflow_provider_canfar.triggers.interactive import CanfarInteractiveTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from tests.airflow_versions import deserialize, serialize
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TASK = TaskInstanceId("survey", "manual__2026", "stars", 3).to_json()
 SESSIONS = {"k3v9x2qa": "stars-k3v5x2qamd-0-1-1"}
-WISH = SessionCondition(
+CONDITION = SessionCondition(
     Selection(prefix="survey-", kinds=("headless",)), ("Completed", "Gone"), 3, ("Failed",)
 )
 
@@ -37,15 +37,15 @@ TRIGGERS: list[BaseTrigger] = [
         task_instance=TASK,
         destroy_on_kill=False,
     ),
-    CanfarInteractiveTrigger(
+    CanfarSessionTrigger(
         canfar_conn_id="canfar_test",
         wait_spec=InteractiveWaitSpec("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
         task_instance=TASK,
     ),
     CanfarSessionSensorTrigger(
         canfar_conn_id="canfar_test",
-        condition=WISH.to_json(),
-        state=ConditionWatch(WISH).to_json(),
+        condition=CONDITION.to_json(),
+        state=ConditionWatch(CONDITION).to_json(),
         deadline=1.8e9,
     ),
     CanfarResourceSensorTrigger(condition={"cores": 8.0, "ram": 0.0}, poll_interval=60.0),
@@ -54,14 +54,13 @@ TRIGGERS: list[BaseTrigger] = [
     ),
 ]
 
-IDS = [type(trigger).__name__ for trigger in TRIGGERS]
+IDS = ["session", "interactive", "session sensor", "resource sensor", "asset"]
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
 def test_a_trigger_survives_being_stored(trigger: BaseTrigger) -> None:
-    """As Airflow does from 3.2 on: its arguments go through airflow.sdk.serde and JSON."""
-    again = stored(trigger)
-    assert again.serialize() == trigger.serialize()
+    """From Airflow 3.2 on, the arguments go through airflow.sdk.serde and JSON."""
+    assert stored(trigger).serialize() == trigger.serialize()
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
@@ -71,8 +70,8 @@ def test_a_trigger_survives_being_stored_by_airflow_3_1(trigger: BaseTrigger) ->
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
-def test_what_is_stored_is_plain_json(trigger: BaseTrigger) -> None:
-    """So that no class has to be found, and allowed, where it is read."""
+def test_the_stored_arguments_are_plain_json(trigger: BaseTrigger) -> None:
+    """So reading them needs no class that Airflow must find, and be allowed to load."""
     _, kwargs = trigger.serialize()
     assert serialize(kwargs) == kwargs
     assert json.loads(json.dumps(kwargs)) == deserialize(serialize(kwargs))
@@ -80,16 +79,64 @@ def test_what_is_stored_is_plain_json(trigger: BaseTrigger) -> None:
 
 @pytest.mark.parametrize("kwargs", [{}, {"added_later": 1, "and": {"more": [2]}}])
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=IDS)
-def test_arguments_of_another_release_do_not_stop_the_triggerer(
+def test_a_trigger_takes_the_arguments_of_another_release(
     trigger: BaseTrigger, kwargs: dict[str, Any]
 ) -> None:
-    """A row outlives an upgrade, and what a trigger's __init__ raises takes the triggerer down."""
+    """A row outlives an upgrade, and a trigger whose __init__ raises takes the triggerer down."""
     assert type(trigger)(**kwargs).serialize()
 
 
-def test_what_is_waited_for_comes_back_from_json() -> None:
+@pytest.mark.parametrize(
+    ("trigger_class", "arguments"),
+    [
+        (
+            CanfarSessionTrigger,
+            {
+                "canfar_conn_id": "canfar_test",
+                "wait_spec": {"key": "k3v5x2qamd"},
+                "poll_interval": 7.0,
+                "task_instance": TASK,
+                "destroy_on_kill": False,
+            },
+        ),
+        (
+            CanfarSessionSensorTrigger,
+            {
+                "canfar_conn_id": "canfar_test",
+                "condition": {"at_least": 2},
+                "state": {"reached": ["k3v9x2qa"]},
+                "deadline": 1.8e9,
+                "poll_interval": 7.0,
+            },
+        ),
+        (
+            CanfarSessionEventTrigger,
+            {
+                "prefix": "survey-",
+                "regex": None,
+                "ids": None,
+                "kind": ["headless"],
+                "status": "Failed",
+                "when_all_ended": True,
+                "canfar_conn_id": "canfar_test",
+                "poll_interval": 7.0,
+            },
+        ),
+    ],
+)
+def test_every_argument_is_stored(trigger_class: type[BaseTrigger], arguments: dict[str, Any]) -> None:
+    assert trigger_class(**arguments).serialize()[1] == arguments
+
+
+def test_the_argument_task_instance_is_not_the_attribute_that_airflow_sets() -> None:
+    trigger = CanfarSessionTrigger(task_instance=TASK)
+    trigger.task_instance = cast("Any", SimpleNamespace(task_id="stars"))
+    assert trigger.serialize()[1]["task_instance"] == TASK
+
+
+def test_what_to_wait_for_survives_json() -> None:
     wait_spec = InteractiveWaitSpec(
         "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, url_must_answer=True
     )
     assert InteractiveWaitSpec.from_json(wait_spec.to_json() | {"added_later": 1}) == wait_spec
-    assert SessionCondition.from_json(WISH.to_json()) == WISH
+    assert SessionCondition.from_json(CONDITION.to_json()) == CONDITION

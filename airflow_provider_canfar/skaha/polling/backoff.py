@@ -35,10 +35,12 @@ class PollBackoff:
 
     def __init__(self) -> None:
         self._next = float("inf")
+        #: How old an answer that several share may be, in seconds: the last pause, without its jitter.
+        self.max_age = 0.0
 
     def hurry(self, soon: float) -> float:
         """Begin with short pauses again, for somebody who has just come; return the first of them."""
-        self._next = max(SHORTEST_PAUSE, min(self._next, soon))
+        self._next = self.max_age = max(SHORTEST_PAUSE, min(self._next, soon))
         return self._next
 
     def after_an_answer(self, interval: float) -> float:
@@ -54,10 +56,12 @@ class PollBackoff:
         :param retry_after: in how many seconds the server wants to be asked again.
         """
         pause = self._pause(max(interval, LONGEST_PAUSE))
-        return max(pause, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+        requested = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        self.max_age = max(self.max_age, requested)
+        return max(pause, requested)
 
     def _pause(self, longest: float) -> float:
         pause = max(SHORTEST_PAUSE, min(self._next, longest))
-        self._next = 2 * pause
+        self._next, self.max_age = 2 * pause, pause
         # A spread of requests over time.
         return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - no secret is made of it

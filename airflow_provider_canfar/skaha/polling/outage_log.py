@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from typing import Protocol, TypeVar
 
 #: Seconds between two lines that say that an outage goes on.
 REPORT_EVERY = 300.0
+
+
+class PollResult(Protocol):
+    """What one poll returned, such as a :class:`~.snapshot.Snapshot`."""
+
+    @property
+    def at(self) -> float:
+        """When, in seconds since the epoch."""
+
+    @property
+    def fault(self) -> Exception | None:
+        """Why there was no answer; None if there was one."""
+
+
+R = TypeVar("R", bound=PollResult)
 
 
 class OutageLog:
@@ -28,7 +40,7 @@ class OutageLog:
         self._since: float | None = None
         self._reported_at = 0.0
 
-    def update(self, snapshot: Snapshot) -> str | None:
+    def update(self, snapshot: PollResult) -> str | None:
         """Take in a snapshot, and return the line to log, if any."""
         since = self._since
         if snapshot.fault is None:
@@ -45,9 +57,7 @@ class OutageLog:
         return f"The platform is not responding; still waiting. {snapshot.fault}"
 
 
-async def with_outage_log(
-    snapshots: AsyncIterator[Snapshot], emit: Callable[[str], None]
-) -> AsyncIterator[Snapshot]:
+async def with_outage_log(snapshots: AsyncIterator[R], emit: Callable[[str], None]) -> AsyncIterator[R]:
     """Pass snapshots on, and log when an outage begins, goes on and ends."""
     outage_log = OutageLog()
     async for snapshot in snapshots:

@@ -75,3 +75,11 @@ def test_no_one_asks_before_the_server_wants_it_unless_it_wants_too_much(
     pause = PollBackoff().after_a_fault(interval, retry_after)
     assert pause >= min(retry_after or 0.0, LONGEST_RETRY_AFTER)
     assert pause <= max(interval, LONGEST_PAUSE, retry_after or 0.0) * (1 + JITTER)
+
+
+def test_an_answer_to_share_may_be_as_old_as_the_pause_without_its_jitter() -> None:
+    backoff = PollBackoff()
+    assert backoff.hurry(15.0) == backoff.max_age
+    assert is_about(backoff.after_an_answer(interval=15), backoff.max_age)
+    assert is_about(backoff.after_a_fault(interval=15), backoff.max_age)
+    assert backoff.after_a_fault(interval=15, retry_after=300) == backoff.max_age

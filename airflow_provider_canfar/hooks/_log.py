@@ -1,0 +1,24 @@
+"""One way to write a line to a task's log, for operators, sensors and triggers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class HasLog(Protocol):
+    """Anything with Airflow's logger."""
+
+    @property
+    def log(self) -> Any:
+        """Airflow's logger."""
+
+
+class LogLinesMixin:
+    """Logs lines that may hold text of a user or of the platform."""
+
+    def _emit(self: HasLog, line: str) -> None:
+        """Log a line unchanged.
+
+        It is passed as an argument, not as the format: a session's name or its output may contain ``%``.
+        """
+        self.log.info("%s", line)
