@@ -166,7 +166,7 @@ class CanfarHeadlessOperator(SessionOperator):
 
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
-        from airflow_provider_canfar.operators._arguments import replica_count
+        from airflow_provider_canfar.operators._arguments import whole_number
         from airflow_provider_canfar.skaha.models import SessionSpec
         from airflow_provider_canfar.skaha.wire import create_form
 
@@ -175,7 +175,7 @@ class CanfarHeadlessOperator(SessionOperator):
         spec = SessionSpec(
             **self._resources(),
             **self._command({}, None),
-            replicas=replica_count(self.replicas),
+            replicas=whole_number("replicas", self.replicas, minimum=1),
             name=self.name or "dry-run",
             env=env,
         )
@@ -194,11 +194,11 @@ class CanfarHeadlessOperator(SessionOperator):
         return [asdict(outcome) for outcome in outcomes]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
-        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, replica_count
+        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, whole_number
         from airflow_provider_canfar.task_sessions.batch import Batch
 
         one_of("on_clear", self.on_clear, ON_CLEAR)
-        return Batch(identity, try_number, replica_count(self.replicas))
+        return Batch(identity, try_number, whole_number("replicas", self.replicas, minimum=1))
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
         return saved.apply_to(batch, resume=self.on_clear == "resume")
