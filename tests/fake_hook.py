@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from airflow.providers.common.compat.sdk import TaskDeferred
+
 from airflow_provider_canfar.hooks._bridge import BRIDGE
 
 if TYPE_CHECKING:
@@ -39,8 +41,11 @@ class FakeHook:
         return BRIDGE.run(call, timeout=timeout)
 
 
-class Deferred(BaseException):
-    """The phase has ended with a wait; no Exception, as Airflow's own is none."""
+class Deferred(TaskDeferred):
+    """The phase has ended with a wait."""
+
+    def __init__(self, waiting: WaitSpec) -> None:
+        BaseException.__init__(self, waiting)
 
 
 def defer(waiting: WaitSpec) -> NoReturn:

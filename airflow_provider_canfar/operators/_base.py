@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._work import Work, killed_with, next_work, own_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,10 @@ KILL_WITHIN = 4.0
 
 #: What Airflow says in place of "resume" when it ends a deferred task by itself (TRIGGER_FAIL_REPR).
 TRIGGER_FAILED = "__fail__"
+
+
+#: What the deferrals of this process have carried, by task instance: dag.test() resumes in the same process.
+_carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
 class SessionOperator(LogLinesMixin, BaseOperator):
@@ -102,8 +107,20 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         :raises AirflowFailException: when a retry cannot help; its cause has the details.
         :raises SessionError: when the sessions fail.
         """
+        work = next_work(self, context)
+        if not work.is_nested:
+            return self._execute(context, work)
+        if self.deferrable:
+            self._emit(
+                f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
+                "the task itself can resume after a deferral."
+            )
+        with killed_with(work.running, self):
+            return self._execute(context, work)
+
+    def _execute(self, context: Context, work: Work) -> Any:
         with airflow_errors():
-            return self._run_phase(context, self._first_batch(context), self._deadline())
+            return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
 
     def resume(
         self,
@@ -115,14 +132,19 @@ class SessionOperator(LogLinesMixin, BaseOperator):
     ) -> Any:
         """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
 
-        ``dag.test()`` forgets what the deferral carried; the names of the sessions then give the rest.
+        ``dag.test()`` forgets what the deferral carried; it resumes in the process that deferred, which does not.
+        Without either, the names of the sessions give the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
+        work, task_instance = own_work(self), self._task_instance(context)
+        if batch is None:
+            carried = _carried.pop(task_instance, {})
+            batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
         with airflow_errors():
-            known = self._first_batch(context) if batch is None else Batch.from_json(batch)
-            return self._run_phase(context, known, deadline, WakeEvent.from_json(event), **carried)
+            known = self._first_batch(context, work) if batch is None else Batch.from_json(batch)
+            return self._run_phase(context, work, known, deadline, WakeEvent.from_json(event), **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait, or destroy the sessions where Airflow ends the task by itself.
@@ -130,7 +152,8 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
         """
         if next_method == TRIGGER_FAILED and self.destroy_on_kill:
-            self._new_runner(context, self._hook(), self._first_batch(context), None).destroy_all()
+            batch = self._first_batch(context, own_work(self))
+            self._new_runner(context, self._hook(), batch, None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -145,13 +168,14 @@ class SessionOperator(LogLinesMixin, BaseOperator):
     def _run_phase(
         self,
         context: Context,
+        work: Work,
         batch: Batch,
         deadline: float | None,
         wake: WakeEvent | None = None,
         **carried: Any,
     ) -> Any:
         """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
+        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
         task_instance = self._task_instance(context)
         runner = self._runner = self._new_runner(context, self._hook(), batch, deadline, **carried)
@@ -160,14 +184,15 @@ class SessionOperator(LogLinesMixin, BaseOperator):
 
         def publish() -> None:
             for key, value in runner.xcoms().items():
-                context["ti"].xcom_push(key, value)
-            SavedState.from_batch(runner.batch).save(context.get("task_state_store"))
+                context["ti"].xcom_push(work.key(key), value)
+            SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
 
         def defer(spec: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task_instance)
             self._defer(spec, runner, deadline, task_instance)
 
-        outcomes = runner.run(wake, publish=publish, defer=defer if self.deferrable else None)
+        can_defer = self.deferrable and work.name is None
+        outcomes = runner.run(wake, publish=publish, defer=defer if can_defer else None)
         return self._result(runner, outcomes)
 
     def _defer(
@@ -177,6 +202,8 @@ class SessionOperator(LogLinesMixin, BaseOperator):
 
         # The trigger keeps the deadline itself; Airflow's own time-out is for a triggerer that is away.
         timeout = None if deadline is None else max(0.0, deadline - time.time()) + BACKSTOP
+        carried = {"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()}
+        _carried[task_instance] = dict(carried)
         self.defer(
             trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
@@ -186,7 +213,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
                 destroy_on_kill=self.destroy_on_kill,
             ),
             method_name="resume",
-            kwargs={"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()},
+            kwargs=carried,
             timeout=None if timeout is None else timedelta(seconds=timeout),
         )
 
@@ -196,20 +223,21 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         hook.settings  # noqa: B018 - reading it is what it is for
         return hook
 
-    def _first_batch(self, context: Context) -> Batch:
+    def _first_batch(self, context: Context, work: Work) -> Batch:
         """Return the replicas of this try, with what earlier tries have saved."""
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
+        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
-        store = context.get("task_state_store")
-        saved = SavedState.load(store)
-        batch = self._new_batch(self._identity(context, saved), context["ti"].try_number)
+        store, entry = context.get("task_state_store"), work.key(ENTRY)
+        saved = SavedState.load(store, entry)
+        # The scheduler counts tries from 1; `airflow tasks test` leaves the number at 0.
+        batch = self._new_batch(self._identity(context, work, saved), context["ti"].try_number or 0)
         if saved is not None:
             batch = self._with_saved_state(batch, saved)
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        SavedState.from_batch(batch).save(store)
+        SavedState.from_batch(batch).save(store, entry)
         return batch
 
-    def _identity(self, context: Context, saved: SavedState | None) -> Identity:
+    def _identity(self, context: Context, work: Work, saved: SavedState | None) -> Identity:
         """Say which task instance this is, in the names of its sessions."""
         from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
 
@@ -223,9 +251,11 @@ class SessionOperator(LogLinesMixin, BaseOperator):
                 run_id=ti.run_id,
                 map_index=-1 if ti.map_index is None else ti.map_index,
                 run_started=context["dag_run"].start_date,
+                work=work.name,
             )
         )
-        epoch = epoch_of(ti.max_tries or 0, self.retries or 0)
+        # Both are of the task that Airflow runs, which a nested operator knows nothing of.
+        epoch = epoch_of(ti.max_tries or 0, getattr(work.running, "retries", None) or 0)
         return Identity(stem_of(self.name, self.task_id), key, epoch)
 
     def _deadline(self) -> float | None:

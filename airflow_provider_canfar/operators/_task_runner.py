@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.skaha.errors import (
@@ -135,12 +135,23 @@ class TaskRunner:
             publish()
             self._emit(report.table(self.batch, others="destroyed" if destroys else "left running"))
             raise
-        except Exception:  # Whatever it was, it is raised again.
+        except TaskDeferred:
+            raise
+        except BaseException as error:  # Whatever it was, Ctrl-C too, it is raised again.
             # No session outlives its failed task. A platform that has not answered even once
             # has launched nothing for this phase, and would not answer this either.
             if self._reconciler.has_listed or self.batch.launched:
-                self.destroy_all()
+                self._stop_creating()
+                self._destroy_after(error)
             raise
+
+    def _destroy_after(self, error: BaseException) -> None:
+        if isinstance(error, Exception) or self._options.destroy_on_kill:
+            self._emit(f"Destroying the sessions of this task: {type(error).__name__}.")
+            self.destroy_all()
+        else:
+            ids = report.unsettled_ids(self.batch)
+            self._emit(f"Leaving the sessions of this task running ({type(error).__name__}): {ids}.")
 
     def _rounds(
         self,

@@ -204,7 +204,7 @@ def keys_of_this_run(context: Context) -> tuple[str, ...]:
     }
     pushed = ti.xcom_pull(task_ids=task_ids, key="sessions") or []
     names = [SessionName.parse(row["name"]) for rows in pushed if rows for row in rows]
-    return tuple(sorted(keys | {name.key for name in names if name is not None}))
+    return tuple(sorted(keys | {name.task_key for name in names if name is not None}))
 
 
 def map_indexes(task_id: str, names: Iterable[str]) -> list[int]:

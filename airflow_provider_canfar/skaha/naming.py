@@ -25,18 +25,21 @@ from typing import Self
 
 from airflow_provider_canfar.skaha.errors import SpecError
 
-#: Longest stem kept. The rest of a name takes at most 29 characters, so that a whole name has at most 59.
+#: Longest stem kept. The rest of a name takes at most 33 characters, so that a whole name has at most 63.
 STEM_LENGTH = 30
 
 #: 10 characters of base 32 are 50 bits: a million task instances collide with a chance of one in 2,000.
 KEY_LENGTH = 10
+
+#: What a key has behind that where a task executes several operators: enough to tell a task's own work apart.
+WORK_LENGTH = 4
 
 _STEM = re.compile(r"[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?")
 # No leading zeros: each name is then built in exactly one way.
 _NUMBER = r"(0|[1-9][0-9]{0,4})"
 _NAME = re.compile(
     rf"(?P<stem>[a-z](?:[a-z0-9-]{{0,{STEM_LENGTH - 2}}}[a-z0-9])?)"
-    rf"-(?P<key>[a-z2-7]{{{KEY_LENGTH}}})"
+    rf"-(?P<key>[a-z2-7]{{{KEY_LENGTH}}}(?:[a-z2-7]{{{WORK_LENGTH}}})?)"
     rf"-(?P<epoch>{_NUMBER})-(?P<replica>{_NUMBER})-(?P<try_number>{_NUMBER})"
 )
 
@@ -80,6 +83,11 @@ class SessionName:
     epoch: int
     replica: int
     try_number: int
+
+    @property
+    def task_key(self) -> str:
+        """The part of the key that all work of a task instance has in common."""
+        return self.key[:KEY_LENGTH]
 
     def __str__(self) -> str:
         return f"{self.stem}-{self.key}-{self.epoch}-{self.replica}-{self.try_number}"
@@ -131,13 +139,27 @@ def epoch_of(max_tries: int, retries: int) -> int:
     return max(0, max_tries - retries)
 
 
-def key_of(*, dag_id: str, task_id: str, run_id: str, map_index: int, run_started: datetime | None) -> str:
+def key_of(
+    *,
+    dag_id: str,
+    task_id: str,
+    run_id: str,
+    map_index: int,
+    run_started: datetime | None,
+    work: str | None = None,
+) -> str:
     """Hash a task instance into the key of its sessions' names.
 
     The run's start is part of it because two Airflow deployments that share an account may well have the
     same DAG with the same run id; they hardly start it in the same microsecond.
+
+    :param work: which work of the task instance, where it executes several operators; it makes the key longer.
     """
     started = run_started.astimezone(UTC).isoformat() if run_started else None
     identity = json.dumps([dag_id, task_id, run_id, map_index, started])
-    digest = hashlib.sha256(identity.encode()).digest()
-    return base64.b32encode(digest).decode().lower()[:KEY_LENGTH]
+    key = _base32(identity)[:KEY_LENGTH]
+    return key if work is None else key + _base32(work)[:WORK_LENGTH]
+
+
+def _base32(text: str) -> str:
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()

@@ -119,7 +119,7 @@ class Selection:
             return session.id in self.ids
         if self.keys is not None:
             name = SessionName.parse(session.name)
-            return name is not None and name.key in self.keys
+            return name is not None and name.task_key in self.keys
         if self.regex is not None:
             return re.search(self.regex, session.name, re.IGNORECASE) is not None
         return session.name.lower().startswith((self.prefix or "").lower())

@@ -65,7 +65,7 @@ class Batch:
     ended: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
-    first_try: int = 1
+    first_try: int = 0
 
     def name(self, replica: int) -> str:
         """Name a session that this try launches for the replica."""
@@ -157,5 +157,5 @@ class Batch:
             ended=data["ended"],
             gone=tuple(data["gone"]),
             discarded=tuple(data.get("discarded", ())),
-            first_try=data.get("first_try", 1),
+            first_try=data.get("first_try", 0),
         )

@@ -43,7 +43,7 @@ class SavedState:
     epoch: int
     replicas: int
     successes: Mapping[int, Outcome] = field(default_factory=dict)
-    first_try: int = 1
+    first_try: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -73,20 +73,20 @@ class SavedState:
         return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
 
     @classmethod
-    def load(cls, store: Store | None) -> Self | None:
+    def load(cls, store: Store | None, entry: str = ENTRY) -> Self | None:
         """Read what the task has saved, in whatever try or epoch; None where it has saved nothing."""
-        data = store.get(ENTRY) if store is not None else None
+        data = store.get(entry) if store is not None else None
         if not isinstance(data, Mapping):
             return None
         successes = {one.replica: one for one in (Outcome(*row) for row in data["successes"])}
-        return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 1))
+        return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 0))
 
-    def save(self, store: Store | None) -> None:
+    def save(self, store: Store | None, entry: str = ENTRY) -> None:
         """Save it as JSON, small enough for a thousand replicas."""
         if store is not None:
             rows = [[getattr(one, name) for name in Outcome.__slots__] for one in self.successes.values()]
             store.set(
-                ENTRY,
+                entry,
                 {
                     "key": self.key,
                     "epoch": self.epoch,

@@ -1,0 +1,84 @@
+"""Which work of a task instance an operator does, where a task executes more than one operator by itself.
+
+Airflow runs one operator per task instance. People also execute others inside it, in a ``@task`` say::
+
+    @task
+    def survey(**context):
+        for field in ("north", "south"):
+            CanfarHeadlessOperator(task_id=f"image_{field}", ...).execute(context)
+
+Each of these is work of its own: with its own sessions, its own saved state and XComs. Airflow can resume and
+kill only the operator that it runs, so the others wait in the worker and are killed with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+
+#: Where the operator that Airflow runs counts what it has executed. Airflow makes a new one for each try.
+_EXECUTED = "_canfar_executed"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One execute of an operator.
+
+    :param name: tells it from other work of the task instance; None where it is the task itself.
+    :param running: the operator that Airflow runs.
+    :param is_nested: whether that is another operator, which executes this one.
+    """
+
+    name: str | None
+    running: Any
+    is_nested: bool
+
+    def key(self, key: str) -> str:
+        """Return the key under which this work pushes an XCom, or saves its state.
+
+        >>> Work("image_north", None, True).key("sessions"), Work(None, None, False).key("sessions")
+        ('sessions_image_north', 'sessions')
+        """
+        return key if self.name is None else f"{key}_{self.name}"
+
+
+def own_work(operator: BaseOperator) -> Work:
+    """Return the work that is the task itself."""
+    return Work(None, operator, is_nested=False)
+
+
+def next_work(operator: BaseOperator, context: Context) -> Work:
+    """Return what an operator is about to do; a second execute in one task instance is other work.
+
+    A retry executes the same operators in the same order, and so finds its own again.
+    """
+    running = getattr(context["ti"], "task", None)
+    is_nested = running is not None and running is not operator
+    executed: Counter[str] = (running or operator).__dict__.setdefault(_EXECUTED, Counter())
+    number = executed[operator.task_id]
+    executed[operator.task_id] += 1
+    if not is_nested and number == 0:
+        return own_work(operator)
+    return Work(f"{operator.task_id}_{number + 1}" if number else operator.task_id, running, is_nested)
+
+
+@contextmanager
+def killed_with(running: BaseOperator, operator: BaseOperator) -> Iterator[None]:
+    """Let a kill of the operator that Airflow runs reach the one that it executes."""
+    on_kill = running.on_kill
+
+    def kill_both() -> None:
+        operator.on_kill()
+        on_kill()
+
+    running.on_kill = kill_both  # type: ignore[method-assign]  # Airflow's signal handler calls this one.
+    try:
+        yield
+    finally:
+        running.on_kill = on_kill  # type: ignore[method-assign]  # As it was.
