@@ -25,6 +25,8 @@ class FakeTaskInstance:
     try_number: int = 1
     max_tries: int = 0
     xcoms: dict[str, Any] = field(default_factory=dict)
+    #: The operator that Airflow runs.
+    task: BaseOperator | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
@@ -76,7 +78,7 @@ class FakeTask:
 
     def run(self) -> Any:
         """Run one try of a task that waits in the worker."""
-        self.operator = self.make()
+        self.operator = self.ti.task = self.make()
         return self.operator.execute(self.context)
 
     def defer(self) -> TaskDeferred:
@@ -89,7 +91,7 @@ class FakeTask:
 
     def resume(self, deferred: TaskDeferred, event: Any) -> Any:
         """Run the phase after a deferral, with what Airflow carries over: JSON."""
-        self.operator = self.make()
+        self.operator = self.ti.task = self.make()
         kwargs = json.loads(json.dumps({**(deferred.kwargs or {}), "event": event}))
         return self.operator.resume_execution(deferred.method_name, kwargs, self.context)
 

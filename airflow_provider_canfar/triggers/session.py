@@ -65,9 +65,18 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
         try:
             return await super()._payload()
         except asyncio.CancelledError:
-            if not AIRFLOW_CALLS_ON_KILL:
+            if self.trigger_id is None:
+                await self._destroy_after_interrupt()
+            elif not AIRFLOW_CALLS_ON_KILL:
                 await self.on_kill()
             raise
+
+    async def _destroy_after_interrupt(self) -> None:
+        """Destroy the sessions after Ctrl-C where no triggerer runs this, as in ``dag.test()``."""
+        if self.destroy_on_kill:
+            await self._destroy_sessions("interrupted")
+        else:
+            self._emit("Leaving the sessions running after an interrupt, as destroy_on_kill is False.")
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
@@ -91,13 +100,13 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
     async def _destroy_if_task_has_ended(self) -> None:
         state = await self._task_state()
         if state in TERMINAL_STATES:
-            await self._destroy_sessions(state)
+            await self._destroy_sessions(f"the task's state is {state}")
         else:
             # Another triggerer watches the sessions or has woken the worker, or the state is unknown. If the
             # task was cleared, its next execute destroys the sessions that it does not adopt.
             self._emit(f"Leaving the sessions alone: the task's state is {state or 'unknown'}.")
 
-    async def _destroy_sessions(self, state: str) -> None:
+    async def _destroy_sessions(self, reason: str) -> None:
         from airflow_provider_canfar.hooks.canfar import CanfarHook
         from airflow_provider_canfar.skaha.errors import CanfarError
 
@@ -106,11 +115,11 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             async with CanfarHook(self.canfar_conn_id).client(retry_for=DESTROY_RETRY_FOR) as client:
                 destroyed = await client.destroy(session_ids)
         except CanfarError as error:
-            self._emit(f"The task's state is {state}, but some sessions could not be destroyed: {error}")
+            self._emit(f"Could not destroy all sessions ({reason}): {error}")
             return
         unconfirmed = [session_id for session_id, is_gone in destroyed.items() if not is_gone]
         count = len(destroyed) - len(unconfirmed)
-        self._emit(f"Destroyed {count} of {len(destroyed)} sessions: the task's state is {state}.")
+        self._emit(f"Destroyed {count} of {len(destroyed)} sessions: {reason}.")
         if unconfirmed:
             self._emit(f"Delete was requested but not confirmed: {', '.join(unconfirmed)}.")
 

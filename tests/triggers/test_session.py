@@ -124,6 +124,7 @@ def test_before_airflow_3_3_a_kill_is_a_cancellation(
     live: int,
 ) -> None:
     monkeypatch.setattr(trigger_module, "AIRFLOW_CALLS_ON_KILL", calls_on_kill)
+    monkeypatch.setattr(trigger, "trigger_id", 7)
     set_state(monkeypatch, "failed")
 
     async def cancel() -> None:
@@ -136,3 +137,24 @@ def test_before_airflow_3_3_a_kill_is_a_cancellation(
 
     asyncio.run(cancel())
     assert len(platform.live()) == live
+
+
+@pytest.mark.parametrize("destroy_on_kill", [True, False])
+def test_an_interrupt_where_no_triggerer_runs_the_trigger_destroys_the_sessions(
+    platform: Emulator, trigger: CanfarSessionTrigger, *, destroy_on_kill: bool
+) -> None:
+    """dag.test() runs a trigger inline: asyncio.run() turns Ctrl-C into a cancellation."""
+    trigger.destroy_on_kill = destroy_on_kill
+
+    async def interrupt() -> None:
+        events: Any = trigger.run()
+        running = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with shown() as lines:
+        asyncio.run(interrupt())
+    assert bool(platform.live()) is not destroy_on_kill
+    assert "interrupt" in lines[-1]

@@ -1,0 +1,215 @@
+"""Operators that a task executes by itself, and tries that begin at 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk import BaseOperator
+
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.skaha.naming import SessionName
+from dev.waiting import until
+from tests.fake_task import FakeTask
+from tests.on_emulator import IMAGE, event_of, shown
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_canfar.testing import Emulator
+
+pytestmark = pytest.mark.usefixtures("platform")
+
+
+def headless(*argv: str, **settings: Any) -> CanfarHeadlessOperator:
+    standard: dict[str, Any] = {"task_id": "image", "image": IMAGE, "poll_interval": 0.2}
+    return CanfarHeadlessOperator(command=argv, **(standard | settings))
+
+
+class Outer(BaseOperator):
+    """A task that executes other operators, as the function of a ``@task`` may."""
+
+    def __init__(self, *, run: Callable[[Context], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_inside = run
+
+    def execute(self, context: Context) -> Any:
+        return self.run_inside(context)
+
+
+@pytest.fixture(name="outer")
+def _outer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Context], Any]], FakeTask]:
+    """Make a task instance that Airflow runs, which executes others."""
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+
+    def make(run: Callable[[Context], Any], **settings: Any) -> FakeTask:
+        return FakeTask(lambda: Outer(run=run, task_id="survey", **settings))
+
+    return make
+
+
+Make = Callable[..., FakeTask]
+
+
+def survey(
+    fields: tuple[str, ...], *, same_id: bool = False, **settings: Any
+) -> Callable[[Context], list[str]]:
+    def run(context: Context) -> list[str]:
+        outcomes = []
+        for field in fields:
+            task_id = "image" if same_id else f"image_{field}"
+            outcomes += headless("echo", field, task_id=task_id, **settings).execute(context)
+        return [outcome["name"] for outcome in outcomes]
+
+    return run
+
+
+@pytest.mark.parametrize("same_id", [False, True])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_each_operator_that_a_task_executes_has_sessions_of_its_own(
+    platform: Emulator, outer: Make, *, deferrable: bool, same_id: bool
+) -> None:
+    names = outer(survey(("north", "south"), same_id=same_id, deferrable=deferrable)).run()
+    assert [one["args"] for one in platform.all_sessions()] == [["north"], ["south"]]
+    assert names == [one["name"] for one in platform.all_sessions()]
+    parsed = [SessionName.parse(name) for name in names]
+    assert len({name.key for name in parsed if name}) == 2
+    assert len({name.task_key for name in parsed if name}) == 1
+
+
+def test_a_retry_finds_for_each_operator_what_it_had_launched(platform: Emulator, outer: Make) -> None:
+    fails = ["once"]
+
+    def run(context: Context) -> list[str]:
+        names = survey(("north",))(context)
+        if fails:
+            fails.pop()
+            raise RuntimeError("between the two")
+        return names + survey(("south",))(context)
+
+    task = outer(run)
+    with pytest.raises(RuntimeError, match="between the two"):
+        task.run()
+    task.retry()
+    assert len(task.run()) == 2
+    assert [one["args"] for one in platform.all_sessions()] == [["north"], ["south"]]
+
+
+def test_what_they_save_and_push_is_kept_apart(outer: Make) -> None:
+    task = outer(survey(("north", "south")))
+    task.run()
+    assert {"sessions_image_north", "sessions_image_south"} == set(task.ti.xcoms)
+    assert task.store is not None
+    assert {"canfar_task_image_north", "canfar_task_image_south"} == set(task.store.rows)
+
+
+def test_an_interactive_operator_in_a_task_waits_in_the_worker_too(platform: Emulator, outer: Make) -> None:
+    def run(context: Context) -> Any:
+        return CanfarInteractiveOperator(task_id="open", image=IMAGE, poll_interval=0.2).execute(context)
+
+    url = outer(run).run()
+    assert url
+    assert [one["kind"] for one in platform.live()] == ["notebook"]
+
+
+def test_a_task_that_executes_an_operator_says_why_it_does_not_defer(outer: Make) -> None:
+    with shown() as lines:
+        outer(survey(("north",))).run()
+    assert any(line.startswith("Waiting in the worker: task 'survey' executes") for line in lines)
+
+
+def test_a_kill_of_the_task_reaches_the_operator_that_it_executes(platform: Emulator, outer: Make) -> None:
+    task = outer(lambda context: headless("sleep", "60").execute(context))
+
+    def kill() -> None:
+        until(platform.live, for_what="a session", seconds=20, every=0.05)
+        running = task.ti.task
+        assert running is not None
+        running.on_kill()
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with pytest.raises(Exception, match="stopped the worker"):
+        task.run()
+    killing.join()
+    assert not platform.live()
+
+
+def test_a_subclass_that_executes_itself_twice_does_twice_the_work(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Twice(CanfarHeadlessOperator):
+        def execute(self, context: Context) -> Any:
+            for field in ("north", "south"):
+                self.command = ["echo", field]
+                super().execute(context)
+
+    FakeTask(lambda: Twice(task_id="image", image=IMAGE, poll_interval=0.2, deferrable=False)).run()
+    assert [one["args"] for one in platform.all_sessions()] == [["north"], ["south"]]
+
+
+@pytest.mark.parametrize("try_number", [0, 1])
+def test_tries_may_begin_at_0_as_in_airflow_tasks_test(platform: Emulator, try_number: int) -> None:
+    task = FakeTask(lambda: headless("true", replicas=2, deferrable=False))
+    task.ti.try_number = try_number
+    assert [outcome["try_number"] for outcome in task.run()] == [try_number] * 2
+    assert len(platform.all_sessions()) == 2
+
+
+def test_dag_test_goes_on_with_what_the_deferral_carried(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, quick_triggers: None
+) -> None:
+    """It resumes in the process that deferred, with the event alone."""
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+    task = FakeTask(lambda: headless("sleep", "1", replicas=2, max_active_replicas=1))
+    deferred = task.defer()
+    event = event_of(deferred.trigger)
+    (session,) = platform.all_sessions()
+    platform.vanish(session["id"])  # The platform has forgotten it; what was seen of it counts.
+    operator = task.make()
+    with pytest.raises(TaskDeferred):
+        operator.resume_execution("resume", {"event": event}, task.context)
+    assert [one["replica_id"] for one in platform.all_sessions()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("destroy_on_kill", [True, False])
+def test_ctrl_c_destroys_the_sessions_and_says_so(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, *, destroy_on_kill: bool
+) -> None:
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+    task = FakeTask(lambda: headless("sleep", "60", deferrable=False, destroy_on_kill=destroy_on_kill))
+
+    def interrupt() -> None:
+        until(platform.live, for_what="a session", seconds=20, every=0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=interrupt)
+    pressing.start()
+    with shown() as lines, pytest.raises(KeyboardInterrupt):
+        task.run()
+    pressing.join()
+    assert bool(platform.live()) is not destroy_on_kill
+    assert any("KeyboardInterrupt" in line for line in lines)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError])
+def test_whatever_ends_a_task_while_it_launches_leaves_nothing_running(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    task = FakeTask(lambda: headless("sleep", "60", replicas=4, deferrable=False))
+
+    def fail(key: str, value: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(task.ti, "xcom_push", fail)
+    with pytest.raises(error):
+        task.run()
+    assert len(platform.all_sessions()) == 4
+    assert not platform.live()
