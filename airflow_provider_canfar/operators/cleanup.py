@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
     from airflow_provider_canfar.skaha.selection import Selection
 
+__all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
+
 
 class CanfarCleanupOperator(BaseOperator):
     """Destroy sessions: by ids, or by name, with kind, status and age.
@@ -170,6 +172,7 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
 
         calibrate >> sessions_of_this_run().as_teardown(setups=calibrate)
 
+    :param task_id: the task's id.
     :param kwargs: what :class:`CanfarCleanupOperator` takes; such as ``kind="headless"`` to leave notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch
     from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent
 
+__all__ = ["CanfarInteractiveOperator"]
+
 
 class CanfarInteractiveOperator(SessionOperator):
     """Open a notebook, a desktop, CARTA, Firefly or a contributed session, and leave it to a person.

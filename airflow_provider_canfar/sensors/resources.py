@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.capacity import Capacity
     from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
+__all__ = ["CanfarResourceSensor"]
+
 
 class CanfarResourceSensor(CanfarBaseSensor):
     """Wait until the platform has free cores and RAM, so that what is launched next starts soon.

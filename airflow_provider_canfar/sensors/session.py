@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
     from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
+__all__ = ["CanfarSessionSensor"]
+
 #: The entry in Airflow's task state store (3.3 on), which a rescheduled sensor's looks share.
 ENTRY = "canfar_seen"
 

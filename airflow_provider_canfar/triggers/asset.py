@@ -11,6 +11,8 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.end_events import EndEvents
 
+__all__ = ["CanfarSessionEventTrigger"]
+
 #: The entry in Airflow's asset state store (3.3 on), which outlives the triggerer.
 ENTRY = "canfar_ends"
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
     from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
+__all__ = ["CanfarInteractiveTrigger"]
+
 
 class CanfarInteractiveTrigger(CanfarSessionTrigger):
     """Wait until there is a place for a session, until it can be opened, or while it is kept alive.

@@ -11,6 +11,8 @@ from airflow_provider_canfar.triggers.session import NO_EVENT_WITHIN
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
+__all__ = ["CanfarResourceSensorTrigger", "CanfarSessionSensorTrigger"]
+
 
 class CanfarSessionSensorTrigger(CanfarBaseTrigger):
     """Wait until sessions are where they are wanted, or cannot get there any more.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
     from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
+__all__ = ["CanfarSessionTrigger"]
+
 #: No event within this many seconds of the trigger's start. A faster one can reach the scheduler before the
 #: executor has reported that the worker let the task go, and the scheduler then fails the task.
 NO_EVENT_WITHIN = 10.0
