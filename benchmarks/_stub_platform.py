@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import uvicorn
+from _account import document
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -73,24 +74,9 @@ class StubPlatform:
 
     def _create(self, name: str) -> str:
         session_id = f"s{len(self._sessions):07}"
-        self._sessions.append(
-            {
-                "id": session_id,
-                "userid": "astronomer",
-                "runAsUID": "10001",
-                "runAsGID": "10001",
-                "supplementalGroups": [30123],
-                "image": "images.canfar.net/skaha/astroml:24.07",
-                "type": "headless",
-                "status": "Running",
-                "name": name,
-                "startTime": "2026-03-04T18:22:10Z",
-                "expiryTime": "2026-03-18T18:22:10Z",
-                "connectURL": "",
-                "requestedGPUCores": "0",
-                "isFixedResources": False,
-            }
-        )
+        session = document(len(self._sessions)) | {"id": session_id, "name": name}
+        del session["ramInUse"], session["cpuCoresInUse"]
+        self._sessions.append(session)
         return session_id
 
 

@@ -22,27 +22,19 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from airflow_provider_canfar import replicas
-from airflow_provider_canfar.replicas import (
-    chunk,
-)  # For type checkers: in a session, the function has it without an import.
+from airflow_provider_canfar.replicas import chunk  # For type checkers; sessions have it without an import.
 
 SCRIPT = Path(__file__).parent / "scripts" / "detect_stars.py"
 TILES_PER_SIDE = 4
 BRIGHTEST = 12
-
-
-@dag(
-    schedule=None,
-    doc_md=__doc__,
-    tags=["canfar", "example"],
-    params={
-        "folder": Param(
-            str(Path(tempfile.gettempdir()) / "find_stars"),
-            type="string",
-            description="A folder that both Airflow and the sessions can access; on CANFAR one below /arc.",
-        )
-    },
+FOLDER = Param(
+    default=str(Path(tempfile.gettempdir()) / "find_stars"),
+    description="A folder that Airflow and the sessions share; on CANFAR one below /arc.",
+    type="string",
 )
+
+
+@dag(schedule=None, doc_md=__doc__, tags=["canfar", "example"], params={"folder": FOLDER})
 def find_stars_taskflow() -> None:
     @task
     def list_tiles() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
@@ -80,14 +81,10 @@ def read_connection(text: str) -> Settings:
     parse = Connection.from_json if text.lstrip().startswith("{") else Connection.from_uri
     connection = parse(text, "canfar_default")
     assert connection.conn_type == "canfar"
-    return Settings.from_fields(
-        host=connection.host,
-        port=connection.port,
-        schema=connection.schema,
-        login=connection.login,
-        password=connection.password,
-        extra=connection.extra_dejson,
-    )
+    fields: dict[str, Any] = {
+        name: getattr(connection, name) for name in ("host", "port", "schema", "login", "password")
+    }
+    return Settings.from_fields(**fields, extra=connection.extra_dejson)
 
 
 @of("json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -64,16 +65,25 @@ def test_an_empty_tile_has_no_stars(detect_stars: Any) -> None:
     assert len(detect_stars.stars_in(np.zeros((50, 50)), 1.0, (0, 0, 50, 50))) == 0
 
 
-def test_a_replica_writes_the_catalogue_of_its_share(
-    detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
-    tile_list = tmp_path / "tiles.json"
-    tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, 2)}))
-    monkeypatch.setenv("REPLICA_ID", "2")
-    monkeypatch.setenv("REPLICA_COUNT", "4")
-    detect_stars.main(tile_list, tmp_path)
+@pytest.fixture
+def run_replica_2(detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that runs the program as replica 2, with a number of tiles and of replicas."""
 
+    def run(*, tiles_per_side: int, replicas: int) -> None:
+        (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
+        tile_list = tmp_path / "tiles.json"
+        tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, tiles_per_side)}))
+        monkeypatch.setenv("REPLICA_ID", "2")
+        monkeypatch.setenv("REPLICA_COUNT", str(replicas))
+        detect_stars.main(tile_list, tmp_path)
+
+    return run
+
+
+def test_a_replica_writes_the_catalogue_of_its_share(
+    run_replica_2: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_replica_2(tiles_per_side=2, replicas=4)
     (catalogue,) = tmp_path.glob("*.ecsv")
     stars = Table.read(catalogue, format="ascii.ecsv")
     assert catalogue.name == "2.ecsv"
@@ -86,14 +96,9 @@ def test_a_replica_writes_the_catalogue_of_its_share(
 
 
 def test_a_replica_without_tiles_writes_nothing(
-    detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run_replica_2: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
-    tile_list = tmp_path / "tiles.json"
-    tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, 1)}))
-    monkeypatch.setenv("REPLICA_ID", "2")
-    monkeypatch.setenv("REPLICA_COUNT", "2")
-    detect_stars.main(tile_list, tmp_path)
+    run_replica_2(tiles_per_side=1, replicas=2)
     assert list(tmp_path.glob("*.ecsv")) == []
     assert "nothing to do for this one" in capsys.readouterr().out
 
