@@ -1,12 +1,14 @@
-"""What Airflow discovers of this provider.
+"""The provider's metadata, which Airflow discovers through an entry point.
 
-Every Airflow process calls :func:`get_provider_info` at its start, each CLI call and worker
-included, so this module imports nothing.
+Every Airflow process calls :func:`get_provider_info` when it starts, including each CLI command and worker,
+so this module imports nothing.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+__all__ = ["get_provider_info"]
 
 
 def _field(
@@ -17,23 +19,23 @@ def _field(
     type_: str = "string",
     enum: list[str | None] | None = None,
 ) -> dict[str, Any]:
-    """Describe a field of the connection's form, which may be left empty.
+    """Describe an optional field of the connection form.
 
-    :param format_: ``password`` for what is masked.
+    :param format_: ``password`` for a masked field.
     """
     schema: dict[str, Any] = {"type": [type_, "null"]}
     if format_:
         schema["format"] = format_
     if enum:
         schema["enum"] = enum
-        schema["values_display"] = {"null": "left out"}
+        schema["values_display"] = {"null": "default"}
     return {"label": label, "description": description, "schema": schema}
 
 
-#: What becomes of the standard fields of Airflow's connection form.
+#: The labels and placeholders of the standard fields of Airflow's connection form, and those it hides.
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    # The URL has the port. But Airflow 3.3.2 does not test a connection that has no port of its own:
-    # https://github.com/apache/airflow/pull/73298
+    # The URL may contain the port. But Airflow 3.3.2 does not test a connection without a port in its own
+    # field: https://github.com/apache/airflow/pull/73298
     "hidden-fields": ["schema"],
     "relabeling": {
         "host": "Service URL",
@@ -42,60 +44,68 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
     },
     "placeholders": {
         "host": "https://ws-uv.canfar.net/skaha/v1",
-        "login": "leave empty for a bearer token",
-        "password": "a bearer token; with a user name, its password",
-        "port": "443, where the Test button needs one; the URL's port otherwise",
+        "login": "empty for a bearer token",
+        "password": "a bearer token, or the user's password",
+        "port": "only if the Test button needs it: 443",
     },
 }
 
-#: The form's other fields, which the connection keeps in its ``extra``. Airflow 3.2 and later read them here;
-#: for 3.1 the hook makes the same form of them.
+#: The form's additional fields, which the connection stores in its ``extra``. Airflow 3.2 and later read them
+#: here; for Airflow 3.1 the hook builds the same form from them.
 CONNECTION_FIELDS = {
     "certificate": _field(
         "Proxy certificate",
-        "Instead of a token or password: the path of an X.509 proxy certificate, as cadc-get-cert writes it, "
-        "on each machine of Airflow's. One that is renewed there is read again.",
+        "Instead of a token or password: the path of an X.509 proxy certificate, as cadc-get-cert writes it. "
+        "The file must exist on every Airflow machine; a renewed file is read again.",
     ),
-    # Airflow masks an extra by its name, and of these two only the second one's is on its list ("proxy").
+    # Airflow masks an extra by its name; of these two, only the second name is on its list ("proxy").
     "proxy_certificate": _field(
         "Proxy certificate as text",
-        "Instead of its path: the whole PEM text, with the private key. Nobody renews it but who edits this.",
+        "Instead of its path: the complete PEM text, with the private key. Not renewed automatically; "
+        "replace it here.",
         "password",
     ),
     "client_id": _field(
         "OIDC: client id",
-        "Instead of a token or password: a client that is registered with SKA IAM, with its secret and a "
-        "refresh token.",
+        "Instead of a token or password: the id of a client registered with SKA IAM. It also needs the "
+        "client secret and a refresh token.",
     ),
-    "client_secret": _field("OIDC: client secret", "The secret of that client.", "password"),
+    "client_secret": _field("OIDC: client secret", "The client's secret.", "password"),
     "refresh_token": _field(
-        "OIDC: refresh token", "With the scope offline_access; it is exchanged for access tokens.", "password"
+        "OIDC: refresh token",
+        "A refresh token with the scope offline_access. It is exchanged for access tokens.",
+        "password",
     ),
-    # Not "token_url": Airflow masks what has "token" in its name, and an address is to be read.
-    "oidc_url": _field("OIDC: token endpoint", "Where it is exchanged, if that is not SKA IAM's own.", "url"),
+    # Not "token_url": Airflow masks names that contain "token", and this address should be visible.
+    "oidc_url": _field(
+        "OIDC: token endpoint", "The URL that exchanges the refresh token; by default SKA IAM's.", "url"
+    ),
     "client_auth": _field(
         "OIDC: client authentication",
-        "How the client shows its secret; client_secret_basic if left out.",
+        "How the client authenticates; by default client_secret_basic.",
         enum=["client_secret_basic", "client_secret_post", None],
     ),
     "registry_username": _field(
-        "Image registry: user name", "For private images: the user of the image registry."
+        "Image registry: user name", "For private images: your user name in the image registry."
     ),
     "registry_secret": _field(
         "Image registry: CLI secret",
-        "The registry shows it in your user profile; it is not the password.",
+        "For private images: the CLI secret from your user profile in the registry, not your password.",
         "password",
     ),
-    "login_url": _field("Login URL", "Where user name and password give a token, if not at CADC.", "url"),
+    "login_url": _field(
+        "Login URL", "The URL that exchanges user name and password for a token; by default CADC's.", "url"
+    ),
     "certificate_url": _field(
         "Certificate URL",
-        "For services that take no token: where user name and password give a proxy certificate.",
+        "For services that accept no token: the URL that exchanges user name and password for a proxy "
+        "certificate.",
         "url",
     ),
-    "timeout": _field("Time-out", "Seconds to wait for an answer; 60 if left out.", type_="integer"),
+    "timeout": _field("Timeout", "Seconds to wait for a response; by default 60.", type_="integer"),
     "create_timeout": _field(
-        "Time-out of a launch",
-        "Seconds to wait while a session is created, which has taken 90; 180 if left out.",
+        "Create timeout",
+        "Seconds to wait for the response to a create, which can take 90; by default 180.",
         type_="integer",
     ),
 }
@@ -104,7 +114,7 @@ CONNECTION_FIELDS = {
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
     return {
-        # Airflow compares it with the distribution's name and stops loading providers when they differ.
+        # Airflow compares this with the distribution's name, and stops loading providers if they differ.
         "package-name": "airflow-provider-canfar",
         "name": "CANFAR",
         "description": "Run container sessions on the CANFAR Science Platform.",

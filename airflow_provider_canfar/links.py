@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
+__all__ = ["OpenSessionLink", "SciencePortalLink"]
+
 #: Portals that are not on the host of their API, by that host.
 PORTALS = {"ws-uv.canfar.net": "https://www.canfar.net/science-portal/"}
 

@@ -1,17 +1,15 @@
-"""Divide the work between the replicas of a session, from inside each of them.
+"""Divide work between the replicas of a session.
 
-Every replica runs the same program and is told which one it is by two variables, ``REPLICA_ID`` (from 1) and
-``REPLICA_COUNT``::
+Every replica runs the same program. The platform tells each one its number in two environment variables,
+``REPLICA_ID`` (from 1) and ``REPLICA_COUNT``::
 
     for tile in chunk(sorted(glob("/arc/projects/survey/*.fits"))):
         calibrate(tile)
 
-The functions divide as the platform's client does (``canfar.helpers.distributed``), so that either may stand
-in for the other. They differ in one thing: what is wrong is raised by the call, not by the first step of a
-loop over the result.
+The functions divide items exactly like those of the platform's client (``canfar.helpers.distributed``), with
+one difference: they raise errors in the call, not in the first step of a loop over the result.
 
-This file imports nothing but Python's own library and needs nothing newer than Python 3.7, so it can be
-copied into any image.
+This file imports only the standard library and needs only Python 3.7, so you can copy it into any image.
 """
 
 from __future__ import annotations
@@ -25,17 +23,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+__all__ = ["chunk", "stripe"]
+
 
 def chunk(iterable: Iterable[T], replica: int | None = None, total: int | None = None) -> Iterator[T]:
-    """Give one replica its block of neighbouring items.
+    """Return one replica's block of contiguous items.
 
-    The blocks have one size, and the last replica also takes the remainder. When there are fewer items than
-    replicas, the first replicas take one each, and the others nothing.
+    All blocks have the same size, and the last replica also gets the remainder. When there are fewer items
+    than replicas, the first replicas get one item each, and the others none.
 
-    :param iterable: the items, the same and in the same order in every replica; it is read to its end.
-    :param replica: which replica, from 1; by default ``REPLICA_ID``, or 1 without that variable.
-    :param total: how many replicas; by default ``REPLICA_COUNT``, or 1 without that variable.
-    :raises ValueError: unless ``replica`` is one of 1 to ``total``.
+    :param iterable: the items, identical and in the same order in every replica; it is read to its end.
+    :param replica: the number of the replica, from 1; by default ``REPLICA_ID``, or 1 without that variable.
+    :param total: the number of replicas; by default ``REPLICA_COUNT``, or 1 without that variable.
+    :raises ValueError: unless ``replica`` is between 1 and ``total``.
 
     >>> list(chunk(range(10), replica=4, total=4))
     [6, 7, 8, 9]
@@ -45,7 +45,9 @@ def chunk(iterable: Iterable[T], replica: int | None = None, total: int | None =
     replica = _number("REPLICA_ID") if replica is None else replica
     total = _number("REPLICA_COUNT") if total is None else total
     if not 1 <= replica <= total:
-        raise ValueError(f"There is no replica {replica} of {total}: replicas count from 1 to their total.")
+        raise ValueError(
+            f"There is no replica {replica} of {total}: replica numbers run from 1 to the total."
+        )
     items = list(iterable)
     size = max(len(items) // total, 1)
     start = (replica - 1) * size
@@ -54,13 +56,13 @@ def chunk(iterable: Iterable[T], replica: int | None = None, total: int | None =
 
 
 def stripe(iterable: Iterable[T], replica: int | None = None, total: int | None = None) -> Iterator[T]:
-    """Give one replica every ``total``-th item, beginning with the one of its own number.
+    """Return every ``total``-th item, starting with the one at the replica's own number.
 
-    :param iterable: the items, the same and in the same order in every replica; it is read as far as needed.
-    :param replica: which replica, from 1; by default ``REPLICA_ID``, or 1 without that variable. There is
-        nothing for a replica below 1 or above ``total``.
-    :param total: how many replicas; by default ``REPLICA_COUNT``, or 1 without that variable.
-    :raises ValueError: when ``total`` is not positive, and ``replica`` is.
+    :param iterable: the items, identical and in the same order in every replica; it is read lazily.
+    :param replica: the number of the replica, from 1; by default ``REPLICA_ID``, or 1 without that variable.
+        A replica below 1 or above ``total`` gets no items.
+    :param total: the number of replicas; by default ``REPLICA_COUNT``, or 1 without that variable.
+    :raises ValueError: when ``replica`` is positive and ``total`` is not.
 
     >>> list(stripe(range(10), replica=2, total=3))
     [1, 4, 7]
@@ -70,7 +72,7 @@ def stripe(iterable: Iterable[T], replica: int | None = None, total: int | None 
     if replica < 1:
         return iter(())
     if total < 1:
-        raise ValueError(f"The items cannot be divided between {total} replicas: total must be positive.")
+        raise ValueError(f"Cannot divide the items between {total} replicas: total must be positive.")
     if replica > total:
         return iter(())
     return itertools.islice(iterable, replica - 1, None, total)
@@ -81,4 +83,4 @@ def _number(variable: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"The variable {variable} is {text!r}; it must be a whole number.") from None
+        raise ValueError(f"The variable {variable} is {text!r}; it must be an integer.") from None

@@ -25,6 +25,8 @@ import pytest
 if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.server import EmulatorServer
 
+__all__ = ["Emulator", "canfar_connection", "canfar_emulator", "running_emulator"]
+
 CONNECTION_VARIABLE = "AIRFLOW_CONN_CANFAR_DEFAULT"
 
 
@@ -92,11 +94,17 @@ class Emulator:
         self._call("PUT", "config", changes)
 
     def vanish(self, session_id: str) -> None:
-        """Make the platform forget a session at once, as after the loss of a node."""
+        """Make the platform forget a session at once, as after the loss of a node.
+
+        :param session_id: the session's id.
+        """
         self._call("POST", f"sessions/{session_id}/vanish")
 
     def preempt(self, session_id: str) -> None:
-        """Put a running session back into the queue; it will start from scratch."""
+        """Put a running session back into the queue; it will start from scratch.
+
+        :param session_id: the session's id.
+        """
         self._call("POST", f"sessions/{session_id}/preempt")
 
     def rotate_token(self, token: str | None = None) -> None:

@@ -1,7 +1,7 @@
-"""An account with many sessions that run, which a program of its own answers for. It runs nothing.
+"""A server process with an account of many running sessions. It runs no programs.
 
-Its lists are as long as the platform's own: half a kilobyte for each session, with what is in use of cores
-and RAM, which is never twice the same. ``GET /end?ids=...`` ends sessions.
+Its lists are as long as the platform's: half a kilobyte for each session, including the cores and RAM in use,
+which change with every request. ``GET /end?ids=...`` ends sessions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = "/skaha/v1/session"
 
 
 def document(number: int) -> dict[str, Any]:
-    """Return a session as Gson writes it."""
+    """Return a session as the server's Gson serializes it."""
     return {
         "id": f"s{number:07d}",
         "userid": "jdoe",
@@ -44,21 +44,23 @@ def document(number: int) -> dict[str, Any]:
 
 
 def pretty(documents: Any) -> bytes:
-    """Print as the server does."""
+    """Serialize like the server."""
     return json.dumps(documents, indent=2).encode()
 
 
-CHANCE = random.Random(1)  # noqa: S311 - no secret's randomness
-IN_USE = [f'"{CHANCE.uniform(1, 9):.2f}"'.encode() for _ in range(1000)]
+RANDOM = random.Random(1)  # noqa: S311 - not for a secret
+IN_USE = [f'"{RANDOM.uniform(1, 9):.2f}"'.encode() for _ in range(1000)]
 
 
 class Account:
-    """The sessions, and how often and at what length they were listed."""
+    """The sessions, and the number and size of the responses."""
 
     def __init__(self, count: int) -> None:
         self.documents = {one["id"]: one for one in map(document, range(1, count + 1))}
-        # What lies between two figures that change is written only once.
-        self._running = {one: pretty([said])[2:-2].split(b'"USE"') for one, said in self.documents.items()}
+        # Serialize only once what does not change between two requests.
+        self._running = {
+            session_id: pretty([one])[2:-2].split(b'"USE"') for session_id, one in self.documents.items()
+        }
         self._ended: dict[str, bytes] = {}
         self.requests: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
@@ -66,52 +68,52 @@ class Account:
     def end(self, ids: list[str]) -> None:
         """End sessions."""
         for session_id in ids:
-            said = self.documents[session_id] | {"status": "Completed"}
-            del said["ramInUse"], said["cpuCoresInUse"]
-            self.documents[session_id] = said
-            self._ended[session_id] = pretty([said])[2:-2]
+            ended = self.documents[session_id] | {"status": "Completed"}
+            del ended["ramInUse"], ended["cpuCoresInUse"]
+            self.documents[session_id] = ended
+            self._ended[session_id] = pretty([ended])[2:-2]
             del self._running[session_id]
 
-    def listed(self, status: str | None) -> bytes:
-        """List all sessions, or those in a status."""
+    def list_sessions(self, status: str | None) -> bytes:
+        """Serialize all sessions, or those with a status."""
         shown: list[bytes] = []
         if status in {None, "Running"}:
-            shown += map(self._figures, self._running.values())
+            shown += map(self._with_usage, self._running.values())
         if status in {None, "Completed"}:
             shown += self._ended.values()
         return b"[\n" + b",\n".join(shown) + b"\n]" if shown else b"[]"
 
-    def one(self, session_id: str) -> bytes:
-        """Describe one."""
+    def session(self, session_id: str) -> bytes:
+        """Serialize one session."""
         parts = self._running.get(session_id)
-        return self._ended[session_id] if parts is None else self._figures(parts)
+        return self._ended[session_id] if parts is None else self._with_usage(parts)
 
     @staticmethod
-    def _figures(parts: list[bytes]) -> bytes:
+    def _with_usage(parts: list[bytes]) -> bytes:
         first, second, third = parts
-        return first + CHANCE.choice(IN_USE) + second + CHANCE.choice(IN_USE) + third
+        return first + RANDOM.choice(IN_USE) + second + RANDOM.choice(IN_USE) + third
 
-    def answer(self, target: str) -> bytes:
-        """Answer one request."""
+    def respond(self, target: str) -> bytes:
+        """Return the body of the response to a request."""
         url = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path.startswith(ROOT):
             session_id = url.path.removeprefix(ROOT).strip("/")
-            kind = "one session" if session_id else "all sessions" if not query else "ended ones"
-            body = self.one(session_id) if session_id else self.listed(query.get("status"))
+            kind = "one session" if session_id else "all sessions" if not query else "ended sessions"
+            body = self.session(session_id) if session_id else self.list_sessions(query.get("status"))
             self.requests[kind] += 1
             self.bytes[kind] += len(body) + len(HEAD)
             return body
         if url.path == "/end":
             self.end(query["ids"].split(","))
-        elif url.path == "/forget":
+        elif url.path == "/reset":
             self.requests.clear()
             self.bytes.clear()
         return json.dumps({"requests": self.requests, "bytes": self.bytes}).encode()
 
 
 class Connection(asyncio.Protocol):
-    """Speaks as much of HTTP as is needed."""
+    """A minimal HTTP connection."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -125,12 +127,12 @@ class Connection(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, self._received = self._received.split(b"\r\n\r\n", 1)
-            body = self._account.answer(head.split(b" ", 2)[1].decode())
+            body = self._account.respond(head.split(b" ", 2)[1].decode())
             self._transport.write(HEAD.format(status=200, length=len(body)).encode() + body)
 
 
 async def serve(count: int) -> None:
-    """Answer until the process is ended."""
+    """Respond to requests until the process is terminated."""
     account = Account(count)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(account), "127.0.0.1", 0, backlog=1000)

@@ -1,4 +1,4 @@
-"""Runs of ``_waiters.py`` against ``_account.py``, each of them in a process of its own."""
+"""Runs of ``_waiters.py`` against ``_account.py``, each in its own process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Run:
-    """What one run has measured.
+    """The measurements of one run.
 
-    :param cpu: seconds of all threads.
-    :param rss: MiB.
-    :param lags: how late the event loop was, in seconds: half of the time, one time in a hundred, at most.
+    :param cpu: CPU seconds of all threads.
+    :param rss: memory in MiB.
+    :param lags: the delay of the event loop in seconds: median, 99th percentile, maximum.
     :param delays: seconds from each session's end to its event; sorted.
-    :param requests: how many, by what was asked for.
-    :param bytes: the same, of answers with their heads.
+    :param requests: the number of requests by kind.
+    :param bytes: the bytes of the responses, including their headers, by kind of request.
     """
 
     way: str
@@ -53,12 +53,16 @@ def run(
     end: str | None = None,
     large_list: int | None = None,
 ) -> Run:
-    """Let so many wait in one process, and return what it has measured.
+    """Run a number of waiters in one process, and return its measurements.
 
-    :param warm: seconds until all wait, before anything is measured.
-    :param sessions: how many the account has; as many as wait, if not said otherwise.
-    :param end: how the sessions end within ``seconds``, ``one by one`` or ``at once``; None if they do not.
-    :param large_list: from how many bytes on a list counts as large, if it is not as it always is.
+    :param way: the way of waiting, one of the keys of ``_waiters.WAYS``.
+    :param count: the number of waiters.
+    :param interval: seconds between two polls.
+    :param seconds: how long to measure.
+    :param warm: seconds before the measurement, until all waiters are waiting.
+    :param sessions: the number of sessions in the account; by default, one per waiter.
+    :param end: how the sessions end within ``seconds``: ``one by one`` or ``at once``; None if they do not.
+    :param large_list: the size in bytes from which a list counts as large; by default, the provider's own.
     """
     with account(sessions or count) as url:
         command = [
@@ -81,7 +85,7 @@ def run(
         cpu=measured["cpu"],
         rss=measured["rss"] / 2**20,
         lags=(quantile(lags, 0.5), quantile(lags, 0.99), lags[-1]),
-        delays=sorted(at - ended[one] for one, at in measured["told"].items() if one in ended),
+        delays=sorted(at - ended[one] for one, at in measured["reported"].items() if one in ended),
         requests=measured["requests"],
         bytes=measured["bytes"],
     )
@@ -89,7 +93,7 @@ def run(
 
 @contextlib.contextmanager
 def account(sessions: int) -> Iterator[str]:
-    """Run an account, and yield its URL."""
+    """Run the server of an account, and yield its URL."""
     command = [sys.executable, str(HERE / "_account.py"), f"--sessions={sessions}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         assert process.stdout
@@ -100,5 +104,5 @@ def account(sessions: int) -> Iterator[str]:
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the value that such a share of sorted ones does not exceed."""
+    """Return the quantile of sorted values, for example the median for a share of 0.5."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

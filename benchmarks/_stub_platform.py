@@ -1,7 +1,7 @@
-"""A platform that only answers: after a while, and sometimes that it is busy. It runs nothing.
+"""A stub of the platform that responds after a fixed latency, and sometimes with 503. It runs no sessions.
 
-The emulator runs each session as a process of this machine, and 256 of those would be what is measured. This
-one is a program of its own, so that its work is not in the figures either.
+The emulator would run each session as a local process, and 256 of those would dominate the measurement. The
+stub runs in its own process, so that its CPU time is not measured either.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import uvicorn
+from _account import document
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -28,13 +29,13 @@ PATH = "/skaha/v1/session"
 
 @contextmanager
 def stub_platform(*, latency: float, busy: float = 0.0) -> Iterator[str]:
-    """Run one, and yield its base URL.
+    """Run a stub, and yield its base URL.
 
-    :param latency: seconds before each answer.
-    :param busy: the share of requests that are answered with 503 and Retry-After, and do nothing.
+    :param latency: seconds before each response.
+    :param busy: the share of requests that get a 503 with Retry-After and have no effect.
     """
     command = [sys.executable, __file__, f"--latency={latency}", f"--busy={busy}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (this very file)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this file
         assert process.stdout
         try:
             yield process.stdout.readline().strip()
@@ -43,54 +44,39 @@ def stub_platform(*, latency: float, busy: float = 0.0) -> Iterator[str]:
 
 
 class StubPlatform:
-    """Creates sessions, which run for ever, and lists them.
+    """An ASGI application that creates sessions, which run for ever, and lists them.
 
-    :param latency: seconds before each answer.
-    :param busy: the share of requests that are answered with 503.
+    :param latency: seconds before each response.
+    :param busy: the share of requests that get a 503.
     """
 
     def __init__(self, latency: float, busy: float) -> None:
         self._latency = latency
         self._busy = busy
-        self._dice = random.Random(64)  # noqa: S311 (the same dice in every run)
+        self._random = random.Random(64)  # noqa: S311 - reproducible, not for a secret
         self._sessions: list[dict[str, object]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         assert scope["type"] == "http"
         form = scope["query_string"] + b"&" + await _body(receive)
         await asyncio.sleep(self._latency)
         if scope["path"] != PATH:
-            await _answer(send, 404, f"{scope['path']} is not served here\n")
-        elif self._dice.random() < self._busy:
-            await _answer(send, 503, "temporarily unavailable: session\n", (b"retry-after", b"1"))
+            await _respond(send, 404, f"{scope['path']} is not served here\n")
+        elif self._random.random() < self._busy:
+            await _respond(send, 503, "temporarily unavailable: session\n", (b"retry-after", b"1"))
         elif scope["method"] == "POST":
             (name,) = parse_qs(form.decode())["name"]
-            await _answer(send, 200, f"{self._create(name)}\n")
+            await _respond(send, 200, f"{self._create(name)}\n")
         else:
             listed = json.dumps(self._sessions, indent=2)
-            await _answer(send, 200, listed, (b"content-type", b"application/json"))
+            await _respond(send, 200, listed, (b"content-type", b"application/json"))
 
     def _create(self, name: str) -> str:
         session_id = f"s{len(self._sessions):07}"
-        self._sessions.append(
-            {
-                "id": session_id,
-                "userid": "astronomer",
-                "runAsUID": "10001",
-                "runAsGID": "10001",
-                "supplementalGroups": [30123],
-                "image": "images.canfar.net/skaha/astroml:24.07",
-                "type": "headless",
-                "status": "Running",
-                "name": name,
-                "startTime": "2026-03-04T18:22:10Z",
-                "expiryTime": "2026-03-18T18:22:10Z",
-                "connectURL": "",
-                "requestedGPUCores": "0",
-                "isFixedResources": False,
-            }
-        )
+        session = document(len(self._sessions)) | {"id": session_id, "name": name}
+        del session["ramInUse"], session["cpuCoresInUse"]
+        self._sessions.append(session)
         return session_id
 
 
@@ -104,7 +90,7 @@ async def _body(receive: Receive) -> bytes:
             return body
 
 
-async def _answer(send: Send, status: int, body: str, *headers: tuple[bytes, bytes]) -> None:
+async def _respond(send: Send, status: int, body: str, *headers: tuple[bytes, bytes]) -> None:
     content = body.encode()
     await send(
         {

@@ -1,6 +1,6 @@
-"""A process in which many wait for a session each, one way or another. It measures itself.
+"""A process in which many waiters wait for one session each. It measures itself.
 
-The last line that it prints has what it has measured: see :class:`Figures`.
+The last line that it prints has the measurements: see :class:`Measurements`.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 
-CHANCE = random.Random(1)  # noqa: S311 - no secret's randomness
+RANDOM = random.Random(1)  # noqa: S311 - not for a secret
 
-#: Seconds between two looks at how late the event loop is: in a minute of waiting, when each costs CPU time
-#: that is measured too, and in the few seconds in which sessions end.
-PROBE_EVERY = 0.05
-PROBE_ENDS_EVERY = 0.01
+#: Seconds between two probes of the event loop's delay: during a minute of waiting, when the CPU time of each
+#: probe is measured too, and during the few seconds in which sessions end.
+PROBE_INTERVAL = 0.05
+PROBE_INTERVAL_OF_ENDS = 0.01
 
 
 @dataclass
-class Figures:
-    """What is measured.
+class Measurements:
+    """The measurements.
 
-    :param cpu: seconds of all threads.
-    :param lags: how late the event loop was, in seconds, at each probe; sorted.
-    :param rss: bytes.
-    :param ended: when each session has ended, in seconds since the epoch.
-    :param told: when each end was told.
-    :param requests: how many, by what was asked for.
-    :param bytes: the same, of answers with their heads.
+    :param cpu: CPU seconds of all threads.
+    :param lags: the delay of the event loop at each probe, in seconds; sorted.
+    :param rss: memory in bytes.
+    :param ended: when each session ended, in seconds since the epoch.
+    :param reported: when each end was reported, in seconds since the epoch.
+    :param requests: the number of requests by kind.
+    :param bytes: the bytes of the responses, including their headers, by kind of request.
     """
 
     cpu: float = 0.0
@@ -43,133 +43,133 @@ class Figures:
     lags: list[float] = field(default_factory=list)
     rss: int = 0
     ended: dict[str, float] = field(default_factory=dict)
-    told: dict[str, float] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
 
 
 async def wait_by_trigger(url: str, session_id: str, interval: float) -> None:
-    """Wait as a deferred task of this provider does."""
+    """Wait like a deferred task of this provider."""
     from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
     from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
     number = int(session_id[1:])
-    waiting = WaitSpec(f"{number:010d}", {session_id: f"af-reduce-k3v5x2qamd-0-{number}-1"})
-    trigger = CanfarSessionTrigger(waiting=waiting.to_json(), poll_interval=interval)
+    wait_spec = WaitSpec(f"{number:010d}", {session_id: f"af-reduce-k3v5x2qamd-0-{number}-1"})
+    trigger = CanfarSessionTrigger(wait_spec=wait_spec.to_json(), poll_interval=interval)
     await anext(trigger.run())
 
 
-def look_by_a_shared_client() -> Callable[[str, str], Awaitable[str]]:
-    """Make a way to look at one session: all by one client."""
+def poll_with_shared_client() -> Callable[[str, str], Awaitable[str]]:
+    """Return a function that reads one session's status; all calls share a client."""
     import httpx
 
     client = httpx.AsyncClient(limits=httpx.Limits(), timeout=60)
 
-    async def look(url: str, session_id: str) -> str:
-        answer = await client.get(f"{url}/skaha/v1/session/{session_id}")
-        return str(answer.json()["status"])
+    async def poll(url: str, session_id: str) -> str:
+        response = await client.get(f"{url}/skaha/v1/session/{session_id}")
+        return str(response.json()["status"])
 
-    return look
+    return poll
 
 
-def look_by_a_client_of_its_own() -> Callable[[str, str], Awaitable[str]]:
-    """Make a way to look at one session: each time by a new client, as providers do."""
+def poll_with_new_clients() -> Callable[[str, str], Awaitable[str]]:
+    """Return a function that reads one session's status with a new client each time, as providers do."""
     import httpx
 
-    async def look(url: str, session_id: str) -> str:
+    async def poll(url: str, session_id: str) -> str:
         async with httpx.AsyncClient(timeout=60) as client:
-            answer = await client.get(f"{url}/skaha/v1/session/{session_id}")
-        return str(answer.json()["status"])
+            response = await client.get(f"{url}/skaha/v1/session/{session_id}")
+        return str(response.json()["status"])
 
-    return look
+    return poll
 
 
-def wait_by(look: Callable[[str, str], Awaitable[str]]) -> Callable[[str, str, float], Awaitable[None]]:
-    """Make a way to wait: look at the session once per interval."""
+def wait_with(poll: Callable[[str, str], Awaitable[str]]) -> Callable[[str, str, float], Awaitable[None]]:
+    """Return a function that polls a session once per interval until it has ended."""
 
     async def wait(url: str, session_id: str, interval: float) -> None:
-        await asyncio.sleep(CHANCE.uniform(0, interval))
-        while await look(url, session_id) == "Running":  # noqa: ASYNC110 - to poll is what is measured
+        await asyncio.sleep(RANDOM.uniform(0, interval))
+        while await poll(url, session_id) == "Running":  # noqa: ASYNC110 - polling is what this measures
             await asyncio.sleep(interval)
 
     return wait
 
 
 async def wait_for_nothing(url: str, session_id: str, interval: float) -> None:
-    """Do nothing at all."""
+    """Do nothing."""
     await asyncio.Event().wait()
 
 
 WAYS: dict[str, Callable[[], Callable[[str, str, float], Awaitable[None]]]] = {
     "idle": lambda: wait_for_nothing,
     "trigger": lambda: wait_by_trigger,
-    "shared client": lambda: wait_by(look_by_a_shared_client()),
-    "own clients": lambda: wait_by(look_by_a_client_of_its_own()),
+    "shared client": lambda: wait_with(poll_with_shared_client()),
+    "own clients": lambda: wait_with(poll_with_new_clients()),
 }
 
 
-async def probe(lags: list[float], every: float) -> None:
-    """Measure how late the event loop is.
+async def probe(lags: list[float], interval: float) -> None:
+    """Measure the delay of the event loop.
 
-    A loop that stands still for long keeps one probe waiting, and others that it does not let begin.
+    While the loop is blocked, it delays one probe and prevents others from starting; those are added.
     """
     loop = asyncio.get_running_loop()
     while True:
         before = loop.time()
-        await asyncio.sleep(every)
-        lag = loop.time() - before - every
+        await asyncio.sleep(interval)
+        lag = loop.time() - before - interval
         lags.append(lag)
-        while (lag := lag - every) > 0:
+        while (lag := lag - interval) > 0:
             lags.append(lag)
 
 
-async def ask(url: str, path: str) -> dict[str, dict[str, int]]:
-    """Ask the account's own endpoints."""
+async def control(url: str, path: str) -> dict[str, dict[str, int]]:
+    """Call a control endpoint of the account."""
 
     def blocking() -> dict[str, dict[str, int]]:
-        with urllib.request.urlopen(f"{url}/{path}") as answer:  # noqa: S310 - the account's
-            counts: dict[str, dict[str, int]] = json.load(answer)
+        with urllib.request.urlopen(f"{url}/{path}") as response:  # noqa: S310 - the account's
+            counts: dict[str, dict[str, int]] = json.load(response)
             return counts
 
     return await asyncio.to_thread(blocking)
 
 
 async def end_one_by_one(url: str, ids: list[str], seconds: float, ended: dict[str, float]) -> None:
-    """End each session at some moment within so many seconds."""
+    """End each session at a random time within a number of seconds."""
     began = time.time()
-    for moment, session_id in sorted((CHANCE.uniform(0, seconds), session_id) for session_id in ids):
+    for moment, session_id in sorted((RANDOM.uniform(0, seconds), session_id) for session_id in ids):
         await asyncio.sleep(began + moment - time.time())
         ended[session_id] = time.time()
-        await ask(url, f"end?ids={session_id}")
+        await control(url, f"end?ids={session_id}")
 
 
 async def end_at_once(url: str, ids: list[str], seconds: float, ended: dict[str, float]) -> None:
-    """End all sessions at once, at some moment within so many seconds."""
-    await asyncio.sleep(CHANCE.uniform(0, seconds))
+    """End all sessions at once, at a random time within a number of seconds."""
+    await asyncio.sleep(RANDOM.uniform(0, seconds))
     ended.update(dict.fromkeys(ids, time.time()))
-    await ask(url, f"end?ids={','.join(ids)}")
+    await control(url, f"end?ids={','.join(ids)}")
 
 
 ENDS = {"one by one": end_one_by_one, "at once": end_at_once}
 
 
-async def measure(arguments: argparse.Namespace) -> Figures:
-    """Let them wait, and measure for a while, or until all have been told of their ends."""
+async def measure(arguments: argparse.Namespace) -> Measurements:
+    """Start the waiters, and measure for a while, or until the end of every session has been reported."""
     import psutil
 
-    figures, url = Figures(), arguments.url
+    figures, url = Measurements(), arguments.url
     wait = WAYS[arguments.way]()
 
     async def waiter(session_id: str) -> None:
         await wait(url, session_id, arguments.interval)
-        figures.told[session_id] = time.time()
+        figures.reported[session_id] = time.time()
 
     ids = [f"s{number:07d}" for number in range(1, arguments.count + 1)]
     waiters = [asyncio.create_task(waiter(session_id)) for session_id in ids]
     await asyncio.sleep(arguments.warm)
-    await ask(url, "forget")
-    every = PROBE_EVERY if arguments.end is None else PROBE_ENDS_EVERY
-    probing = asyncio.create_task(probe(figures.lags, every))
+    await control(url, "reset")
+    interval = PROBE_INTERVAL if arguments.end is None else PROBE_INTERVAL_OF_ENDS
+    probing = asyncio.create_task(probe(figures.lags, interval))
     cpu, began = time.process_time(), time.perf_counter()
     if arguments.end is None:
         await asyncio.sleep(arguments.seconds)
@@ -178,7 +178,7 @@ async def measure(arguments: argparse.Namespace) -> Figures:
         await asyncio.gather(*waiters)
     figures.cpu, figures.seconds = time.process_time() - cpu, time.perf_counter() - began
     probing.cancel()
-    counts = await ask(url, "counts")
+    counts = await control(url, "counts")
     figures.requests, figures.bytes = counts["requests"], counts["bytes"]
     figures.rss = psutil.Process().memory_info().rss
     figures.lags.sort()
@@ -189,7 +189,7 @@ async def measure(arguments: argparse.Namespace) -> Figures:
 
 
 def main() -> None:
-    """Run, with the same modules loaded whatever the way."""
+    """Run, with the same modules loaded for each way of waiting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--way", choices=WAYS, required=True)
     parser.add_argument("--count", type=int, required=True)
@@ -204,10 +204,10 @@ def main() -> None:
     os.environ["AIRFLOW_CONN_CANFAR_DEFAULT"] = json.dumps(connection)
     with tempfile.TemporaryDirectory() as home:
         os.environ["AIRFLOW_HOME"] = home
-        from airflow_provider_canfar.skaha.polling import session_cache as listing
+        from airflow_provider_canfar.skaha.polling import session_cache
 
         if arguments.large_list is not None:
-            listing.LARGE_LIST = arguments.large_list
+            session_cache.LARGE_LIST = arguments.large_list
         logging.disable(logging.INFO)
         print(json.dumps(asdict(asyncio.run(measure(arguments)))))
 

@@ -1,7 +1,7 @@
-"""Creating 256 sessions: this provider's client against the platform's own, on the same stub in the same run.
+"""Creating 256 sessions with this provider's client and with the platform's own, against the same stub.
 
-The two take turns, and all figures are medians. Both have 32 requests under way at once, their default. The
-aim is a ratio of at most 1.0. Then the stub answers every twentieth request with 503.
+The two take turns, and all figures are medians. Both send 32 requests concurrently, their default. The aim is
+a ratio of at most 1.0. Then the stub responds to every twentieth request with 503.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ Create = Callable[[str], Coroutine[Any, Any, list[str]]]
 
 
 async def ours(url: str) -> list[str]:
-    """Create them by our client."""
+    """Create sessions with this provider's client."""
     async with SkahaClient(url, Token("token")) as client:
         return await client.create(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
 
 
 async def theirs(url: str) -> list[str]:
-    """Create them by the platform's own client."""
+    """Create sessions with the platform's own client."""
     from canfar.sessions import AsyncSession
 
-    async with AsyncSession(url=url, token="token") as session:  # noqa: S106 (of nobody)
+    async with AsyncSession(url=url, token="token") as session:  # noqa: S106 - not a real token
         ids: list[str] = await session.create(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
         return ids
 
 
-class ScriptedTime:
-    """Seconds that pass when somebody waits for them: the pauses of a launch would only be waited for."""
+class SimulatedTime:
+    """A clock that advances when something sleeps, so that the pauses of a launch take no time."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -63,12 +63,12 @@ class ScriptedTime:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """Let them pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
-async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
-    """Create them as an operator does: a bare create is never sent twice, a launch looks and sends again."""
+async def our_launch(url: str, clock: SimulatedTime) -> list[str]:
+    """Create sessions like an operator, which retries failed creates; the client alone does not."""
     batch = Batch(Identity("stars", "k3v5x2qamd", 0), try_number=1, replicas=SESSIONS)
     spec = SessionSpec(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
     reconciler = Reconciler(
@@ -89,22 +89,22 @@ async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
 
 
 def measure(create: Create, url: str) -> tuple[float, float]:
-    """Return the seconds of wall and of CPU that it takes."""
+    """Return the wall time and the CPU time in seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     ids = asyncio.run(create(url))
-    took = time.perf_counter() - wall, time.process_time() - cpu
+    elapsed = time.perf_counter() - wall, time.process_time() - cpu
     assert len(set(ids)) == SESSIONS
-    return took
+    return elapsed
 
 
 def without_faults() -> None:
-    """Print wall and CPU of either."""
+    """Print the wall time and the CPU time of both."""
     figures: dict[Create, list[tuple[float, float]]] = {theirs: [], ours: []}
     with stub_platform(latency=LATENCY) as url:
-        for create in figures:  # Whatever is loaded or compiled at the first use is not in the figures.
+        for create in figures:  # Exclude what is loaded or compiled at the first use.
             measure(create, url)
-        for turn in range(ROUNDS):
-            for create in (theirs, ours) if turn % 2 else (ours, theirs):
+        for number in range(ROUNDS):
+            for create in (theirs, ours) if number % 2 else (ours, theirs):
                 figures[create].append(measure(create, url))
     medians = {
         create: [statistics.median(column) for column in zip(*rows, strict=True)]
@@ -118,33 +118,33 @@ def without_faults() -> None:
     ):
         wall, cpu = medians[create]
         print(f"{label:<{LABEL}}{wall:8.3f}{cpu:8.3f}")
-    # Of neighbours, which whatever else this machine does has slowed down alike.
+    # Compare consecutive runs, which other load on this machine slows down equally.
     pairs = list(zip(figures[ours], figures[theirs], strict=True))
     wall, cpu = (statistics.median(mine[i] / other[i] for mine, other in pairs) for i in (0, 1))
-    print(f"{'ratio of neighbours (aim: at most 1.0)':<{LABEL}}{wall:8.2f}{cpu:8.2f}")
+    print(f"{'ratio of consecutive runs (aim: at most 1.0)':<{LABEL}}{wall:8.2f}{cpu:8.2f}")
 
 
 def with_faults() -> None:
-    """Print how many of the sessions either creates."""
-    print(f"the same, where {BUSY:.0%} of the requests are answered with 503")
+    """Print how many of the sessions each creates."""
+    print(f"the same, with 503 responses to {BUSY:.0%} of the requests")
     with stub_platform(latency=LATENCY, busy=BUSY) as url:
         created = len(asyncio.run(theirs(url)))
     print(f"{'canfar: AsyncSession.create':<{LABEL}}{created:8} created")
     with stub_platform(latency=LATENCY, busy=BUSY) as url:
-        clock = ScriptedTime()
+        clock = SimulatedTime()
         began = clock.now
         created = len(set(asyncio.run(our_launch(url, clock))))
-    pauses = f"{clock.now - began:.0f} s of pauses, which are not waited for here"
-    print(f"{'Attempt: the launch of an operator':<{LABEL}}{created:8} created, with {pauses}")
+    pauses = f"{clock.now - began:.0f} s of simulated pauses"
+    print(f"{'Reconciler: the launch of an operator':<{LABEL}}{created:8} created, with {pauses}")
     assert created == SESSIONS
 
 
 def main() -> None:
-    """Run both."""
+    """Run both measurements."""
     with tempfile.TemporaryDirectory() as home:
-        os.environ["HOME"] = home  # The platform's client reads its configuration there when it is imported.
+        os.environ["HOME"] = home  # The platform's client reads its configuration from there during import.
         without_faults()
-        logging.disable()  # It logs each failure.
+        logging.disable()  # The platform's client logs each failure.
         with_faults()
 
 

@@ -1,8 +1,8 @@
-"""What it costs to parse a DAG file that imports operators, over Airflow's own SDK.
+"""The cost of parsing a DAG file that imports operators, in addition to Airflow's own SDK.
 
-Each import is in a process of its own; the figures are medians of CPU time, which takes no account of what
-else the machine does. Other providers are measured where they can be imported; ``make bench`` sees to that
-for a while, beside what is installed, as in ``uv.lock`` they would hold back other packages.
+Each import runs in its own process; the figures are medians of CPU time, which does not depend on other load.
+Other providers are measured if they can be imported. ``make bench`` adds them temporarily: in ``uv.lock``
+they would hold back other packages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ began = time.process_time()
 print(sdk, time.process_time() - began, len(sys.modules) - modules)
 """
 
-#: What is imported, and the module whose presence says that it can be.
+#: Label, imports, and the module that must be installed.
 DAG_FILES = (
     (
         "airflow_provider_canfar: headless",
@@ -53,7 +53,7 @@ DAG_FILES = (
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be imported, without importing it."""
+    """Return whether a module is installed, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -61,7 +61,7 @@ def is_installed(module: str) -> bool:
 
 
 def parse(imports: str) -> tuple[float, float, int]:
-    """Return the CPU seconds of the SDK, those of what comes after it, and the modules that this loads."""
+    """Return the CPU seconds of the SDK and of the imports, and the number of modules that these load."""
     program = [sys.executable, "-c", PROBE.format(imports=imports)]
     probe = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603 - ours
     sdk, more, modules = probe.stdout.split()[-3:]
@@ -69,14 +69,14 @@ def parse(imports: str) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the table."""
     title = f"a DAG file imports (CPU, median of {ROUNDS})"
-    print(f"{title:50}{'airflow.sdk, ms':>16}{'over it, ms':>13}{'modules':>9}")
+    print(f"{title:50}{'airflow.sdk, ms':>16}{'added, ms':>13}{'modules':>9}")
     for label, imports, module in DAG_FILES:
         if not is_installed(module):
             print(f"{label:50}{'not installed':>16}")
             continue
-        parse(imports)  # Python compiles what nobody has imported before.
+        parse(imports)  # Python compiles modules at their first import.
         figures = [parse(imports) for _ in range(ROUNDS)]
         sdk, more = (1000 * statistics.median(one[i] for one in figures) for i in (0, 1))
         print(f"{label:50}{sdk:16.0f}{more:13.1f}{figures[0][2]:9}")

@@ -1,18 +1,18 @@
-"""For people who work on this project: a real Airflow on this machine, and the demo that runs on it.
+"""For developers of this project: a real Airflow on this machine, and the demo that runs on it.
 
-From the ground up::
+From the bottom up::
 
-    waiting           wait for a condition, as long as nobody asks to stop
-    guardian          ends the programs that were started here when this process is gone
-    programs          programs that run beside this one, and do not outlive it
-    airflow_database  what Airflow's SQLite database needs before the first task
+    waiting           wait until a condition holds, a timeout passes, or the user stops the program
+    watchdog          a process that terminates the programs of another process when that one dies
+    programs          start programs that do not outlive this process
+    airflow_database  prepare Airflow's SQLite database for the first task
     airflow_rest      Airflow's REST API, and one run of a DAG
     local_airflow     the four components of an Airflow, on free ports
-    platforms         the platform of the sessions: an emulator, or somebody's
-    demo_home         the folder that a demo has for itself
-    demo              what `make demo` and `make up` do
+    platforms         where sessions run: an emulator or a real platform
+    demo_home         the folder that one demo uses exclusively
+    demo              `make demo` and `make up`
 
-The end-to-end tests stand on the same ground.
+The end-to-end tests use the same modules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo and the tests ask for it, and one run of a DAG."""
+"""The parts of Airflow's REST API that the demo and the tests use, and one run of a DAG."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from urllib.parse import quote
 
 import httpx
 
-from dev.waiting import until
+from dev.waiting import wait_until
 
-#: How a task, and a whole run, can end.
-TASK_ENDS = ("success", "failed", "skipped", "upstream_failed", "removed")
-RUN_ENDS = ("success", "failed")
+#: The final states of a task and of a run.
+TASK_END_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
+RUN_END_STATES = ("success", "failed")
 
 
 class AirflowRest:
-    """An Airflow that lets everybody in (``simple_auth_manager_all_admins``).
+    """A client of an Airflow without a login (``simple_auth_manager_all_admins``).
 
-    :param url: where its UI is.
-    :param stop: set by whoever wants to stop waiting.
-    :param transport: what carries the requests, for tests.
+    :param url: the address of its UI.
+    :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
+    :param transport: the HTTP transport, for tests.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class AirflowRest:
     ) -> None:
         self.url = url
         self.stop = stop
-        # A proxy that the machine may have is for other hosts.
+        # Ignore the proxy settings of the environment: they are for other hosts.
         self._client = httpx.Client(
             base_url=f"{url}/api/v2", timeout=30, trust_env=False, transport=transport
         )
@@ -39,13 +39,13 @@ class AirflowRest:
         """Close the connections."""
         self._client.close()
 
-    def call(
+    def request(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
     ) -> Any:
-        """Make a request, and return its answer's JSON.
+        """Send a request, and return the JSON of its response.
 
         :param path: below ``/api/v2``.
-        :raises httpx.HTTPStatusError: when it is refused, with the server's words as a note.
+        :raises httpx.HTTPStatusError: when Airflow rejects the request, with the response's text as a note.
         """
         response = self._client.request(method, path, params=params, json=body)
         try:
@@ -56,54 +56,56 @@ class AirflowRest:
         return response.json() if response.content else None
 
     def health(self) -> dict[str, str]:
-        """Return the status of each component; nothing yet before the API server answers."""
+        """Return the status of each component; nothing while the API server does not respond yet."""
         try:
-            answer = self.call("GET", "/monitor/health")
+            health = self.request("GET", "/monitor/health")
         except httpx.TransportError:
             return {}
-        return {name: part["status"] for name, part in answer.items()}
+        return {name: part["status"] for name, part in health.items()}
 
     def has_dag(self, dag_id: str) -> bool:
-        """Tell whether the dag-processor has found a DAG.
+        """Return whether the dag-processor has found a DAG.
 
         :raises ImportError: with the traceback of a DAG file that cannot be imported.
         """
-        errors = self.call("GET", "/importErrors")["import_errors"]
+        errors = self.request("GET", "/importErrors")["import_errors"]
         if errors:
             raise ImportError("\n".join(f"{one['filename']}\n{one['stack_trace']}" for one in errors))
-        found = self.call("GET", "/dags", params={"dag_id_pattern": dag_id})["dags"]
+        found = self.request("GET", "/dags", params={"dag_id_pattern": dag_id})["dags"]
         return any(dag["dag_id"] == dag_id for dag in found)
 
     def add_connection(self, connection_id: str, **fields: Any) -> None:
-        """Store a connection in Airflow's database.
+        """Add a connection to Airflow's database.
 
         :param fields: ``conn_type``, ``host``, ``password`` and so on.
         """
-        self.call("POST", "/connections", body=_connection(connection_id, fields))
+        self.request("POST", "/connections", body=_connection(connection_id, fields))
 
-    def change_connection(self, connection_id: str, **fields: Any) -> None:
-        """Store a connection in place of one that is there.
+    def update_connection(self, connection_id: str, **fields: Any) -> None:
+        """Replace a connection in Airflow's database.
 
         :param fields: as for :meth:`add_connection`.
         """
-        self.call("PATCH", f"/connections/{connection_id}", body=_connection(connection_id, fields))
+        self.request("PATCH", f"/connections/{connection_id}", body=_connection(connection_id, fields))
 
     def slots_in_use(self) -> int:
-        """Return how many tasks occupy a place in the default pool."""
-        pool = self.call("GET", "/pools/default_pool")
+        """Return how many slots of the default pool are occupied."""
+        pool = self.request("GET", "/pools/default_pool")
         return int(pool["occupied_slots"])
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, seconds: float = 60) -> Run:
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 60) -> Run:
         """Start a run of a DAG, as soon as the dag-processor has found it.
 
         :param conf: the run's parameters.
-        :param seconds: how long the DAG is waited for.
+        :param timeout: seconds to wait for the DAG.
         """
-        until(lambda: self.has_dag(dag_id), for_what=f"the DAG {dag_id}", seconds=seconds, stop=self.stop)
-        answer = self.call(
+        wait_until(
+            lambda: self.has_dag(dag_id), description=f"the DAG {dag_id}", timeout=timeout, stop=self.stop
+        )
+        created = self.request(
             "POST", f"/dags/{dag_id}/dagRuns", body={"logical_date": None, "conf": dict(conf or {})}
         )
-        return Run(self, dag_id, answer["dag_run_id"])
+        return Run(self, dag_id, created["dag_run_id"])
 
 
 class Run:
@@ -116,22 +118,22 @@ class Run:
         self._path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
 
     @property
-    def page(self) -> str:
-        """Where people see it."""
+    def page_url(self) -> str:
+        """The address of its page in Airflow's UI."""
         return f"{self.airflow.url}/dags/{self.dag_id}/runs/{quote(self.run_id)}"
 
     @property
     def state(self) -> str:
         """The state of the whole run."""
-        return str(self.airflow.call("GET", self._path)["state"])
+        return str(self.airflow.request("GET", self._path)["state"])
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return its task instances, as the API shows them, in the order in which they started."""
-        found = self.airflow.call("GET", f"{self._path}/taskInstances")["task_instances"]
+        """Return its task instances as the API describes them, in the order in which they started."""
+        found = self.airflow.request("GET", f"{self._path}/taskInstances")["task_instances"]
         return sorted(found, key=lambda one: (one["start_date"] is None, one["start_date"], one["task_id"]))
 
     def task(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Return one task instance, as the API shows it."""
+        """Return one task instance as the API describes it."""
         return next(one for one in self.tasks() if (one["task_id"], one["map_index"]) == (task_id, map_index))
 
     def state_of(self, task_id: str, map_index: int = -1) -> str | None:
@@ -147,71 +149,72 @@ class Run:
         }
 
     def count(self, state: str) -> int:
-        """Return how many of its task instances are in a state, however many there are."""
+        """Return how many of its task instances are in a state. It has no page limit."""
         params = {"state": state, "limit": 1}
-        return int(self.airflow.call("GET", f"{self._path}/taskInstances", params=params)["total_entries"])
+        return int(self.airflow.request("GET", f"{self._path}/taskInstances", params=params)["total_entries"])
 
     def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
-        """Return the lines of a task's log, those of its trigger among them, errors with their messages."""
-        answer = self.airflow.call(
+        """Return the lines of a task's log, including its trigger's lines and the messages of errors."""
+        log = self.airflow.request(
             "GET",
             f"{self._path}/taskInstances/{task_id}/logs/{try_number}",
             params={"full_content": True, "map_index": map_index},
         )
-        return list(_lines(answer["content"]))
+        return list(_lines(log["content"]))
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Return what a task has pushed."""
-        answer = self.airflow.call(
+        """Return the value of an XCom that a task has pushed."""
+        entry = self.airflow.request(
             "GET",
             f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}",
             params={"map_index": map_index, "deserialize": False, "stringify": False},
         )
-        return answer["value"]
+        return entry["value"]
 
     def links(self, task_id: str, map_index: int = -1) -> dict[str, str | None]:
-        """Return the addresses behind a task's buttons, by their labels."""
-        answer = self.airflow.call(
+        """Return the addresses of a task's buttons, by label."""
+        response = self.airflow.request(
             "GET", f"{self._path}/taskInstances/{task_id}/links", params={"map_index": map_index}
         )
-        links: dict[str, str | None] = answer["extra_links"]
+        links: dict[str, str | None] = response["extra_links"]
         return links
 
     def mark(self, state: str) -> None:
         """Mark the whole run as a success or a failure."""
-        self.airflow.call("PATCH", self._path, body={"state": state})
+        self.airflow.request("PATCH", self._path, body={"state": state})
 
     def mark_task(self, task_id: str, state: str, map_index: int = -1) -> None:
         """Mark one task as a success or a failure."""
         path = f"{self._path}/taskInstances/{task_id}" + (f"/{map_index}" if map_index >= 0 else "")
-        self.airflow.call("PATCH", path, body={"new_state": state})
+        self.airflow.request("PATCH", path, body={"new_state": state})
 
     def clear(self, *task_ids: str) -> None:
         """Clear tasks, so that they run again."""
         body = {"dag_run_id": self.run_id, "task_ids": task_ids, "dry_run": False, "only_failed": False}
-        self.airflow.call("POST", f"/dags/{self.dag_id}/clearTaskInstances", body=body)
+        self.airflow.request("POST", f"/dags/{self.dag_id}/clearTaskInstances", body=body)
 
-    def wait(self, seconds: float) -> str:
-        """Wait until the run has ended, and return how."""
-        until(
-            lambda: self.state in RUN_ENDS,
-            for_what=f"the end of {self.dag_id} {self.run_id}",
-            seconds=seconds,
+    def wait(self, timeout: float) -> str:
+        """Wait until the run has ended, and return its final state."""
+        wait_until(
+            lambda: self.state in RUN_END_STATES,
+            description=f"the end of {self.dag_id} {self.run_id}",
+            timeout=timeout,
             stop=self.airflow.stop,
         )
         return self.state
 
-    def wait_for(self, task_id: str, *states: str, seconds: float, map_index: int = -1) -> str:
-        """Wait until a task is in one of some states, and return in which.
+    def wait_for(self, task_id: str, *states: str, timeout: float, map_index: int = -1) -> str:
+        """Wait until a task is in one of the given states, and return that state.
 
-        :param states: any end, when none is named.
-        :raises TimeoutError: when it has not been seen in any in time.
+        :param states: by default, the final states.
+        :param timeout: seconds to wait.
+        :raises TimeoutError: when the task has reached none of them in time.
         """
-        wanted = states or TASK_ENDS
-        state = until(
+        wanted = states or TASK_END_STATES
+        state = wait_until(
             lambda: self.state_of(task_id, map_index) in wanted and self.state_of(task_id, map_index),
-            for_what=f"{task_id} to be {' or '.join(wanted)}",
-            seconds=seconds,
+            description=f"{task_id} to be {' or '.join(wanted)}",
+            timeout=timeout,
             stop=self.airflow.stop,
         )
         return str(state)
@@ -222,7 +225,7 @@ def _connection(connection_id: str, fields: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _lines(content: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Turn a log's messages into lines; an exception is a list of its causes, outermost last."""
+    """Yield the lines of a log's messages; an exception lists its causes first."""
     for message in content:
         yield from str(message["event"]).splitlines()
         for error in message.get("error_detail") or ():

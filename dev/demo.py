@@ -1,7 +1,7 @@
-"""``make demo`` and ``make up``: stars of M13, found by eight sessions that a real Airflow waits for.
+"""``make demo`` and ``make up``: a real Airflow runs eight sessions that find the stars of M13.
 
-With AIRFLOW_CONN_CANFAR_DEFAULT the sessions run on that platform, otherwise on an emulator. Everything
-that is started here is stopped again, however this ends.
+The sessions run on the platform of AIRFLOW_CONN_CANFAR_DEFAULT if that is set, otherwise on an emulator. The
+demo stops everything that it has started, however it ends.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 import httpx
 
 from airflow_provider_canfar.skaha.errors import CanfarError
-from dev.airflow_rest import RUN_ENDS, Run
-from dev.demo_home import DemoFailed, home_of_our_own
+from dev.airflow_rest import RUN_END_STATES, Run
+from dev.demo_home import DemoFailed, exclusive_home
 from dev.local_airflow import LocalAirflow
 from dev.platforms import TOKEN, Emulator, Platform, connection_fields
 from dev.programs import Programs
-from dev.waiting import Interrupted, until
+from dev.waiting import Interrupted, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTION = "AIRFLOW_CONN_CANFAR_DEFAULT"
@@ -33,21 +33,21 @@ FOLDER = "CANFAR_DEMO_FOLDER"
 DAG = "find_stars"
 SESSIONS_TASK = "detect_stars"
 
-#: Long enough for people to see sessions queue.
+#: Seconds; long enough to see sessions queue.
 START_DELAY = "2"
 
-#: Seconds for the run; it takes 40 on two quiet cores, and as long as the queue is on the platform itself.
-LOCAL_RUN, REMOTE_RUN = 300.0, 24 * 3600.0
+#: Seconds for the run. It takes 40 on two idle cores; on a real platform, sessions may queue for long.
+LOCAL_RUN_TIMEOUT, REMOTE_RUN_TIMEOUT = 300.0, 24 * 3600.0
 
-#: Seconds for Airflow to destroy the sessions of a run that is given up.
-GIVE_UP_WITHIN = 60.0
+#: Seconds to destroy the sessions of a run that is aborted.
+ABORT_TIMEOUT = 60.0
 
 
 class Demo:
     """One demo.
 
-    :param home: the folder of everything that it makes.
-    :param stop: set when the person wants it to end.
+    :param home: the folder for all of its files.
+    :param stop: set when the user asks to stop.
     """
 
     def __init__(self, home: Path, stop: Event) -> None:
@@ -55,23 +55,23 @@ class Demo:
         self.stop = stop
         self._started = time.monotonic()
 
-    def say(self, who: str, what: str) -> None:
+    def log(self, source: str, message: str) -> None:
         """Print a line of progress."""
-        print(f"{time.monotonic() - self._started:5.0f} s  {who:<18}{what}", flush=True)
+        print(f"{time.monotonic() - self._started:5.0f} s  {source:<18}{message}", flush=True)
 
-    def show(self, *, stay: bool) -> None:
-        """Run the DAG and tell how it goes.
+    def run(self, *, stay: bool) -> None:
+        """Run the DAG and print its progress.
 
-        :param stay: leave everything running afterwards, until somebody asks to stop.
+        :param stay: leave everything running afterwards, until the user asks to stop.
         :raises DemoFailed: when the run failed.
         """
-        with home_of_our_own(self.home), Programs() as programs:
+        with exclusive_home(self.home), Programs() as programs:
             platform = self._platform(programs)
             folder = self._folder(platform)
-            self.say("platform", platform.url)
+            self.log("platform", platform.url)
             if isinstance(platform, Emulator):
-                self.say("  its page", f"{platform.root}/, with the token {TOKEN!r}")
-            self.say("airflow", "starts: database, api-server, scheduler, dag-processor, triggerer")
+                self.log("  its page", f"{platform.root}/ (log in with the token {TOKEN!r})")
+            self.log("airflow", "starting database, api-server, scheduler, dag-processor, triggerer")
             with LocalAirflow(
                 self.home,
                 [ROOT / "example_dags"],
@@ -79,72 +79,77 @@ class Demo:
                 connections={"canfar_default": platform.connection},
                 stop=self.stop,
             ) as airflow:
-                self.say("airflow", f"is up: {airflow.url}")
+                self.log("airflow", f"running at {airflow.url}")
                 run = airflow.rest.trigger(DAG, {"folder": str(folder)})
                 try:
-                    self._follow(run, platform)
-                    self._tell_result(run)
+                    self._report_progress(run, platform)
+                    self._print_result(run)
                 except DemoFailed as failure:
                     if not stay:
                         raise
-                    print(f"\n{failure}", flush=True)  # Airflow stays up, to look at what went wrong
+                    print(
+                        f"\n{failure}", flush=True
+                    )  # Airflow keeps running, so that the user can look for the cause
                 except Interrupted:
-                    self._give_up(run, platform)
+                    self._abort(run, platform)
                     raise
                 if stay:
-                    print(f"\nAirflow at {airflow.url} wants no login. Ctrl-C stops everything.", flush=True)
+                    print(
+                        f"\nAirflow is at {airflow.url}, without a login. Press Ctrl-C to stop everything.",
+                        flush=True,
+                    )
                     self.stop.wait()
                 else:
-                    print("Airflow stops now; `make up` leaves it running.", flush=True)
+                    print("Stopping Airflow; use `make up` to keep it running.", flush=True)
 
     def _platform(self, programs: Programs) -> Platform:
-        named = os.environ.get(CONNECTION)
-        if not named:
+        text = os.environ.get(CONNECTION)
+        if not text:
             options = ["--start-delay", START_DELAY]
             return Emulator(programs, self.home / "emulator", *options, stop=self.stop)
         try:
-            return Platform(connection_fields(named))
+            return Platform(connection_fields(text))
         except ValueError as error:
-            raise DemoFailed(f"{CONNECTION} is no connection to a platform: {error}") from error
+            raise DemoFailed(f"{CONNECTION} is not a valid connection: {error}") from error
 
     def _folder(self, platform: Platform) -> Path:
-        """Return a folder that both Airflow and the sessions see."""
+        """Return a folder that both Airflow and the sessions can access."""
         chosen = Path(os.environ.get(FOLDER, self.home / "stars")).resolve()
         if not platform.is_local and not chosen.is_relative_to("/arc"):
             raise DemoFailed(
-                f"The sessions on {platform.url} do not see {chosen}. Set {FOLDER} to a folder that they "
-                "and this machine see, such as one below /arc."
+                f"Sessions on {platform.url} cannot access {chosen}. Set {FOLDER} to a folder that both they "
+                "and this machine can access, such as one below /arc."
             )
         return chosen
 
-    def _follow(self, run: Run, platform: Platform) -> None:
-        """Tell each change of a task and of the sessions, until the run has ended."""
+    def _report_progress(self, run: Run, platform: Platform) -> None:
+        """Print each state change of a task and of the sessions, until the run has ended."""
         states: dict[str, str | None] = {}
         sessions: Counter[str] = Counter()
 
         def has_ended() -> bool:
             nonlocal states, sessions
-            ended = run.state in RUN_ENDS
+            ended = run.state in RUN_END_STATES
             now = run.states()
             for task, state in now.items():
                 if state != states.get(task):
                     note = ", holding no worker slot" if state == "deferred" else ""
-                    self.say(task, f"{state or 'waits'}{note}")
+                    self.log(task, f"{state or 'waiting'}{note}")
             states = now
             if now[SESSIONS_TASK] in ("running", "deferred") and (ids := _session_ids(run)):
-                # The platform may be silent for a while; the DAG sits that out, and so do we.
+                # The DAG tolerates an outage of the platform, and so does this loop.
                 with contextlib.suppress(CanfarError):
                     counted = Counter(str(session.status_word) for session in platform.sessions(ids))
                     if counted != sessions:
-                        words = (f"{number} {word}" for word, number in sorted(counted.items()))
-                        self.say("  sessions", ", ".join(words))
+                        counts = (f"{number} {status}" for status, number in sorted(counted.items()))
+                        self.log("  sessions", ", ".join(counts))
                     sessions = counted
             return ended
 
-        seconds = LOCAL_RUN if platform.is_local else REMOTE_RUN
-        until(has_ended, for_what="the run's end", seconds=seconds, stop=self.stop, every=0.5)
+        timeout = LOCAL_RUN_TIMEOUT if platform.is_local else REMOTE_RUN_TIMEOUT
+        wait_until(has_ended, description="the end of the run", timeout=timeout, stop=self.stop, interval=0.5)
 
-    def _tell_result(self, run: Run) -> None:
+    def _print_result(self, run: Run) -> None:
         if run.state != "success":
             logs = [
                 f"--- {task}\n" + "\n".join(run.log(task)[-30:])
@@ -154,28 +159,30 @@ class Demo:
             raise DemoFailed("\n".join(["The run failed.", *logs, f"All logs: {self.home / 'logs'}"]))
         result = run.xcom("merge_catalogues")
         print(f"\n{result['stars']} stars; the brightest:\n\n{result['table']}\n")
-        for what, where in {
-            "Picture": _from_here(result["picture"]),
-            "Catalogue": _from_here(result["catalogue"]),
-            "Logs": _from_here(self.home / "logs"),
-            "Airflow's page": run.page,
+        for label, location in {
+            "Picture": _relative(result["picture"]),
+            "Catalogue": _relative(result["catalogue"]),
+            "Logs": _relative(self.home / "logs"),
+            "Airflow's page": run.page_url,
         }.items():
-            print(f"{what:<16}{where}", flush=True)
+            print(f"{label:<16}{location}", flush=True)
 
-    def _give_up(self, run: Run, platform: Platform) -> None:
-        """End the sessions: with their emulator, or as a person would who marks the run as failed."""
+    def _abort(self, run: Run, platform: Platform) -> None:
+        """Stop the sessions: with their emulator, or by marking the run as failed and destroying them."""
         if isinstance(platform, Emulator):
-            platform.end()
+            platform.terminate()
             return
         ids = _session_ids(run)
-        self.say("sessions", "are being destroyed")
+        self.log("sessions", "destroying them")
         run.mark("failed")
         try:
-            # Airflow tells nobody of a kill before a triggerer has taken the wait over.
+            # Until a triggerer runs the task's trigger, Airflow notifies no one of the kill.
             platform.destroy(ids)
-            until(lambda: not platform.live(ids), for_what="the sessions' end", seconds=GIVE_UP_WITHIN)
+            wait_until(
+                lambda: not platform.live(ids), description="the end of the sessions", timeout=ABORT_TIMEOUT
+            )
         except (CanfarError, TimeoutError) as error:
-            print(f"These may still run: {', '.join(ids)}. {error}", flush=True)
+            print(f"These sessions may still be running: {', '.join(ids)}. {error}", flush=True)
 
 
 def _session_ids(run: Run) -> list[str]:
@@ -189,36 +196,39 @@ def _session_ids(run: Run) -> list[str]:
     return [session["session_id"] for session in launched]
 
 
-def _from_here(path: str | Path) -> str:
-    """Return a path as one would type it in the folder that we are in."""
-    path, here = Path(path), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+def _relative(path: str | Path) -> str:
+    """Return a path relative to the working directory, where it is below that."""
+    path, current = Path(path), Path.cwd()
+    return str(path.relative_to(current) if path.is_relative_to(current) else path)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Show the demo, and return the exit code: 0, 1 when something failed, 130 when it was stopped."""
+    """Run the demo, and return the exit code: 0, 1 after a failure, 130 when the user stopped it."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
-    parser.add_argument("--home", type=Path, default=ROOT / ".airflow", help="where everything goes")
+    parser.add_argument(
+        "--home", type=Path, default=ROOT / ".airflow", help="the folder for all files of the demo"
+    )
     parser.add_argument("--stay", action="store_true", help="leave Airflow running until Ctrl-C")
     options = parser.parse_args(argv)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A flag, and no exception out of nowhere: what was started is always also written down.
+        # A flag rather than an exception, which could strike between the start of a program and its
+        # registration.
         signal.signal(number, lambda *_: stop.set())
     demo = Demo(options.home, stop)
     try:
-        demo.show(stay=options.stay)
+        demo.run(stay=options.stay)
     except Interrupted:
-        demo.say("stopped", "nothing is left running")
+        demo.log("stopped", "nothing is left running")
         return 130
     except DemoFailed as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
     except (ImportError, RuntimeError, TimeoutError, httpx.HTTPError) as failure:
         print("", failure, *getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
-        print(f"The output of each component: {_from_here(demo.home)}/*.log", file=sys.stderr)
+        print(f"The output of each component: {_relative(demo.home)}/*.log", file=sys.stderr)
         return 1
-    demo.say("stopped", "nothing is left running")
+    demo.log("stopped", "nothing is left running")
     return 0
 
 

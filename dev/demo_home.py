@@ -1,4 +1,4 @@
-"""The folder that a demo has for itself."""
+"""The folder that one demo uses exclusively."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from pathlib import Path
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on; the message is for the person who started it."""
+    """The demo cannot continue; the message is for the person who started it."""
 
 
 @contextlib.contextmanager
-def home_of_our_own(home: Path) -> Iterator[None]:
-    """Make an empty folder of the demo's, which no other demo uses at the same time.
+def exclusive_home(home: Path) -> Iterator[None]:
+    """Create an empty folder, and lock it against other demos.
 
-    What an earlier demo has left there is deleted: its runs would wait for sessions that are gone.
+    The files of an earlier demo are deleted: its runs would wait for sessions that no longer exist.
 
-    :raises DemoFailed: when another demo uses it, or when the folder is somebody else's.
+    :raises DemoFailed: when another demo uses the folder, or when it has files that no demo created.
     """
     lock = home / "demo.lock"
     if home.exists() and any(home.iterdir()) and not lock.exists():
-        raise DemoFailed(f"{home} has files that are not the demo's. Name another folder with --home.")
+        raise DemoFailed(
+            f"{home} contains files that do not belong to a demo. Choose another folder with --home."
+        )
     home.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
+    with lock.open("w") as lock_file:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoFailed(f"Another demo runs in {home}. Stop it first.") from None
+            raise DemoFailed(f"Another demo is running in {home}. Stop it first.") from None
         for old in home.iterdir():
             if old.is_dir():
                 shutil.rmtree(old)

@@ -13,26 +13,27 @@ from typing import Any, Self
 from dev.airflow_database import never_reuse_trigger_ids
 from dev.airflow_rest import AirflowRest
 from dev.programs import Program, Programs, environment, free_ports
-from dev.waiting import until
+from dev.waiting import wait_until
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
-#: Seconds for the database; 10 on two quiet cores, longer while Python compiles Airflow for the first time.
-MIGRATION = 180.0
+#: Seconds for the database migration; 10 on two idle cores, longer while Python compiles Airflow the first
+#: time.
+MIGRATION_TIMEOUT = 180.0
 
-#: Seconds for the components; 25 on two quiet cores.
-START = 180.0
+#: Seconds for the components to start; 25 on two idle cores.
+START_TIMEOUT = 180.0
 
 
 class LocalAirflow:
-    """An Airflow that runs while its ``with`` block does.
+    """An Airflow that runs for the duration of a ``with`` block.
 
-    :param home: its folder; the database, the logs of its tasks, and the output of its components are there.
-    :param dag_folders: where its DAGs are; the folders' names differ.
-    :param programs: starts its components, and ends them should this process be killed.
-    :param connections: connection id -> its fields, stored in Airflow's database.
-    :param env: further environment variables of its components.
-    :param stop: set by whoever wants to stop waiting.
+    :param home: its folder, with the database, the logs of its tasks, and the output of its components.
+    :param dag_folders: the folders with its DAGs; their names must differ.
+    :param programs: starts its components, and terminates them if this process is killed.
+    :param connections: the fields of each connection to store in Airflow's database, by connection id.
+    :param env: additional environment variables for its components.
+    :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
     """
 
     def __init__(
@@ -51,17 +52,17 @@ class LocalAirflow:
         self.rest = AirflowRest(self.url, stop)
         self._programs = programs
         self._connections = connections or {}
-        # Another Airflow of this person, and its database, are none of our business.
+        # Ignore the configuration of another Airflow that the user may have.
         settings = self._settings(dag_folders) | dict(env or {})
         self._environment = environment(without=["AIRFLOW"], **settings)
         self._stop = stop
         self._running: dict[str, Program] = {}
 
     def __enter__(self) -> Self:
-        """Start it, and wait until all of it is healthy.
+        """Start it, and wait until all components are healthy.
 
-        :raises RuntimeError: when a component ends instead, with its last lines.
-        :raises TimeoutError: when it takes too long, with everybody's last lines as a note.
+        :raises RuntimeError: when a component exits instead, with its last lines.
+        :raises TimeoutError: when it takes too long, with the last lines of each component as a note.
         """
         try:
             self._start()
@@ -73,44 +74,44 @@ class LocalAirflow:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Stop it, and everything that it has started."""
+        """Stop it and everything that it has started."""
         self.rest.close()
-        self._programs.end(*self._running.values())
+        self._programs.terminate(*self._running.values())
         self._running.clear()
 
     def start_component(self, component: str, *options: str, name: str | None = None) -> None:
-        """Start one of the four, or a second one of them under a name of its own.
+        """Start a component, or a second instance of one under another name.
 
-        :param component: as Airflow's command line calls it.
-        :param options: of its command line; a second triggerer needs ``--skip-serve-logs``.
-        :param name: what it is called here, when that is not the component's name.
+        :param component: its name on Airflow's command line.
+        :param options: its command-line options; a second triggerer needs ``--skip-serve-logs``.
+        :param name: the name of the instance; by default, the component's name.
         """
         name = name or component
         self._run(name, component, *options)
 
     def signal_component(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a component and to all that it has started."""
-        self._running[name].signal(number, everybody=True)
+        """Send a signal to a component and to all processes that it has started."""
+        self._running[name].signal(number, include_children=True)
 
     def kill_component(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """End a component by a signal, and see that nothing of it is left to hold its port.
+        """Kill a component, and make sure that no process of it is left to hold its port.
 
-        :param number: goes to the component's main process, as ``kill`` sends it.
+        :param number: the signal; it goes to the component's main process, as with ``kill``.
         """
         program = self._running.pop(name)
         program.signal(number)
-        until(lambda: program.exit_code is not None, for_what=f"the end of {name}", seconds=60)
-        self._programs.end(program)
+        wait_until(lambda: program.exit_code is not None, description=f"the end of {name}", timeout=60)
+        self._programs.terminate(program)
 
-    def wait_until_healthy(self, seconds: float = START) -> None:
-        """Wait until the API server says that all components are well.
+    def wait_until_healthy(self, timeout: float = START_TIMEOUT) -> None:
+        """Wait until the API server reports all components as healthy.
 
-        :raises RuntimeError: when one has ended.
+        :raises RuntimeError: when a component has exited.
         """
-        until(self._is_healthy, for_what="a healthy Airflow", seconds=seconds, stop=self._stop)
+        wait_until(self._is_healthy, description="a healthy Airflow", timeout=timeout, stop=self._stop)
 
     def last_lines(self) -> str:
-        """Return the end of each component's output, for people who wonder what went wrong."""
+        """Return the last lines of each component's output."""
         return "\n".join(f"--- {name}\n{one.last_lines()}" for name, one in self._running.items())
 
     def _start(self) -> None:
@@ -124,13 +125,13 @@ class LocalAirflow:
 
     def _migrate(self) -> None:
         migration = self._run("db-migrate", "db", "migrate")
-        until(
+        wait_until(
             lambda: migration.exit_code is not None,
-            for_what="airflow db migrate",
-            seconds=MIGRATION,
+            description="airflow db migrate",
+            timeout=MIGRATION_TIMEOUT,
             stop=self._stop,
         )
-        self._programs.end(self._running.pop("db-migrate"))
+        self._programs.terminate(self._running.pop("db-migrate"))
         if migration.exit_code:
             raise RuntimeError(f"airflow db migrate failed:\n{migration.last_lines()}")
         never_reuse_trigger_ids(self.home / "airflow.db")
@@ -138,7 +139,7 @@ class LocalAirflow:
     def _is_healthy(self) -> bool:
         for name, program in self._running.items():
             if program.exit_code is not None:
-                raise RuntimeError(f"The {name} has ended:\n{program.last_lines()}")
+                raise RuntimeError(f"The {name} has exited:\n{program.last_lines()}")
         health = self.rest.health()
         return bool(health) and set(health.values()) == {"healthy"}
 
@@ -156,7 +157,7 @@ class LocalAirflow:
         api, worker_logs, trigger_logs = self.ports
         bundles = [
             {
-                "name": f"local-{folder.name}",  # "example_dags" by itself is reserved
+                "name": f"local-{folder.name}",  # Airflow reserves "example_dags"
                 "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
                 "kwargs": {"path": str(folder.resolve())},
             }
@@ -176,7 +177,7 @@ class LocalAirflow:
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
-            # Workers speak to the API server by httpx, which would take the way through a proxy.
+            # Workers talk to the API server through httpx, which would use a proxy.
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",

@@ -1,4 +1,4 @@
-"""The platform that sessions run on: an emulator that is started here, or the one that a person names."""
+"""The platform that sessions run on: an emulator that this module starts, or a real platform."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 
 from airflow_provider_canfar.hooks._settings import Settings
-from dev.waiting import until
+from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
@@ -24,9 +24,9 @@ TOKEN = "token"  # noqa: S105 - the emulator's documented default; it listens on
 
 
 class Platform:
-    """A platform, as its Airflow connection describes it.
+    """A platform, as an Airflow connection describes it.
 
-    :param connection: the fields of that connection, as :func:`connection_fields` reads them.
+    :param connection: the fields of the connection, as :func:`connection_fields` returns them.
     """
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
@@ -42,33 +42,33 @@ class Platform:
 
     @property
     def url(self) -> str:
-        """Where its API is."""
+        """The base URL of its API."""
         return self._settings.url
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine, so that its sessions see our files."""
+        """Whether it is on this machine, so that its sessions can read local files."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
     def sessions(self, ids: Iterable[str]) -> list[Session]:
-        """Return those of some sessions that it lists.
+        """Return the sessions with these ids that the platform lists.
 
-        :raises CanfarError: when it cannot be asked.
+        :raises CanfarError: when the request fails.
         """
         wanted = set(ids)
         return [session for session in asyncio.run(self._list()) if session.id in wanted]
 
     def live(self, ids: Iterable[str]) -> list[str]:
-        """Return those of some sessions that have not ended.
+        """Return the ids of the sessions that have not ended.
 
-        :raises CanfarError: when it cannot be asked.
+        :raises CanfarError: when the request fails.
         """
         return [session.id for session in self.sessions(ids) if not session.status.is_final]
 
     def destroy(self, ids: Iterable[str]) -> None:
         """Destroy sessions.
 
-        :raises CanfarError: when it cannot be asked.
+        :raises CanfarError: when a request fails.
         """
         asyncio.run(self._destroy(ids))
 
@@ -82,51 +82,51 @@ class Platform:
 
 
 class Emulator(Platform):
-    """An emulator that is started here, and ends with the programs.
+    """An emulator, which runs until the programs end.
 
     :param programs: starts it.
-    :param folder: for its sessions' files, and its output.
-    :param options: further options of its command line.
-    :param stop: set by whoever wants to stop waiting.
+    :param folder: for its sessions' files and its output.
+    :param options: additional command-line options.
+    :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
     """
 
     def __init__(self, programs: Programs, folder: Path, *options: str, stop: Event | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         port_file = folder / "port"
         module = "airflow_provider_canfar.emulator"
-        where = ["--port", "0", "--port-file", str(port_file), "--state-folder", str(folder / "state")]
+        paths = ["--port", "0", "--port-file", str(port_file), "--state-folder", str(folder / "state")]
         self._programs = programs
         self._program = program = programs.start(
             "emulator",
-            [sys.executable, "-m", module, "--token", TOKEN, *where, "--exit-with-parent", *options],
+            [sys.executable, "-m", module, "--token", TOKEN, *paths, "--exit-with-parent", *options],
             log=folder / "emulator.log",
         )
 
         def is_up() -> bool:
             if program.exit_code is not None:
-                raise RuntimeError(f"The emulator has ended:\n{program.last_lines()}")
+                raise RuntimeError(f"The emulator has exited:\n{program.last_lines()}")
             return port_file.exists()
 
-        until(is_up, for_what="the emulator", seconds=60, stop=stop)
+        wait_until(is_up, description="the emulator", timeout=60, stop=stop)
         self.root = f"http://127.0.0.1:{int(port_file.read_text())}"
         super().__init__({"conn_type": "canfar", "host": f"{self.root}/skaha/v1", "password": TOKEN})
 
-    def end(self) -> None:
-        """Stop it, and all of its sessions."""
-        self._programs.end(self._program)
+    def terminate(self) -> None:
+        """Stop the emulator and all of its sessions."""
+        self._programs.terminate(self._program)
 
     def all_sessions(self) -> list[dict[str, Any]]:
-        """Return every session that was ever created, oldest first, as the emulator itself records them."""
-        answer = httpx.get(
+        """Return every session that was ever created, oldest first, as the emulator records them."""
+        response = httpx.get(
             f"{self.root}/emulator/sessions", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
         )
-        answer.raise_for_status()
-        record: list[dict[str, Any]] = answer.json()
-        return record
+        response.raise_for_status()
+        sessions: list[dict[str, Any]] = response.json()
+        return sessions
 
 
 def connection_fields(text: str) -> dict[str, Any]:
-    """Read a connection as Airflow's ``AIRFLOW_CONN_`` variables have it, in JSON or as a URI.
+    """Parse a connection from the value of an ``AIRFLOW_CONN_`` variable, which is JSON or a URI.
 
     >>> connection_fields("canfar://:secret@127.0.0.1:8099/?proxy_cert=%2Ftmp%2Fcert.pem")["port"]
     8099

@@ -1,4 +1,4 @@
-"""Programs that run beside this one, and do not outlive it."""
+"""Start programs that do not outlive this process."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from dev import guardian
+from dev import watchdog
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that was started here.
+    """A running program.
 
-    :param name: what people call it.
-    :param log: the file that has its output.
+    :param name: its name in messages.
+    :param process: its process.
+    :param log: the file with its output.
     """
 
     name: str
@@ -30,12 +31,13 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, or None while it runs."""
+        """Its exit code, or None while it is running."""
         return self.process.poll()
 
-    def signal(self, number: signal.Signals, *, everybody: bool = False) -> None:
-        """Send a signal to the program, or to everybody whom it has started as well."""
-        guardian.signal_all(guardian.followers(self.process.pid) if everybody else [self.process.pid], number)
+    def signal(self, number: signal.Signals, *, include_children: bool = False) -> None:
+        """Send a signal to the program, and optionally to all processes that it has started."""
+        pid = self.process.pid
+        watchdog.signal_all(watchdog.processes_of(pid) if include_children else [pid], number)
 
     def last_lines(self, count: int = 20) -> str:
         """Return the end of its output."""
@@ -43,7 +45,7 @@ class Program:
 
 
 class Programs:
-    """All programs that this process has started; they end with the ``with`` block, or with this process.
+    """The programs that this process has started; they end with the ``with`` block, or with this process.
 
     >>> with Programs() as programs:
     ...     program = programs.start("sleep", ["sleep", "60"], log=Path("/dev/null"))
@@ -53,22 +55,22 @@ class Programs:
         self._running: dict[int, Program] = {}
 
     def __enter__(self) -> Self:
-        """Start the guardian, which ends the programs should this process be killed."""
-        self._guardian = subprocess.Popen(
-            [sys.executable, guardian.__file__], stdin=subprocess.PIPE, start_new_session=True, text=True
+        """Start the watchdog, which terminates the programs if this process is killed."""
+        self._watchdog = subprocess.Popen(
+            [sys.executable, watchdog.__file__], stdin=subprocess.PIPE, start_new_session=True, text=True
         )
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """End what still runs."""
-        self.end(*self.running)
-        assert self._guardian.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe
-        self._guardian.stdin.close()
-        self._guardian.wait()
+        """Terminate the programs that are still running."""
+        self.terminate(*self.running)
+        assert self._watchdog.stdin is not None  # noqa: S101 - for mypy: it has a pipe
+        self._watchdog.stdin.close()
+        self._watchdog.wait()
 
     @property
     def running(self) -> list[Program]:
-        """Those that have not been ended yet."""
+        """The programs that :meth:`terminate` has not terminated yet."""
         return list(self._running.values())
 
     def start(
@@ -80,13 +82,13 @@ class Programs:
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> Program:
-        """Start a program with nothing on its standard input.
+        """Start a program, with an empty standard input.
 
-        :param name: what people call it.
-        :param command: it and its arguments.
-        :param log: the file that its output is added to.
-        :param env: its whole environment; ours when left out.
-        :param folder: where it works.
+        :param name: its name in messages.
+        :param command: the program and its arguments.
+        :param log: the file to append its output to.
+        :param env: its complete environment; by default, that of this process.
+        :param folder: its working directory.
         """
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -98,30 +100,33 @@ class Programs:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._tell_guardian(f"+{process.pid}")
+        self._notify_watchdog(f"+{process.pid}")
         program = Program(name, process, log)
         self._running[process.pid] = program
         return program
 
-    def end(self, *programs: Program, grace: float = guardian.GRACE) -> None:
-        """End programs and everybody whom they have started: TERM, and after a grace KILL.
+    def terminate(self, *programs: Program, grace_period: float = watchdog.GRACE_PERIOD) -> None:
+        """Terminate programs and all processes that they have started: SIGTERM, then SIGKILL.
 
-        :param grace: seconds.
+        :param programs: the programs.
+        :param grace_period: seconds between the two.
         """
-        guardian.end([program.process.pid for program in programs], grace)
+        watchdog.terminate([program.process.pid for program in programs], grace_period)
         for program in programs:
             program.process.wait()
             self._running.pop(program.process.pid, None)
-            self._tell_guardian(f"-{program.process.pid}")
+            self._notify_watchdog(f"-{program.process.pid}")
 
-    def _tell_guardian(self, line: str) -> None:
-        assert self._guardian.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe
-        with contextlib.suppress(BrokenPipeError):  # somebody has killed it; we can still do our part
-            print(line, file=self._guardian.stdin, flush=True)
+    def _notify_watchdog(self, line: str) -> None:
+        assert self._watchdog.stdin is not None  # noqa: S101 - for mypy: it has a pipe
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # the watchdog was killed; programs still end with the block
+            print(line, file=self._watchdog.stdin, flush=True)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
+    """Return unused ports of the loopback interface."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -130,10 +135,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def environment(*, without: Sequence[str] = (), **variables: str) -> dict[str, str]:
-    """Return our environment with some variables changed.
+    """Return the environment of this process with some variables changed.
 
-    :param without: the beginnings of names that are left out.
-    :param variables: what is added.
+    :param without: prefixes of the names to remove.
+    :param variables: the variables to set.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(tuple(without))}
     return kept | variables

@@ -1,4 +1,4 @@
-"""Wait for a condition instead of for a time, and stop waiting when somebody asks to stop."""
+"""Wait until a condition holds, instead of for a fixed time, and stop waiting when the user asks for it."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):
-    """Somebody asked to stop, with Ctrl-C or a signal, while there was something to wait for."""
+    """The user asked to stop, with Ctrl-C or a signal, during a wait."""
 
 
-def until(
-    look: Callable[[], T],
+def wait_until(
+    condition: Callable[[], T],
     *,
-    for_what: str,
-    seconds: float,
+    description: str,
+    timeout: float,
     stop: Event | None = None,
-    every: float = 0.25,
+    interval: float = 0.25,
 ) -> T:
-    """Look again and again until there is something to see, and return that.
+    """Evaluate a condition until it is true, and return its value.
 
-    :param look: returns something true once the condition holds; what it raises ends the wait.
-    :param for_what: what is waited for, for the error's sentence.
-    :param seconds: how long at most.
-    :param stop: set by whoever wants the waiting to end.
-    :param every: seconds between two looks.
-    :raises TimeoutError: when the time is over.
+    :param condition: returns a true value once it holds; an exception that it raises ends the wait.
+    :param description: what the wait is for, as errors say it.
+    :param timeout: the most seconds to wait.
+    :param stop: when this is set, the wait ends.
+    :param interval: seconds between two evaluations.
+    :raises TimeoutError: when the timeout has passed.
     :raises Interrupted: when ``stop`` was set.
     """
     stop = stop or Event()
-    last = time.monotonic() + seconds
-    while not (seen := look()):
-        if time.monotonic() > last:
-            raise TimeoutError(f"Waited {seconds:.0f} s in vain for {for_what}.")
-        if stop.wait(every):
-            raise Interrupted(f"Stopped while waiting for {for_what}.")
-    return seen
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Timed out after {timeout:.0f} s waiting for {description}.")
+        if stop.wait(interval):
+            raise Interrupted(f"Stopped while waiting for {description}.")
+    return value

@@ -1,10 +1,10 @@
-"""Start when sessions end, whoever launched them.
+"""Start a DAG when sessions end, no matter what launched them.
 
-An asset is watched: the triggerer looks at the platform, and when sessions whose names start with `night-`
-have ended, and none of them is alive any more, it tells the asset. This DAG waits for the asset, and starts.
+The triggerer watches the platform for sessions whose names start with `night-`. When some have ended and none
+is alive any more, it updates the asset, and Airflow starts this DAG.
 
-So a notebook, a colleague's batch, or another Airflow can start a DAG by nothing but the names of its
-sessions. A DAG that launches sessions of such names itself would start itself for ever.
+A notebook, a colleague's batch, or another Airflow can thus start a DAG just by naming its sessions. Do not
+launch sessions with such names from this DAG: it would start itself for ever.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ night_is_over = Asset(
 def asset_driven() -> None:
     @task
     def report(triggering_asset_events: Any = None) -> list[str]:
-        """Say which sessions have ended, and how."""
+        """Print which sessions have ended, and how."""
         names = []
         for event in triggering_asset_events[night_is_over]:
             for session in event.extra["payload"]["sessions"]:

@@ -1,10 +1,12 @@
-"""Share a list of files among replicas.
+"""Distribute a list of files over replicas.
 
-1. `list_files` returns the list. In a real DAG it would look into a folder below `/arc`, or ask an archive.
-2. `measure` runs one program in four sessions. Each takes every fourth file, by its `REPLICA_ID`.
-3. `collect` reads what the task has returned: how each replica ended.
+1. `list_files` returns the list. In a real DAG it would list a folder below `/arc`, or query an archive.
+2. `measure` runs one program in four sessions. Each session processes every fourth file, starting with the
+one of
+   its `REPLICA_ID`.
+3. `collect` reads the output of `measure`: how each replica ended.
 
-A retry runs those replicas again that have failed, and no other.
+A retry runs only the failed replicas again.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from airflow.sdk import dag, task
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
-# What an image has of its own is enough for this. With this package in the image, or its file replicas.py
-# beside the program, it would read: `for file in stripe(files)`.
+# This needs only what the image already has. With this package in the image, or its file replicas.py beside
+# the program, the loop would be: `for file in stripe(files)`.
 PROGRAM = """
 import json, os, sys
 replica, count = int(os.environ["REPLICA_ID"]), int(os.environ["REPLICA_COUNT"])
@@ -47,7 +49,7 @@ def file_list() -> None:
         retries=2,
         retry_delay=timedelta(minutes=1),
     )
-    # What an operator returns is an XComArg to a checker, whatever it will be: Any.
+    # For a type checker, an operator's output is an XComArg, which does not match the parameters: hence Any.
     outcomes: Any = measure.output
     files >> measure
     collect(outcomes)

@@ -1,14 +1,15 @@
-"""Find the stars of the globular cluster M13 with eight sessions side by side.
+"""Find the stars of the globular cluster M13 with eight sessions in parallel.
 
-1. `list_tiles` divides the image into tiles, and lays the work out in a folder of this run.
-2. `detect_stars` runs one program in eight sessions of the CANFAR Science Platform. Each takes its share of
-   the tiles and writes a catalogue. While they run the task is *deferred*: it holds no worker slot.
-3. `merge_catalogues` puts the catalogues together, prints the brightest stars, and draws them all.
+1. `list_tiles` divides the image into tiles, and copies the input into a folder for this run.
+2. `detect_stars` runs one program in eight sessions of the CANFAR Science Platform. Each processes its share
+of the
+   tiles and writes a catalogue. While they run, the task is *deferred*: it occupies no worker slot.
+3. `merge_catalogues` merges the catalogues, prints the brightest stars, and draws all of them.
 
-The folder must be one that both Airflow and the sessions see. On the platform that is one below `/arc`; with
-the emulator, whose sessions are processes of this machine, any will do.
+Both Airflow and the sessions must be able to access the folder. On the platform, choose one below `/arc`.
+With the emulator, whose sessions are processes of this machine, any folder works.
 
-The image is the one of M13 that astropy carries, from the Digitized Sky Survey by way of SkyView.
+The image of M13 comes with astropy; it is from the Digitized Sky Survey, via SkyView.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ BRIGHTEST = 12
         "folder": Param(
             str(Path(tempfile.gettempdir()) / "find_stars"),
             type="string",
-            description="A folder that both Airflow and the sessions see; on CANFAR one below /arc.",
+            description="A folder that both Airflow and the sessions can access; on CANFAR one below /arc.",
         )
     },
 )
 def find_stars() -> None:
     @task
     def list_tiles() -> dict[str, str]:
-        """Put the image, the program and the list of tiles where the sessions see them."""
+        """Write the image, the program and the list of tiles to the folder."""
         import astropy
         from astropy.io import fits
 
@@ -62,7 +63,7 @@ def find_stars() -> None:
         image = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
         shutil.copy(image, folder)
         script = shutil.copy(SCRIPT, folder)
-        # The image of a session need not have this package: the one file that the program uses goes along.
+        # The container image may not have this package: copy the one file that the program uses.
         package = folder / replicas.__name__.partition(".")[0]
         package.mkdir(exist_ok=True)
         shutil.copy(replicas.__file__, package)
@@ -78,7 +79,7 @@ def find_stars() -> None:
 
     @task
     def merge_catalogues(tiles: str, catalogues: str) -> dict[str, Any]:
-        """Merge what the sessions found, print the brightest stars, and draw all of them."""
+        """Merge the sessions' catalogues, print the brightest stars, and draw all of them."""
         from astropy.io import fits
         from astropy.table import Table, vstack
         from astropy.wcs import WCS
@@ -104,7 +105,7 @@ def find_stars() -> None:
             "picture": str(picture),
         }
 
-    work: Any = list_tiles()  # what it returns, once it has run; Airflow does not type its items
+    work: Any = list_tiles()  # Airflow does not type the items of an output
     detect_stars = CanfarHeadlessOperator(
         task_id="detect_stars",
         name="find-stars",
@@ -119,13 +120,13 @@ def find_stars() -> None:
 
 
 def _cuts(pixels: int) -> list[tuple[int, int]]:
-    """Cut an axis into tiles, and return the first pixel of each and the first beyond it."""
+    """Divide an axis into tiles, and return the first pixel of each and the first pixel beyond it."""
     edges = [pixels * edge // TILES_PER_SIDE for edge in range(TILES_PER_SIDE + 1)]
     return list(pairwise(edges))
 
 
 def _brightest(stars: Table) -> str:
-    """Lay out the brightest stars."""
+    """Format the brightest stars as a table."""
     table = stars["id", "x", "y", "flux", "mag", "ra", "dec", "replica"][:BRIGHTEST]
     for name, form in {
         "x": ".2f",
@@ -140,7 +141,7 @@ def _brightest(stars: Table) -> str:
 
 
 def draw(image: np.ndarray, wcs: WCS, stars: Table, tiles: list[list[int]], picture: Path) -> None:
-    """Draw the image with a circle on each star, in the colour of the replica that has found it."""
+    """Draw the image with a circle around each star, in the colour of the replica that found it."""
     import matplotlib as mpl
     import numpy as np
     from astropy.visualization import AsinhStretch, ImageNormalize, PercentileInterval
@@ -153,7 +154,7 @@ def draw(image: np.ndarray, wcs: WCS, stars: Table, tiles: list[list[int]], pict
     for x, y, x_end, y_end in tiles:
         corners = np.array([(x, y), (x_end, y), (x_end, y_end), (x, y_end), (x, y)]) - 0.5
         axes.plot(*corners.T, color="white", alpha=0.18, linewidth=0.6)
-    # A circle's area grows as the star's brightness does on a photographic plate: with its magnitude.
+    # As on a photographic plate, the area of a circle grows linearly with decreasing magnitude.
     sizes = 14 + 16 * (np.max(stars["mag"]) - np.asarray(stars["mag"]))
     colors = mpl.colormaps["Set2"](np.asarray(stars["replica"]) - 1)
     axes.scatter(stars["x"], stars["y"], s=sizes, facecolors="none", edgecolors=colors, linewidths=0.9)

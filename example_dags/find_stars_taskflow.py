@@ -1,13 +1,14 @@
-"""Find the stars of M13 as `find_stars` does, with a function where that has a program.
+"""Find the stars of M13 like `find_stars`, but with a Python function instead of a program.
 
-1. `list_tiles` divides the image into tiles, and puts what the sessions need into a folder of this run.
-2. `detect_stars` is a Python function that runs in eight sessions of the CANFAR Science Platform. Each takes
-   its share of the tiles, and *returns* its stars. The task returns a list of what the eight have returned.
-3. `brightest` puts the stars together, and prints the brightest.
+1. `list_tiles` divides the image into tiles, and copies the input into a folder for this run.
+2. `detect_stars` is a Python function that runs in eight sessions of the CANFAR Science Platform. Each
+processes its
+   share of the tiles and *returns* its stars. The task returns the list of the eight results.
+3. `brightest` merges the stars, and prints the brightest.
 
-A function takes its own source and its arguments along, and nothing else: what it needs it imports itself.
-Here that is also a module of one's own, the program of `find_stars`, from the folder. The folder must be one
-that both Airflow and the sessions see: on the platform one below `/arc`.
+Only the function's source and its arguments are sent to a session, so the function imports everything it
+needs. Here that includes our own module, the program of `find_stars`, from the folder. Both Airflow and the
+sessions must be able to access the folder: on the platform, choose one below `/arc`.
 """
 
 from __future__ import annotations
@@ -21,29 +22,23 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from airflow_provider_canfar import replicas
-from airflow_provider_canfar.replicas import chunk  # For checkers: a function has it without an import.
+from airflow_provider_canfar.replicas import chunk  # For type checkers; sessions have it without an import.
 
 SCRIPT = Path(__file__).parent / "scripts" / "detect_stars.py"
 TILES_PER_SIDE = 4
 BRIGHTEST = 12
-
-
-@dag(
-    schedule=None,
-    doc_md=__doc__,
-    tags=["canfar", "example"],
-    params={
-        "folder": Param(
-            str(Path(tempfile.gettempdir()) / "find_stars"),
-            type="string",
-            description="A folder that both Airflow and the sessions see; on CANFAR one below /arc.",
-        )
-    },
+FOLDER = Param(
+    default=str(Path(tempfile.gettempdir()) / "find_stars"),
+    description="A folder that Airflow and the sessions share; on CANFAR one below /arc.",
+    type="string",
 )
+
+
+@dag(schedule=None, doc_md=__doc__, tags=["canfar", "example"], params={"folder": FOLDER})
 def find_stars_taskflow() -> None:
     @task
     def list_tiles() -> dict[str, Any]:
-        """Put the image and the module where the sessions see them, and list the tiles."""
+        """Write the image and the module to the folder, and list the tiles."""
         import astropy
         from astropy.io import fits
 
@@ -51,7 +46,7 @@ def find_stars_taskflow() -> None:
         folder = Path(context["params"]["folder"]) / str(context["run_id"])
         package = folder / replicas.__name__.partition(".")[0]
         package.mkdir(parents=True, exist_ok=True)
-        # The module uses one file of this package, which the image of a session need not have.
+        # The module uses one file of this package, which the container image may not have.
         shutil.copy(replicas.__file__, package)
         shutil.copy(SCRIPT, folder)
         image = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
@@ -92,7 +87,7 @@ def find_stars_taskflow() -> None:
 
     @task
     def brightest(found: list[list[dict[str, float]]]) -> dict[str, Any]:
-        """Print the brightest of the stars that the sessions have found."""
+        """Print the brightest stars of all sessions."""
         from astropy.table import Table
 
         rows = [star | {"replica": replica} for replica, part in enumerate(found, 1) for star in part]
@@ -107,13 +102,13 @@ def find_stars_taskflow() -> None:
         print(table)
         return {"stars": len(stars), "table": table}
 
-    work: Any = list_tiles()  # what it returns, once it has run; Airflow does not type its items
+    work: Any = list_tiles()  # Airflow does not type the items of an output
     found: Any = detect_stars(work["folder"], work["image"], work["tiles"])
     brightest(found)
 
 
 def _cuts(pixels: int) -> list[tuple[int, int]]:
-    """Cut an axis into tiles, and return the first pixel of each and the first beyond it."""
+    """Divide an axis into tiles, and return the first pixel of each and the first pixel beyond it."""
     edges = [pixels * edge // TILES_PER_SIDE for edge in range(TILES_PER_SIDE + 1)]
     return list(pairwise(edges))
 

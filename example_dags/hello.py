@@ -1,6 +1,6 @@
 """Say hello from a session on the CANFAR Science Platform.
 
-The task launches one session, waits for it without a worker slot, and shows what it has printed.
+The task launches one session, waits for it without occupying a worker slot, and logs its output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def hello() -> None:
     CanfarHeadlessOperator(
         task_id="hello",
         image="images.canfar.net/skaha/astroml:24.07",
-        # A list, and not a string: each element arrives as one argument, spaces and all.
+        # A list, not a string: each element is one argument, even with spaces in it.
         command=["echo", "Hello, World! This is {{ run_id }}."],
     )
 

@@ -1,9 +1,9 @@
-"""Try again with more memory, and only what has failed.
+"""Retry failed replicas with more memory.
 
-Each field needs another amount of memory, and nobody knows how much. All begin with 4 GB; those that fail are
-launched again with twice as much, twice over. What has succeeded is not run again.
+Each replica needs a different, unknown amount of memory. All start with 4 GB. Each of the two retries doubles
+the memory and launches only the replicas that failed; successful replicas do not run again.
 
-Here the program only compares two numbers. A real one would be killed by the platform.
+Here the program only compares two numbers. The platform would kill a real one that needs too much memory.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-r"""Run an image that is not public.
+r"""Run a private image.
 
-The connection has the user name and the CLI secret of the image registry, which the registry shows in your
-profile. They go along with each launch, and are seen nowhere else:
+The connection has your user name and CLI secret for the image registry, which shows the secret in your
+profile. Each launch sends them to the platform; they appear nowhere else:
 
     airflow connections add canfar_private --conn-type canfar --conn-password <token> \
         --conn-extra '{"registry_username": "<user>", "registry_secret": "<CLI secret>"}'
 
-With such a connection the platform also takes public images that it would otherwise not know, such as one
-that was pushed minutes ago.
+With such a connection the platform also accepts public images that it does not know yet, such as one that was
+pushed minutes ago.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def private_image() -> None:
         task_id="run",
         canfar_conn_id="canfar_private",
         image="{{ params.image }}",
-        command=["echo", "Hello from an image of our own"],
+        command=["echo", "Hello from a private image"],
     )
 
 

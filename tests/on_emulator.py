@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+import dev.waiting
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import _base as trigger_base
-from dev.waiting import until
 from tests.airflow_versions import deserialize, serialize
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def launch(name: str, *argv: str, kind: str = "headless") -> str:
 
 def wait_until(session_id: str, status: str) -> None:
     """Wait until a session has a status."""
-    until(
+    dev.waiting.wait_until(
         lambda: CanfarHook().info(session_id)[session_id].status_word == status,
-        for_what=f"{session_id} to be {status}",
-        seconds=20,
-        every=0.05,
+        description=f"{session_id} to be {status}",
+        timeout=20,
+        interval=0.05,
     )
 
 

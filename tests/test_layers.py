@@ -1,4 +1,4 @@
-"""Imports point one way: each part of the package knows what stands below it, and nothing above or beside."""
+"""Imports point one way: each part of the package may import only what is below it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import airflow_provider_canfar
 PACKAGE = "airflow_provider_canfar"
 ROOT = Path(airflow_provider_canfar.__file__).parent
 
-#: From the bottom to the top. Parts on one floor do not import each other.
-FLOORS = [
+#: From the bottom to the top. Parts of one layer do not import each other.
+LAYERS = [
     ["get_provider_info", "replicas"],
     ["skaha"],
     ["task_sessions", "account_sessions"],
@@ -27,17 +27,16 @@ FLOORS = [
     ["decorators"],
 ]
 
-#: The emulator and its fixtures stand apart: they have the server's rules from the server, not from the
-#: client.
-APART = ("emulator", "testing")
+#: The emulator and its fixtures import no other part: they implement the server's rules, not the client's.
+SEPARATE = ("emulator", "testing")
 
 #: Everything below the hooks works without Airflow.
-KNOW_NO_AIRFLOW = ("skaha", "task_sessions", "account_sessions", "emulator", "replicas", "get_provider_info")
+WITHOUT_AIRFLOW = ("skaha", "task_sessions", "account_sessions", "emulator", "replicas", "get_provider_info")
 
 #: These are copied elsewhere, or run in every Airflow process.
-IMPORT_NOTHING_OF_OURS = ("", ".replicas", ".get_provider_info")
+STANDALONE = ("", ".replicas", ".get_provider_info")
 
-LONGEST = 300
+MAX_LINES = 300
 
 
 def modules() -> Iterator[str]:
@@ -70,7 +69,7 @@ def all_imported(module: str) -> set[str]:
 
 
 def imported(module: str) -> set[str]:
-    """Return what a module imports of this package."""
+    """Return the modules of this package that a module imports."""
     return {name for name in all_imported(module) if name == PACKAGE or name.startswith(f"{PACKAGE}.")}
 
 
@@ -79,26 +78,26 @@ def part_of(module: str) -> str:
     return module.removeprefix(PACKAGE).strip(".").partition(".")[0]
 
 
-def floor_of(part: str) -> int:
-    floors = [height for height, parts in enumerate(FLOORS) if part in parts]
-    assert floors, f"{part} stands on no floor: give it one in FLOORS"
-    return floors[0]
+def layer_of(part: str) -> int:
+    layers = [height for height, parts in enumerate(LAYERS) if part in parts]
+    assert layers, f"{part} is in no layer: add it to LAYERS"
+    return layers[0]
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) not in ("", *APART)])
-def test_a_module_imports_only_its_own_part_and_the_floors_below(module: str) -> None:
+@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) not in ("", *SEPARATE)])
+def test_a_module_imports_only_its_own_part_and_lower_layers(module: str) -> None:
     part = part_of(module)
     parts = {part_of(name) for name in imported(module)} - {"", part}
-    assert not {other for other in parts if other in APART or floor_of(other) >= floor_of(part)}
+    assert not {other for other in parts if other in SEPARATE or layer_of(other) >= layer_of(part)}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) in APART])
-def test_the_emulator_imports_nothing_but_itself(module: str) -> None:
+@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) in SEPARATE])
+def test_the_emulator_imports_only_itself(module: str) -> None:
     assert {part_of(name) for name in imported(module)} <= {"", "emulator"}
 
 
-@pytest.mark.parametrize("module", [PACKAGE + name for name in IMPORT_NOTHING_OF_OURS])
-def test_what_runs_everywhere_imports_nothing_of_ours(module: str) -> None:
+@pytest.mark.parametrize("module", [PACKAGE + name for name in STANDALONE])
+def test_a_standalone_module_imports_nothing_of_this_package(module: str) -> None:
     assert not imported(module)
 
 
@@ -108,7 +107,7 @@ def test_no_two_modules_import_each_other() -> None:
 
 
 def test_no_two_folders_import_each_other() -> None:
-    """A folder and those inside it count as one: they may build on each other."""
+    """A folder may import from its subfolders, and they from it."""
     graph: dict[Path, set[Path]] = defaultdict(set)
     for module in MODULES:
         folder = file_of(module).parent
@@ -118,11 +117,11 @@ def test_no_two_folders_import_each_other() -> None:
     assert list(TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) in KNOW_NO_AIRFLOW])
-def test_what_stands_below_the_hooks_knows_no_airflow(module: str) -> None:
+@pytest.mark.parametrize("module", [name for name in MODULES if part_of(name) in WITHOUT_AIRFLOW])
+def test_parts_below_the_hooks_do_not_import_airflow(module: str) -> None:
     assert not {name for name in all_imported(module) if name == "airflow" or name.startswith("airflow.")}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_no_module_is_too_long_to_read_at_a_sitting(module: str) -> None:
-    assert len(file_of(module).read_text().splitlines()) <= LONGEST
+def test_no_module_is_too_long(module: str) -> None:
+    assert len(file_of(module).read_text().splitlines()) <= MAX_LINES

@@ -1,4 +1,4 @@
-"""What Airflow discovers of this provider."""
+"""The metadata that Airflow discovers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import jsonschema
 from airflow_provider_canfar.get_provider_info import get_provider_info
 
 
-def test_airflow_finds_the_provider_by_its_entry_point() -> None:
+def test_airflow_finds_the_provider_through_its_entry_point() -> None:
     (entry,) = entry_points(group="apache_airflow_provider", module=get_provider_info.__module__)
     assert entry.load() is get_provider_info
 
 
-def test_the_package_name_is_the_distribution_s() -> None:
-    """Airflow stops loading providers, all of them, where the two differ."""
+def test_the_package_name_matches_the_distribution() -> None:
+    """If they differ, Airflow stops loading all providers."""
     (entry,) = entry_points(group="apache_airflow_provider", module=get_provider_info.__module__)
     assert entry.dist is not None
     assert entry.dist.name == get_provider_info()["package-name"]
 
 
-def test_the_metadata_obeys_airflow_s_schema() -> None:
+def test_the_metadata_conforms_to_airflow_s_schema() -> None:
     schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
 
 
-def test_each_class_that_is_named_exists() -> None:
+def test_the_hook_class_exists() -> None:
     for connection in get_provider_info()["connection-types"]:
         module, _, name = connection["hook-class-name"].rpartition(".")
         hook = getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""Every block of code in the README and in the docs does what it says."""
+"""Every code block in the README and in the docs works."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
@@ -26,7 +27,7 @@ _BLOCK = re.compile(r"^```(?P<language>\S*)\n(?P<code>.*?)^```$", re.MULTILINE |
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of code."""
+    """A fenced code block."""
 
     page: str
     line: int
@@ -49,17 +50,17 @@ BLOCKS = list(blocks())
 
 
 def of(*languages: str) -> pytest.MarkDecorator:
-    chosen = [block for block in BLOCKS if block.language in languages]
-    return pytest.mark.parametrize("block", chosen, ids=str)
+    selected = [block for block in BLOCKS if block.language in languages]
+    return pytest.mark.parametrize("block", selected, ids=str)
 
 
-def test_each_block_is_in_a_language_that_a_test_runs() -> None:
+def test_each_block_has_a_language_that_a_test_covers() -> None:
     assert {block.language for block in BLOCKS} <= {"python", "console", "json", "text"}
 
 
 @of("python")
 def test_python_runs(block: Block, tmp_path: Path) -> None:
-    """With a platform behind the default connection, and with warnings as errors."""
+    """With an emulator as the default connection."""
     script = tmp_path / "block.py"
     script.write_text(block.code)
     with running_emulator() as emulator:
@@ -76,18 +77,14 @@ def test_python_runs(block: Block, tmp_path: Path) -> None:
 
 
 def read_connection(text: str) -> Settings:
-    """Read a connection in one of Airflow's forms, as the hook would."""
-    read = Connection.from_json if text.lstrip().startswith("{") else Connection.from_uri
-    connection = read(text, "canfar_default")
+    """Parse a connection in one of Airflow's formats, as the hook would."""
+    parse = Connection.from_json if text.lstrip().startswith("{") else Connection.from_uri
+    connection = parse(text, "canfar_default")
     assert connection.conn_type == "canfar"
-    return Settings.from_fields(
-        host=connection.host,
-        port=connection.port,
-        schema=connection.schema,
-        login=connection.login,
-        password=connection.password,
-        extra=connection.extra_dejson,
-    )
+    fields: dict[str, Any] = {
+        name: getattr(connection, name) for name in ("host", "port", "schema", "login", "password")
+    }
+    return Settings.from_fields(**fields, extra=connection.extra_dejson)
 
 
 @of("json")
@@ -96,15 +93,15 @@ def test_json_is_an_airflow_connection(block: Block) -> None:
 
 
 @of("console")
-def test_commands_are_ones_that_there_are(block: Block) -> None:
-    """Each make target exists, each module can be run, each connection can be read."""
+def test_commands_exist(block: Block) -> None:
+    """Each make target exists, each module can be run, and each connection can be parsed."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     commands = [line[2:] for line in block.code.splitlines() if line.startswith("$ ")]
     assert commands
     for command in commands:
         match shlex.split(command, comments=True):
-            case ["make", *wanted]:
-                assert set(wanted) <= targets, command
+            case ["make", *used]:
+                assert set(used) <= targets, command
             case ["export", assignment]:
                 name, _, value = assignment.partition("=")
                 assert name == "AIRFLOW_CONN_CANFAR_DEFAULT"
@@ -114,7 +111,7 @@ def test_commands_are_ones_that_there_are(block: Block) -> None:
             case ["python", "-m", module, *_]:
                 subprocess.run([sys.executable, "-m", module, "--help"], check=True, capture_output=True)
             case _:
-                pytest.fail(f"nothing here knows how to check {command!r}")
+                pytest.fail(f"No check for {command!r}.")
 
 
 def test_the_first_screen_has_a_sentence_a_picture_a_dag_and_two_commands() -> None:
@@ -124,7 +121,7 @@ def test_the_first_screen_has_a_sentence_a_picture_a_dag_and_two_commands() -> N
     assert "$ make demo\n$ make test" in first_screen
 
 
-def test_each_picture_is_there() -> None:
+def test_each_picture_exists() -> None:
     for page in PAGES:
         for target in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / target).is_file(), f"{page.name} shows {target}"

@@ -31,7 +31,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import CanfarError
 from airflow_provider_canfar.task_sessions import launcher, reconcile
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, quick_triggers
 from tests.skaha.test_secrets import Canaries, all_that_it_says
@@ -374,7 +374,7 @@ def test_no_process_shows_a_value_of_the_environment_once_the_program_runs(
     env = {"PLAIN": canaries.plant(), "BOOTSTRAPPED": f"{canaries.plant()} = $"}
     hook, script = CanfarHook(), f"echo it runs; sleep 60; # {uuid4().hex}"
     (session_id,) = hook.create(name="stars", image=IMAGE, command=["sh", "-c", script], env=env)
-    until(lambda: hook.logs(session_id)[session_id], for_what="its first line", seconds=30)
+    wait_until(lambda: hook.logs(session_id)[session_id], description="its first line", timeout=30)
     shown = process_list()
     assert script in shown
     assert canaries.found_in(shown) == []

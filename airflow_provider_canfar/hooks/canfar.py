@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Stats
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
+__all__ = ["CanfarHook"]
+
 T = TypeVar("T")
 
 
@@ -111,6 +113,8 @@ class CanfarHook(Verbs, BaseHook):
                 async for glimpse in looks:
                     ...
 
+        :param ids: the sessions to wait for.
+        :param wanted: the other arguments of ``subscribe``.
         :raises SpecError: when the connection does not say where the platform is, or who asks.
         """
         from airflow_provider_canfar.hooks._pollers import watches

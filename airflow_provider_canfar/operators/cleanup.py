@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
     from airflow_provider_canfar.skaha.selection import Selection
 
+__all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
+
 
 class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
     """Destroy sessions, chosen by ids or by name, and by kind, status and age.
@@ -172,6 +174,7 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
 
         calibrate >> sessions_of_this_run().as_teardown(setups=calibrate)
 
+    :param task_id: the task's id.
     :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)

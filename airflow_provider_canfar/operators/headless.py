@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
+__all__ = ["CanfarHeadlessOperator"]
+
 
 class CanfarHeadlessOperator(SessionOperator):
     """Run a command in one or many headless sessions, and end when they have ended.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
+__all__ = ["CanfarInteractiveOperator"]
+
 
 class CanfarInteractiveOperator(SessionOperator):
     """Open a notebook, a desktop, CARTA, Firefly or a contributed session, and leave it to a person.

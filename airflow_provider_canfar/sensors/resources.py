@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.capacity import Capacity
     from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
+__all__ = ["CanfarResourceSensor"]
+
 
 class CanfarResourceSensor(CanfarBaseSensor):
     """Wait until the platform has free cores and RAM, so that the sessions launched next start soon.

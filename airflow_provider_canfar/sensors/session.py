@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
     from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
+__all__ = ["CanfarSessionSensor"]
+
 #: The key in Airflow's task state store (3.3 on), which the checks of a rescheduled sensor share.
 STATE_KEY = "canfar_sensor"
 

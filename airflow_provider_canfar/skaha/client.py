@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
     from airflow_provider_canfar.skaha.models import Event, Image, ResourceOptions, Session, Stats
 
+__all__ = ["SkahaClient", "Timeouts"]
+
 T = TypeVar("T")
 
 #: Seconds to wait before each look whether a destroyed session is gone. It nearly always is at the first.
@@ -139,6 +141,7 @@ class SkahaClient:
         Nothing is sent twice: where an error's ``maybe_applied`` is true, look at the list before another try.
 
         :param spec: what is asked for; or give its ``fields`` themselves.
+        :param fields: the arguments of a :class:`~.models.SessionSpec`, instead of ``spec``.
         :param registry: credentials for a private image, if not the client's.
         :raises SpecError: for what the platform would refuse, before any request; also for resources that it
             does not offer, where :meth:`context` has been asked for before.
@@ -165,6 +168,7 @@ class SkahaClient:
     ) -> str:
         """Create one replica by one request, and return its id.
 
+        :param spec: what is asked for.
         :param replica: which one, from 1.
         :param name: the session's whole name, if not the spec's own with the replica's suffix.
         :param registry: credentials for a private image, if not the client's.
@@ -222,6 +226,7 @@ class SkahaClient:
     async def info(self, ids: str | Iterable[str]) -> dict[str, Session]:
         """Return sessions as the platform knows them.
 
+        :param ids: one session id, or several.
         :raises NotFound: for one that it does not know: never made, destroyed, or ended an hour ago.
         """
         return await each(one_or_many(ids), self._session)
@@ -230,12 +235,17 @@ class SkahaClient:
         """Return what Kubernetes says of sessions, oldest first; nothing for one that is not scheduled yet.
 
         The platform keeps events for about an hour.
+
+        :param ids: one session id, or several.
         """
         texts = await self.events_text(ids)
         return {session_id: wire.events(text) for session_id, text in texts.items()}
 
     async def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
-        """Return the events of sessions as the platform prints them."""
+        """Return the events of sessions as the platform prints them.
+
+        :param ids: one session id, or several.
+        """
         return await each(one_or_many(ids), lambda session_id: self._text(session_id, "events"))
 
     async def logs(self, ids: str | Iterable[str]) -> dict[str, str]:
@@ -244,6 +254,8 @@ class SkahaClient:
         An empty one does not mean that nothing was written: the platform also answers so for a session that
         has not started, or that it does not know any more. And a log may shrink: the platform keeps the
         newest 10 MB or so, and none of what ran before a preemption.
+
+        :param ids: one session id, or several.
         """
         return await each(one_or_many(ids), lambda session_id: self._text(session_id, "logs"))
 
@@ -251,6 +263,8 @@ class SkahaClient:
         """Yield a session's log in chunks as they arrive, for one that is too big to hold.
 
         It ends with the log as it is now: it does not follow what is written afterwards.
+
+        :param session_id: the session's id.
         """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         request = Request("GET", f"session/{rules.session_id(session_id)}", params={"view": "logs"})
@@ -269,6 +283,7 @@ class SkahaClient:
 
         For a headless one, which has fourteen days, it changes nothing before the last four.
 
+        :param ids: one session id, or several.
         :raises Rejected: for one that is not running.
         """
         return await each(one_or_many(ids), self._renew)
@@ -278,6 +293,8 @@ class SkahaClient:
 
         True means that the account has no such session any more (or never had). False means that it was told
         to go, and was still there some seconds later.
+
+        :param ids: one session id, or several.
         """
         return await each(one_or_many(ids), self._destroy)
 
@@ -326,6 +343,7 @@ class SkahaClient:
     async def connect_url(self, session_id: str) -> str:
         """Return where a browser opens a session that is running.
 
+        :param session_id: the session's id.
         :raises SpecError: for a headless one, which has no page.
         :raises SessionError: for one that is not running.
         """

@@ -30,6 +30,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "AuthenticationError",
+    "CanfarError",
+    "NotFound",
+    "PartialFailure",
+    "Rejected",
+    "RequestError",
+    "ServerError",
+    "ServiceBusy",
+    "SessionError",
+    "SessionFailed",
+    "SessionGone",
+    "SessionNeverStarted",
+    "SessionTimeout",
+    "SpecError",
+    "TLSVerificationError",
+    "Unreachable",
+]
+
 
 class CanfarError(Exception):
     """Whatever this provider raises by itself."""

@@ -129,7 +129,10 @@ class Options(Reported):
     options: tuple[float, ...] | None = None
 
     def allow(self, value: float) -> bool:
-        """Whether the server takes it: it compares the integer part, and keeps the rest."""
+        """Whether the server takes it: it compares the integer part, and keeps the rest.
+
+        :param value: the number of cores or GPUs, or GB of RAM.
+        """
         return self.options is None or int(value) in self.options
 
 
@@ -331,12 +334,16 @@ class SessionSpec(BaseModel):
         return self.cores is None and self.ram is None
 
     def replica_name(self, replica: int) -> str:
-        """Name a replica as the platform's client does: with a suffix only where there are several."""
+        """Name a replica as the platform's client does: with a suffix only where there are several.
+
+        :param replica: the number of the replica, from 1.
+        """
         return self.name if self.replicas == 1 else f"{self.name}-{replica}"
 
     def check_against(self, context: ResourceOptions) -> None:
         """Refuse resources that this platform does not offer.
 
+        :param context: what the platform offers.
         :raises SpecError: naming those that it does.
         """
         for field in ("cores", "ram", "gpus"):

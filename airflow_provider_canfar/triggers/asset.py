@@ -13,6 +13,8 @@ from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 if TYPE_CHECKING:
     from airflow_provider_canfar.account_sessions.end_events import EndEvents
 
+__all__ = ["CanfarSessionEventTrigger"]
+
 #: The key in Airflow's asset state store (3.3 on), which outlives the triggerer.
 STATE_KEY = "canfar_asset"
 

@@ -10,6 +10,8 @@ from airflow_provider_canfar.triggers._base import CanfarTaskTrigger
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
+__all__ = ["CanfarResourceSensorTrigger", "CanfarSessionSensorTrigger"]
+
 
 class CanfarSensorTrigger(CanfarTaskTrigger):
     """Wait until a condition is met, or a deadline has passed.

@@ -12,6 +12,8 @@ from airflow_provider_canfar.triggers._base import CanfarTaskTrigger
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
 
+__all__ = ["CanfarSessionTrigger"]
+
 #: Seconds for which a destroy is tried again. Airflow gives on_kill 30 s ([triggerer] on_kill_timeout).
 DESTROY_RETRY_FOR = 15.0
 

@@ -1,13 +1,13 @@
 """Detect the stars in one replica's share of the tiles of an image.
 
-Every replica runs this same program. ``chunk`` gives each of them its share, by the variables REPLICA_ID and
-REPLICA_COUNT that the platform's sessions have::
+Every replica runs this program. ``chunk`` gives each its share, according to the variables REPLICA_ID and
+REPLICA_COUNT that the platform sets::
 
     python detect_stars.py tiles.json catalogues/
 
-A star belongs to the tile that its centre is in. Tiles are cut out with a margin, so that no star is cut in
-two, and with the background of the whole image taken off, so that a star looks the same from both sides of a
-border. Together the tiles therefore hold what the whole image holds: nothing twice, and nothing left out.
+A star belongs to the tile that contains its centre. Each tile is cut out with a margin, so that no star is
+cut in half, and after the background of the whole image has been subtracted, so that a star looks the same
+from both sides of a border. Together the tiles therefore have exactly the stars of the whole image.
 """
 
 from __future__ import annotations
@@ -29,31 +29,32 @@ from photutils.utils.exceptions import NoDetectionsWarning
 
 from airflow_provider_canfar.replicas import chunk
 
-#: The width of a star in this image, in pixels of one arc second: the median over its lone bright stars.
+#: The width of a star in pixels (of one arc second): the median over the isolated bright stars of this image.
 FWHM = 3.2
 
-#: A star's peak stands this many times higher than the background's noise.
+#: The minimum ratio of a star's peak to the noise of the background.
 SIGNIFICANCE = 5.0
 
-#: What is much sharper is a cosmic ray or a defect, what is much flatter a galaxy.
+#: Sharper sources are cosmic rays or defects, flatter ones are galaxies.
 SHARPNESS = (0.3, 0.9)
 
-#: How far beyond its border a tile is looked at, in pixels; three times the radius of the finder's kernel.
+#: The margin around a tile, in pixels; three times the radius of the finder's kernel.
 MARGIN = 12
 
-#: The boxes in which the background is measured, in pixels: larger than a star, smaller than the cluster.
+#: The size of the boxes for the background estimate, in pixels: larger than a star, smaller than the cluster.
 BACKGROUND_BOX = 50
 
 Tile = tuple[int, int, int, int]
 
 
 def without_background(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """Take the sky off an image.
+    """Subtract the sky from an image.
 
-    Clipped at three sigma, box by box: in a globular cluster the stars themselves would shift a plain mean.
+    The sky is the three-sigma-clipped background of each box: in a globular cluster, the stars would shift a
+    plain mean.
 
     :param image: counts per pixel.
-    :return: the image above the sky, and the noise of the sky per pixel.
+    :return: the image without the sky, and the noise of the sky per pixel.
     """
     sky = Background2D(
         image,
@@ -68,20 +69,21 @@ def without_background(image: np.ndarray) -> tuple[np.ndarray, float]:
 def stars_in(image: np.ndarray, noise: float, tile: Tile) -> Table:
     """Detect the stars whose centres are in one tile.
 
-    :param image: the whole image above the sky.
-    :param noise: of the sky, per pixel.
-    :param tile: x and y of its first pixel, and of the first one beyond it.
-    :return: a table of x, y, flux, mag (instrumental) and sharpness; x and y are pixels of the whole image.
+    :param image: the whole image without the sky.
+    :param noise: the noise of the sky per pixel.
+    :param tile: x and y of its first pixel, and of the first pixel beyond it.
+    :return: a table of x, y, flux, mag (instrumental) and sharpness; x and y are in pixels of the whole
+        image.
     """
     x_first, y_first, x_end, y_end = tile
     left, bottom = max(x_first - MARGIN, 0), max(y_first - MARGIN, 0)
     cutout = image[bottom : y_end + MARGIN, left : x_end + MARGIN]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoDetectionsWarning)  # an empty tile is an answer
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # a tile may be empty
         found = DAOStarFinder(fwhm=FWHM, threshold=SIGNIFICANCE * noise, min_separation=FWHM)(cutout)
     if found is None:
         return Table(names=("x", "y", "flux", "mag", "sharpness"))
-    # photutils 3 has renamed the centroids.
+    # photutils 3 renamed the centroid columns.
     x_name, y_name = [name for name in found.colnames if name.endswith("centroid")]
     stars = Table(
         {
@@ -110,12 +112,12 @@ def main(tile_list: Path, catalogues: Path) -> None:
         print(f"x {tile[0]}-{tile[2]}, y {tile[1]}-{tile[3]}: {len(stars)} stars", flush=True)
         tables.append(stars)
     if not tables:
-        print("There are fewer tiles than replicas: nothing to do here.")
+        print("There are fewer tiles than replicas: nothing to do for this one.")
         return
     catalogue = vstack(tables)
     catalogue["ra"], catalogue["dec"] = WCS(header).pixel_to_world_values(catalogue["x"], catalogue["y"])
     catalogue["replica"] = replica
-    # Written beside its place and moved there: a reader, or a second try, never sees half of it.
+    # Rename the complete file into place, so that a reader or a second try never sees a partial one.
     unfinished = catalogues / f".{replica}.ecsv"
     catalogue.write(unfinished, format="ascii.ecsv", overwrite=True)
     unfinished.replace(catalogues / f"{replica}.ecsv")

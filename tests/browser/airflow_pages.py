@@ -1,4 +1,4 @@
-"""Airflow's pages, as a person uses them."""
+"""Airflow's pages, as a user operates them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 class AirflowPages:
-    """Airflow in a browser's tab.
+    """Airflow in a browser tab.
 
-    :param url: where it is.
+    :param page: the tab.
+    :param url: the address of Airflow.
     """
 
     def __init__(self, page: Page, url: str) -> None:
@@ -26,12 +27,12 @@ class AirflowPages:
 
     @property
     def dialog(self) -> Locator:
-        """What has opened above the page."""
+        """The open dialog."""
         return self.page.get_by_role("dialog")
 
     @property
     def notifications(self) -> Locator:
-        """What Airflow says in a corner, for some seconds."""
+        """The notifications that Airflow shows for some seconds."""
         return self.page.get_by_role("region", name=re.compile("Notifications"))
 
     def open_connection_form(self) -> Locator:
@@ -46,7 +47,7 @@ class AirflowPages:
         return self.dialog
 
     def add_connection(self, connection_id: str, root: str, token: str) -> None:
-        """Make a connection by the form, and see it listed.
+        """Create a connection with the form, and check that the list shows it.
 
         :param root: the platform's scheme, host and port.
         """
@@ -64,14 +65,14 @@ class AirflowPages:
         return self.page.get_by_role("row").filter(has_text=connection_id)
 
     def test_connection(self, connection_id: str) -> None:
-        """Press the button that tests a connection."""
+        """Press a connection's Test button."""
         self.page.goto(f"{self.url}/connections")
         self.connection(connection_id).get_by_role("button", name="Test Connection").click()
 
     # -- DAGs -------------------------------------------------------------------------------------------
 
     def trigger(self, dag_id: str) -> None:
-        """Run a DAG by its button, which leads to the page of the run."""
+        """Run a DAG with its button, which opens the page of the run."""
         self.page.goto(f"{self.url}/dags/{dag_id}")
         self.page.get_by_role("button", name="Trigger Dag").click()
         self.dialog.get_by_role("button", name="Trigger", exact=True).click()
@@ -82,18 +83,18 @@ class AirflowPages:
         expect(self._row(task_id).get_by_text(state, exact=True)).to_be_visible()
 
     def open_task(self, task_id: str, tab: str = "Details") -> None:
-        """Go from the page of a run to that of one of its tasks."""
+        """Go from the page of a run to the page of one of its tasks."""
         self._row(task_id).get_by_role("link", name=task_id, exact=True).click()
         self.page.get_by_role("link", name=tab, exact=True).click()
 
     def show_graph(self) -> None:
         """Show the DAG as a graph beside the task's page."""
         self.page.get_by_role("button", name="Show Graph").click()
-        # Room for the graph, and for what is beside it down to the buttons.
+        # Large enough for the graph and for the task's page down to the buttons.
         self.page.set_viewport_size({"width": 1280, "height": 640})
 
     def press(self, label: str) -> Page:
-        """Press one of a task's buttons, and return the tab that it opens."""
+        """Press one of a task's buttons, and return the tab that opens."""
         with self.page.expect_popup() as popup:
             self.page.get_by_role("link", name=label, exact=True).click()
         return popup.value

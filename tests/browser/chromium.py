@@ -1,4 +1,4 @@
-"""The Chromium that the machine has, or gets: the driver's own is hundreds of megabytes more."""
+"""Find or install Chromium with the system's packages; the driver's own is hundreds of megabytes more."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import shutil
 import subprocess
 
-#: What distributions call it. Any of them does.
+#: The names of its program in different distributions.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-#: Debian's packages: Chromium, and the font that Airflow's pages are drawn for.
+#: Debian's packages: Chromium, and the font of Airflow's pages.
 PACKAGES = ("chromium", "fonts-inter")
 
-#: It comes up by itself on a machine without a screen, and calls nobody but those under test.
-QUIETLY = (
+#: Options to run without a screen, and without requests to hosts other than those under test.
+OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-gpu",
@@ -24,21 +24,21 @@ QUIETLY = (
 
 
 class NoChromium(Exception):
-    """There is none, and none can be had; the message says what to do."""
+    """Chromium is neither installed nor installable; the message says what to do."""
 
 
 def find_or_install() -> str:
-    """Return where Chromium is on this machine; where there is none, and root asks, install Debian's.
+    """Return the path of Chromium; where it is missing, install Debian's package if this process is root.
 
-    :raises NoChromium: when there is none afterwards.
+    :raises NoChromium: when it is missing afterwards.
     """
     if found := _find():
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise NoChromium("There is no Chromium on this machine. `apt install chromium fonts-inter` gets it.")
+        raise NoChromium("Chromium is not installed. Install it with `apt install chromium fonts-inter`.")
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run(
-            # Another installation may be going on; it ends.
+            # Wait for another installation that may be in progress.
             ["apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=120", *arguments],
             env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
@@ -46,18 +46,17 @@ def find_or_install() -> str:
             text=True,
         )
         if done.returncode:
-            said = done.stderr.strip()
             raise NoChromium(
-                f"There is no Chromium on this machine, and `apt-get {arguments[0]}` failed: {said}"
+                f"Chromium is not installed, and `apt-get {arguments[0]}` failed: {done.stderr.strip()}"
             )
     if found := _find():
         return found
-    raise NoChromium("Debian's package chromium has been installed, and there is no such program.")
+    raise NoChromium("The package chromium is installed, but its program was not found.")
 
 
 def arguments() -> list[str]:
-    """Return what its command line has; its sandbox does not let root in."""
-    return [*QUIETLY, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    """Return the command-line arguments; its sandbox does not work for root."""
+    return [*OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
 
 
 def _find() -> str | None:

@@ -1,7 +1,7 @@
-"""A Chromium, a real Airflow and an emulator, which all tests in a browser share.
+"""A Chromium, a real Airflow and an emulator, shared by all tests in a browser.
 
-What a test has seen it keeps as a picture, and what there was to see when it failed is kept by itself, in
-``build/screenshots`` or in the folder that CANFAR_SCREENSHOTS names. `make browser` installs the driver.
+Tests save screenshots, and a failing test saves one of each open page, in ``build/screenshots`` or in the
+folder that CANFAR_SCREENSHOTS names. `make browser` installs the driver.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCREENSHOTS = Path(os.environ.get("CANFAR_SCREENSHOTS", ROOT / "build" / "screenshots"))
 
-#: Milliseconds for a page to show what it should: Airflow's are slow on a machine that is busy.
-PATIENCE = 60_000
+#: Milliseconds to wait for an element: Airflow's pages are slow on a busy machine.
+PAGE_TIMEOUT = 60_000
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -44,7 +44,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all of them."""
+    """Mark all tests of this folder."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember that a test has failed, for a last picture."""
+    """Record that a test has failed, so that a screenshot is taken."""
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
@@ -69,7 +69,7 @@ def browser() -> Iterator[Browser]:
         path = chromium.find_or_install()
     except chromium.NoChromium as nothing:
         pytest.skip(str(nothing))
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=PAGE_TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
         yield browser
@@ -78,14 +78,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def programs() -> Iterator[Programs]:
-    """Run programs beside the tests, and end them with the tests."""
+    """Run programs for the tests, and terminate them afterwards."""
     with Programs() as programs:
         yield programs
 
 
 @pytest.fixture(scope="session")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a path where half of the replicas wait for a file, when their program has done its work."""
+    """Return the path of a file that half of the replicas wait for after their program has finished."""
     return tmp_path_factory.mktemp("gate") / "open"
 
 
@@ -93,9 +93,9 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def emulator(
     browser: Browser, programs: Programs, gate: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Emulator:
-    """Start the platform, if there is a browser to see it.
+    """Start an emulator, if a browser is available.
 
-    Its image has a Python that waits at the gate: so there is time to see the sessions as they run.
+    The image's Python waits for the gate, so that the tests can see running sessions.
     """
     python = tmp_path_factory.mktemp("image") / "python"
     python.write_text(PYTHON.format(python=shlex.quote(sys.executable), gate=shlex.quote(str(gate))))
@@ -109,7 +109,7 @@ def emulator(
 def local_airflow(
     browser: Browser, programs: Programs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
-    """Start a real Airflow, if there is a browser to see it. It has no connection yet."""
+    """Start a real Airflow without a connection, if a browser is available."""
     home = tmp_path_factory.mktemp("airflow")
     settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
     with LocalAirflow(home, [ROOT / "example_dags"], programs=programs, env=settings) as local_airflow:
@@ -118,7 +118,7 @@ def local_airflow(
 
 @pytest.fixture(scope="session")
 def connection(browser: Browser, local_airflow: LocalAirflow, emulator: Emulator) -> str:
-    """Make the connection of the examples as a person would, and return its id."""
+    """Create the connection of the examples as a user would, and return its id."""
     with browser.new_context() as context:
         pages = AirflowPages(context.new_page(), local_airflow.url)
         pages.add_connection("canfar_default", emulator.root, TOKEN)
@@ -127,13 +127,13 @@ def connection(browser: Browser, local_airflow: LocalAirflow, emulator: Emulator
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
-    """Open a window that remembers nothing, and keep what there is to see in it if the test fails."""
+    """Open a new browser context, and take screenshots of its pages if the test fails."""
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(PAGE_TIMEOUT)
         yield context
         if request.node.stash[FAILED]:
             for number, page in enumerate(context.pages):
-                picture(page, f"{request.node.name}-failed-{number}")
+                take_screenshot(page, f"{request.node.name}-failed-{number}")
 
 
 @pytest.fixture
@@ -150,18 +150,18 @@ def airflow(page: Page, local_airflow: LocalAirflow) -> AirflowPages:
 
 @pytest.fixture
 def portal(context: BrowserContext, emulator: Emulator) -> EmulatorPage:
-    """Show the emulator's page in a tab of its own."""
+    """Show the emulator's page in another tab."""
     page = context.new_page()
     page.goto(emulator.root)
     return EmulatorPage(page)
 
 
 @pytest.fixture
-def keep() -> Callable[[Page, str], None]:
-    """Keep a picture of a page, under a name."""
-    return picture
+def screenshot() -> Callable[[Page, str], None]:
+    """Return a function that saves a screenshot of a page under a name."""
+    return take_screenshot
 
 
-def picture(page: Page, name: str) -> None:
-    """Take a picture of what is to see of a page."""
+def take_screenshot(page: Page, name: str) -> None:
+    """Save a screenshot of the visible part of a page."""
     page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")

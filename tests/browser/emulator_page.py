@@ -1,4 +1,4 @@
-"""The emulator's page, as a person uses it."""
+"""The emulator's page, as a user operates it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class EmulatorPage:
-    """The page at ``/``, in a browser's tab."""
+    """The page at ``/``, in a browser tab."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
     def log_in(self, token: str) -> None:
-        """Give it a token, and see what becomes of that."""
+        """Enter a token, and press *Log in*."""
         self.page.get_by_label("Token").fill(token)
         self.page.get_by_role("button", name="Log in").click()
 
@@ -39,12 +39,12 @@ class EmulatorPage:
         return self.page.get_by_role("log")
 
     def delete(self, name: str) -> None:
-        """Delete a session, and see that it is."""
+        """Delete a session, and check that the page confirms it."""
         self.page.get_by_role("button", name=f"Delete {name}", exact=True).click()
         expect(self.page.get_by_text(f"Deleted {name}.")).to_be_visible()
 
     def switch(self, fault: str, to: str) -> None:
-        """Switch a fault on or off, and see that it is."""
+        """Switch a fault on or off, and check that the page confirms it."""
         button = self.page.get_by_role("button", name=fault, exact=True)
         button.click()
         expect(self.page.get_by_text(f"{fault}: {to}.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A person on the emulator's page: logs in, looks at sessions, deletes one, and makes things go wrong."""
+"""A user on the emulator's page logs in, watches sessions, deletes one, and injects faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import AuthenticationError, NotFound
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from dev.platforms import TOKEN
-from dev.waiting import until
+from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,9 +28,9 @@ IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
 
 class Client:
-    """The platform's verbs beside the browser.
+    """Calls the platform while the browser is open.
 
-    They are called in a thread of their own: the browser's driver keeps an event loop in ours.
+    It does so in its own thread: the browser's driver runs an event loop in the main thread.
     """
 
     def __init__(self, thread: Executor) -> None:
@@ -39,12 +39,12 @@ class Client:
     def launch(self, name: str, script: str) -> str:
         """Launch a session that runs a shell script, and return its id."""
         command = ["sh", "-c", script]
-        (session,) = self.do(lambda hook: hook.create(name=name, image=IMAGE, command=command))
+        (session,) = self.call(lambda hook: hook.create(name=name, image=IMAGE, command=command))
         return session
 
-    def do(self, verb: Callable[[CanfarHook], T]) -> T:
-        """Do something on the platform, and return what comes of it."""
-        return self._thread.submit(verb, CanfarHook()).result()
+    def call(self, function: Callable[[CanfarHook], T]) -> T:
+        """Call a function with a hook, and return its result."""
+        return self._thread.submit(function, CanfarHook()).result()
 
 
 @pytest.fixture(name="client")
@@ -54,7 +54,9 @@ def _client(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli
         yield Client(thread)
 
 
-def test_who_has_no_token_sees_no_session(portal: EmulatorPage, client: Client, emulator: Emulator) -> None:
+def test_sessions_are_hidden_without_the_token(
+    portal: EmulatorPage, client: Client, emulator: Emulator
+) -> None:
     session = client.launch("secret", "true")
     portal.log_in("a-guess")
     expect(portal.page.get_by_role("alert")).to_have_text("This is not the emulator's token.")
@@ -65,8 +67,8 @@ def test_who_has_no_token_sees_no_session(portal: EmulatorPage, client: Client, 
     expect(portal.session(session)).to_be_hidden()
 
 
-def test_a_session_is_seen_as_it_lives_and_deleted_by_its_button(
-    portal: EmulatorPage, client: Client, keep: Callable[[Page, str], None]
+def test_the_page_follows_a_session_and_its_button_deletes_it(
+    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
 ) -> None:
     portal.log_in(TOKEN)
     session = client.launch("counts", "for i in 1 2 3;do echo star $i;sleep 1;done;sleep 300")
@@ -75,31 +77,33 @@ def test_a_session_is_seen_as_it_lives_and_deleted_by_its_button(
     expect(row).to_contain_text("Running")
     portal.open("counts")
     expect(portal.log).to_contain_text("star 3")
-    keep(portal.page, "emulator-a-session-as-it-lives")
+    screenshot(portal.page, "emulator-running-session")
     portal.delete("counts")
     expect(row).to_be_hidden()
     with pytest.raises(NotFound):
-        client.do(lambda hook: hook.info(session))
+        client.call(lambda hook: hook.info(session))
 
 
-def test_a_fault_strikes_from_when_it_is_switched_on_until_it_is_switched_off(
-    portal: EmulatorPage, client: Client, keep: Callable[[Page, str], None]
+def test_a_fault_is_active_while_it_is_switched_on(
+    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
 ) -> None:
     portal.log_in(TOKEN)
     portal.switch("Expired token", "on")
     with pytest.raises(AuthenticationError):
-        client.do(CanfarHook.fetch)
+        client.call(CanfarHook.fetch)
     expect(portal.page.get_by_text("1 on: things go wrong on purpose")).to_be_visible()
-    keep(portal.page, "emulator-a-fault-is-on")
+    screenshot(portal.page, "emulator-active-fault")
     portal.switch("Expired token", "off")
-    assert client.do(CanfarHook.fetch) is not None
+    assert client.call(CanfarHook.fetch) is not None
 
 
-def test_the_address_of_a_log_asks_for_the_token_and_then_shows_the_log(
+def test_the_address_of_a_log_asks_for_the_token_and_shows_the_log(
     portal: EmulatorPage, client: Client, emulator: Emulator
 ) -> None:
     session = client.launch("greets", "echo Hello, sky!")
-    until(lambda: client.do(lambda hook: hook.logs(session)).get(session), for_what="the log", seconds=60)
+    wait_until(
+        lambda: client.call(lambda hook: hook.logs(session)).get(session), description="the log", timeout=60
+    )
     portal.page.goto(f"{emulator.root}/skaha/v1/session/{session}?view=logs")
     portal.log_in(TOKEN)
     expect(portal.page.get_by_text("Hello, sky!")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A person runs DAGs, and goes from a task's page to its session by the buttons there."""
+"""A user runs DAGs, and opens the sessions with the buttons on a task's page."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ pytestmark = pytest.mark.usefixtures("inspection")
 
 @pytest.fixture(name="inspection", scope="module")
 def _inspection(connection: str, local_airflow: LocalAirflow) -> Run:
-    """Run the DAG with a person in the middle, who is not needed for a while: it goes on beside a test."""
-    return local_airflow.rest.trigger("person_in_the_middle")
+    """Start the DAG that waits for a person; it keeps running during the tests."""
+    return local_airflow.rest.trigger("human_in_the_loop")
 
 
-def test_open_session_leads_from_hello_to_what_it_has_said(
-    airflow: AirflowPages, emulator: Emulator, keep: Callable[[Page, str], None]
+def test_open_session_shows_the_log_of_a_headless_session(
+    airflow: AirflowPages, emulator: Emulator, screenshot: Callable[[Page, str], None]
 ) -> None:
     airflow.trigger("hello")
     airflow.wait_for("hello", "Success")
     airflow.open_task("hello")
-    keep(airflow.page, "airflow-hello")
+    screenshot(airflow.page, "airflow-hello")
     session = airflow.press("Open session")
-    # Whoever is not logged in to the platform does that first.
+    # A user who is not logged in must log in to the platform first.
     EmulatorPage(session).log_in(TOKEN)
     expect(session.get_by_text("Hello, World! This is manual__")).to_be_visible()
     assert session.url.startswith(f"{emulator.root}/skaha/v1/session/")
-    keep(session, "session-hello")
+    screenshot(session, "session-hello")
 
     portal = EmulatorPage(airflow.press("Science Portal"))
     (record,) = [one for one in emulator.all_sessions() if one["name"].startswith("hello-")]
@@ -49,17 +49,17 @@ def test_open_session_leads_from_hello_to_what_it_has_said(
     assert portal.page.url == f"{emulator.root}/"
 
 
-def test_open_session_leads_to_a_notebook_and_the_portal_ends_it(
-    airflow: AirflowPages, emulator: Emulator, inspection: Run, keep: Callable[[Page, str], None]
+def test_open_session_shows_a_notebook_and_the_portal_deletes_it(
+    airflow: AirflowPages, emulator: Emulator, inspection: Run, screenshot: Callable[[Page, str], None]
 ) -> None:
-    airflow.page.goto(inspection.page)
+    airflow.page.goto(inspection.page_url)
     airflow.wait_for("wait_for_person", "Deferred")
     airflow.open_task("inspect")
     notebook = airflow.press("Open session")
     (record,) = [one for one in emulator.all_sessions() if one["kind"] == "notebook"]
     expect(notebook.get_by_role("heading", name=record["name"])).to_be_visible()
     expect(notebook.get_by_text("Running", exact=True)).to_be_visible()
-    keep(notebook, "session-notebook")
+    screenshot(notebook, "session-notebook")
 
     portal = EmulatorPage(airflow.press("Science Portal"))
     portal.log_in(TOKEN)

@@ -1,4 +1,4 @@
-"""A person watches eight replicas find the stars of M13: the pictures in the README."""
+"""A user watches eight replicas find the stars of M13; this takes the README's screenshots."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("connection")
 
 
-def test_eight_replicas_are_seen_on_both_pages_as_they_run(
+def test_both_pages_show_eight_running_replicas(
     airflow: AirflowPages,
     local_airflow: LocalAirflow,
     emulator: Emulator,
     portal: EmulatorPage,
     gate: Path,
     tmp_path_factory: pytest.TempPathFactory,
-    keep: Callable[[Page, str], None],
+    screenshot: Callable[[Page, str], None],
 ) -> None:
     portal.log_in(TOKEN)
-    folder = tmp_path_factory.mktemp("m13", numbered=False)  # the pictures show its name
+    folder = tmp_path_factory.mktemp("m13", numbered=False)  # the screenshots show its name
     run = local_airflow.rest.trigger("find_stars", {"folder": str(folder)})
-    airflow.page.goto(run.page)
+    airflow.page.goto(run.page_url)
     airflow.wait_for("detect_stars", "Deferred")
     airflow.open_task("detect_stars")
     airflow.show_graph()
@@ -51,11 +51,11 @@ def test_eight_replicas_are_seen_on_both_pages_as_they_run(
     second = next(one for one in replicas if one["replica_id"] == "2")
     portal.open(second["name"])
     expect(portal.log).to_contain_text(re.compile(r"Replica 2: \d+ stars"))
-    keep(portal.page, "emulator-sessions")
+    screenshot(portal.page, "emulator-sessions")
     airflow.page.bring_to_front()
     expect(airflow.page.get_by_text("deferred", exact=True).first).to_be_visible()
-    keep(airflow.page, "airflow-deferred")
+    screenshot(airflow.page, "airflow-deferred")
 
     gate.touch()
-    assert run.wait(seconds=180) == "success"
+    assert run.wait(timeout=180) == "success"
     expect(portal.session(second["id"])).to_contain_text("Completed")

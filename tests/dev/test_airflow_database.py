@@ -9,7 +9,7 @@ import pytest
 
 from dev.airflow_database import never_reuse_trigger_ids
 
-#: As Airflow 3.3 makes it.
+#: As Airflow 3.3 defines it.
 TABLE = """
 CREATE TABLE "trigger" (
     id INTEGER NOT NULL,
@@ -47,25 +47,25 @@ def delete_triggers(connection: sqlite3.Connection) -> None:
         connection.execute('DELETE FROM "trigger"')
 
 
-def test_sqlite_by_itself_gives_a_trigger_the_id_of_one_that_is_gone(connection: sqlite3.Connection) -> None:
+def test_sqlite_by_itself_reuses_the_id_of_a_deleted_trigger(connection: sqlite3.Connection) -> None:
     first = add_trigger(connection)
     delete_triggers(connection)
     assert add_trigger(connection) == first
 
 
-def test_afterwards_no_id_comes_back(database: Path, connection: sqlite3.Connection) -> None:
+def test_no_id_is_reused_afterwards(database: Path, connection: sqlite3.Connection) -> None:
     never_reuse_trigger_ids(database)
     first = add_trigger(connection)
     delete_triggers(connection)
     assert add_trigger(connection) != first
 
 
-def test_the_indexes_stay(database: Path, connection: sqlite3.Connection) -> None:
+def test_the_indexes_are_kept(database: Path, connection: sqlite3.Connection) -> None:
     never_reuse_trigger_ids(database)
     assert connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index'").fetchall() == [(INDEX,)]
 
 
-def test_once_done_it_is_left_alone(database: Path, connection: sqlite3.Connection) -> None:
+def test_a_second_call_changes_nothing(database: Path, connection: sqlite3.Connection) -> None:
     never_reuse_trigger_ids(database)
     add_trigger(connection)
     never_reuse_trigger_ids(database)
@@ -74,7 +74,7 @@ def test_once_done_it_is_left_alone(database: Path, connection: sqlite3.Connecti
 
 def test_a_table_with_triggers_is_not_touched(database: Path, connection: sqlite3.Connection) -> None:
     add_trigger(connection)
-    with pytest.raises(RuntimeError, match="triggers already"):
+    with pytest.raises(RuntimeError, match="has rows already"):
         never_reuse_trigger_ids(database)
     assert connection.execute('SELECT count(*) FROM "trigger"').fetchone() == (1,)
 
@@ -83,5 +83,5 @@ def test_a_table_of_an_unknown_shape_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "airflow.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute('CREATE TABLE "trigger" (id BIGINT PRIMARY KEY, classpath TEXT)')
-    with pytest.raises(RuntimeError, match="not as Airflow used to make it"):
+    with pytest.raises(RuntimeError, match="in an unknown way"):
         never_reuse_trigger_ids(path)

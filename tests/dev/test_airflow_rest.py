@@ -10,19 +10,19 @@ import pytest
 from dev.airflow_rest import AirflowRest, Run
 
 
-def airflow_that_answers(answers: Mapping[str, Any]) -> AirflowRest:
-    """Make an Airflow that answers with JSON by path, and otherwise with 404."""
+def fake_airflow(responses: Mapping[str, Any]) -> AirflowRest:
+    """Make a client whose server responds with JSON by path, and with 404 to anything else."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/api/v2")
-        if path in answers:
-            return httpx.Response(200, json=answers[path])
+        if path in responses:
+            return httpx.Response(200, json=responses[path])
         return httpx.Response(404, json={"detail": f"There is no {path}"})
 
-    return AirflowRest("http://airflow", transport=httpx.MockTransport(answer))
+    return AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
 
 
-def test_a_log_is_its_lines_and_the_causes_of_its_errors() -> None:
+def test_a_log_has_its_messages_lines_and_the_causes_of_errors() -> None:
     content = [
         {"event": "Replica 1 is e2e-1.\nReplica 2 is e2e-2."},
         {
@@ -30,7 +30,7 @@ def test_a_log_is_its_lines_and_the_causes_of_its_errors() -> None:
             "error_detail": [{"exc_type": "SessionFailed", "exc_value": "2 of 2\nfailed"}],
         },
     ]
-    airflow = airflow_that_answers({"/dags/d/dagRuns/r/taskInstances/t/logs/1": {"content": content}})
+    airflow = fake_airflow({"/dags/d/dagRuns/r/taskInstances/t/logs/1": {"content": content}})
     assert Run(airflow, "d", "r").log("t") == [
         "Replica 1 is e2e-1.",
         "Replica 2 is e2e-2.",
@@ -40,67 +40,67 @@ def test_a_log_is_its_lines_and_the_causes_of_its_errors() -> None:
     ]
 
 
-def test_tasks_come_in_the_order_in_which_they_started() -> None:
+def test_tasks_are_sorted_by_their_start() -> None:
     found = [
         {"task_id": "merge", "map_index": -1, "state": None, "start_date": None},
         {"task_id": "detect", "map_index": 1, "state": "deferred", "start_date": "2026-11-23T12:00:02Z"},
         {"task_id": "list", "map_index": -1, "state": "success", "start_date": "2026-11-23T12:00:01Z"},
     ]
-    airflow = airflow_that_answers({"/dags/d/dagRuns/r/taskInstances": {"task_instances": found}})
+    airflow = fake_airflow({"/dags/d/dagRuns/r/taskInstances": {"task_instances": found}})
     states = Run(airflow, "d", "r").states()
     assert list(states.items()) == [("list", "success"), ("detect[1]", "deferred"), ("merge", None)]
 
 
-def test_a_dag_file_that_cannot_be_imported_is_an_error_at_once() -> None:
+def test_a_dag_file_that_cannot_be_imported_raises_at_once() -> None:
     errors = {"import_errors": [{"filename": "stars.py", "stack_trace": "No module named 'astropi'"}]}
     with pytest.raises(ImportError, match="No module named 'astropi'"):
-        airflow_that_answers({"/importErrors": errors}).has_dag("stars")
+        fake_airflow({"/importErrors": errors}).has_dag("stars")
 
 
-def test_a_dag_is_not_there_when_only_its_namesake_is() -> None:
-    answers = {"/importErrors": {"import_errors": []}, "/dags": {"dags": [{"dag_id": "find_stars_too"}]}}
-    assert not airflow_that_answers(answers).has_dag("find_stars")
+def test_has_dag_does_not_confuse_dags_with_a_common_prefix() -> None:
+    responses = {"/importErrors": {"import_errors": []}, "/dags": {"dags": [{"dag_id": "find_stars_too"}]}}
+    assert not fake_airflow(responses).has_dag("find_stars")
 
 
-def test_what_airflow_refuses_it_refuses_in_its_own_words() -> None:
+def test_a_rejected_request_raises_with_the_response_as_a_note() -> None:
     with pytest.raises(httpx.HTTPStatusError) as refusal:
-        airflow_that_answers({}).call("GET", "/dags/nothing")
+        fake_airflow({}).request("GET", "/dags/nothing")
     assert refusal.value.__notes__ == ['{"detail":"There is no /dags/nothing"}']
 
 
-def test_before_it_listens_nothing_is_known_of_its_health() -> None:
+def test_health_is_empty_while_airflow_does_not_listen() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
     assert AirflowRest("http://airflow", transport=httpx.MockTransport(refuse)).health() == {}
 
 
-def test_a_runs_page_is_a_link_that_a_browser_takes() -> None:
-    run = Run(airflow_that_answers({}), "d", "manual__2026-11-23T12:00:26+00:00")
-    assert run.page == "http://airflow/dags/d/runs/manual__2026-11-23T12%3A00%3A26%2B00%3A00"
+def test_the_address_of_a_run_s_page_is_quoted() -> None:
+    run = Run(fake_airflow({}), "d", "manual__2026-11-23T12:00:26+00:00")
+    assert run.page_url == "http://airflow/dags/d/runs/manual__2026-11-23T12%3A00%3A26%2B00%3A00"
 
 
-def test_tasks_are_counted_though_the_api_shows_but_some() -> None:
-    asked = []
+def test_count_is_not_limited_to_one_page() -> None:
+    queries = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(dict(request.url.params))
+    def respond(request: httpx.Request) -> httpx.Response:
+        queries.append(dict(request.url.params))
         return httpx.Response(200, json={"task_instances": [{}], "total_entries": 200})
 
-    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(answer))
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
     assert Run(airflow, "d", "r").count("deferred") == 200
-    assert asked == [{"state": "deferred", "limit": "1"}]
+    assert queries == [{"state": "deferred", "limit": "1"}]
 
 
-def test_a_connection_is_changed_as_it_was_added() -> None:
+def test_add_and_update_send_the_same_connection() -> None:
     sent = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         sent.append((request.method, request.url.path, json.loads(request.content)))
         return httpx.Response(200, json={})
 
-    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(answer))
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
     airflow.add_connection("one", conn_type="canfar", extra={"timeout": 5})
-    airflow.change_connection("one", conn_type="canfar", extra={"timeout": 5})
+    airflow.update_connection("one", conn_type="canfar", extra={"timeout": 5})
     stored = {"connection_id": "one", "conn_type": "canfar", "extra": '{"timeout": 5}'}
     assert sent == [("POST", "/api/v2/connections", stored), ("PATCH", "/api/v2/connections/one", stored)]

@@ -17,50 +17,50 @@ import pytest
 from dev.demo import ROOT, main
 from dev.platforms import Emulator
 from dev.programs import Programs, environment
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.processes import is_running
 
 
-def test_another_demo_in_the_same_folder_is_refused(
+def test_a_second_demo_in_the_same_folder_is_rejected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with (tmp_path / "demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["--home", str(tmp_path)]) == 1
-    assert "Another demo runs" in capsys.readouterr().err
+    assert "Another demo is running" in capsys.readouterr().err
 
 
-def test_somebody_elses_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     thesis = tmp_path / "thesis.tex"
     thesis.write_text("Chapter 1")
     assert main(["--home", str(tmp_path)]) == 1
-    assert "files that are not the demo's" in capsys.readouterr().err
+    assert "files that do not belong to a demo" in capsys.readouterr().err
     assert thesis.read_text() == "Chapter 1"
 
 
-def test_a_far_platform_needs_a_folder_that_its_sessions_see(
+def test_a_remote_platform_needs_a_folder_that_its_sessions_can_access(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", '{"host": "https://ws-uv.canfar.net", "password": "t"}')
     assert main(["--home", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert f"do not see {tmp_path}/stars" in said
-    assert "Set CANFAR_DEMO_FOLDER" in said
+    error = capsys.readouterr().err
+    assert f"cannot access {tmp_path}/stars" in error
+    assert "Set CANFAR_DEMO_FOLDER" in error
 
 
-def test_a_broken_connection_is_refused_without_showing_it(
+def test_a_broken_connection_is_rejected_without_showing_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", '{"password": "hunter2"')
     assert main(["--home", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert "AIRFLOW_CONN_CANFAR_DEFAULT is no connection" in said
-    assert "hunter2" not in said
+    error = capsys.readouterr().err
+    assert "AIRFLOW_CONN_CANFAR_DEFAULT is not a valid connection" in error
+    assert "hunter2" not in error
 
 
 @pytest.fixture(autouse=True)
-def our_own_signal_handlers() -> Iterator[None]:
-    """Give back the handlers that main replaces; elsewhere it is a program of its own."""
+def restored_signal_handlers() -> Iterator[None]:
+    """Restore the handlers that main replaces; usually main runs in its own process."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handlers = [signal.getsignal(number) for number in numbers]
     yield
@@ -68,45 +68,45 @@ def our_own_signal_handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-class Show:
-    """A demo that runs in a program of its own."""
+class DemoProcess:
+    """A demo that runs in its own process."""
 
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self.process = process
         self._output = output
-        self._family: list[psutil.Process] = []
+        self._children: list[psutil.Process] = []
         self._ports: set[int] = set()
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self._output.read_text()
 
-    def wait_until_it_says(self, words: str, seconds: float) -> None:
-        def look() -> bool:
-            assert self.process.poll() is None, self.said
-            return words in self.said
+    def wait_until_it_prints(self, text: str, timeout: float) -> None:
+        def is_printed() -> bool:
+            assert self.process.poll() is None, self.output
+            return text in self.output
 
-        until(look, for_what=words, seconds=seconds)
+        wait_until(is_printed, description=text, timeout=timeout)
 
     def press_ctrl_c(self) -> int:
         """Interrupt it, and return its exit code."""
-        self._family = psutil.Process(self.process.pid).children(recursive=True)
+        self._children = psutil.Process(self.process.pid).children(recursive=True)
         self._ports = {
             connection.laddr.port
-            for process in self._family
+            for process in self._children
             for connection in process.net_connections("tcp")
             if connection.status == psutil.CONN_LISTEN
         }
-        assert len(self._family) > 8, "an Airflow, an emulator, and the guardian"
-        assert len(self._ports) >= 3, "the API server, and the servers of two logs"
+        assert len(self._children) > 8, "an Airflow, an emulator, and the watchdog"
+        assert len(self._ports) >= 3, "the API server and two log servers"
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(60)
 
     def left_over(self) -> list[str]:
-        """Return what is left of it: processes, and ports in use."""
+        """Return the processes that are still running and the ports that are still in use."""
         processes = [
             f"process {process}"
-            for process in self._family
+            for process in self._children
             if process.is_running() and is_running(process.pid)
         ]
         return processes + [f"port {port}" for port in self._ports if is_in_use(port)]
@@ -118,8 +118,8 @@ def is_in_use(port: int) -> bool:
 
 
 @contextmanager
-def demo(folder: Path, *options: str, **variables: str) -> Iterator[Show]:
-    """Start a demo as a terminal does: the leader of its own process group."""
+def demo(folder: Path, *options: str, **variables: str) -> Iterator[DemoProcess]:
+    """Start a demo as a terminal does: as the leader of its own process group."""
     output = folder / "output"
     with output.open("wb") as file:
         process = subprocess.Popen(
@@ -131,7 +131,7 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[Show]:
             start_new_session=True,
         )
     try:
-        yield Show(process, output)
+        yield DemoProcess(process, output)
     finally:
         process.kill()
         process.wait()
@@ -140,35 +140,35 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[Show]:
 @pytest.mark.airflow
 @pytest.mark.long
 @pytest.mark.timeout(400)
-def test_it_shows_the_stars_and_stays_until_ctrl_c(tmp_path: Path) -> None:
-    """``make up``: the same as ``make demo``, but for the end."""
-    with demo(tmp_path, "--stay") as show:
-        show.wait_until_it_says("Ctrl-C stops everything", seconds=300)
-        assert "deferred, holding no worker slot" in show.said
-        assert "8 Completed" in show.said
-        assert "stars; the brightest" in show.said
-        sessions = show.said.partition("its page")[2].split(",")[0].strip()
+def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
+    """``make demo`` does the same, except that it stops at the end."""
+    with demo(tmp_path, "--stay") as process:
+        process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
+        assert "deferred, holding no worker slot" in process.output
+        assert "8 Completed" in process.output
+        assert "stars; the brightest" in process.output
+        sessions = process.output.partition("its page")[2].split()[0]
         assert "CANFAR emulator" in httpx.get(sessions, trust_env=False).text
-        page = show.said.partition("Airflow at ")[2].split()[0]
+        page = process.output.partition("Airflow is at ")[2].split(",")[0]
         assert httpx.get(f"{page}/api/v2/dags", trust_env=False).is_success
         assert list((tmp_path / "home" / "stars").glob("*/stars.png"))
-        assert show.press_ctrl_c() == 0
-        assert show.left_over() == []
+        assert process.press_ctrl_c() == 0
+        assert process.left_over() == []
 
 
 @pytest.mark.airflow
 @pytest.mark.long
 @pytest.mark.timeout(400)
-def test_ctrl_c_in_the_middle_leaves_nothing_neither_here_nor_on_the_platform(tmp_path: Path) -> None:
-    """The platform is somebody else's, and stays up."""
+def test_ctrl_c_during_the_run_stops_all_processes_and_destroys_all_sessions(tmp_path: Path) -> None:
+    """Even on a platform that the demo has not started."""
     with Programs() as programs:
-        # The sessions queue for so long that they are certain to be there.
+        # The sessions stay in the queue until the demo is interrupted.
         emulator = Emulator(programs, tmp_path / "emulator", "--start-delay", "600")
         connection = f'{{"host": "{emulator.url}", "password": "token"}}'
-        with demo(tmp_path, AIRFLOW_CONN_CANFAR_DEFAULT=connection) as show:
-            show.wait_until_it_says("8 Pending", seconds=240)
-            assert show.press_ctrl_c() == 130
-            assert show.left_over() == []
-        record = emulator.all_sessions()
-    assert len(record) == 8
-    assert [session for session in record if session["live"]] == []
+        with demo(tmp_path, AIRFLOW_CONN_CANFAR_DEFAULT=connection) as process:
+            process.wait_until_it_prints("8 Pending", timeout=240)
+            assert process.press_ctrl_c() == 130
+            assert process.left_over() == []
+        sessions = emulator.all_sessions()
+    assert len(sessions) == 8
+    assert [session for session in sessions if session["live"]] == []

@@ -11,14 +11,14 @@ from dev.waiting import Interrupted
 
 
 @pytest.mark.airflow
-def test_a_database_that_cannot_be_made_is_an_error_with_airflows_words(tmp_path: Path) -> None:
+def test_a_failed_migration_raises_with_airflow_s_output(tmp_path: Path) -> None:
     env = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/at/all.db"}
     with Programs() as programs, pytest.raises(RuntimeError, match="unable to open database file"):
         LocalAirflow(tmp_path, [tmp_path], programs=programs, env=env).__enter__()
 
 
 @pytest.mark.airflow
-def test_who_stops_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+def test_stopping_during_the_start_leaves_nothing_running(tmp_path: Path) -> None:
     stop = Event()
     stop.set()
     with Programs() as programs:

@@ -20,7 +20,7 @@ TARGETS = [
 ]
 
 
-def test_make_by_itself_lists_every_target() -> None:
+def test_make_without_a_target_lists_every_target() -> None:
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert [line.split()[1] for line in listed.splitlines()] == TARGETS
 

@@ -24,22 +24,22 @@ from dev.programs import Programs
         ("canfar://:t@", "https://ws-uv.canfar.net/skaha/v1"),
     ],
 )
-def test_a_connection_is_read_in_both_of_airflows_forms(text: str, url: str | None) -> None:
+def test_a_connection_is_parsed_from_json_and_from_a_uri(text: str, url: str | None) -> None:
     fields = connection_fields(text)
     assert fields["password"] == "t"
     assert Platform(fields).url == (url or "http://127.0.0.1:8099/skaha/v1")
 
 
-def test_a_uri_carries_its_extra_either_way() -> None:
+def test_a_uri_may_carry_its_extra_in_two_ways() -> None:
     assert connection_fields("canfar://?a=1&b=x%2Fy")["extra"] == {"a": "1", "b": "x/y"}
     assert connection_fields("canfar://?__extra__=%7B%22a%22%3A+1%7D")["extra"] == {"a": 1}
 
 
-def test_json_may_hold_its_extra_as_text() -> None:
+def test_the_extra_in_json_may_be_a_string() -> None:
     assert connection_fields('{"extra": "{\\"a\\": 1}"}')["extra"] == {"a": 1}
 
 
-def test_a_connection_without_a_credential_is_refused() -> None:
+def test_a_connection_without_a_credential_is_rejected() -> None:
     with pytest.raises(SpecError):
         Platform({"host": "http://127.0.0.1:8099/skaha/v1"})
 
@@ -51,7 +51,7 @@ def test_only_this_machine_is_local(host: str, is_local: bool) -> None:
     assert Platform({"host": host, "password": "t"}).is_local is is_local
 
 
-def test_an_emulator_answers_and_ends_with_its_programs(tmp_path: Path) -> None:
+def test_an_emulator_responds_until_the_programs_end(tmp_path: Path) -> None:
     with Programs() as programs:
         emulator = Emulator(programs, tmp_path / "emulator")
         assert emulator.is_local
@@ -62,12 +62,12 @@ def test_an_emulator_answers_and_ends_with_its_programs(tmp_path: Path) -> None:
         assert one.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_an_emulator_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_an_emulator_that_cannot_start_raises_with_its_output(tmp_path: Path) -> None:
     with Programs() as programs, pytest.raises(RuntimeError, match="unrecognized arguments: --nonsense"):
         Emulator(programs, tmp_path, "--nonsense")
 
 
-def test_it_destroys_the_sessions_that_it_is_told_to() -> None:
+def test_it_destroys_the_given_sessions() -> None:
     with running_emulator(start_delay=0.0) as emulator:
         platform = Platform(emulator.connection)
         fields = {"image": "images.canfar.net/skaha/astroml:24.07", "command": ["sleep", "60"], "replicas": 2}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dev.guardian import followers, left_over
 from dev.programs import Program, Programs, environment, free_ports
-from dev.waiting import until
+from dev.waiting import wait_until
+from dev.watchdog import processes_of, still_running
 
-#: Starts a child in a process group of its own, as Airflow starts its tasks, and waits for ever.
-FAMILY = """
+#: Starts a child in its own process group, as Airflow starts its tasks, and waits for ever.
+PARENT = """
 import signal, subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], process_group=0)
 if "stubborn" in sys.argv:
@@ -23,61 +23,63 @@ print("up", flush=True)
 signal.pause()
 """
 
-#: Starts such a family, tells its number, and waits for ever.
+#: Starts such a parent, prints its process id, and waits for ever.
 OWNER = f"""
 import signal, sys
 from pathlib import Path
 from dev.programs import Programs
-from dev.waiting import until
+from dev.waiting import wait_until
 with Programs() as programs:
-    program = programs.start("family", [sys.executable, "-c", {FAMILY!r}], log=Path(sys.argv[1]))
-    until(lambda: "up" in program.last_lines(), for_what="the family", seconds=60)
+    program = programs.start("parent", [sys.executable, "-c", {PARENT!r}], log=Path(sys.argv[1]))
+    wait_until(lambda: "up" in program.last_lines(), description="the parent", timeout=60)
     print(program.process.pid, flush=True)
     signal.pause()
 """
 
 
-def start_family(programs: Programs, log: Path, *options: str) -> Program:
-    family = programs.start("family", [sys.executable, "-c", FAMILY, *options], log=log)
-    until(lambda: "up" in family.last_lines(), for_what="the family", seconds=60)
-    assert len(followers(family.process.pid)) == 2
-    return family
+def start_parent(programs: Programs, log: Path, *options: str) -> Program:
+    parent = programs.start("parent", [sys.executable, "-c", PARENT, *options], log=log)
+    wait_until(lambda: "up" in parent.last_lines(), description="the parent", timeout=60)
+    assert len(processes_of(parent.process.pid)) == 2
+    return parent
 
 
 @pytest.mark.parametrize("options", [[], ["stubborn"]])
-def test_nobody_outlives_the_block(tmp_path: Path, options: list[str]) -> None:
-    """Neither a child in a group of its own, nor a program that ignores TERM."""
+def test_no_process_outlives_the_block(tmp_path: Path, options: list[str]) -> None:
+    """Neither a child in its own process group, nor a program that ignores SIGTERM."""
     with Programs() as programs:
-        family = start_family(programs, tmp_path / "first.log", *options)
-        programs.end(family, grace=0.5)
-        assert followers(family.process.pid) == []
-        second = start_family(programs, tmp_path / "second.log")
-    assert followers(second.process.pid) == []
+        parent = start_parent(programs, tmp_path / "first.log", *options)
+        programs.terminate(parent, grace_period=0.5)
+        assert processes_of(parent.process.pid) == []
+        second = start_parent(programs, tmp_path / "second.log")
+    assert processes_of(second.process.pid) == []
     assert second.exit_code == -signal.SIGTERM
 
 
-def test_nobody_outlives_an_owner_who_is_killed(tmp_path: Path) -> None:
-    """The guardian sees to it when the owner has no chance to."""
+def test_no_process_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
+    """The watchdog terminates them when the owner cannot."""
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
     ) as owner:
         assert owner.stdout is not None
         leader = int(owner.stdout.readline())
-        assert len(followers(leader)) == 2
+        assert len(processes_of(leader)) == 2
         owner.kill()
-    until(lambda: not followers(leader), for_what="the end of the family", seconds=30)
+    wait_until(lambda: not processes_of(leader), description="the end of the parent", timeout=30)
 
 
-def test_a_signal_reaches_everybody(tmp_path: Path) -> None:
+def test_a_signal_reaches_children_too(tmp_path: Path) -> None:
     with Programs() as programs:
-        family = start_family(programs, tmp_path / "log")
-        family.signal(signal.SIGKILL, everybody=True)
-        until(lambda: not followers(family.process.pid), for_what="the end of the family", seconds=30)
+        parent = start_parent(programs, tmp_path / "log")
+        parent.signal(signal.SIGKILL, include_children=True)
+        wait_until(
+            lambda: not processes_of(parent.process.pid), description="the end of the parent", timeout=30
+        )
 
 
-def test_the_guardian_knows_who_is_left() -> None:
-    assert left_over(["+12\n", "+13\n", "-12\n", "+14\n"]) == [13, 14]
-    assert left_over([]) == []
+def test_the_watchdog_knows_which_programs_are_still_running() -> None:
+    assert still_running(["+12\n", "+13\n", "-12\n", "+14\n"]) == [13, 14]
+    assert still_running([]) == []
 
 
 def test_free_ports_are_free_and_differ() -> None:
@@ -88,10 +90,10 @@ def test_free_ports_are_free_and_differ() -> None:
             one.bind(("127.0.0.1", port))
 
 
-def test_an_environment_leaves_out_what_begins_with_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_drops_variables_by_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://production")
-    monkeypatch.setenv("AIRFLOW_HOME", "/home/somebody/airflow")
-    changed = environment(without=["AIRFLOW"], AIRFLOW_HOME="/home/somebody/demo")
-    assert changed["AIRFLOW_HOME"] == "/home/somebody/demo"
+    monkeypatch.setenv("AIRFLOW_HOME", "/home/user/airflow")
+    changed = environment(without=["AIRFLOW"], AIRFLOW_HOME="/home/user/demo")
+    assert changed["AIRFLOW_HOME"] == "/home/user/demo"
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in changed
     assert changed["PATH"] == os.environ["PATH"]

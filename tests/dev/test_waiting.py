@@ -5,35 +5,35 @@ from threading import Event
 
 import pytest
 
-from dev.waiting import Interrupted, until
+from dev.waiting import Interrupted, wait_until
 
 
-def test_what_is_seen_in_the_end_is_returned() -> None:
-    subscription = iter([None, 0, "", "here"])
-    assert until(lambda: next(subscription), for_what="something", seconds=5, every=0) == "here"
+def test_it_returns_the_first_true_value() -> None:
+    values = iter([None, 0, "", "here"])
+    assert wait_until(lambda: next(values), description="something", timeout=5, interval=0) == "here"
 
 
-def test_a_wait_in_vain_says_for_what_it_was() -> None:
-    with pytest.raises(TimeoutError, match="in vain for a miracle"):
-        until(lambda: False, for_what="a miracle", seconds=0, every=0)
+def test_the_timeout_error_says_what_the_wait_was_for() -> None:
+    with pytest.raises(TimeoutError, match="waiting for a miracle"):
+        wait_until(lambda: False, description="a miracle", timeout=0, interval=0)
 
 
-def test_a_wait_ends_when_somebody_asks_to_stop() -> None:
-    stop, subscription = Event(), count()
+def test_setting_the_stop_event_ends_the_wait() -> None:
+    stop, calls = Event(), count()
 
-    def look() -> bool:
-        if next(subscription) == 2:
+    def condition() -> bool:
+        if next(calls) == 2:
             stop.set()
         return False
 
     with pytest.raises(Interrupted, match="while waiting for nothing"):
-        until(look, for_what="nothing", seconds=60, every=0, stop=stop)
-    assert next(subscription) == 3
+        wait_until(condition, description="nothing", timeout=60, interval=0, stop=stop)
+    assert next(calls) == 3
 
 
-def test_what_a_look_raises_ends_the_wait() -> None:
-    def look() -> bool:
+def test_an_exception_in_the_condition_ends_the_wait() -> None:
+    def condition() -> bool:
         raise LookupError("the program has ended")
 
     with pytest.raises(LookupError, match="has ended"):
-        until(look, for_what="a program", seconds=60)
+        wait_until(condition, description="a program", timeout=60)

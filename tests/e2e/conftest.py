@@ -1,4 +1,4 @@
-"""One emulator and one real Airflow, which all end-to-end tests share."""
+"""One emulator and one real Airflow, shared by all end-to-end tests."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(scope="session")
 def programs() -> Iterator[Programs]:
-    """Run programs beside the tests, and end them with the tests."""
+    """Run programs for the tests, and terminate them afterwards."""
     with Programs() as programs:
         yield programs
 
 
 @pytest.fixture(scope="session")
 def emulator(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Emulator:
-    """Start the platform."""
+    """Start an emulator."""
     return Emulator(programs, tmp_path_factory.mktemp("emulator"))
 
 
@@ -35,13 +35,13 @@ def emulator(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Em
 def local_airflow(
     programs: Programs, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
-    """Start a real Airflow, with connections that are good and others that are not."""
-    (nobody_listens,) = free_ports(1)
+    """Start a real Airflow, with a working connection and two broken ones."""
+    (unused_port,) = free_ports(1)
     canfar = emulator.connection
     connections = {
         "canfar_default": canfar,
         "wrong_token": canfar | {"password": "stale"},
-        "unreachable": canfar | {"host": f"http://127.0.0.1:{nobody_listens}/skaha/v1"},
+        "unreachable": canfar | {"host": f"http://127.0.0.1:{unused_port}/skaha/v1"},
     }
     folders = [ROOT / "example_dags", Path(__file__).parent / "dags"]
     home = tmp_path_factory.mktemp("airflow")
@@ -51,7 +51,7 @@ def local_airflow(
 
 @pytest.fixture
 def airflow(local_airflow: LocalAirflow, emulator: Emulator) -> Iterator[AirflowRest]:
-    """Give the Airflow to a test, which may leave nothing running on the platform."""
+    """Return the Airflow's API, and check after the test that no session is left running."""
     local_airflow.wait_until_healthy()
     yield local_airflow.rest
     assert [session for session in emulator.all_sessions() if session["live"]] == []

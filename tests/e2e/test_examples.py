@@ -1,4 +1,4 @@
-"""Each of the examples does on a real Airflow what it says, and leaves nothing running."""
+"""Each example works on a real Airflow as documented, and leaves no session running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from airflow_provider_canfar.testing import Emulator as Admin
 from dev.platforms import TOKEN
-from dev.waiting import until
+from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,17 +26,17 @@ pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
 
-#: How each is started. What they wait for is done beside them by the tests.
+#: The parameters of each run. The tests provide what the runs wait for.
 CONFS: dict[str, dict[str, Any]] = {
     "hello": {},
     "file_list": {},
-    "person_in_the_middle": {},
-    "somebody_elses_session": {"prefix": "colleague-"},
-    # Fewer than a thousand, as this is a laptop; and more than fifty, so that it rolls.
-    "rolling_thousand": {"replicas": 60},
+    "human_in_the_loop": {},
+    "external_sessions": {"prefix": "colleague-"},
+    # Fewer than a thousand, because this may be a laptop, but more than the fifty that may be active.
+    "rolling_batch": {"replicas": 60},
     "more_ram": {},
     "private_image": {},
-    "tidy_up": {},
+    "teardown": {},
 }
 
 
@@ -47,7 +47,7 @@ def _admin(emulator: Emulator) -> Admin:
 
 @pytest.fixture(name="runs", scope="module")
 def _runs(local_airflow: LocalAirflow, emulator: Emulator, admin: Admin) -> Iterator[dict[str, Run]]:
-    """Start all of them at once, and see that none has left anything running."""
+    """Start all examples at once, and check at the end that none has left a session running."""
     local_airflow.wait_until_healthy()
     airflow = local_airflow.rest
     extra = {"registry_username": "mcurie", "registry_secret": "a-cli-secret"}
@@ -58,67 +58,67 @@ def _runs(local_airflow: LocalAirflow, emulator: Emulator, admin: Admin) -> Iter
 
 @pytest.fixture(name="colleague")
 def _colleague(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> CanfarHook:
-    """Reach the platform beside the Airflow under test."""
+    """Return a hook for a colleague who uses the platform without the Airflow under test."""
     monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(emulator.connection))
     return CanfarHook()
 
 
-def succeeds(run: Run) -> None:
-    """Wait for a run's success; when it fails, show the log of what has failed."""
-    state = run.wait(seconds=240)
+def assert_success(run: Run) -> None:
+    """Wait for a run, and check that it succeeds; the error contains the logs of failed tasks."""
+    state = run.wait(timeout=240)
     failed = [task for task, end in run.states().items() if end == "failed"]
     assert state == "success", "\n".join(line for task in failed for line in run.log(task))
 
 
 def sessions_of(run: Run, task_id: str, admin: Admin) -> list[dict[str, Any]]:
-    """Return what the platform has recorded of a task's last sessions."""
+    """Return the platform's record of a task's latest sessions."""
     ids = {row["session_id"] for row in run.xcom(task_id, key="sessions")}
     return [session for session in admin.all_sessions() if session["id"] in ids]
 
 
-def test_somebody_elses_session(runs: dict[str, Run], colleague: CanfarHook) -> None:
-    run = runs["somebody_elses_session"]
-    run.wait_for("survey", "deferred", seconds=120)
+def test_external_sessions(runs: dict[str, Run], colleague: CanfarHook) -> None:
+    run = runs["external_sessions"]
+    run.wait_for("survey", "deferred", timeout=120)
     ids = colleague.create(name="colleague", image=IMAGE, command=["echo", "I am theirs"], replicas=2)
-    succeeds(run)
+    assert_success(run)
     assert sorted(run.xcom("show_logs")) == sorted(ids)
     assert "I am theirs" in run.log("show_logs")
 
 
-def test_person_in_the_middle(runs: dict[str, Run], admin: Admin, colleague: CanfarHook) -> None:
-    run = runs["person_in_the_middle"]
-    run.wait_for("wait_for_person", "deferred", seconds=180)
+def test_human_in_the_loop(runs: dict[str, Run], admin: Admin, colleague: CanfarHook) -> None:
+    run = runs["human_in_the_loop"]
+    run.wait_for("wait_for_person", "deferred", timeout=180)
     (session,) = sessions_of(run, "inspect", admin)
     assert session["live"]
     colleague.destroy(session["id"])
-    succeeds(run)
+    assert_success(run)
     assert [row["status"] for row in run.xcom("wait_for_person")] == ["Gone"]
 
 
 def test_asset_driven(local_airflow: LocalAirflow, runs: dict[str, Run], colleague: CanfarHook) -> None:
-    """The watcher's first look takes note of what there is; so the night begins after it."""
+    """The watcher's first poll records the sessions that exist, so sessions must end after it."""
     airflow = local_airflow.rest
     nights = itertools.count()
 
-    def found() -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = airflow.call("GET", "/dags/asset_driven/dagRuns")["dag_runs"]
+    def runs_of_asset_driven() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = airflow.request("GET", "/dags/asset_driven/dagRuns")["dag_runs"]
         return listed
 
-    def a_night_starts_it() -> bool:
+    def a_session_starts_it() -> bool:
         colleague.create(name=f"night-{next(nights)}", image=IMAGE, command=["true"])
         try:
-            return bool(until(found, for_what="a run", seconds=30))
+            return bool(wait_until(runs_of_asset_driven, description="a run", timeout=30))
         except TimeoutError:
             return False
 
-    until(a_night_starts_it, for_what="a run of asset_driven", seconds=150)
-    until(lambda: found()[0]["state"] == "success", for_what="its success", seconds=90)
-    assert found()[0]["run_type"] == "asset_triggered"
+    wait_until(a_session_starts_it, description="a run of asset_driven", timeout=150)
+    wait_until(lambda: runs_of_asset_driven()[0]["state"] == "success", description="its success", timeout=90)
+    assert runs_of_asset_driven()[0]["run_type"] == "asset_triggered"
 
 
 def test_hello(runs: dict[str, Run], admin: Admin) -> None:
     run = runs["hello"]
-    succeeds(run)
+    assert_success(run)
     assert f"Hello, World! This is {run.run_id}." in run.log("hello")
     (session,) = sessions_of(run, "hello", admin)
     assert run.links("hello")["Open session"] == f"{admin.url}/session/{session['id']}?view=logs"
@@ -126,7 +126,7 @@ def test_hello(runs: dict[str, Run], admin: Admin) -> None:
 
 def test_file_list(runs: dict[str, Run]) -> None:
     run = runs["file_list"]
-    succeeds(run)
+    assert_success(run)
     assert run.xcom("collect") == 4
     log = "\n".join(run.log("measure"))
     for number in range(10):
@@ -134,13 +134,13 @@ def test_file_list(runs: dict[str, Run]) -> None:
 
 
 def test_private_image(runs: dict[str, Run]) -> None:
-    succeeds(runs["private_image"])
-    assert "Hello from an image of our own" in runs["private_image"].log("run")
+    assert_success(runs["private_image"])
+    assert "Hello from a private image" in runs["private_image"].log("run")
 
 
-def test_tidy_up(runs: dict[str, Run], admin: Admin) -> None:
-    run = runs["tidy_up"]
-    assert run.wait(seconds=240) == "failed"
+def test_teardown(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["teardown"]
+    assert run.wait(timeout=240) == "failed"
     assert run.states() == {"show": "success", "work": "failed", "tidy": "success"}
     (carta,) = sessions_of(run, "show", admin)
     assert carta["deleted"] is not None
@@ -150,7 +150,7 @@ def test_tidy_up(runs: dict[str, Run], admin: Admin) -> None:
 
 def test_more_ram(runs: dict[str, Run], admin: Admin) -> None:
     run = runs["more_ram"]
-    succeeds(run)
+    assert_success(run)
     (key,) = {row["name"].split("-")[1] for row in run.xcom("stack")}
     given: dict[str, list[float]] = {}
     for session in admin.all_sessions():
@@ -160,9 +160,9 @@ def test_more_ram(runs: dict[str, Run], admin: Admin) -> None:
     assert given == {"1": [4.0], "2": [4.0, 8.0], "3": [4.0, 8.0, 16.0], "4": [4.0, 8.0, 16.0]}
 
 
-def test_rolling_thousand(runs: dict[str, Run], admin: Admin) -> None:
-    run = runs["rolling_thousand"]
-    succeeds(run)
+def test_rolling_batch(runs: dict[str, Run], admin: Admin) -> None:
+    run = runs["rolling_batch"]
+    assert_success(run)
     assert len(run.xcom("simulate")) == 60
     sessions = [session for session in admin.all_sessions() if session["replica_count"] == "60"]
     assert sorted(int(session["replica_id"]) for session in sessions) == list(range(1, 61))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.m13 import stars_of_m13
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def test_eight_sessions_find_the_stars_of_m13(
     airflow: AirflowRest, emulator: Emulator, tmp_path: Path
 ) -> None:
     run = airflow.trigger("find_stars", {"folder": str(tmp_path)})
-    assert run.wait(seconds=240) == "success", run.log("detect_stars")
+    assert run.wait(timeout=240) == "success", run.log("detect_stars")
 
     result = run.xcom("merge_catalogues")
     assert result["stars"] == len(stars_of_m13())
@@ -32,37 +32,37 @@ def test_eight_sessions_find_the_stars_of_m13(
     assert {session["status"] for session in record} == {"Completed"}
     log = "\n".join(run.log("detect_stars"))
     for replica in range(1, 9):
-        assert f"Replica {replica}: " in log, "what each session has printed is in the task's log"
+        assert f"Replica {replica}: " in log, "the task's log contains each session's output"
 
 
-def test_while_sessions_run_the_task_is_deferred_and_holds_no_worker_slot(
+def test_the_task_is_deferred_and_holds_no_worker_slot_while_sessions_run(
     airflow: AirflowRest, emulator: Emulator, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     script = f"while [ ! -e {gate} ]; do sleep 0.1; done"
     run = airflow.trigger("sessions", {"script": script, "replicas": 3})
-    run.wait_for("sessions", "deferred", seconds=60)
+    run.wait_for("sessions", "deferred", timeout=60)
 
     def are_running() -> bool:
         launched = {session["session_id"] for session in run.xcom("sessions", key="sessions")}
         return [one["status"] for one in emulator.all_sessions() if one["id"] in launched] == ["Running"] * 3
 
-    until(are_running, for_what="three running sessions", seconds=60)
+    wait_until(are_running, description="three running sessions", timeout=60)
     assert run.state_of("sessions") == "deferred"
     assert airflow.slots_in_use() == 0
 
     gate.touch()
-    assert run.wait(seconds=60) == "success"
+    assert run.wait(timeout=60) == "success"
 
 
-def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
+def test_a_session_that_exits_with_3_fails_its_task_and_the_error_has_its_last_lines(
     airflow: AirflowRest, emulator: Emulator
 ) -> None:
     script = (
         'echo "replica $REPLICA_ID reads"; test $REPLICA_ID != 2 || { echo "no such plate" >&2; exit 3; }'
     )
     run = airflow.trigger("sessions", {"script": script, "replicas": 3})
-    assert run.wait(seconds=90) == "failed"
+    assert run.wait(timeout=90) == "failed"
 
     (failed,) = [session for session in emulator.all_sessions() if session["exit_code"] == 3]
     error = next(line for line in run.log("sessions") if failed["id"] in line and "Replica 2" in line)
@@ -73,7 +73,7 @@ def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
 
 
 @pytest.mark.parametrize(
-    ("conf", "sentence"),
+    ("conf", "message"),
     [
         ({"connection": "wrong_token"}, "has expired. That was with the bearer token. Get a new token"),
         ({"connection": "unreachable"}, "gave no answer to GET session"),
@@ -82,11 +82,11 @@ def test_a_session_that_exits_3_fails_its_task_which_shows_its_last_lines(
     ],
     ids=["wrong-token", "unreachable-host", "unknown-image-host", "name-with-underscore"],
 )
-def test_what_cannot_work_fails_with_a_clear_sentence(
-    airflow: AirflowRest, emulator: Emulator, conf: dict[str, str], sentence: str
+def test_an_error_that_no_retry_can_fix_fails_with_a_clear_message(
+    airflow: AirflowRest, emulator: Emulator, conf: dict[str, str], message: str
 ) -> None:
     before = len(emulator.all_sessions())
     run = airflow.trigger("sessions", conf)
-    assert run.wait(seconds=60) == "failed"
-    assert any(sentence in line for line in run.log("sessions")), "\n".join(run.log("sessions"))
+    assert run.wait(timeout=60) == "failed"
+    assert any(message in line for line in run.log("sessions")), "\n".join(run.log("sessions"))
     assert len(emulator.all_sessions()) == before

@@ -1,4 +1,4 @@
-"""The Airflow that the other end-to-end tests stand on."""
+"""The local Airflow that the other end-to-end tests use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_triggerer_that_was_stopped_starts_again_on_the_same_port(
+def test_a_killed_triggerer_restarts_on_the_same_port(
     airflow: AirflowRest, local_airflow: LocalAirflow, number: signal.Signals
 ) -> None:
-    """The server of its logs, which outlives a killed triggerer, has gone too."""
+    """kill_component also kills its log server, which would outlive a killed triggerer."""
     local_airflow.kill_component("triggerer", number)
     local_airflow.start_component("triggerer")
     run = airflow.trigger("sessions", {"replicas": 2})
-    assert run.wait(seconds=90) == "success"
+    assert run.wait(timeout=90) == "success"
     local_airflow.wait_until_healthy()
     assert "address already in use" not in local_airflow.last_lines()
 
@@ -34,7 +34,7 @@ def test_a_second_triggerer_works_while_the_first_one_is_stopped(
     local_airflow.signal_component("triggerer", signal.SIGSTOP)
     try:
         run = airflow.trigger("sessions", {"replicas": 2})
-        assert run.wait(seconds=120) == "success"
+        assert run.wait(timeout=120) == "success"
     finally:
         local_airflow.signal_component("triggerer", signal.SIGCONT)
         local_airflow.kill_component("second triggerer", signal.SIGTERM)

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_canfar.testing import Emulator as Admin
 from dev.platforms import TOKEN
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.parity.official_client import official_client
 
 if TYPE_CHECKING:
@@ -23,20 +23,20 @@ pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 MODES = ("deferred", "poked", "rescheduled")
 
-AssignedSession = Callable[..., list[str]]
+LaunchFunction = Callable[..., list[str]]
 
 
 @pytest.fixture(name="admin")
 def _admin(emulator: Emulator) -> Iterator[Admin]:
-    """Switch the emulator's faults on; all are off again afterwards."""
+    """Return the emulator's admin API, and switch all faults off afterwards."""
     admin = Admin(emulator.url, TOKEN)
     yield admin
     admin.clear_faults()
 
 
 @pytest.fixture(name="launch", scope="module")
-def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AssignedSession]:
-    """Launch sessions as a colleague does: with the platform's own client."""
+def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchFunction]:
+    """Launch sessions as a colleague would: with the platform's own client."""
     platform = Admin(emulator.url, TOKEN)
     with official_client(tmp_path_factory.mktemp("home")) as client:
 
@@ -49,39 +49,39 @@ def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def live(admin: Admin, prefix: str) -> list[str]:
-    """Return the names of live sessions that start like this."""
+    """Return the names of the live sessions with a prefix."""
     return sorted(session["name"] for session in admin.live() if session["name"].startswith(prefix))
 
 
-def test_each_mode_waits_for_what_somebody_else_has_launched(
-    airflow: AirflowRest, launch: AssignedSession
+def test_sensors_wait_in_each_mode_for_sessions_that_others_launched(
+    airflow: AirflowRest, launch: LaunchFunction
 ) -> None:
-    """And fails, or skips, when one of all has failed."""
+    """A sensor for all sessions fails, or skips with soft_fail, when one of them has failed."""
     run = airflow.trigger("waits", {"prefix": "theirs-"})
     failing = airflow.trigger("waits_for_all", {"prefix": "failing-"})
-    run.wait_for("deferred", "deferred", seconds=90)
-    failing.wait_for("deferred", "deferred", seconds=90)
+    run.wait_for("deferred", "deferred", timeout=90)
+    failing.wait_for("deferred", "deferred", timeout=90)
     ids = launch("theirs-a", "true", "") + launch("theirs-b", args="15")
     launch("failing-a", "false", "")
 
-    assert run.wait(seconds=150) == "success", run.states()
+    assert run.wait(timeout=150) == "success", run.states()
     for mode in MODES:
         seen = {row["session_id"]: row["status"] for row in run.xcom(mode)}
         assert seen == dict.fromkeys(ids, "Completed")
         assert run.xcom(f"room_{mode}")["cores"] > 1
 
-    assert failing.wait(seconds=150) == "failed"
+    assert failing.wait(timeout=150) == "failed"
     expected = dict.fromkeys(MODES, "failed") | {f"softly_{mode}": "skipped" for mode in MODES}
     assert failing.states() == expected
     for mode in MODES:
         assert any("1 Failed" in line for line in failing.log(mode)), "\n".join(failing.log(mode))
 
 
-def test_a_cleanup_destroys_what_is_chosen_and_no_more(
-    airflow: AirflowRest, admin: Admin, launch: AssignedSession
+def test_a_cleanup_destroys_only_the_selected_sessions(
+    airflow: AirflowRest, admin: Admin, launch: LaunchFunction
 ) -> None:
-    """What would destroy too much is refused; other kinds, and other names, are left alone."""
-    refused: dict[str, dict[str, Any]] = {
+    """It rejects a selection that is too broad, and leaves other kinds and names alone."""
+    rejected: dict[str, dict[str, Any]] = {
         "the prefix is empty": {"prefix": ""},
         "is found in every name": {"regex": ".*"},
         "The kind 'somebody-s' is refused": {"prefix": "clean-", "kind": "somebody-s"},
@@ -90,30 +90,30 @@ def test_a_cleanup_destroys_what_is_chosen_and_no_more(
     ids = launch("clean-by-id", replicas=2)
     launch("clean-by-prefix", replicas=2)
     launch("clean-by-regex-7", "true", "")
-    chosen: dict[str, dict[str, Any]] = {
+    selected: dict[str, dict[str, Any]] = {
         "clean-by-prefix-1 clean-by-prefix-2": {"prefix": "clean-by-p"},
         "clean-by-regex-7": {"regex": "^clean.*-[7-9]$"},
         "clean-by-id-1": {"ids": ids[:1]},
     }
-    runs = {words: airflow.trigger("cleans", conf) for words, conf in (refused | chosen).items()}
+    runs = {words: airflow.trigger("cleans", conf) for words, conf in (rejected | selected).items()}
 
-    for reason in refused:
-        assert runs[reason].wait(seconds=120) == "failed"
+    for reason in rejected:
+        assert runs[reason].wait(timeout=120) == "failed"
         log = runs[reason].log("clean")
         assert any(reason in line for line in log), "\n".join(log)
-    for names in chosen:
-        assert runs[names].wait(seconds=120) == "success", "\n".join(runs[names].log("clean"))
+    for names in selected:
+        assert runs[names].wait(timeout=120) == "success", "\n".join(runs[names].log("clean"))
         assert sorted(row["name"] for row in runs[names].xcom("clean")) == names.split()
     assert live(admin, "") == ["clean-by-id-2", "clean-notebook", "keep"]
     for session_id in (*others, ids[1]):
         admin.vanish(session_id)
 
 
-def test_a_session_that_a_person_uses_outlives_its_task_until_that_is_cleared(
+def test_an_interactive_session_outlives_its_task_until_the_task_is_cleared(
     airflow: AirflowRest, admin: Admin
 ) -> None:
     run = airflow.trigger("opens")
-    assert run.wait(seconds=90) == "success", "\n".join(run.log("open"))
+    assert run.wait(timeout=90) == "success", "\n".join(run.log("open"))
     (first,) = admin.live()
     links = run.links("open")
     assert first["id"] in run.xcom("open")
@@ -121,26 +121,24 @@ def test_a_session_that_a_person_uses_outlives_its_task_until_that_is_cleared(
     assert links["Science Portal"] == admin.url.removesuffix("skaha/v1")
 
     run.clear("open")
-    until(lambda: run.task("open")["try_number"] == 2, for_what="the second try", seconds=60)
-    assert run.wait(seconds=90) == "success"
+    wait_until(lambda: run.task("open")["try_number"] == 2, description="the second try", timeout=60)
+    assert run.wait(timeout=90) == "success"
     (second,) = admin.live()
     assert second["name"] != first["name"]
     admin.vanish(second["id"])
 
 
-def test_a_session_does_not_outlive_a_task_that_is_killed_while_it_waits(
-    airflow: AirflowRest, admin: Admin
-) -> None:
+def test_killing_a_deferred_task_destroys_its_interactive_session(airflow: AirflowRest, admin: Admin) -> None:
     admin.faults(pull={"image": "*/killed:*"})
     run = airflow.trigger("opens", {"image": "images.canfar.net/skaha/killed:1"})
-    run.wait_for("open", "deferred", seconds=60)
+    run.wait_for("open", "deferred", timeout=60)
     (session,) = admin.live()
     assert session["id"] in str(run.links("open")["Open session"])
-    # Before a triggerer has taken the wait over, Airflow tells nobody of a kill.
-    until(
+    # Until a triggerer runs the task's trigger, Airflow notifies no one of a kill.
+    wait_until(
         lambda: any(line.endswith(f"{session['id']}: Pending") for line in run.log("open")),
-        for_what="a trigger that looks",
-        seconds=60,
+        description="the trigger's first poll",
+        timeout=60,
     )
     run.mark_task("open", "failed")
-    until(lambda: not admin.live(), for_what="the end of the session", seconds=60)
+    wait_until(lambda: not admin.live(), description="the end of the session", timeout=60)

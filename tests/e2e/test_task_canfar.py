@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
 DAGS = Path(__file__).parent / "dags" / "functions.py"
 
 
-def line_of(words: str) -> int:
-    """Return the number of the line of the DAG file that has some words in it."""
-    (number,) = [number for number, line in enumerate(DAGS.read_text().splitlines(), 1) if words in line]
+def line_of(text: str) -> int:
+    """Return the number of the DAG file's line that contains a text."""
+    (number,) = [number for number, line in enumerate(DAGS.read_text().splitlines(), 1) if text in line]
     return number
 
 
@@ -39,7 +39,7 @@ def created(emulator: Emulator, run: Run, task_id: str, map_index: int = -1) -> 
 
 
 def key_in(name: str) -> str | None:
-    """Return whose session it is by its name; None for one that another test has named as it liked."""
+    """Return the key in a session's name; None for a session that another test named itself."""
     parsed = SessionName.parse(name)
     return None if parsed is None else parsed.key
 
@@ -48,7 +48,7 @@ def test_sixty_four_replicas_share_the_work_and_return_their_results_in_order(
     airflow: AirflowRest, emulator: Emulator
 ) -> None:
     run = airflow.trigger("shares", {"replicas": 64})
-    assert run.wait(seconds=300) == "success", run.log("square")
+    assert run.wait(timeout=300) == "success", run.log("square")
 
     results = run.xcom("square")
     assert [result["replica"] for result in results] == list(range(1, 65))
@@ -59,25 +59,25 @@ def test_sixty_four_replicas_share_the_work_and_return_their_results_in_order(
 
     log = run.log("square")
     assert f"INFO squares: replica 7 of 64 of {run.run_id}" in log
-    assert log.count("without an end") == 64
+    assert log.count("without a newline") == 64
     assert not [line for line in log if RESULT_PREFIX in line]
 
 
 def test_an_image_may_have_an_older_python(airflow: AirflowRest) -> None:
     version, python = next(iter(interpreters().items()))
     if version == f"3.{sys.version_info.minor}":
-        pytest.skip("There is no Python on this machine that is older than this one.")
+        pytest.skip("This machine has no older Python.")
     run = airflow.trigger("shares", {"replicas": 2, "python": python})
-    assert run.wait(seconds=300) == "success", run.log("square")
+    assert run.wait(timeout=300) == "success", run.log("square")
     assert [f"3.{result['python'][1]}" for result in run.xcom("square")] == [version, version]
     assert run.xcom("total") == sum(number**2 for number in range(1000))
 
 
-def test_a_retry_runs_again_what_failed_and_keeps_the_other_results(
+def test_a_retry_reruns_failed_replicas_and_keeps_the_other_results(
     airflow: AirflowRest, emulator: Emulator, tmp_path: Path
 ) -> None:
-    run = airflow.trigger("mends", {"mark": str(tmp_path / "mark")})
-    assert run.wait(seconds=300) == "success", run.log("measure", try_number=2)
+    run = airflow.trigger("fails_once", {"marker": str(tmp_path / "marker")})
+    assert run.wait(timeout=300) == "success", run.log("measure", try_number=2)
 
     results = run.xcom("measure")
     assert [result[0] for result in results] == [1, 2, 3, 4]
@@ -87,16 +87,14 @@ def test_a_retry_runs_again_what_failed_and_keeps_the_other_results(
 
     log = run.log("measure", try_number=1)
     place = f'File "{DAGS}", line {line_of("no such plate")}, in measure'
-    assert any(place in line for line in log), "it is shown as where the function was written"
+    assert any(place in line for line in log), "the traceback shows the original line"
     assert "ValueError: no such plate" in log
     assert any("Completed without a result" in line for line in log)
 
 
-def test_each_of_mapped_tasks_has_its_own_result_and_exit_code(
-    airflow: AirflowRest, emulator: Emulator
-) -> None:
+def test_each_mapped_task_has_its_own_result_and_exit_code(airflow: AirflowRest, emulator: Emulator) -> None:
     run = airflow.trigger("maps")
-    run.wait(seconds=300)
+    run.wait(timeout=300)
     states = run.states()
     assert [states[f"measure_each[{index}]"] for index in range(3)] == ["success", "failed", "success"]
     assert run.xcom("collect") == [["m13.fits", 5.0], ["m92.fits", 5.0]]
@@ -104,9 +102,9 @@ def test_each_of_mapped_tasks_has_its_own_result_and_exit_code(
     assert [one["exit_code"] for one in emulator.all_sessions() if one["id"] == failed] == [3]
 
 
-def test_the_command_that_a_function_writes_runs(airflow: AirflowRest) -> None:
+def test_the_command_that_a_function_returns_runs(airflow: AirflowRest) -> None:
     run = airflow.trigger("commands")
-    assert run.wait(seconds=300) == "success", run.log("greet")
+    assert run.wait(timeout=300) == "success", run.log("greet")
     log = run.log("greet")
     assert "Hello, 'M13' {{ ds }} from 1" in log
     assert "Hello, 'M13' {{ ds }} from 2" in log
@@ -115,5 +113,5 @@ def test_the_command_that_a_function_writes_runs(airflow: AirflowRest) -> None:
 
 def test_eight_functions_find_the_stars_of_m13(airflow: AirflowRest, tmp_path: Path) -> None:
     run = airflow.trigger("find_stars_taskflow", {"folder": str(tmp_path)})
-    assert run.wait(seconds=300) == "success", run.log("detect_stars")
+    assert run.wait(timeout=300) == "success", run.log("detect_stars")
     assert run.xcom("brightest")["stars"] == len(stars_of_m13())

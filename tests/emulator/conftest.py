@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from airflow_provider_canfar.testing import Emulator, running_emulator
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.emulator.browser import browser_of, log_in
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
@@ -61,7 +61,7 @@ class Caller:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition."""
-        until(condition, for_what="a condition of a test", seconds=PATIENCE, every=0.01)
+        wait_until(condition, description="a condition of a test", timeout=PATIENCE, interval=0.01)
 
     def until_status(self, session_id: str, status: str) -> dict[str, Any]:
         """Wait until a session has a status, and return it."""

@@ -31,7 +31,7 @@ QUICK = ["--port", "0", "--start-delay", "0", "--grace", "0.5"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
 PATIENCE = 30
 
-until = partial(dev.waiting.until, for_what="a condition of a test", seconds=PATIENCE, every=0.02)
+until = partial(dev.waiting.wait_until, description="a condition of a test", timeout=PATIENCE, interval=0.02)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
-"""The demo's DAG and its program, without an Airflow and without a platform."""
+"""The demo's DAG and its program, without Airflow and without a platform."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ SCRIPTS = ROOT / "example_dags" / "scripts"
 
 @pytest.fixture
 def detect_stars(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Import the program that sessions run."""
+    """Import the program that the sessions run."""
     monkeypatch.syspath_prepend(SCRIPTS)
     import detect_stars
 
@@ -34,46 +35,55 @@ def tiles(pixels: int, per_side: int) -> list[tuple[int, int, int, int]]:
     return [(x, y, x_end, y_end) for y, y_end in pairwise(edges) for x, x_end in pairwise(edges)]
 
 
-def places(*tables: Table) -> list[tuple[float, float]]:
+def positions(*tables: Table) -> list[tuple[float, float]]:
     return sorted((round(float(row["x"]), 6), round(float(row["y"]), 6)) for one in tables for row in one)
 
 
 @pytest.mark.parametrize("per_side", [2, 4, 7])
-def test_the_tiles_together_hold_what_the_whole_image_holds(detect_stars: Any, per_side: int) -> None:
-    """No star twice, none left out, and each at the same place, wherever the borders are."""
+def test_the_tiles_together_have_the_same_stars_as_the_whole_image(detect_stars: Any, per_side: int) -> None:
+    """Wherever the borders are: no duplicates, no missing stars, and the same positions."""
     image, noise = detect_stars.without_background(fits.getdata(IMAGE).astype(float))
     parts = [detect_stars.stars_in(image, noise, tile) for tile in tiles(300, per_side)]
-    assert places(*parts) == places(stars_of_m13())
+    assert positions(*parts) == positions(stars_of_m13())
 
 
-def test_a_star_is_found_where_it_was_put(detect_stars: Any) -> None:
+def test_stars_are_found_at_their_positions(detect_stars: Any) -> None:
     y, x = np.mgrid[:120, :120]
     noise = np.random.default_rng(1).normal(100, 3, x.shape)
-    put = [(30.25, 40.5, 600.0), (80.0, 59.6, 900.0)]
+    sources = [(30.25, 40.5, 600.0), (80.0, 59.6, 900.0)]
     stars = sum(
         peak * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * (detect_stars.FWHM / 2.355) ** 2))
-        for x0, y0, peak in put
+        for x0, y0, peak in sources
     )
     image, level = detect_stars.without_background(noise + stars)
     found = detect_stars.stars_in(image, level, (0, 0, 120, 120))
     assert level == pytest.approx(3, rel=0.1)
-    assert np.array(places(found)) == pytest.approx(np.array([(30.25, 40.5), (80.0, 59.6)]), abs=0.1)
+    assert np.array(positions(found)) == pytest.approx(np.array([(30.25, 40.5), (80.0, 59.6)]), abs=0.1)
 
 
-def test_an_empty_tile_is_an_answer(detect_stars: Any) -> None:
+def test_an_empty_tile_has_no_stars(detect_stars: Any) -> None:
     assert len(detect_stars.stars_in(np.zeros((50, 50)), 1.0, (0, 0, 50, 50))) == 0
 
 
-def test_a_replica_writes_the_catalogue_of_its_share(
-    detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
-    tile_list = tmp_path / "tiles.json"
-    tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, 2)}))
-    monkeypatch.setenv("REPLICA_ID", "2")
-    monkeypatch.setenv("REPLICA_COUNT", "4")
-    detect_stars.main(tile_list, tmp_path)
+@pytest.fixture
+def run_replica_2(detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that runs the program as replica 2, with a number of tiles and of replicas."""
 
+    def run(*, tiles_per_side: int, replicas: int) -> None:
+        (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
+        tile_list = tmp_path / "tiles.json"
+        tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, tiles_per_side)}))
+        monkeypatch.setenv("REPLICA_ID", "2")
+        monkeypatch.setenv("REPLICA_COUNT", str(replicas))
+        detect_stars.main(tile_list, tmp_path)
+
+    return run
+
+
+def test_a_replica_writes_the_catalogue_of_its_share(
+    run_replica_2: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_replica_2(tiles_per_side=2, replicas=4)
     (catalogue,) = tmp_path.glob("*.ecsv")
     stars = Table.read(catalogue, format="ascii.ecsv")
     assert catalogue.name == "2.ecsv"
@@ -85,21 +95,16 @@ def test_a_replica_writes_the_catalogue_of_its_share(
     assert f"Replica 2: {len(stars)} stars." in capsys.readouterr().out
 
 
-def test_more_replicas_than_tiles_have_nothing_to_do(
-    detect_stars: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_replica_without_tiles_writes_nothing(
+    run_replica_2: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "m13.fits").write_bytes(IMAGE.read_bytes())
-    tile_list = tmp_path / "tiles.json"
-    tile_list.write_text(json.dumps({"image": "m13.fits", "tiles": tiles(300, 1)}))
-    monkeypatch.setenv("REPLICA_ID", "2")
-    monkeypatch.setenv("REPLICA_COUNT", "2")
-    detect_stars.main(tile_list, tmp_path)
+    run_replica_2(tiles_per_side=1, replicas=2)
     assert list(tmp_path.glob("*.ecsv")) == []
-    assert "nothing to do here" in capsys.readouterr().out
+    assert "nothing to do for this one" in capsys.readouterr().out
 
 
 def test_parsing_the_dag_loads_no_astronomy(tmp_path: Path) -> None:
-    """The dag-processor reads the file again and again."""
+    """The dag-processor parses the file again and again."""
     program = (
         "import sys, find_stars\n"
         "heavy = {'astropy', 'numpy', 'photutils', 'matplotlib', 'scipy'} & set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""The demo's DAG in the form of functions, without an Airflow and without a platform."""
+"""The TaskFlow version of the demo's DAG, without Airflow and without a platform."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]
     return {task.task_id: task.python_callable for task in dag.tasks}
 
 
-def test_the_sessions_find_the_stars_that_the_program_finds_in_the_whole_image(
+def test_the_sessions_find_the_same_stars_as_the_program_in_the_whole_image(
     functions: dict[str, Any], tmp_path: Path
 ) -> None:
     work = functions["list_tiles"]()
@@ -39,7 +39,7 @@ def test_the_sessions_find_the_stars_that_the_program_finds_in_the_whole_image(
         found.append(ended.value)
 
     whole = stars_of_m13()
-    assert places(star for part in found for star in part) == places(whole)
+    assert positions(star for part in found for star in part) == positions(whole)
 
     result = functions["brightest"](found)
     assert result["stars"] == len(whole)
@@ -48,5 +48,5 @@ def test_the_sessions_find_the_stars_that_the_program_finds_in_the_whole_image(
     assert float(first.split()[3]) == pytest.approx(max(whole["flux"]), abs=1)
 
 
-def places(stars: Any) -> list[tuple[float, float]]:
+def positions(stars: Any) -> list[tuple[float, float]]:
     return sorted((round(float(star["x"]), 6), round(float(star["y"]), 6)) for star in stars)

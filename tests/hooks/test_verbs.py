@@ -14,7 +14,7 @@ from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.errors import PartialFailure
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
-from dev.waiting import until
+from dev.waiting import wait_until
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -32,7 +32,7 @@ def _platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 def test_a_whole_life_of_a_session(platform: Emulator) -> None:
     hook = CanfarHook()
     (session_id,) = hook.create(name="hello", image=IMAGE, command=["echo", "Hello, World!"])
-    until(lambda: hook.info(session_id)[session_id].status.is_final, for_what="its end", seconds=20)
+    wait_until(lambda: hook.info(session_id)[session_id].status.is_final, description="its end", timeout=20)
     assert hook.logs(session_id) == {session_id: "Hello, World!\n"}
     assert [session.id for session in hook.fetch(kind="headless", status="Succeeded")] == [session_id]
     assert "Started" in {event.reason for event in hook.events(session_id)[session_id]}
@@ -44,7 +44,7 @@ def test_a_whole_life_of_a_session(platform: Emulator) -> None:
 def test_an_interactive_session(platform: Emulator) -> None:
     hook = CanfarHook()
     (session_id,) = hook.create(SessionSpec(name="inspect", image=IMAGE, kind="notebook"))
-    until(lambda: hook.fetch(status="Running"), for_what="its start", seconds=20)
+    wait_until(lambda: hook.fetch(status="Running"), description="its start", timeout=20)
     assert session_id in hook.connect_url(session_id)
     assert hook.renew(session_id) == {session_id: True}
     assert hook.destroy([session_id]) == {session_id: True}

@@ -30,7 +30,7 @@ from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeE
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ def test_a_retry_with_another_number_of_replicas_starts_afresh(platform: Emulato
     script = "test $REPLICA_ID != 2 && sleep $((REPLICA_ID == 3 ? 60 : 0))"
     stars = task("sh", "-c", script, replicas=3, deferrable=True, retries=1)
     stars.defer()
-    until(lambda: len(platform.live()) == 1, for_what="two to have ended", seconds=20)
+    wait_until(lambda: len(platform.live()) == 1, description="two to have ended", timeout=20)
     stars.retry()
     stars.make = task("true", replicas=2, retries=1).make
     outcomes = stars.run()

@@ -16,7 +16,7 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.naming import SessionName
-from dev.waiting import until
+from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, shown
 
@@ -129,7 +129,7 @@ def test_a_kill_of_the_task_reaches_the_operator_that_it_executes(platform: Emul
     task = outer(lambda context: headless("sleep", "60").execute(context))
 
     def kill() -> None:
-        until(platform.live, for_what="a session", seconds=20, every=0.05)
+        wait_until(platform.live, description="a session", timeout=20, interval=0.05)
         running = task.ti.task
         assert running is not None
         running.on_kill()
@@ -187,7 +187,7 @@ def test_ctrl_c_destroys_the_sessions_and_says_so(
     task = FakeTask(lambda: headless("sleep", "60", deferrable=False, destroy_on_kill=destroy_on_kill))
 
     def interrupt() -> None:
-        until(platform.live, for_what="a session", seconds=20, every=0.05)
+        wait_until(platform.live, description="a session", timeout=20, interval=0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
     pressing = threading.Thread(target=interrupt)

@@ -1,7 +1,7 @@
-"""One real Airflow for all scenarios, and a table of what came of each.
+"""One real Airflow for all scenarios, and a table of their results.
 
-Scenarios marked ``side_by_side`` leave Airflow's components alone, and each has a platform of its own. They
-all play at the same time, some at once, and first; the others play alone.
+Scenarios marked ``parallel`` do not touch Airflow's components, and each has its own emulator. They run
+first, a few at a time; the others then run one by one.
 """
 
 from __future__ import annotations
@@ -15,32 +15,33 @@ import pytest
 
 from dev.local_airflow import LocalAirflow
 from dev.programs import Programs
-from tests.reliability.stage import Row, Stage, staged, table
+from tests.reliability.scenario import Row, Scenario, run_scenario, table
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 HERE = Path(__file__).resolve().parent
 
-#: How many scenarios play at once: most of the time they wait.
-AT_ONCE = 6
+#: How many scenarios run at the same time; they mostly wait.
+PARALLEL = 6
 
-#: Makes SQLite wait for its turn for as long as a busy machine may need; but not so in the API server, whose
-#: event loop would wait for itself (see :func:`tests.reliability.stage.change`), and everybody else with it.
+#: Makes SQLite wait for its lock for as long as a busy machine may need, except in the API server, whose
+#: event loop would block itself (see :func:`tests.reliability.scenario.change`) and everything that depends
+#: on it.
 DATABASE = """
 import sys
 
-patience = {"timeout": 2 if "api-server" in sys.argv else 60}
+connect_args = {"timeout": 2 if "api-server" in sys.argv else 60}
 """
 
-#: Airflow's own times, as short as a busy machine bears them.
+#: Airflow's timeouts, as short as a busy machine allows.
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "8",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "database.patience",
-    # A worker that is gone is noticed after so long; its heartbeats come every five seconds.
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "database.connect_args",
+    # Airflow notices a dead worker after this time; a worker sends a heartbeat every five seconds.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "25",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    # So is a triggerer.
+    # The same for a triggerer.
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "3",
 }
@@ -49,41 +50,41 @@ ROWS = pytest.StashKey[list[Row]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for what comes of the scenarios."""
-    config.addinivalue_line("markers", "side_by_side: a scenario that leaves Airflow's components alone")
+    """Register the marker, and prepare the list of results."""
+    config.addinivalue_line("markers", "parallel: a scenario that does not touch Airflow's components")
     config.stash[ROWS] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all of them, and put first those that play at the same time."""
+    """Mark all scenarios, and move the parallel ones to the front."""
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.reliability)
         item.add_marker(pytest.mark.airflow)
         item.add_marker(pytest.mark.timeout(900))
-    items.sort(key=lambda item: item in ours and item.get_closest_marker("side_by_side") is None)
+    items.sort(key=lambda item: item in ours and item.get_closest_marker("parallel") is None)
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Take what came of a scenario that has begun to play with others, instead of playing it now."""
-    playing = pyfuncitem.funcargs.get("stage")
-    if not isinstance(playing, Future):
+    """Wait for the result of a parallel scenario, which is running already, instead of running it now."""
+    result = pyfuncitem.funcargs.get("scenario")
+    if not isinstance(result, Future):
         return None
-    playing.result()
+    result.result()
     return True
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    """Say in a table what was done."""
+    """Print the table of results."""
     if config.stash[ROWS]:
-        terminalreporter.section("sessions created per replica, on the platform's own record")
+        terminalreporter.section("sessions created per replica, as the platform recorded them")
         for line in table(config.stash[ROWS]):
             terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
 def local_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """Start a real Airflow that notices soon what is gone."""
+    """Start a real Airflow that notices dead components quickly."""
     home = tmp_path_factory.mktemp("airflow")
     (home / "config").mkdir()  # Airflow imports from it
     (home / "config" / "database.py").write_text(DATABASE)
@@ -95,40 +96,40 @@ def local_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAir
 
 
 @pytest.fixture(scope="session")
-def playing(
+def parallel_results(
     request: pytest.FixtureRequest, local_airflow: LocalAirflow, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[None]]]:
-    """Begin to play the scenarios that can play at the same time."""
-    folder = tmp_path_factory.mktemp("side-by-side")
+    """Start the parallel scenarios."""
+    folder = tmp_path_factory.mktemp("parallel")
 
-    def play(item: pytest.Function) -> None:
+    def run(item: pytest.Function) -> None:
         parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         name = _scenario(item)
-        with staged(name, local_airflow, folder / name, item.config.stash[ROWS].append) as stage:
-            item.obj(stage=stage, **parameters)
+        with run_scenario(name, local_airflow, folder / name, item.config.stash[ROWS].append) as scenario:
+            item.obj(scenario=scenario, **parameters)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(PARALLEL) as pool:
         yield {
-            item.nodeid: pool.submit(play, item)
+            item.nodeid: pool.submit(run, item)
             for item in request.session.items
-            if isinstance(item, pytest.Function) and item.get_closest_marker("side_by_side")
+            if isinstance(item, pytest.Function) and item.get_closest_marker("parallel")
         }
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage | Future[None]]:
-    """Set the stage of a scenario; for one that plays with others already, that which will be its result."""
-    if request.node.get_closest_marker("side_by_side"):
-        yield request.getfixturevalue("playing")[request.node.nodeid]
+def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenario | Future[None]]:
+    """Return a new scenario; for a parallel one, the future of its result."""
+    if request.node.get_closest_marker("parallel"):
+        yield request.getfixturevalue("parallel_results")[request.node.nodeid]
         return
     local_airflow: LocalAirflow = request.getfixturevalue("local_airflow")
     local_airflow.wait_until_healthy()
     name = _scenario(request.node)
-    with staged(name, local_airflow, tmp_path / name, request.config.stash[ROWS].append) as stage:
-        yield stage
+    with run_scenario(name, local_airflow, tmp_path / name, request.config.stash[ROWS].append) as scenario:
+        yield scenario
 
 
 def _scenario(item: pytest.Item) -> str:
-    """Name a scenario as its test is named; Airflow takes letters, digits and underscores in a connection."""
+    """Derive a scenario's name from its test; a connection id may have letters, digits and underscores."""
     return item.name.removeprefix("test_").replace("[", "_").rstrip("]").replace("-", "_")

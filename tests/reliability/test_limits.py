@@ -1,29 +1,29 @@
-"""Time limits, which leave nothing running, and a limit to how many sessions are alive at once."""
+"""Time limits, which leave no session running, and the limit on active replicas."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.reliability.stage import TASK, Stage, each
+from tests.reliability.scenario import TASK, Scenario, each
 
-pytestmark = pytest.mark.side_by_side
+pytestmark = pytest.mark.parallel
 
 
 @pytest.mark.parametrize("dag", ["out-of-time", "out-of-time-in-worker"])
-def test_execution_timeout(stage: Stage, dag: str) -> None:
-    """Airflow heeds none while a task is deferred."""
-    run = stage.start(dag, stage.closed_gate, 3)
-    stage.end(run, "failed", each(3))
+def test_execution_timeout(scenario: Scenario, dag: str) -> None:
+    """Airflow itself ignores it while a task is deferred."""
+    run = scenario.start(dag, scenario.wait_for_gate, 3)
+    scenario.check(run, "failed", each(3))
 
 
-def test_dagrun_timeout_while_deferred(stage: Stage) -> None:
-    run = stage.start("run-out-of-time", stage.closed_gate, 3)
-    stage.until_watched(run)
-    stage.end(run, "failed", each(3))
+def test_dagrun_timeout_while_deferred(scenario: Scenario) -> None:
+    run = scenario.start("run-out-of-time", scenario.wait_for_gate, 3)
+    scenario.wait_until_watched(run)
+    scenario.check(run, "failed", each(3))
     assert run.state_of(TASK) == "skipped"
 
 
-def test_20_replicas_of_which_4_may_be_alive_at_once(stage: Stage) -> None:
-    run = stage.start("rolling", "sleep 1", 20)
-    stage.end(run, "success", each(20), seconds=400)
-    assert stage.most_at_once() == 4
+def test_20_replicas_with_at_most_4_active(scenario: Scenario) -> None:
+    run = scenario.start("rolling", "sleep 1", 20)
+    scenario.check(run, "success", each(20), timeout=400)
+    assert scenario.max_live() == 4

@@ -1,4 +1,4 @@
-"""Two hundred tasks wait at once: by one poll, over the end of their token, and over an outage."""
+"""Two hundred tasks wait at once: with one poll, through the expiry of their token, and through an outage."""
 
 from __future__ import annotations
 
@@ -10,116 +10,125 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from dev.airflow_rest import RUN_ENDS
-from tests.reliability.stage import TASK, Row, Stage
+from dev.airflow_rest import RUN_END_STATES
+from tests.reliability.scenario import TASK, Row, Scenario
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
 
 TASKS = 200
 
-#: Seconds between two looks, as the DAG has it.
+#: Seconds between two polls, as in the DAG.
 INTERVAL = 1.0
 
-#: Seconds for all tasks to pass through Airflow's workers once; a hundred on two quiet cores.
-THROUGH_WORKERS = 900.0
+#: Seconds for Airflow's workers to run all tasks once; 100 on two idle cores.
+WORKER_TIMEOUT = 900.0
 
-#: Seconds for which nobody listens: longer than the pause between two looks is by then.
-REFUSES_FOR = 25.0
+#: Seconds for which the platform refuses connections: longer than the backoff between two polls is by then.
+REFUSAL_TIME = 25.0
 
-#: Seconds after which a look that is not answered is given up, as the connection has it.
-GIVEN_UP_AFTER = 5.0
+#: The connection's request timeout in seconds.
+REQUEST_TIMEOUT = 5.0
 
-#: Seconds for the next look, when the pause between two has grown as long as it may.
-NEXT_LOOK = 75.0
+#: Seconds until the next poll when the backoff is at its maximum.
+MAX_BACKOFF = 75.0
 
-LOOK = "GET /session"
+POLL = "GET /session"
 LOGIN = "POST /ac/login"
 
 
 @pytest.mark.timeout(2400)
-def test_200_wait_over_the_end_of_a_token_and_an_outage(stage: Stage) -> None:
-    stage.log_in(timeout=GIVEN_UP_AFTER)
-    # Who opens a pipe to read from it waits, and costs nothing, until somebody opens it to write.
-    os.mkfifo(stage.folder / "pipe")
-    run = stage.start("many", f"exec cat {stage.folder}/pipe", 1)
-    stage.until(lambda: run.count("deferred") == TASKS, "all to wait", seconds=THROUGH_WORKERS, every=2)
-    stage.until(lambda: all(one["started"] for one in stage.platform.all_sessions()), "all sessions to run")
-
-    cost_what_one_would(stage)
-    lose_the_token(stage)
-    assert run.count("deferred") == TASKS
-    lose_the_platform(stage)
-    end_unseen(stage)
-    assert run.count("deferred") == TASKS
-    stage.platform.clear_faults()
-
-    stage.until(
-        lambda: run.state in RUN_ENDS, "the end of the run", seconds=NEXT_LOOK + THROUGH_WORKERS, every=2
+def test_200_tasks_wait_through_an_expired_token_and_an_outage(scenario: Scenario) -> None:
+    scenario.log_in(timeout=REQUEST_TIMEOUT)
+    # Opening a named pipe for reading blocks, without using CPU, until another process opens it for writing.
+    os.mkfifo(scenario.folder / "pipe")
+    run = scenario.start("many", f"exec cat {scenario.folder}/pipe", 1)
+    scenario.wait_until(
+        lambda: run.count("deferred") == TASKS, "all tasks to be deferred", timeout=WORKER_TIMEOUT, interval=2
     )
-    judge(stage, run)
+    scenario.wait_until(
+        lambda: all(one["started"] for one in scenario.platform.all_sessions()), "all sessions to run"
+    )
+
+    check_request_rate(scenario)
+    expire_token(scenario)
+    assert run.count("deferred") == TASKS
+    interrupt_platform(scenario)
+    end_sessions_during_outage(scenario)
+    assert run.count("deferred") == TASKS
+    scenario.platform.clear_faults()
+
+    scenario.wait_until(
+        lambda: run.state in RUN_END_STATES,
+        "the end of the run",
+        timeout=MAX_BACKOFF + WORKER_TIMEOUT,
+        interval=2,
+    )
+    check_results(scenario, run)
 
 
-def cost_what_one_would(stage: Stage) -> None:
-    """See that eleven looks take ten intervals, and that nothing else is asked for."""
+def check_request_rate(scenario: Scenario) -> None:
+    """Check that eleven polls take ten intervals, and that there are no other requests."""
     began = time.monotonic()
-    stage.platform.forget_requests()
-    stage.until_requested(LOOK, 11)
+    scenario.platform.forget_requests()
+    scenario.wait_until_requested(POLL, 11)
     assert time.monotonic() - began >= 10 * INTERVAL
-    assert set(stage.platform.requests()) == {LOOK}
+    assert set(scenario.platform.requests()) == {POLL}
 
 
-def lose_the_token(stage: Stage) -> None:
-    """End the token, and see that one login is enough for all, and that the looks go on."""
-    stage.platform.forget_requests()
-    stage.platform.rotate_token()
-    stage.until_requested(LOGIN)
-    subscription = stage.platform.requests()[LOOK]
-    stage.until_requested(LOOK, subscription + 3)
-    asked = stage.platform.requests()
-    assert (set(asked), asked[LOGIN]) == ({LOOK, LOGIN}, 1)
+def expire_token(scenario: Scenario) -> None:
+    """Invalidate the token, and check that one login suffices for all tasks and polling continues."""
+    scenario.platform.forget_requests()
+    scenario.platform.rotate_token()
+    scenario.wait_until_requested(LOGIN)
+    polls = scenario.platform.requests()[POLL]
+    scenario.wait_until_requested(POLL, polls + 3)
+    requests = scenario.platform.requests()
+    assert (set(requests), requests[LOGIN]) == ({POLL, LOGIN}, 1)
 
 
-def lose_the_platform(stage: Stage) -> None:
-    """Let it be busy, then let nobody listen there, then let it hang."""
-    stage.platform.forget_requests()
-    stage.platform.faults(outage={"mode": "busy"})
-    stage.until_requested(LOOK, 4)
+def interrupt_platform(scenario: Scenario) -> None:
+    """Make the platform busy, then refuse connections, then hang."""
+    scenario.platform.forget_requests()
+    scenario.platform.faults(outage={"mode": "busy"})
+    scenario.wait_until_requested(POLL, 4)
     refused = time.monotonic()
-    stage.platform.faults(outage={"mode": "refuse", "seconds": REFUSES_FOR})
-    stage.until(lambda: time.monotonic() >= refused + REFUSES_FOR, "nobody to listen for a while")
+    scenario.platform.faults(outage={"mode": "refuse", "seconds": REFUSAL_TIME})
+    scenario.wait_until(
+        lambda: time.monotonic() >= refused + REFUSAL_TIME, "the platform to refuse connections for a while"
+    )
 
     def hangs() -> bool:
         try:
-            stage.platform.faults(outage={"mode": "hang"})
+            scenario.platform.faults(outage={"mode": "hang"})
         except httpx.TransportError:
             return False
         return True
 
-    stage.until(hangs, "somebody to listen again", every=0.05)
-    stage.platform.forget_requests()
-    stage.until_requested(LOOK)
+    scenario.wait_until(hangs, "the platform to accept connections again", interval=0.05)
+    scenario.platform.forget_requests()
+    scenario.wait_until_requested(POLL)
 
 
-def end_unseen(stage: Stage) -> None:
-    """End all sessions while the platform says nothing, and let the look that hangs be given up."""
+def end_sessions_during_outage(scenario: Scenario) -> None:
+    """End all sessions while the platform hangs, and wait until the hanging poll times out."""
     hung = time.monotonic()
-    pipe = os.open(stage.folder / "pipe", os.O_RDWR)
+    pipe = os.open(scenario.folder / "pipe", os.O_RDWR)
     os.close(pipe)
-    stage.until(lambda: not stage.platform.live(), "all sessions to end")
-    stage.until(lambda: time.monotonic() >= hung + GIVEN_UP_AFTER + 1, "the look to be given up")
+    scenario.wait_until(lambda: not scenario.platform.live(), "all sessions to end")
+    scenario.wait_until(lambda: time.monotonic() >= hung + REQUEST_TIMEOUT + 1, "the poll to time out")
 
 
-def judge(stage: Stage, run: Run) -> None:
-    """See that all have succeeded, by one session each, and that each was told of one outage."""
-    created = Counter(session["name"].rsplit("-", 4)[0] for session in stage.platform.all_sessions())
-    live = len(stage.platform.live())
-    seconds = time.monotonic() - stage.began
-    stage.report(Row(stage.name, Counter(created.values()), live, run.state, seconds))
+def check_results(scenario: Scenario, run: Run) -> None:
+    """Check that all tasks have succeeded with one session each, and have logged the outage once."""
+    created = Counter(session["name"].rsplit("-", 4)[0] for session in scenario.platform.all_sessions())
+    live = len(scenario.platform.live())
+    seconds = time.monotonic() - scenario.began
+    scenario.report(Row(scenario.name, Counter(created.values()), live, run.state, seconds))
     assert (run.state, run.count("success"), live) == ("success", TASKS, 0)
     assert created == Counter(f"many-{number}" for number in range(TASKS))
     for index in (0, TASKS // 2, TASKS - 1):
-        told = [line for line in run.log(TASK, 1, index) if line.startswith("The platform")]
-        assert len(told) == 2, told
-        assert "is not responding" in told[0]
-        assert "responding again" in told[1]
+        outage = [line for line in run.log(TASK, 1, index) if line.startswith("The platform")]
+        assert len(outage) == 2, outage
+        assert "is not responding" in outage[0]
+        assert "responding again" in outage[1]

@@ -13,7 +13,7 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from airflow_provider_canfar.triggers import asset
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
-from dev.waiting import until
+from dev import waiting
 from tests.on_emulator import launch, shown, stored, wait_until
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ async def polled(platform: Emulator, times: int = 3) -> None:
 
     before = await asyncio.to_thread(lists)
     await asyncio.to_thread(
-        until, lambda: lists() >= before + times, for_what=f"{times} polls", seconds=30, every=0.1
+        waiting.wait_until,
+        lambda: lists() >= before + times,
+        description=f"{times} polls",
+        timeout=30,
+        interval=0.1,
     )
 
 

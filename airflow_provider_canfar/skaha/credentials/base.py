@@ -53,6 +53,7 @@ class Credential(Protocol):
 
         Many may call it at once, and one fetch serves them all.
 
+        :param rejected: what the server has refused.
         :returns: whether another try with :meth:`authorize` makes sense.
         """
 

@@ -1,4 +1,4 @@
-"""DAGs whose tasks are functions that run in sessions."""
+"""DAGs whose tasks run functions in sessions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
 @dag(schedule=None, params={"replicas": 4, "python": "python3"}, render_template_as_native_obj=True)
 def shares() -> None:
-    """Share numbers among replicas, and put what each has made of its share together again."""
+    """Distribute numbers over replicas, and combine their results."""
 
     @task
     def list_numbers() -> list[int]:
@@ -29,7 +29,7 @@ def shares() -> None:
         import sys
 
         logging.getLogger("squares").info("replica %d of %d of %s", REPLICA_ID, REPLICA_COUNT, run_id)
-        print("without an end", end="")
+        print("without a newline", end="")
         return {
             "replica": REPLICA_ID,
             "python": list(sys.version_info[:2]),
@@ -41,32 +41,32 @@ def shares() -> None:
     def total(parts: list[dict[str, Any]]) -> int:
         return sum(sum(part["squares"]) for part in parts)
 
-    # What a task returns is an XComArg to a checker, whatever it will be: Any.
+    # For a type checker, a task returns an XComArg, which does not match the parameters: hence Any.
     numbers: Any = list_numbers()
     parts: Any = square(numbers)
     total(parts)
 
 
-@dag(schedule=None, params={"mark": ""})
-def mends() -> None:
-    """Fail in one replica the first time, by an error, and in another by an end without a result."""
+@dag(schedule=None, params={"marker": ""})
+def fails_once() -> None:
+    """In the first try, one replica raises an error and another exits without a result."""
 
     @task.canfar(image=IMAGE, replicas=4, poll_interval=1, retries=1, retry_delay=timedelta(seconds=1))
-    def measure(mark: str) -> list[float]:
+    def measure(marker: str) -> list[float]:
         import os
         import time
         from pathlib import Path
 
-        mine = Path(f"{mark}.{REPLICA_ID}")
-        is_first = not mine.exists()
-        mine.touch()
+        own = Path(f"{marker}.{REPLICA_ID}")
+        is_first = not own.exists()
+        own.touch()
         if is_first and REPLICA_ID == 2:
             raise ValueError("no such plate")
         if is_first and REPLICA_ID == 3:
             os._exit(0)
         return [REPLICA_ID, time.time()]
 
-    measure("{{ params.mark }}")
+    measure("{{ params.marker }}")
 
 
 @dag(schedule=None)
@@ -93,7 +93,7 @@ def maps() -> None:
 
 @dag(schedule=None)
 def commands() -> None:
-    """Run the command that a function writes."""
+    """Run the command that a function returns."""
 
     @task.canfar_cmd(image=IMAGE, replicas=2, poll_interval=1)
     def greet(whom: str, run_id: str | None = None) -> list[str]:
@@ -103,6 +103,6 @@ def commands() -> None:
 
 
 shares()
-mends()
+fails_once()
 maps()
 commands()

@@ -1,4 +1,4 @@
-"""A DAG whose runs say what its sessions do."""
+"""A DAG whose parameters say what its sessions do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
     render_template_as_native_obj=True,
 )
 def sessions() -> None:
-    """Run a shell script in some sessions."""
+    """Run a shell script in one or several sessions."""
     CanfarHeadlessOperator(
         task_id="sessions",
         name="{{ params.name }}",

@@ -1,4 +1,4 @@
-"""DAGs that wait for sessions of others, open sessions for people, and destroy sessions."""
+"""DAGs that wait for other users' sessions, open interactive sessions, and destroy sessions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 MODES: dict[str, dict[str, Any]] = {
     "deferred": {"deferrable": True, "poll_interval": 2},
     "poked": {"mode": "poke", "poll_interval": 2},
-    # Sooner than the executor reports that the last poke is over, Airflow's scheduler fails the task.
+    # With a shorter interval the next poke may start before the executor has reported the end of the last
+    # one, and Airflow's scheduler then fails the task.
     "rescheduled": {"mode": "reschedule", "poll_interval": 10},
 }
 
 
 @dag(schedule=None, params={"prefix": ""})
 def waits() -> None:
-    """Wait for the same sessions in each of the ways."""
+    """Wait for the same sessions in each mode."""
     for name, mode in MODES.items():
         CanfarSessionSensor(task_id=name, prefix="{{ params.prefix }}", at_least=2, timeout=90, **mode)
         CanfarResourceSensor(task_id=f"room_{name}", cores=1, ram=1, timeout=90, **mode)
@@ -29,7 +30,7 @@ def waits() -> None:
 
 @dag(schedule=None, params={"prefix": ""})
 def waits_for_all() -> None:
-    """Wait until all of some sessions have completed, which they do not; and skip, in each of the ways."""
+    """Wait in each mode for sessions that fail; fail, or skip with soft_fail."""
     for name, mode in MODES.items():
         standard: dict[str, Any] = {"prefix": "{{ params.prefix }}", "timeout": 90}
         CanfarSessionSensor(task_id=name, **standard, **mode)
@@ -42,7 +43,7 @@ def waits_for_all() -> None:
     params={"ids": None, "prefix": None, "regex": None, "kind": None, "status": None},
 )
 def cleans() -> None:
-    """Destroy what the parameters choose."""
+    """Destroy the sessions that the parameters select."""
     CanfarCleanupOperator(
         task_id="clean",
         ids="{{ params.ids }}",

@@ -1,4 +1,4 @@
-"""Two hundred mapped tasks with a session each, which all wait at the same time."""
+"""Two hundred mapped tasks that all wait for a session at the same time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
-#: The tasks are told apart by the names of their sessions.
+#: The names of the sessions, which identify the tasks.
 NAMES = [f"many-{number}" for number in range(200)]
 
 with DAG(

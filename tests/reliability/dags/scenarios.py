@@ -1,4 +1,4 @@
-"""DAGs whose runs say what their sessions do; one DAG for each way in which an author may write the task."""
+"""DAGs whose parameters say what their sessions do; one for each way of configuring the task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: Any) -> DAG:
     """Make a DAG with one task.
 
-    :param settings: of the operator, beyond what every run says by its parameters.
+    :param settings: the operator's arguments, in addition to those from the parameters of each run.
     """
     with DAG(
         dag_id,
@@ -35,8 +35,8 @@ def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: A
     return dag
 
 
-# Not retried; but to clear a task while its worker is at work is a retry to Airflow where the worker ends by
-# itself before Airflow has ended it, and its delay is five minutes by default.
+# Not retried. But when a user clears a running task and its worker exits before Airflow has killed it,
+# Airflow treats that as a retry, whose delay is five minutes by default.
 once = scenario("once", retry_delay=timedelta(seconds=1))
 retried = scenario("retried", retries=2, retry_delay=timedelta(seconds=1))
 retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(seconds=20))

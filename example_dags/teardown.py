@@ -1,10 +1,10 @@
-"""Leave nothing running, whatever happens.
+"""Destroy all sessions of a DAG run at its end, even after a failure.
 
-CARTA shows the images while a batch makes them. When the batch has ended, well or not, the teardown destroys
-the sessions of this run of the DAG, CARTA among them, and no others of the account: it knows them by their
-names.
+CARTA shows the images while a batch produces them. When the batch has ended, successfully or not, the
+teardown destroys the sessions that this DAG run launched, including CARTA. It finds them by their names, and
+does not touch the account's other sessions.
 
-A teardown runs after its work also when that has failed, and its own failure does not fail the run.
+Airflow runs a teardown even when the tasks before it have failed, and its own failure does not fail the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow_provider_canfar.operators.interactive import CanfarInteractiveOpera
 
 
 @dag(schedule=None, doc_md=__doc__, tags=["canfar", "example"])
-def tidy_up() -> None:
+def teardown() -> None:
     show = CanfarInteractiveOperator(
         task_id="show",
         kind="carta",
@@ -28,7 +28,7 @@ def tidy_up() -> None:
         image="images.canfar.net/skaha/astroml:24.07",
         command=["sh", "-c", "echo image $REPLICA_ID; test $REPLICA_ID != 2"],
         replicas=3,
-        # An author who wants to look into failures by hand would leave this to the teardown as well.
+        # Without this, the other replicas run to their end, which helps when you want to inspect a failure.
         fail_fast=True,
     )
     tidy = sessions_of_this_run("tidy")
@@ -36,4 +36,4 @@ def tidy_up() -> None:
     show >> work >> tidy.as_teardown(setups=show)
 
 
-tidy_up()
+teardown()

@@ -1,13 +1,15 @@
-"""Let a person look at what a pipeline has made, and go on when they are done.
+"""Let a person inspect the output of a pipeline, and continue when they have finished.
 
-1. `prepare` makes something to look at.
-2. `inspect` opens a notebook. The button *Open session* in the task's page leads to it, and so does the
-   address that the task returns, which a notification of your own might carry.
-3. `wait_for_person` waits, for days if need be and without a worker slot, until the person ends the notebook:
-   in the Science Portal, or by shutting it down. The platform itself ends it after four days.
-4. `publish` goes on.
+1. `prepare` writes something to inspect.
+2. `inspect` opens a notebook. The *Open session* button on the task's page opens it. The task also returns
+its
+   address, for example for a notification.
+3. `wait_for_person` waits until the person ends the notebook, in the Science Portal or by shutting it down.
+It can
+   wait for days and occupies no worker slot. The platform itself ends a notebook after four days.
+4. `publish` continues.
 
-Cleared tasks open another notebook and destroy the one from before. A task that fails destroys its own.
+Clearing `inspect` destroys its notebook and opens another. If the task fails, it destroys its notebook.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 
 
 @dag(schedule=None, doc_md=__doc__, tags=["canfar", "example"])
-def person_in_the_middle() -> None:
+def human_in_the_loop() -> None:
     prepare = CanfarHeadlessOperator(
         task_id="prepare",
         image="images.canfar.net/skaha/astroml:24.07",
@@ -32,13 +34,13 @@ def person_in_the_middle() -> None:
         task_id="inspect",
         kind="notebook",
         image="images.canfar.net/skaha/astroml:24.07",
-        # The platform allows a few interactive sessions per user: wait for a place where there is none.
+        # The platform allows a few interactive sessions per user: wait until one more is allowed.
         wait_for_quota=True,
     )
     wait_for_person = CanfarSessionSensor(
         task_id="wait_for_person",
         ids=XComArg(inspect, key="sessions"),
-        # A notebook that its user has ended is gone; one that was shut down from within has completed.
+        # A notebook that its user deleted is Gone; one that was shut down from within is Completed.
         status=["Gone", "Completed", "Failed"],
         timeout=timedelta(days=5),
     )
@@ -50,4 +52,4 @@ def person_in_the_middle() -> None:
     prepare >> inspect >> wait_for_person >> publish()
 
 
-person_in_the_middle()
+human_in_the_loop()

@@ -1,8 +1,8 @@
-"""Wait for sessions that somebody else has launched, by their names.
+"""Wait for sessions that were launched outside Airflow, by their names.
 
-A colleague runs a batch with the same account, from a notebook or a terminal, and calls its sessions
-`survey-1`, `survey-2` and so on. This DAG goes on when as many as were agreed on have completed, and shows
-their logs. Who waits needs no ids, and nothing changes for the colleague.
+A colleague with the same account runs a batch from a notebook or a terminal, and names its sessions
+`survey-1`, `survey-2` and so on. When the agreed number of them has completed, this DAG continues and logs
+their output. It does not need their ids, and the colleague does not have to change anything.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from airflow_provider_canfar.sensors.session import CanfarSessionSensor
     schedule=None,
     doc_md=__doc__,
     tags=["canfar", "example"],
-    params={"prefix": Param("survey-", type="string", description="What the sessions' names start with.")},
+    params={"prefix": Param("survey-", type="string", description="The prefix of the sessions' names.")},
 )
-def somebody_elses_session() -> None:
+def external_sessions() -> None:
     survey = CanfarSessionSensor(
         task_id="survey",
         prefix="{{ params.prefix }}",
         kind="headless",
-        # By name, "all" would be those that are there at the moment.
+        # Without it, the sensor waits for the matching sessions that it has seen so far.
         at_least=2,
         timeout=timedelta(days=2),
     )
 
     @task
     def show_logs(sessions: list[dict[str, Any]]) -> list[str]:
-        """Show the logs while the platform has them, which is for an hour after a session's end."""
+        """Print the logs. The platform keeps them for an hour after the end of a session."""
         ids = [session["session_id"] for session in sessions]
         for session_id, log in CanfarHook().logs(ids).items():
             print(f"{session_id}:\n{log}")
         return ids
 
-    # What an operator returns is an XComArg to a checker, whatever it will be: Any.
+    # For a type checker, an operator's output is an XComArg, which does not match the parameters: hence Any.
     sessions: Any = survey.output
     show_logs(sessions)
 
 
-somebody_elses_session()
+external_sessions()

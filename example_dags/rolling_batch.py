@@ -1,7 +1,7 @@
 """Run a thousand sessions, fifty at a time.
 
-The next is launched when one has ended: the platform sees fifty sessions at once and no more. Up to ten may
-fail without failing the task.
+Whenever a session ends, the task launches the next, so that at most fifty are active. Up to ten may fail
+without failing the task.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
     schedule=None,
     doc_md=__doc__,
     tags=["canfar", "example"],
-    params={"replicas": Param(1000, type="integer", minimum=1, description="How many sessions in all.")},
+    params={"replicas": Param(1000, type="integer", minimum=1, description="The total number of sessions.")},
 )
-def rolling_thousand() -> None:
+def rolling_batch() -> None:
     CanfarHeadlessOperator(
         task_id="simulate",
         image="images.canfar.net/skaha/astroml:24.07",
@@ -27,10 +27,10 @@ def rolling_thousand() -> None:
         replicas="{{ params.replicas }}",
         max_active_replicas=50,
         max_failed_replicas=10,
-        # What has succeeded stays so when somebody clears the task because some have failed.
+        # When a user clears the task because some replicas failed, the successful ones do not run again.
         on_clear="resume",
         execution_timeout=timedelta(days=7),
     )
 
 
-rolling_thousand()
+rolling_batch()
