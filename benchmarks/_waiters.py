@@ -50,7 +50,7 @@ class Figures:
 
 async def wait_by_trigger(url: str, session_id: str, interval: float) -> None:
     """Wait as a deferred task of this provider does."""
-    from airflow_provider_canfar.task_sessions.wait import WaitSpec
+    from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
     from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
     number = int(session_id[1:])

@@ -22,7 +22,9 @@ from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.plan import Limits
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 
 SESSIONS = 256
@@ -69,23 +71,21 @@ async def our_launch(url: str, clock: ScriptedTime) -> list[str]:
     """Create them as an operator does: a bare create is never sent twice, a launch looks and sends again."""
     batch = Batch(Identity("stars", "k3v5x2qamd", 0), try_number=1, replicas=SESSIONS)
     spec = SessionSpec(name="stars", image=IMAGE, cmd="nproc", replicas=SESSIONS)
+    reconciler = Reconciler(
+        spec,
+        batch,
+        Limits(),
+        recorder=OutcomeRecorder(LogReader(), emit=lambda line: None, max_log_bytes=None),
+        emit=lambda line: None,
+        clock=clock.clock,
+        sleep=clock.sleep,
+    )
     async with SkahaClient(url, Token("token"), clock=clock.clock, sleep=clock.sleep) as client:
         while True:
-            attempt = Reconciler(
-                client,
-                spec,
-                batch,
-                Limits(),
-                emit=lambda line: None,
-                harvest=lambda harvest: harvest.outcome,
-                clock=clock.clock,
-                sleep=clock.sleep,
-            )
-            plan = await attempt.advance()
-            batch = attempt.batch
+            plan = await reconciler.reconcile(client)
             if not plan.launch:
-                return [launch.session_id for launch in batch.launched.values()]
-            await clock.sleep(max(0.0, (attempt.retry_at or 0.0) - clock.clock()))
+                return [launch.session_id for launch in reconciler.batch.launched.values()]
+            await clock.sleep(max(0.0, (reconciler.launcher.retry_at or 0.0) - clock.clock()))
 
 
 def measure(create: Create, url: str) -> tuple[float, float]:

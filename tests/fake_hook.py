@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.task_sessions.wait import WaitSpec
+    from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
     from tests.fake_platform import FakePlatform
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-from airflow_provider_canfar.task_sessions.report import launches_to_json
+from airflow_provider_canfar.task_sessions.report import sessions_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from tests.airflow_versions import DagSerialization
 
@@ -62,7 +62,7 @@ def test_the_button_knows_from_xcom_which_session_has_failed() -> None:
         for number, status, succeeded in [(1, "Completed", True), (2, "Failed", False)]
     }
     batch = Batch(Identity("stars", "k3v5x2qamd", 0), 1, 3, launched=launched, outcomes=outcomes)
-    pushed = launches_to_json(batch)
+    pushed = sessions_to_json(batch)
     assert [one["status"] for one in pushed] == ["Completed", "Failed", None]
     assert session_url(pushed, SERVICE) == f"{SERVICE}/session/s0000002?view=logs"
 

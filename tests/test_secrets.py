@@ -29,7 +29,7 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import CanfarError
-from airflow_provider_canfar.task_sessions import reconcile as attempt
+from airflow_provider_canfar.task_sessions import launcher, reconcile
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from dev.waiting import until
 from tests.fake_task import FakeTask
@@ -215,10 +215,10 @@ def _drive(
     """Make a task of the default connection, whose environment is secret."""
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
     # What was not answered is looked for no longer than the emulator takes to make it.
-    monkeypatch.setattr(attempt, "LOOK_EVERY", 0.05)
-    standard = attempt.Reconciler.__init__.__kwdefaults__
+    monkeypatch.setattr(launcher, "LIST_EVERY", 0.05)
+    standard = reconcile.Reconciler.__init__.__kwdefaults__
     monkeypatch.setattr(
-        attempt.Reconciler.__init__, "__kwdefaults__", {**(standard or {}), "lost_create_wait": 0.2}
+        reconcile.Reconciler.__init__, "__kwdefaults__", {**(standard or {}), "lost_create_wait": 0.2}
     )
 
     def make(*argv: str, connection: Mapping[str, Any], **settings: Any) -> Drive:

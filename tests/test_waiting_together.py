@@ -16,7 +16,9 @@ from airflow_provider_canfar.skaha.polling import session_cache as listing
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
 from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
-from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep_watch
+from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock
 
@@ -42,7 +44,7 @@ class Deployment:
         self.told[row.session_id] = []
         task_wait = TaskWait(WaitSpec(key, {row.session_id: row.name}, since=self.time.now, **more))
         watch = partial(self.watch.subscribe, interval=INTERVAL)
-        wait = asyncio.create_task(keep_watch(task_wait, watch, emit=self.told[row.session_id].append))
+        wait = asyncio.create_task(wait_for_sessions(task_wait, watch, emit=self.told[row.session_id].append))
         self._waits.append(wait)
         return row, wait
 
@@ -146,7 +148,7 @@ async def test_a_refused_credential_is_told_to_all_with_what_they_have_seen(airf
     await airflow.time.pass_(100)
     airflow.outage_log(*[AuthenticationError("the token has expired")] * 2)
     await airflow.time.pass_(INTERVAL * 1.1)
-    assert {(wait.result().reason, wait.result().words) for _, wait in tasks} == {
+    assert {(wait.result().reason, wait.result().message) for _, wait in tasks} == {
         (WakeReason.REFUSED, "the token has expired")
     }
 
@@ -181,7 +183,7 @@ async def test_a_session_that_started_in_time_is_not_overdue_though_nobody_has_s
     started.start(airflow.time.now)
     await airflow.time.pass_(listing.WHOLE_EVERY + 2 * INTERVAL)
     assert not wait.done()
-    assert late.result().reason is WakeReason.NOT_STARTING
+    assert late.result().reason is WakeReason.NEVER_STARTED
 
 
 async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: Deployment) -> None:
@@ -189,10 +191,10 @@ async def test_an_end_long_after_the_last_change_is_as_young_as_it_is(airflow: D
     rows = [airflow.platform.add(str(Identity("stars", "k3v5x2qamd", 0).name(n, 1))) for n in (1, 2)]
     waiting = WaitSpec("k3v5x2qamd", {row.session_id: row.name for row in rows}, since=airflow.time.now)
     watch, told = partial(airflow.watch.subscribe, interval=INTERVAL), list[str]()
-    wait = asyncio.create_task(keep_watch(TaskWait(waiting), watch, emit=told.append))
+    wait = asyncio.create_task(wait_for_sessions(TaskWait(waiting), watch, emit=told.append))
     await airflow.time.pass_(20_000)
     rows[0].end("Completed", airflow.time.now)
     await airflow.time.pass_(waiting.record_within - 2 * INTERVAL)
     assert not wait.done()
     await airflow.time.pass_(3 * INTERVAL)
-    assert wait.result().reason is WakeReason.HARVEST
+    assert wait.result().reason is WakeReason.RECORD

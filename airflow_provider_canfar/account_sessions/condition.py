@@ -7,21 +7,16 @@ task can do about them. This module only watches.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_canfar.account_sessions.selection_tracker import SelectionTracker
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
-from airflow_provider_canfar.skaha.polling.session_tracker import (
-    SessionTracker,
-    describe,
-    has_ended,
-    normalized_status,
-)
+from airflow_provider_canfar.skaha.polling.session_tracker import has_ended, normalized_status
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
 
@@ -117,28 +112,25 @@ class ConditionWatch:
     def __init__(self, condition: SessionCondition, state: Mapping[str, Any] | None = None) -> None:
         state = state or {}
         self.condition = condition
-        self.tracker = SessionTracker(condition.selection, state.get("rows", ()))
+        self.tracker = SelectionTracker(condition.selection, state.get("rows", ()))
         # A session that has reached a status stays reached: one that has run may be Pending again.
         self._reached = set(state.get("reached", ()))
 
-    def observe(self, sessions: Iterable[Session], at: float, *, is_complete: bool = True) -> list[str]:
-        """Record a list, and return a sentence for each change.
+    def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[str]:
+        """Record a list, and return a line for each change.
 
-        :param at: when it was fetched, in seconds since the epoch.
         :param is_complete: whether a session that is not in the list is missing.
         """
-        before = {session_id: row["status"] for session_id, row in self.tracker.rows.items()}
-        changed = self.tracker.observe(sessions, at, is_complete=is_complete)
+        changes = self.tracker.observe(sessions, is_complete=is_complete)
         self._update_reached()
-        return [describe(self.tracker.rows[session_id], before.get(session_id)) for session_id in changed]
+        return [str(change) for change in changes]
 
-    def update(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
+    def record_fetched(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
         """Record the answers to requests for single sessions.
 
         :param not_found: ids that the platform answers 404 for.
         """
-        self.tracker.update(sessions)
-        self.tracker.mark_gone(not_found)
+        self.tracker.record_fetched(sessions, not_found)
         self._update_reached()
 
     def _update_reached(self) -> None:
@@ -180,21 +172,20 @@ async def check_once(
     client: SkahaClient,
     *,
     emit: Callable[[str], None],
-    clock: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """List the sessions once; if the list omits one, again until it is certain whether the session is gone.
 
-    :param emit: logs one sentence per change.
+    :param emit: logs one line per change.
     :raises RequestError: when the platform does not answer.
     """
     while True:
-        for sentence in condition_watch.observe(await client.fetch(), clock()):
-            emit(sentence)
+        for line in condition_watch.observe(await client.fetch()):
+            emit(line)
         if not condition_watch.tracker.is_in_doubt:
             break
         await sleep(RELIST_AFTER)
-    condition_watch.update(*await fetch_each(client, condition_watch.tracker.missing_ids()))
+    condition_watch.record_fetched(*await fetch_each(client, condition_watch.tracker.missing_ids()))
 
 
 async def wait_for_condition(
@@ -208,19 +199,18 @@ async def wait_for_condition(
 
     :param subscribe: subscribes to sessions.
     :param deadline: seconds since the epoch; None: no deadline.
-    :param emit: logs one sentence per change.
+    :param emit: logs one line per change.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    async with subscribe(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
+    arguments = condition_watch.tracker.subscribe_arguments()
+    async with subscribe(**arguments, wake_at=lambda: deadline) as subscription:
         async for snapshot in with_outage_log(subscription, emit):
             if snapshot.fault is None:
-                for sentence in condition_watch.observe(
-                    snapshot.sessions, snapshot.at, is_complete=snapshot.is_complete
-                ):
-                    emit(sentence)
+                for line in condition_watch.observe(snapshot.sessions, is_complete=snapshot.is_complete):
+                    emit(line)
                 if snapshot.is_complete:
                     missing_ids = condition_watch.tracker.missing_ids()
-                    condition_watch.update(*await fetch_each(subscription.reads, missing_ids))
+                    condition_watch.record_fetched(*await fetch_each(subscription.reads, missing_ids))
                 is_met = condition_watch.is_met()
                 if is_met is not None:
                     return is_met

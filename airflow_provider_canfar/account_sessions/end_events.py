@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker, has_ended, normalized_status
+from airflow_provider_canfar.account_sessions.selection_tracker import SelectionTracker
+from airflow_provider_canfar.skaha.polling.session_tracker import has_ended, normalized_status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
@@ -38,7 +39,7 @@ class EndEvents:
         state = state or {}
         self._statuses = frozenset(statuses)
         self._when_all_ended = when_all_ended
-        self.tracker = SessionTracker(selection, state.get("rows", ()))
+        self.tracker = SelectionTracker(selection, state.get("rows", ()))
         #: The ids not to report again; None before the first list.
         self._reported: set[str] | None = set(state["reported"]) if "reported" in state else None
         self._last_listed: dict[str, float] = {}
@@ -49,7 +50,7 @@ class EndEvents:
         :param at: when it was fetched, in seconds since the epoch.
         """
         listed = list(sessions)
-        self.tracker.observe(listed, at)
+        self.tracker.observe(listed)
         if self._reported is None:
             self._reported = {session_id for session_id, row in self.tracker.rows.items() if has_ended(row)}
         self._last_listed |= {session.id: at for session in listed if session.id in self.tracker.rows}
@@ -57,15 +58,7 @@ class EndEvents:
             if at - self._last_listed.setdefault(session_id, at) >= FORGET_AFTER:
                 self._reported.remove(session_id)
                 del self._last_listed[session_id]
-                self.tracker.rows.pop(session_id, None)
-
-    def update(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
-        """Record the answers to requests for single sessions.
-
-        :param not_found: ids that the platform answers 404 for.
-        """
-        self.tracker.update(sessions)
-        self.tracker.mark_gone(not_found)
+                self.tracker.forget(session_id)
 
     def pop_new(self) -> list[dict[str, Any]]:
         """Return the sessions whose ends have not been reported yet, and count them as reported."""

@@ -1,6 +1,6 @@
-"""TaskFlow: functions that run on the platform.
+"""TaskFlow decorators: Python functions that run on the platform.
 
-Airflow knows them as ``@task.canfar`` and ``@task.canfar_cmd``; imported from here they are the same.
+Airflow provides them as ``@task.canfar`` and ``@task.canfar_cmd``; the functions here are the same.
 """
 
 from __future__ import annotations

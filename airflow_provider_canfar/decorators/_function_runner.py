@@ -1,14 +1,14 @@
-"""The program that runs a function inside a session, and sends back what it returns.
+"""The program that runs a function inside a session and prints what the function returned.
 
-Airflow does not run it: :mod:`.call` sends its text along, so the image needs nothing but Python 3.8 and that
-Python's own library. Whatever the function prints goes to the session's log as it is. When the function has
-returned, its result follows in lines of their own::
+Airflow never runs this module: :mod:`._remote_call` sends its text along, so the image needs only Python 3.8
+and the standard library. Whatever the function prints goes to the session's log unchanged. When the function
+has returned, its result follows on lines of their own::
 
     canfar-result k3v5x2qamd-0-1-7-20 1/2 f2a1... {"m13_07.fits": [1
     canfar-result k3v5x2qamd-0-1-7-20 2/2 f2a1... 2.4, 13.1]}
 
-Each names the replica whose result it is, its own number and their total, a checksum of the whole, and a
-piece of its JSON. :mod:`.frame` reads them back.
+Each line has a marker that identifies the replica, the line's number and the total, a checksum of the whole
+result, and a piece of its JSON. :mod:`._result_lines` parses them.
 """
 
 from __future__ import annotations
@@ -29,110 +29,113 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 #: How a line of a result begins.
-MARK = "canfar-result"
+RESULT_PREFIX = "canfar-result"
 
-#: Bytes of a line that the kernel writes in one go, whoever else writes to the same pipe (POSIX: PIPE_BUF).
-#: It is also well below the 16 KiB at which the container runtime cuts lines.
+#: The longest line, in bytes, that the kernel writes to a pipe atomically, even with other writers (POSIX:
+#: PIPE_BUF). It is also well below the 16 KiB at which the container runtime splits lines.
 LINE_BYTES = 4096
 
-#: Bytes of JSON that may come back from one replica. All of them together wait in Airflow's database while a
-#: task is deferred, and a kubelet begins a new log at 10 MiB and forgets the one before.
+#: The most bytes of JSON that one replica may return. Airflow's database holds the results of all replicas
+#: while a task is deferred, and a kubelet rotates a log at 10 MiB and drops the previous file.
 MAX_RESULT_BYTES = 256 * 1024
 
-#: How deep lists and dicts may be nested; what contains itself would be without end.
+#: How deep lists and dicts may be nested; a container that contains itself would never end.
 MAX_DEPTH = 100
 
-#: Bits of a whole number, about 4,000 digits; Python by itself reads no more than 4,300.
+#: The most bits of an integer, about 4,000 digits; by default Python parses at most 4,300.
 MAX_BITS = 13_000
 
-# What arrays, times and paths have, and what JSON has a form for.
-_STAND_INS = (("tolist", "its tolist()"), ("isoformat", "its isoformat()"), ("__fspath__", "its str()"))
+# Methods of arrays, times and paths, and the JSON-compatible value that each of them gives.
+_ALTERNATIVES = (("tolist", "its tolist()"), ("isoformat", "its isoformat()"), ("__fspath__", "its str()"))
 
 
-def main(words: list[str]) -> None:
-    """Call the function that the words of the command line describe, and write down its result.
+def main(parts: list[str]) -> None:
+    """Call the function that the command line describes, and print its result.
 
-    An exception is shown as it would be where the function was written, and the exit code is then 1. A call
-    of ``sys.exit`` has its own.
+    The function's exception is printed as if it had been raised where the function was written, and the exit
+    code is then 1. A ``sys.exit`` keeps its own code.
+
+    :param parts: the JSON of the call, split over several arguments.
     """
-    call = json.loads("".join(words))
-    del sys.argv[1:]  # Many a library looks for its own options there.
-    token = f"{call['token']}-{_number('REPLICA_ID')}-{_number('REPLICA_COUNT')}"
+    call = json.loads("".join(parts))
+    del sys.argv[1:]  # Many libraries look for their own options there.
+    marker = f"{call['marker']}-{_number('REPLICA_ID')}-{_number('REPLICA_COUNT')}"
     process = os.getpid()
-    # Whatever becomes of them, through the function or what that calls.
+    # Duplicates, because the function or a library may close or redirect the originals.
     stdout, stderr = os.dup(1), os.dup(2)
-    _let_output_through()
+    _configure_output()
     try:
-        function = _define(call)
+        function = _load_function(call)
         result = function(*call["args"], **call["kwargs"])
     except (SystemExit, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever it is, its author shall see it
-        _leave(stderr, _traceback(error, call["file"]))
+    except BaseException as error:  # noqa: BLE001 - the function's author must see every exception
+        _exit_with(stderr, _traceback(error, call["file"]))
     if os.getpid() != process:
-        return  # A fork of the function's that came back as well: the result is its parent's to tell.
+        return  # A child that the function forked returned here too; only the parent reports a result.
     try:
         text = json.dumps(to_json_types(result, "its result"), allow_nan=False)
     except ValueError as fault:
-        _leave(stderr, f"{call['name']}() returned what cannot come back: {fault}.\n")
+        _exit_with(stderr, f"{call['name']}() returned a value that JSON cannot represent: {fault}.\n")
     if len(text) > MAX_RESULT_BYTES:
-        _leave(
+        _exit_with(
             stderr,
-            f"{call['name']}() returned {len(text):,} bytes of JSON, and {MAX_RESULT_BYTES:,} can come back. "
-            "Let it write them to a file below /arc, and return the file's path.\n",
+            f"{call['name']}() returned {len(text):,} bytes of JSON; the limit is {MAX_RESULT_BYTES:,}. "
+            "Write the data to a file below /arc and return the file's path.\n",
         )
     _flush()
-    for line in result_lines(token, text):
-        _write(stdout, f"\n{line}\n")  # Somebody else's line may not have ended.
+    for line in result_lines(marker, text):
+        _write(stdout, f"\n{line}\n")  # Another writer's line may be unfinished.
 
 
-def result_lines(token: str, text: str) -> list[str]:
-    """Write a result in lines that begin with :data:`MARK`.
+def result_lines(marker: str, text: str) -> list[str]:
+    """Format a result as lines that begin with :data:`RESULT_PREFIX`.
 
-    :param token: names the replica whose result it is, in one word.
-    :param text: its JSON: one line of ASCII.
+    :param marker: identifies the replica that returned the result; one word.
+    :param text: the result's JSON: one line of ASCII.
     """
-    check = checksum(token, text)
-    room = LINE_BYTES - len(f"\n{MARK} {token} 999/999 {check} \n")
+    check = checksum(marker, text)
+    room = LINE_BYTES - len(f"\n{RESULT_PREFIX} {marker} 999/999 {check} \n")
     pieces = [text[start : start + room] for start in range(0, len(text), room)]
     return [
-        f"{MARK} {token} {number}/{len(pieces)} {check} {piece}"
+        f"{RESULT_PREFIX} {marker} {number}/{len(pieces)} {check} {piece}"
         for number, piece in enumerate(pieces, start=1)
     ]
 
 
-def checksum(token: str, text: str) -> str:
-    """Return 32 hexadecimal digits that no other text, and no other replica, has."""
-    return hashlib.sha256(f"{token} {text}".encode("ascii")).hexdigest()[:32]
+def checksum(marker: str, text: str) -> str:
+    """Return 32 hexadecimal digits that identify this text from this replica."""
+    return hashlib.sha256(f"{marker} {text}".encode("ascii")).hexdigest()[:32]
 
 
 def to_json_types(value: object, where: str, depth: int = 0) -> object:
-    """Return a value in JSON's own types, from which JSON gives the same value back; a tuple becomes a list.
+    """Convert a value to JSON's own types, such that JSON restores an equal value; a tuple becomes a list.
 
-    :param where: what the value is called in an error.
-    :raises ValueError: for what JSON has no form for, with its place and its type.
+    :param where: what an error calls the value.
+    :param depth: how many lists and dicts enclose the value.
+    :raises ValueError: for a value that JSON cannot represent, naming its place and type.
     """
     if depth > MAX_DEPTH:
         raise ValueError(
             f"{where[:60]}... is nested deeper than {MAX_DEPTH} lists and dicts; it may contain itself"
         )
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {float(value)!r}, which JSON has no number for; None may stand for it")
+        raise ValueError(f"{where} is {float(value)!r}, which JSON cannot represent; use None instead")
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ValueError(f"{where} is a number of more than 4,000 digits; a string may stand for it")
+        raise ValueError(f"{where} is a number of more than 4,000 digits; use a string instead")
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(
-                    f"{where} has the key {key!r:.60} of type {_type_of(key)}, and a key in JSON is a string"
+                    f"{where} has the key {key!r:.60} of type {_type_of(key)}; JSON keys must be strings"
                 )
         return {key: to_json_types(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [to_json_types(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    hint = next((f"; {words} may stand for it" for name, words in _STAND_INS if hasattr(value, name)), "")
-    raise ValueError(f"{where} is of type {_type_of(value)}, which JSON has no form for{hint}")
+    hint = next((f"; use {instead} instead" for name, instead in _ALTERNATIVES if hasattr(value, name)), "")
+    raise ValueError(f"{where} is of type {_type_of(value)}, which JSON cannot represent{hint}")
 
 
 def _type_of(value: object) -> str:
@@ -140,22 +143,22 @@ def _type_of(value: object) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _let_output_through() -> None:
-    """Let each line of output, and each record from INFO up, arrive in the log as soon as it is written."""
+def _configure_output() -> None:
+    """Make each line of output, and each log record from INFO up, reach the session's log immediately."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    # The handler that is used where none has been set up: the function may still set up its own.
+    # logging uses this handler as long as no other is configured; the function may still configure its own.
     if logging.lastResort is not None:
         logging.lastResort.setLevel(logging.NOTSET)
         logging.lastResort.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.getLogger().setLevel(logging.INFO)
 
 
-def _define(call: dict[str, Any]) -> types.FunctionType:
-    """Make the function of its source, in a ``__main__`` of its own, with what it is given."""
+def _load_function(call: dict[str, Any]) -> types.FunctionType:
+    """Create the function from its source, in a new ``__main__`` module with the names that it may use."""
     replicas = types.ModuleType("replicas")
-    exec(_compiled(call["replicas"], "replicas.py", 1, annotations=True), replicas.__dict__)  # noqa: S102 - ours
+    exec(_compile(call["replicas"], "replicas.py", 1, annotations=True), replicas.__dict__)  # noqa: S102 - ours
     main = types.ModuleType("__main__")
     main.__dict__.update(
         chunk=replicas.__dict__["chunk"],
@@ -164,36 +167,37 @@ def _define(call: dict[str, Any]) -> types.FunctionType:
         REPLICA_COUNT=_number("REPLICA_COUNT"),
     )
     sys.modules["__main__"] = main
-    code = _compiled(
-        call["source"], call["file"], call["line"], annotations=call["annotations"], only_it=True
+    code = _compile(
+        call["source"], call["file"], call["line"], annotations=call["annotations"], only_function=True
     )
-    exec(code, main.__dict__)  # noqa: S102 - running it is what this program is for
+    exec(code, main.__dict__)  # noqa: S102 - running the function is what this program is for
     function: types.FunctionType = main.__dict__[call["name"]]
     return function
 
 
-def _compiled(
-    source: str, file: str, line: int, *, annotations: bool, only_it: bool = False
+def _compile(
+    source: str, file: str, line: int, *, annotations: bool, only_function: bool = False
 ) -> types.CodeType:
-    """Compile source as the part of a file that it is, and let tracebacks show its lines.
+    """Compile source as a part of its original file, so that tracebacks show the original lines.
 
-    :param line: the number of its first line in the file.
+    :param line: the number of the source's first line in the file.
     :param annotations: whether the file has ``from __future__ import annotations``.
-    :param only_it: whether it is one function, to be had without its decorators, and without annotations of
-        its parameters: those are for Airflow and for checkers, and name what is not in the image.
+    :param only_function: whether the source is one function, to be compiled without its decorators and
+        without the annotations of its parameters: Airflow and type checkers use those, and the image may not
+        have what they name.
     """
     linecache.cache[file] = (
         len(source),
-        None,  # No time: it is never compared with a file of that name in the image.
+        None,  # No modification time: linecache then never looks for a file of that name in the image.
         ["\n"] * (line - 1) + [f"{one}\n" for one in source.split("\n")],
         file,
     )
-    # A function inside another one is indented, and the lines of a string in it are not to be touched.
+    # A nested function's source is indented. Dedenting it would change the lines of its multi-line strings.
     before = "\n" * (line - 2) + "if True:\n" if source[:1].isspace() else "\n" * (line - 1)
     tree = ast.parse(before + source, file)
-    if only_it:
+    if only_function:
         function = tree.body[0].body[0] if isinstance(tree.body[0], ast.If) else tree.body[0]
-        assert isinstance(function, ast.FunctionDef)  # noqa: S101 - Airflow's side has seen to it
+        assert isinstance(function, ast.FunctionDef)  # noqa: S101 - Airflow's side has checked it
         function.decorator_list = []
         function.returns = None
         for node in ast.walk(function.args):
@@ -206,7 +210,7 @@ def _compiled(
 
 
 def _traceback(error: BaseException, file: str) -> str:
-    """Return a traceback that begins with the function, as if nothing had called it."""
+    """Format a traceback that begins in the function, without the frames of this program."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != file:
         trace = trace.tb_next
@@ -216,22 +220,22 @@ def _traceback(error: BaseException, file: str) -> str:
     return text
 
 
-def _leave(stderr: int, words: str) -> NoReturn:
-    """Say why there is no result, and end."""
+def _exit_with(stderr: int, message: str) -> NoReturn:
+    """Print why there is no result, and exit with code 1."""
     _flush()
-    _write(stderr, words)
+    _write(stderr, message)
     sys.exit(1)
 
 
 def _flush() -> None:
-    """Let what was printed before come before."""
+    """Write out buffered output, so that it precedes what this program writes next."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):  # The function may have put anything in its place.
+        with contextlib.suppress(Exception):  # The function may have replaced the streams with anything.
             stream.flush()
 
 
 def _write(descriptor: int, text: str) -> None:
-    # A child may have left the pipe such that it takes no more than it can.
+    # A child process may have left the pipe in non-blocking mode, in which a write can be partial.
     os.set_blocking(descriptor, True)
     data = text.encode("utf-8", "backslashreplace")
     while data:

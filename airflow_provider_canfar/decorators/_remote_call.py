@@ -1,4 +1,4 @@
-"""A call of a function, as a command line that makes it in an image that knows nothing of it."""
+"""The command line that calls a function in an image that has neither the function nor this package."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from airflow_provider_canfar.decorators._function_runner import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
 
-#: Bytes of a call. The platform takes about 1 MB of a command as it is written (Kubernetes takes objects of
-#: 1.5 MiB, and the command is in base64), and the runner and the shell's quotes need some of it.
+#: The most bytes of a call. The platform accepts a command of about 1 MB before encoding (Kubernetes accepts
+#: objects of 1.5 MiB, and the command is sent as base64); the runner and the shell's quotes take some of it.
 MAX_CALL_BYTES = 1_000_000
 
-#: Bytes in one argument of a command line; Linux takes 131,071 (MAX_ARG_STRLEN).
-_WORD_BYTES = 100_000
+#: Bytes in one argument of a command line; Linux accepts 131,071 (MAX_ARG_STRLEN).
+_ARGUMENT_BYTES = 100_000
 
-# It is read by whatever Python the image has, also by one that would not understand the runner. A container
-# starts in the user's home, whose modules are not to be taken for Python's own: the variable sees to it from
-# Python 3.11 on, where "-c" itself imports some, and is not for the function's own programs.
+# Any Python that the image has must be able to read this, even one that is too old for the runner. A
+# container starts in the user's home, where a json.py must not shadow Python's own. From Python 3.11 on,
+# where "-c" itself imports modules, the variable prevents that; it is removed again so that the function's
+# own programs never see it.
 _SAFE_PATH = "PYTHONSAFEPATH"
 _BOOTSTRAP = f"""\
 import os, sys
@@ -29,56 +30,56 @@ if sys.version_info < (3, 8):
     sys.exit("@task.canfar needs Python 3.8, and this image has " + sys.version.split()[0] + ".")
 os.environ.pop("{_SAFE_PATH}", None)
 sys.path[:] = [folder for folder in sys.path if folder]
-exec(compile(sys.argv.pop(1), "runner.py", "exec"))
+exec(compile(sys.argv.pop(1), "function_runner.py", "exec"))
 """
 
 
-def command(
-    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, token: str, python: str
+def build_command(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, marker: str, python: str
 ) -> list[str]:
-    """Write the command line that calls a function, in whichever replica it runs.
+    """Build the command line that calls a function; it is the same for every replica.
 
-    :param function: a plain function; its source goes along.
-    :param args: its positional arguments: what JSON has a form for.
-    :param kwargs: its named arguments, likewise.
-    :param token: in one word, whose result it will be; the replica adds its number.
+    :param function: a plain function; the command line contains its source.
+    :param args: its positional arguments, which JSON must be able to represent.
+    :param kwargs: its keyword arguments, likewise.
+    :param marker: identifies the result; one word, to which each replica appends its number.
     :param python: the interpreter's name in the image, 3.8 or newer.
-    :raises SpecError: for a function that needs more than its own source, for arguments that it does not take
-        or that are no JSON, and for more than the platform carries.
+    :raises SpecError: for a function that needs more than its own source, for arguments that do not match its
+        parameters or that JSON cannot represent, and for a call that is too long for the platform.
     """
     source = FunctionSource.of(function)
     bound = _bound(function, args, kwargs)
-    about = {
+    description = {
         "name": source.name,
         "source": source.text,
         "file": source.file,
         "line": source.line,
         "annotations": source.annotations,
         "replicas": _text_of("airflow_provider_canfar", "replicas.py"),
-        "token": token,
+        "marker": marker,
     }
-    call = json.dumps(about | {"args": bound.args, "kwargs": bound.kwargs})
+    call = json.dumps(description | {"args": bound.args, "kwargs": bound.kwargs})
     if len(call) > MAX_CALL_BYTES:
         arguments = len(json.dumps([bound.args, bound.kwargs]))
         raise SpecError(
-            f"The call of {source.name}() has {len(call):,} bytes, {arguments:,} of them its arguments, and "
-            f"the platform carries {MAX_CALL_BYTES:,}. Write the data to a file below /arc, pass the file's "
-            "path, and let the function read it."
+            f"The call of {source.name}() takes {len(call):,} bytes, {arguments:,} of them for its "
+            f"arguments; the limit is {MAX_CALL_BYTES:,}. Write the data to a file below /arc, pass the "
+            "file's path, and read the file in the function."
         )
-    words = [call[start : start + _WORD_BYTES] for start in range(0, len(call), _WORD_BYTES)]
+    parts = [call[start : start + _ARGUMENT_BYTES] for start in range(0, len(call), _ARGUMENT_BYTES)]
     runner = _text_of("airflow_provider_canfar.decorators", "_function_runner.py")
-    return ["env", f"{_SAFE_PATH}=1", python, "-c", _BOOTSTRAP, runner, *words]
+    return ["env", f"{_SAFE_PATH}=1", python, "-c", _BOOTSTRAP, runner, *parts]
 
 
 def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundArguments:
-    """Bind arguments to the function's parameters, in JSON's own types."""
+    """Bind arguments to the function's parameters, converted to JSON's own types."""
     name = function.__name__
     try:
         bound = signature(function).bind(*args, **kwargs)
         for parameter, value in bound.arguments.items():
             bound.arguments[parameter] = to_json_types(value, f"its argument {parameter}")
     except TypeError as error:
-        raise SpecError(f"{name}() cannot be called so: {error}.") from None
+        raise SpecError(f"{name}() cannot be called with these arguments: {error}.") from None
     except ValueError as fault:
         raise SpecError(f"{name}() cannot be called in the image: {fault}.") from None
     return bound

@@ -1,4 +1,4 @@
-"""Reading a function's result out of a session's log, from the lines that :mod:`.runner` writes. Pure."""
+"""Parse a function's result out of a session's log, where :mod:`._function_runner` has printed it. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from airflow_provider_canfar.decorators._function_runner import MARK, checksum
+from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX, checksum
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a log holds.
+class ParsedLog:
+    """A session's log, with the function's result separated from the output.
 
-    :param log: what people see: the log without the lines of the result.
+    :param log: the output: the log without the lines of the result.
     :param result: the result's JSON; None where there is none.
     :param fault: why there is none.
     """
@@ -21,6 +21,17 @@ class Reading:
     log: str
     result: str | None = None
     fault: str = ""
+
+    @property
+    def missing_reason(self) -> str:
+        """Why the result is missing, as a line for the log of a session that completed without one."""
+        if self.fault:
+            return f"(The function's result is missing from the log: {self.fault}.)"
+        return (
+            "(The function's result is missing from the log. Either the function called sys.exit(0) or "
+            "os._exit(0) before it returned, or the platform, which keeps about the newest 10 MB of a log, "
+            "dropped it.)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +46,43 @@ class _Line:
     piece: str
 
 
-def read(log: str, token: str) -> Reading:
-    """Take the result out of a log.
+def parse_log(log: str, marker: str) -> ParsedLog:
+    """Separate a result from the rest of a log.
 
-    Only lines that are whole, and whose checksum is right for this very token, are a result. What looks like
-    one but is not, because the program itself has printed something of the kind, stays in the log.
+    Only complete lines whose checksum matches this marker count as a result. A line that merely resembles
+    one, because the program itself printed it, stays in the log.
 
-    :param log: standard output and error of a session, in whatever disorder.
-    :param token: names the replica whose result is wanted, in one word.
+    :param log: standard output and error of a session, interleaved in any order.
+    :param marker: identifies the replica whose result is wanted; one word.
     """
-    lines = list(_lines(log, token))
+    lines = list(_lines(log, marker))
     results = {}
     for check in dict.fromkeys(line.check for line in lines):
-        text = _whole([line for line in lines if line.check == check])
-        if text is not None and checksum(token, text) == check:
+        text = _join([line for line in lines if line.check == check])
+        if text is not None and checksum(marker, text) == check:
             results[check] = text
-    cleaned = _without(log, [line for line in lines if line.check in results])
+    output = _remove(log, [line for line in lines if line.check in results])
     if not results:
-        return Reading(cleaned, fault="part of it is missing" if lines else "")
+        return ParsedLog(output, fault="part of it is missing" if lines else "")
     if len(results) > 1:
-        return Reading(cleaned, fault=f"there are {len(results)} different ones")
+        return ParsedLog(output, fault=f"the log has {len(results)} different results")
     (text,) = results.values()
-    return Reading(cleaned, text)
+    return ParsedLog(output, text)
 
 
-def _lines(log: str, token: str) -> Iterator[_Line]:
+def _lines(log: str, marker: str) -> Iterator[_Line]:
     """Find the lines that are, or look like, lines of the result."""
     # A piece of JSON is printable ASCII.
     number, check, piece = "([0-9]{1,3})", "([0-9a-f]{32})", "([ -~]+)"
-    pattern = re.compile(rf"{MARK} {re.escape(token)} {number}/{number} {check} {piece}(?=\n|\Z)")
-    # A pattern that began with the start of a line would be looked for at every character.
+    pattern = re.compile(rf"{RESULT_PREFIX} {re.escape(marker)} {number}/{number} {check} {piece}(?=\n|\Z)")
+    # A pattern that began with the start of a line would be tried at every character.
     for match in pattern.finditer(log):
         if match.start() == 0 or log[match.start() - 1] == "\n":
             yield _Line(match.start(), match.end(), int(match[1]), int(match[2]), match[3], match[4])
 
 
-def _whole(lines: Iterable[_Line]) -> str | None:
-    """Put the pieces of one result together; None when some are missing, or are there in two versions."""
+def _join(lines: Iterable[_Line]) -> str | None:
+    """Join the pieces of one result; None when a piece is missing or occurs in two versions."""
     pieces: dict[int, str] = {}
     totals = set()
     for line in lines:
@@ -83,8 +94,8 @@ def _whole(lines: Iterable[_Line]) -> str | None:
     return "".join(piece for _, piece in sorted(pieces.items()))
 
 
-def _without(log: str, lines: Iterable[_Line]) -> str:
-    """Cut lines out of a log, each with the blank line before it that it was written with."""
+def _remove(log: str, lines: Iterable[_Line]) -> str:
+    """Remove lines from a log, each with the blank line that was written before it."""
     kept, position = [], 0
     for line in lines:
         start = line.start

@@ -1,24 +1,29 @@
-"""What operators that launch sessions have in common: who they are, and how they are stopped."""
+"""What operators that launch sessions share: their life from execute to resume, and how they are stopped."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators._errors import airflow_errors
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
-    from airflow_provider_canfar.task_sessions.batch import Batch
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.run_options import RunOptions
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
-
-L = TypeVar("L", bound="TaskRunner")
+    from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent
 
 #: Seconds after our own deadline at which Airflow's scheduler ends the wait, should no triggerer be alive.
 BACKSTOP = 600.0
@@ -26,18 +31,21 @@ BACKSTOP = 600.0
 #: Seconds that an ``on_kill`` may take: Airflow sends SIGKILL five seconds after its SIGTERM.
 KILL_WITHIN = 4.0
 
-#: What Airflow says for "resume" when it ends a deferred task by itself (TRIGGER_FAIL_REPR).
+#: What Airflow says in place of "resume" when it ends a deferred task by itself (TRIGGER_FAIL_REPR).
 TRIGGER_FAILED = "__fail__"
 
 
 class SessionOperator(BaseOperator):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
+    A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the task
+    returns.
+
     :param name: the stem of the sessions' names.
-    :param destroy_on_kill: destroy the sessions when the task is killed or out of time; False leaves them.
+    :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
     :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two looks at the platform.
+    :param poll_interval: seconds between two polls of the platform.
     :param startup_timeout: how long a session may be Pending.
     """
 
@@ -64,54 +72,150 @@ class SessionOperator(BaseOperator):
         self._is_killed = False
 
     @abstractmethod
-    def _first_batch(self, context: Context) -> Batch:
-        """Say who this task instance is, with what it remembers of earlier tries."""
+    def _new_batch(self, identity: Identity, try_number: int) -> Batch:
+        """Return the replicas of a try of which nothing is known yet."""
+
+    def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
+        """Return a new try's batch with what earlier tries have saved."""
+        return batch
 
     @abstractmethod
-    def _make_runner(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
-        """Make what runs one phase of the task."""
+    def _new_runner(
+        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+    ) -> TaskRunner:
+        """Return what runs one phase of the task.
+
+        :param carried: what the phase before has carried over the deferral.
+        """
+
+    @abstractmethod
+    def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        """Return what the task returns.
+
+        :param outcomes: how each replica ended, in order.
+        """
+
+    def execute(self, context: Context) -> Any:
+        """Launch the sessions, and wait for them without a worker slot.
+
+        :raises AirflowFailException: when a retry cannot help; its cause has the details.
+        :raises SessionError: when the sessions fail.
+        """
+        with airflow_errors():
+            return self._run_phase(context, self._first_batch(context), self._deadline())
+
+    def resume(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        batch: dict[str, Any] | None = None,
+        deadline: float | None = None,
+        **carried: Any,
+    ) -> Any:
+        """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
+
+        ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
+        """
+        from airflow_provider_canfar.task_sessions.batch import Batch
+        from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
+
+        with airflow_errors():
+            known = self._first_batch(context) if batch is None else Batch.from_json(batch)
+            return self._run_phase(context, known, deadline, WakeEvent.from_json(event), **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a wait, or take the sessions down where Airflow ends the task by itself.
+        """Resume after a wait, or destroy the sessions where Airflow ends the task by itself.
 
         It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
         """
         if next_method == TRIGGER_FAILED and self.destroy_on_kill:
-            self._make_runner(context, self._first_batch(context), None).destroy_all()
+            self._new_runner(context, self._hook(), self._first_batch(context), None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Destroy the sessions of this task: its worker was told to stop."""
-        # Airflow goes on with execute afterwards, be it where there is no loop yet.
+        """Destroy the sessions of this task: Airflow stops its worker."""
+        # Airflow goes on with execute afterwards, even where there is no runner yet.
         self._is_killed = True
         if self._runner is not None:
             self._runner.stop()
             if self.destroy_on_kill:
                 self._runner.destroy_all(timeout=KILL_WITHIN)
 
-    def _begin(self, runner: L) -> L:
-        """Let an on_kill reach the loop; one that came before there was a loop reaches it here."""
-        self._runner = runner
+    def _run_phase(
+        self,
+        context: Context,
+        batch: Batch,
+        deadline: float | None,
+        wake: WakeEvent | None = None,
+        **carried: Any,
+    ) -> Any:
+        """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
+
+        task_instance = self._task_instance(context)
+        runner = self._runner = self._new_runner(context, self._hook(), batch, deadline, **carried)
         if self._is_killed:
-            runner.stop()
-        return runner
+            runner.stop()  # The on_kill came before there was a runner.
 
-    def _deadline(self) -> float | None:
-        """Say when the try must be over: Airflow heeds no execution_timeout while a task is deferred."""
-        return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
+        def publish() -> None:
+            for key, value in runner.xcoms().items():
+                context["ti"].xcom_push(key, value)
+            SavedState.from_batch(runner.batch).save(context.get("task_state_store"))
 
-    def _defer_timeout(self, deadline: float | None) -> timedelta | None:
-        """Say how long Airflow shall wait for the trigger, which keeps the deadline itself."""
-        return None if deadline is None else timedelta(seconds=max(0.0, deadline - time.time()) + BACKSTOP)
+        def defer(spec: WaitSpec) -> NoReturn:
+            self._refuse_to_defer_unless_running(task_instance)
+            self._defer(spec, runner, deadline, task_instance)
 
-    def _identity(self, context: Context, memory: SavedState | None) -> Identity:
-        """Say who this task instance is, in the names of its sessions."""
+        outcomes = runner.run(wake, publish=publish, defer=defer if self.deferrable else None)
+        return self._result(runner, outcomes)
+
+    def _defer(
+        self, spec: WaitSpec, runner: TaskRunner, deadline: float | None, task_instance: TaskInstanceId
+    ) -> NoReturn:
+        from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
+
+        # The trigger keeps the deadline itself; Airflow's own time-out is for a triggerer that is away.
+        timeout = None if deadline is None else max(0.0, deadline - time.time()) + BACKSTOP
+        self.defer(
+            trigger=CanfarSessionTrigger(
+                canfar_conn_id=self.canfar_conn_id,
+                wait_spec=spec.to_json(),
+                poll_interval=self.poll_interval,
+                task_instance=task_instance.to_json(),
+                destroy_on_kill=self.destroy_on_kill,
+            ),
+            method_name="resume",
+            kwargs={"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()},
+            timeout=None if timeout is None else timedelta(seconds=timeout),
+        )
+
+    def _hook(self) -> CanfarHook:
+        """Return the hook, with its connection read: in on_kill Airflow no longer answers."""
+        hook = CanfarHook(self.canfar_conn_id)
+        hook.settings  # noqa: B018 - reading it is what it is for
+        return hook
+
+    def _first_batch(self, context: Context) -> Batch:
+        """Return the replicas of this try, with what earlier tries have saved."""
+        from airflow_provider_canfar.task_sessions.saved_state import SavedState
+
+        store = context.get("task_state_store")
+        saved = SavedState.load(store)
+        batch = self._new_batch(self._identity(context, saved), context["ti"].try_number)
+        if saved is not None:
+            batch = self._with_saved_state(batch, saved)
+        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
+        SavedState.from_batch(batch).save(store)
+        return batch
+
+    def _identity(self, context: Context, saved: SavedState | None) -> Identity:
+        """Say which task instance this is, in the names of its sessions."""
         from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
 
         ti = context["ti"]
         key = (
-            memory.key
-            if memory
+            saved.key
+            if saved
             else key_of(
                 dag_id=ti.dag_id,
                 task_id=ti.task_id,
@@ -123,6 +227,20 @@ class SessionOperator(BaseOperator):
         epoch = epoch_of(ti.max_tries or 0, self.retries or 0)
         return Identity(stem_of(self.name, self.task_id), key, epoch)
 
+    def _deadline(self) -> float | None:
+        """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""
+        return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
+
+    def _run_options(self, **more: Any) -> RunOptions:
+        from airflow_provider_canfar.task_sessions.run_options import RunOptions
+
+        return RunOptions(
+            poll_interval=self.poll_interval,
+            startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
+            destroy_on_kill=self.destroy_on_kill,
+            **more,
+        )
+
     def _task_instance(self, context: Context) -> TaskInstanceId:
         """Say which task instance this is, in Airflow's words."""
         from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
@@ -130,17 +248,17 @@ class SessionOperator(BaseOperator):
         ti = context["ti"]
         return TaskInstanceId(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
-    def _refuse_to_defer_unless_running(self, task: TaskInstanceId) -> None:
+    def _refuse_to_defer_unless_running(self, task_instance: TaskInstanceId) -> None:
         """Fail when the task was killed while it launched.
 
         The worker learns of a kill at its next heartbeat. Were it to defer before that, Airflow would refuse
-        the deferral, and nobody would ever call an on_kill.
+        the deferral, and never call an on_kill.
         """
         from airflow_provider_canfar.operators._task_runner import Killed
 
-        state = task.state()
+        state = task_instance.state()
         if state not in (None, "running"):
-            raise Killed(f"The task was marked {state} while its sessions were launched.")
+            raise Killed(f"The task was marked {state} while it launched its sessions.")
 
     def _emit(self, line: str) -> None:
         # As an argument: what a session prints is no format.

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
-from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from jinja2 import Environment
 
-    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
+    from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.reconcile import EndedSession
-    from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent
+    from airflow_provider_canfar.task_sessions.ended_session import LogReader
+    from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
 
 class CanfarHeadlessOperator(SessionOperator):
@@ -147,33 +147,6 @@ class CanfarHeadlessOperator(SessionOperator):
         self.max_log_bytes = max_log_bytes
         self.on_finish_action = on_finish_action
 
-    def execute(self, context: Context) -> Any:
-        """Launch, and wait without a worker slot.
-
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
-        :raises SessionFailed: when more than ``max_failed_replicas`` have failed.
-        """
-        with airflow_errors():
-            return self._go_on(context, self._first_batch(context), self._deadline())
-
-    def resume(
-        self,
-        context: Context,
-        event: dict[str, Any],
-        batch: dict[str, Any] | None = None,
-        deadline: float | None = None,
-    ) -> Any:
-        """Go on after a wait in the triggerer, with what was known before and what the wait has seen.
-
-        ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
-        """
-        from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.wait import WakeEvent
-
-        with airflow_errors():
-            known = self._first_batch(context) if batch is None else Batch.from_json(batch)
-            return self._go_on(context, known, deadline, WakeEvent.from_json(event))
-
     def render_template(
         self,
         content: Any,
@@ -193,46 +166,68 @@ class CanfarHeadlessOperator(SessionOperator):
 
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
+        from airflow_provider_canfar.operators._arguments import replica_count
         from airflow_provider_canfar.skaha.models import SessionSpec
         from airflow_provider_canfar.skaha.wire import create_form
 
         # Hidden before they are encoded: the bootstrap carries them in the arguments.
         env = dict.fromkeys(self.env or {}, "***")
-        spec = SessionSpec(**self._fields(), name=self.name or "dry-run", env=env)
+        spec = SessionSpec(
+            **self._resources(),
+            **self._command({}, None),
+            replicas=replica_count(self.replicas),
+            name=self.name or "dry-run",
+            env=env,
+        )
         for replica in range(1, spec.replicas + 1):
             for name, value in create_form(spec, replica):
                 self._emit(f"Replica {replica}: {name}={value}")
 
-    def read_harvest(self, harvest: EndedSession) -> EndedSession:
-        """Read what an ended session left, before it is shown and recorded; for subclasses."""
-        return harvest
+    def log_reader(self, batch: Batch) -> LogReader:
+        """Return what reads the log of each ended session before it is shown; for subclasses."""
+        from airflow_provider_canfar.task_sessions.ended_session import LogReader
 
-    def is_complete(self, harvest: EndedSession) -> bool:
-        """Tell whether a log has all that is due in it, or is to be looked at again; for subclasses."""
-        return True
+        return LogReader()
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
-        """Make what the task returns of how each replica ended, in order; for subclasses."""
-        from airflow_provider_canfar.task_sessions.report import outcome_to_json
+        """Return what the task returns, made of how each replica ended, in order; for subclasses."""
+        return [asdict(outcome) for outcome in outcomes]
 
-        return [outcome_to_json(outcome) for outcome in outcomes]
-
-    def _first_batch(self, context: Context) -> Batch:
-        """Say who this task instance is, with what it remembers of earlier tries."""
-        from airflow_provider_canfar.operators._options import ON_CLEAR, one_of, replica_count
+    def _new_batch(self, identity: Identity, try_number: int) -> Batch:
+        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, replica_count
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
-        store, try_number = context.get("task_state_store"), context["ti"].try_number
-        resume = one_of("on_clear", self.on_clear, ON_CLEAR) == "resume"
-        memory = SavedState.recall(store)
-        identity = self._identity(context, memory)
-        batch = Batch(identity, try_number, replica_count(self.replicas))
-        if memory is not None:
-            batch = memory.remind(batch, resume=resume)
-        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        SavedState.of(batch).write(store)
-        return batch
+        one_of("on_clear", self.on_clear, ON_CLEAR)
+        return Batch(identity, try_number, replica_count(self.replicas))
+
+    def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
+        return saved.apply_to(batch, resume=self.on_clear == "resume")
+
+    def _new_runner(
+        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+    ) -> TaskRunner:
+        from airflow_provider_canfar.operators._arguments import ON_FINISH_ACTIONS, one_of
+        from airflow_provider_canfar.operators._task_runner import TaskRunner
+        from airflow_provider_canfar.task_sessions.plan import Limits
+
+        return TaskRunner(
+            hook=hook,
+            spec=self._spec(context, batch),
+            batch=batch,
+            limits=Limits(self.max_active_replicas, self.max_failed_replicas, self.fail_fast),
+            deadline=deadline,
+            options=self._run_options(
+                logging_interval=self.logging_interval,
+                record_within=self.record_within,
+                max_log_bytes=self.max_log_bytes,
+                on_finish_action=one_of("on_finish_action", self.on_finish_action, ON_FINISH_ACTIONS),
+            ),
+            emit=self._emit,
+            reader=self.log_reader(batch),
+        )
+
+    def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
         """Say what each replica runs."""
@@ -240,86 +235,28 @@ class CanfarHeadlessOperator(SessionOperator):
 
         # No template field: Airflow stores those in its database, and these values may be secret.
         env = self.render_template(self.env, context, self.get_template_env())
-        return SessionSpec(**self._fields(), name=batch.identity.stem, env=env or {})
+        return SessionSpec(
+            **self._resources(),
+            **self._command(context, batch),
+            # A try keeps the number that it began with, whatever a template renders since.
+            replicas=batch.replicas,
+            name=batch.identity.stem,
+            env=env or {},
+        )
 
-    def _fields(self) -> dict[str, Any]:
-        """Return what a spec takes from this operator as it is."""
+    def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
+        """Return the fields of a spec that say what to run.
+
+        :param batch: None for a dry run.
+        """
+        return {"command": self.command, "cmd": self.cmd, "args": self.args}
+
+    def _resources(self) -> dict[str, Any]:
+        """Return the fields of a spec that say where to run it."""
         return {
             "image": self.image,
-            "command": self.command,
-            "cmd": self.cmd,
-            "args": self.args,
             "command_encoding": self.command_encoding,
-            "replicas": self.replicas,
             "cores": self.cores,
             "ram": self.ram,
             "gpus": self.gpus,
         }
-
-    def _go_on(
-        self, context: Context, batch: Batch, deadline: float | None, wake: WakeEvent | None = None
-    ) -> Any:
-        """Observe, plan and act, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.task_sessions.report import launches_to_json
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
-
-        task = self._task_instance(context)
-        runner = self._begin(self._make_runner(context, batch, deadline))
-
-        def publish() -> None:
-            context["ti"].xcom_push("sessions", launches_to_json(runner.batch))
-            SavedState.of(runner.batch).write(context.get("task_state_store"))
-
-        def defer(wait_spec: WaitSpec) -> NoReturn:
-            self._refuse_to_defer_unless_running(task)
-            self._defer(wait_spec, runner.batch, deadline, task)
-
-        return self.task_result(runner.run(wake, publish=publish, defer=defer if self.deferrable else None))
-
-    def _make_runner(self, context: Context, batch: Batch, deadline: float | None) -> TaskRunner:
-        from airflow_provider_canfar.operators._options import RunOptions
-        from airflow_provider_canfar.operators._task_runner import TaskRunner
-        from airflow_provider_canfar.task_sessions.batch import Limits
-
-        # A try goes on with the number that it has begun with, whatever a template renders since.
-        self.replicas = batch.replicas
-        hook = CanfarHook(self.canfar_conn_id)
-        # Read here, where Airflow answers: in on_kill it no longer does.
-        hook.settings  # noqa: B018 - reading it is what it is for
-        return TaskRunner(
-            hook=hook,
-            spec=self._spec(context, batch),
-            batch=batch,
-            limits=Limits(self.max_active_replicas, self.max_failed_replicas, self.fail_fast),
-            deadline=deadline,
-            options=RunOptions(
-                poll_interval=self.poll_interval,
-                startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
-                logging_interval=self.logging_interval,
-                record_within=self.record_within,
-                max_log_bytes=self.max_log_bytes,
-                on_finish_action=self.on_finish_action,
-                destroy_on_kill=self.destroy_on_kill,
-            ),
-            emit=self._emit,
-            read=self.read_harvest,
-            is_complete=self.is_complete,
-        )
-
-    def _defer(
-        self, wait_spec: WaitSpec, batch: Batch, deadline: float | None, task: TaskInstanceId
-    ) -> NoReturn:
-        from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-
-        self.defer(
-            trigger=CanfarSessionTrigger(
-                canfar_conn_id=self.canfar_conn_id,
-                wait_spec=wait_spec.to_json(),
-                poll_interval=self.poll_interval,
-                task_instance=task.to_json(),
-                destroy_on_kill=self.destroy_on_kill,
-            ),
-            method_name="resume",
-            kwargs={"batch": batch.to_json(), "deadline": deadline},
-            timeout=self._defer_timeout(deadline),
-        )

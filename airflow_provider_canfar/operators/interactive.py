@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
-from airflow_provider_canfar.operators._errors import airflow_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
+    from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.task_sessions.batch import Batch
-    from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent
+    from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 
 class CanfarInteractiveOperator(SessionOperator):
@@ -99,58 +98,45 @@ class CanfarInteractiveOperator(SessionOperator):
         self.wait_for_url = wait_for_url
         self.keep_alive_for = keep_alive_for
 
-    def execute(self, context: Context) -> str | None:
-        """Launch the session, and wait until it can be opened.
-
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
-        :raises SessionFailed: when the session ends before it could be opened.
-        """
-        with airflow_errors():
-            return self._go_on(context, self._first_batch(context), self._deadline())
-
-    def resume(
-        self,
-        context: Context,
-        event: dict[str, Any],
-        batch: dict[str, Any] | None = None,
-        deadline: float | None = None,
-        keep_until: float | None = None,
-    ) -> str | None:
-        """Go on after a wait in the triggerer, with what was known before and what the wait has seen.
-
-        ``dag.test()`` forgets what the deferral carried; the name of the session then tells the rest.
-        """
+    def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
-        with airflow_errors():
-            known = self._first_batch(context) if batch is None else Batch.from_json(batch)
-            return self._go_on(context, known, deadline, keep_until, WakeEvent.from_json(event))
+        return Batch(identity, try_number, replicas=1)
 
-    def _first_batch(self, context: Context) -> Batch:
-        """Say who this task instance is."""
-        from airflow_provider_canfar.task_sessions.batch import Batch
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
+    def _new_runner(
+        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+    ) -> InteractiveRunner:
+        from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
 
-        store = context.get("task_state_store")
-        memory = SavedState.recall(store)
-        batch = Batch(self._identity(context, memory), context["ti"].try_number, replicas=1)
-        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        SavedState.of(batch).write(store)
-        return batch
+        return InteractiveRunner(
+            hook=hook,
+            spec=self._spec(batch),
+            batch=batch,
+            deadline=deadline,
+            options=self._run_options(),
+            emit=self._emit,
+            wait_for_quota=self.wait_for_quota,
+            wait_for_url=self.wait_for_url,
+            keep_alive_for=self.keep_alive_for.total_seconds() if self.keep_alive_for else None,
+            **carried,
+        )
+
+    def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> str | None:
+        url: str | None = runner.xcoms()["url"]
+        return url
 
     def _spec(self, batch: Batch) -> SessionSpec:
-        """Say what is launched.
+        """Say what to launch.
 
-        :raises SpecError: for a headless session, too, which has no page to open.
+        :raises SpecError: for a headless session, too, which has no URL to open.
         """
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind, SessionSpec
 
         if self.kind in {Kind.HEADLESS, Kind.DESKTOP_APP}:
             raise SpecError(
-                f"The kind {self.kind!r} is refused: it is no session that a browser opens. Choose notebook, "
-                "desktop, carta, firefly or contributed; CanfarHeadlessOperator runs headless ones."
+                f"Invalid kind {self.kind!r}: a browser cannot open it. Choose notebook, desktop, carta, firefly "
+                "or contributed; CanfarHeadlessOperator runs headless sessions."
             )
         return SessionSpec(
             name=batch.identity.stem,
@@ -159,78 +145,4 @@ class CanfarInteractiveOperator(SessionOperator):
             cores=self.cores,
             ram=self.ram,
             gpus=self.gpus,
-        )
-
-    def _go_on(
-        self,
-        context: Context,
-        batch: Batch,
-        deadline: float | None,
-        keep_until: float | None = None,
-        wake: WakeEvent | None = None,
-    ) -> str | None:
-        """Launch, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.task_sessions.report import launches_to_json
-        from airflow_provider_canfar.task_sessions.saved_state import SavedState
-
-        ti, task = context["ti"], self._task_instance(context)
-        runner = self._begin(self._make_runner(context, batch, deadline, keep_until))
-
-        def publish() -> None:
-            ti.xcom_push("sessions", [{**one, "url": runner.url} for one in launches_to_json(runner.batch)])
-            ti.xcom_push("url", runner.url)
-            SavedState.of(runner.batch).write(context.get("task_state_store"))
-
-        def defer(wait_spec: WaitSpec) -> NoReturn:
-            self._refuse_to_defer_unless_running(task)
-            self._defer(wait_spec, runner, deadline, task)
-
-        runner.run(wake, publish=publish, defer=defer if self.deferrable else None)
-        return runner.url
-
-    def _make_runner(
-        self, context: Context, batch: Batch, deadline: float | None, keep_until: float | None = None
-    ) -> InteractiveRunner:
-        from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner, Wishes
-        from airflow_provider_canfar.operators._options import RunOptions
-
-        hook = CanfarHook(self.canfar_conn_id)
-        # Read here, where Airflow answers: in on_kill it no longer does.
-        hook.settings  # noqa: B018 - reading it is what it is for
-        return InteractiveRunner(
-            hook=hook,
-            spec=self._spec(batch),
-            batch=batch,
-            wishes=Wishes(
-                quota=self.wait_for_quota,
-                page=self.wait_for_url,
-                keep_alive_for=self.keep_alive_for.total_seconds() if self.keep_alive_for else None,
-            ),
-            keep_until=keep_until,
-            deadline=deadline,
-            options=RunOptions(
-                poll_interval=self.poll_interval,
-                startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
-                destroy_on_kill=self.destroy_on_kill,
-            ),
-            emit=self._emit,
-        )
-
-    def _defer(
-        self, wait_spec: WaitSpec, runner: InteractiveRunner, deadline: float | None, task: TaskInstanceId
-    ) -> NoReturn:
-        from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
-
-        self.defer(
-            trigger=CanfarSessionTrigger(
-                canfar_conn_id=self.canfar_conn_id,
-                wait_spec=wait_spec.to_json(),
-                interactive=True,
-                poll_interval=self.poll_interval,
-                task_instance=task.to_json(),
-                destroy_on_kill=self.destroy_on_kill,
-            ),
-            method_name="resume",
-            kwargs={"batch": runner.batch.to_json(), "deadline": deadline, "keep_until": runner.keep_until},
-            timeout=self._defer_timeout(deadline),
         )

@@ -48,13 +48,13 @@ class LogFollower:
         """Say when the next log shall be looked at, in seconds since the epoch; None when none shall."""
         return min(self._due_at.values(), default=None)
 
-    def take(self, session_id: str, log: str, at: float) -> list[str]:
+    def new_lines(self, session_id: str, log: str, at: float) -> list[str]:
         r"""Take in a log, and return its new lines; the last one once it is complete.
 
         >>> following = LogFollower(60)
-        >>> following.take("k3v9x2qa", "one\ntw", 0)
+        >>> following.new_lines("k3v9x2qa", "one\ntw", 0)
         ['one']
-        >>> following.take("k3v9x2qa", "one\ntwo\n", 60)
+        >>> following.new_lines("k3v9x2qa", "one\ntwo\n", 60)
         ['two']
         """
         # Put last in the dict: each log gets its turn.

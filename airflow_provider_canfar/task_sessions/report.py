@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone
+from airflow_provider_canfar.skaha.errors import (
+    SessionFailed,
+    SessionGone,
+    SessionNeverStarted,
+    SessionTimeout,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -136,12 +140,35 @@ def _failure_in_words(
     return "\n".join(parts)
 
 
-def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """Write an outcome as people read it in XCom."""
-    return asdict(outcome)
+def never_started(batch: Batch, reasons: Mapping[str, str]) -> SessionNeverStarted:
+    """Say which sessions do not start, and why.
+
+    :param reasons: session id -> why it does not start.
+    """
+    # After a deferral under dag.test() no names are known.
+    names = {session.session_id: f" ({session.name})" for session in batch.launched.values()}
+    lines = [f"Session {one}{names.get(one, '')} does not start: {why}" for one, why in reasons.items()]
+    return SessionNeverStarted(
+        "\n".join([*lines, "The sessions of this task are destroyed."]),
+        session_id=next(iter(reasons)),
+        status="Pending",
+    )
 
 
-def launches_to_json(batch: Batch) -> list[dict[str, Any]]:
+def timed_out(batch: Batch) -> SessionTimeout:
+    """Say which sessions had not ended when the time was over."""
+    return SessionTimeout(
+        f"The execution_timeout has passed and {len(batch.unsettled())} of {batch.replicas} replicas "
+        f"had not ended; their sessions are destroyed: {unsettled_ids(batch)}."
+    )
+
+
+def unsettled_ids(batch: Batch) -> str:
+    """List the ids of the sessions that have not ended, for a message."""
+    return ", ".join(session.session_id for session in batch.unsettled().values()) or "none"
+
+
+def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
     """Write which session stands for which replica, and how it ended if it has, as people read it in XCom."""
     rows = []
     for replica, launch in sorted(batch.launched.items()):

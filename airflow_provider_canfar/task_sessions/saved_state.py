@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 #: The entry in the task state store. One row per task instance, which a clear leaves alone.
-ENTRY = "canfar"
+ENTRY = "canfar_task"
 
 
 class Store(Protocol):
@@ -50,7 +50,7 @@ class SavedState:
         """Whether every replica had succeeded."""
         return len(self.successes) >= self.replicas
 
-    def remind(self, batch: Batch, *, resume: bool) -> Batch:
+    def apply_to(self, batch: Batch, *, resume: bool) -> Batch:
         """Return a new try's batch with what is remembered of earlier ones.
 
         With another number of replicas, each has another share of the work, and nothing of the former counts:
@@ -67,13 +67,13 @@ class SavedState:
         return batch.record(self.successes.values()) if resume and not self.is_complete else batch
 
     @classmethod
-    def of(cls, batch: Batch) -> Self:
+    def from_batch(cls, batch: Batch) -> Self:
         """Take what is to be remembered out of a batch."""
         successes = {replica: one for replica, one in batch.outcomes.items() if one.succeeded}
         return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
 
     @classmethod
-    def recall(cls, store: Store | None) -> Self | None:
+    def load(cls, store: Store | None) -> Self | None:
         """Read what the task has written down, in whatever try or epoch; None where there is nothing."""
         data = store.get(ENTRY) if store is not None else None
         if not isinstance(data, Mapping):
@@ -81,7 +81,7 @@ class SavedState:
         successes = {one.replica: one for one in (Outcome(*row) for row in data["successes"])}
         return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 1))
 
-    def write(self, store: Store | None) -> None:
+    def save(self, store: Store | None) -> None:
         """Write it down: JSON, and as small as a thousand replicas want it."""
         if store is not None:
             rows = [[getattr(one, name) for name in Outcome.__slots__] for one in self.successes.values()]

@@ -11,8 +11,6 @@ from airflow_provider_canfar.triggers._base import CanfarTaskTrigger
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
-    from airflow_provider_canfar.task_sessions.wait import WakeEvent
 
 #: Seconds for which a destroy is tried again. Airflow gives on_kill 30 s ([triggerer] on_kill_timeout).
 DESTROY_RETRY_FOR = 15.0
@@ -33,9 +31,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
 
     :param canfar_conn_id: the Airflow connection.
     :param wait_spec: what to wait for, as JSON: ids, names and times of a
-        :class:`~airflow_provider_canfar.task_sessions.wait.WaitSpec`.
-    :param interactive: whether the task has an interactive session. The trigger then also waits for a free
-        slot and until the session can be opened, and keeps it alive; ``wait_spec`` is an
+        :class:`~airflow_provider_canfar.task_sessions.wait_spec.WaitSpec`, or of an
         :class:`~airflow_provider_canfar.task_sessions.interactive_wait.InteractiveWaitSpec`.
     :param poll_interval: seconds between two polls of the platform.
     :param task_instance: the task instance that waits, from
@@ -48,7 +44,6 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
         *,
         canfar_conn_id: str = "canfar_default",
         wait_spec: dict[str, Any] | None = None,
-        interactive: bool = False,
         poll_interval: float = 15.0,
         task_instance: dict[str, Any] | None = None,
         destroy_on_kill: bool = True,
@@ -56,7 +51,6 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
     ) -> None:
         super().__init__(canfar_conn_id=canfar_conn_id, poll_interval=poll_interval)
         self.wait_spec = wait_spec
-        self.interactive = interactive
         # Airflow sets the attribute task_instance itself (BaseTrigger.task_instance).
         self.task_instance_id = task_instance
         self.destroy_on_kill = destroy_on_kill
@@ -76,20 +70,12 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             raise
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
-        wait = self._wait_for_interactive_session if self.interactive else self._wait_for_sessions
-        return (await wait(self._subscribe(hook))).to_json()
+        from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
+        from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 
-    async def _wait_for_sessions(self, subscribe: Subscribe) -> WakeEvent:
-        from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, keep_watch
-
-        task_wait = TaskWait(WaitSpec.from_json(self.wait_spec or {}))
-        return await keep_watch(task_wait, subscribe, emit=self._emit)
-
-    async def _wait_for_interactive_session(self, subscribe: Subscribe) -> WakeEvent:
-        from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec, keep_open
-
-        wait_spec = InteractiveWaitSpec.from_json(self.wait_spec or {})
-        return await keep_open(wait_spec, subscribe, emit=self._emit)
+        task_wait = task_wait_of(self.wait_spec or {})
+        wake = await wait_for_sessions(task_wait, self._subscribe(hook), emit=self._emit)
+        return wake.to_json()
 
     async def on_kill(self) -> None:
         """Destroy the sessions if a person has killed the task.

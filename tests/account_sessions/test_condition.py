@@ -30,8 +30,8 @@ def sessions(*statuses: str) -> list[Session]:
 def is_met(condition: SessionCondition, *lists: list[Session]) -> bool | None:
     """Observe lists one after the other, and return whether the condition is met after the last."""
     condition_watch = ConditionWatch(condition)
-    for number, listed in enumerate(lists):
-        condition_watch.observe(listed, float(number))
+    for listed in lists:
+        condition_watch.observe(listed)
     return condition_watch.is_met()
 
 
@@ -83,33 +83,40 @@ def test_with_an_empty_fail_on_the_wait_goes_on_however_sessions_end() -> None:
 
 def test_a_session_is_gone_only_after_several_lists_and_a_404() -> None:
     condition_watch = ConditionWatch(by_ids(1))
-    for number in range(LISTS_UNTIL_MISSING):
+    for _ in range(LISTS_UNTIL_MISSING):
         assert condition_watch.tracker.missing_ids() == []
-        condition_watch.observe([], float(number))
+        condition_watch.observe([])
     assert condition_watch.tracker.missing_ids() == [IDS[0]]
     assert condition_watch.is_met() is None
-    condition_watch.update([], condition_watch.tracker.missing_ids())
+    condition_watch.record_fetched([], condition_watch.tracker.missing_ids())
     assert condition_watch.is_met() is False
 
 
 def test_a_session_that_lists_omit_and_the_platform_knows_counts() -> None:
     condition_watch = ConditionWatch(by_ids(1))
-    for number in range(LISTS_UNTIL_MISSING):
-        condition_watch.observe([], float(number))
-    condition_watch.update(sessions("Completed"), [])
+    for _ in range(LISTS_UNTIL_MISSING):
+        condition_watch.observe([])
+    condition_watch.record_fetched(sessions("Completed"), [])
     assert condition_watch.is_met() is True
 
 
 def test_a_session_that_is_listed_again_is_not_gone() -> None:
     condition_watch = ConditionWatch(by_ids(1, fail_on=()))
-    condition_watch.update([], [IDS[0]])
-    condition_watch.observe(sessions("Completed"), 0.0)
+    condition_watch.record_fetched([], [IDS[0]])
+    condition_watch.observe(sessions("Completed"))
     assert condition_watch.is_met() is True
+
+
+def test_a_session_of_another_kind_does_not_count() -> None:
+    condition_watch = ConditionWatch(SessionCondition(Selection(ids=IDS[:1], kinds=("notebook",))))
+    assert condition_watch.observe(sessions("Completed")) == []
+    assert condition_watch.is_met() is None
+    assert condition_watch.tracker.is_in_doubt is False
 
 
 def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:
     condition_watch = ConditionWatch(by_ids(3, at_least=2))
-    condition_watch.observe(sessions("Completed", "Running"), 0.0)
+    condition_watch.observe(sessions("Completed", "Running"))
     assert str(condition_watch) == (
         "at least 2 of the sessions k3v9x2qa, m0d4tt7z, z1x7c3vb to be Completed; "
         "now: 1 Completed, 1 Running, 1 not listed yet"
@@ -127,9 +134,9 @@ def test_an_unknown_or_living_session_is_never_a_success(lists: list[list[str]],
     at_least = data.draw(st.none() | st.integers(1, 3))
     condition_watch = ConditionWatch(by_ids(3, at_least=at_least))
     completed: set[str] = set()
-    for number, statuses in enumerate(lists):
+    for statuses in lists:
         listed = sessions(*statuses)
-        condition_watch.observe(listed, float(number))
+        condition_watch.observe(listed)
         completed |= {session.id for session in listed if session.status_word == "Completed"}
         assert not condition_watch.is_met() or len(completed) >= (at_least or 3)
 
@@ -137,11 +144,11 @@ def test_an_unknown_or_living_session_is_never_a_success(lists: list[list[str]],
 @given(st.lists(st.lists(st.sampled_from(STATUSES), max_size=3), max_size=6), st.integers(0, 6))
 def test_a_watch_continues_from_its_saved_state(lists: list[list[str]], restart: int) -> None:
     uninterrupted, restarted = ConditionWatch(by_ids(3)), ConditionWatch(by_ids(3))
-    for number, statuses in enumerate(lists):
-        uninterrupted.observe(sessions(*statuses), float(number))
+    for statuses in lists:
+        uninterrupted.observe(sessions(*statuses))
     for number, statuses in enumerate(lists):
         if number == restart:
             restarted = ConditionWatch(by_ids(3), json.loads(json.dumps(restarted.to_json())))
-        restarted.observe(sessions(*statuses), float(number))
+        restarted.observe(sessions(*statuses))
     assert restarted.is_met() == uninterrupted.is_met()
     assert restarted.summaries() == uninterrupted.summaries()

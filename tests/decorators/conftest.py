@@ -1,4 +1,4 @@
-"""Images to run functions in, and a platform whose sessions do."""
+"""Fixtures: images to run functions in, and an emulator whose sessions run them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["image", "inside_a_worker", "old_image", "platform", "quick_triggers"
 
 @pytest.fixture(params=[*images()])
 def image(request: SubRequest, tmp_path: Path) -> Image:
-    """Give the oldest Python of this machine, this one, and the newest."""
+    """Return images with the oldest Python of this machine, the one that runs the tests, and the newest."""
     return Image(interpreters()[request.param], tmp_path)
 
 
 @pytest.fixture
 def old_image(tmp_path: Path) -> Image:
-    """Give a Python that is older than this one."""
+    """Return an image with an older Python than the one that runs the tests."""
     version, python = next(iter(interpreters().items()))
     if version == f"3.{sys.version_info.minor}":
-        pytest.skip("There is no Python on this machine that is older than this one.")
+        pytest.skip("This machine has no older Python.")
     return Image(python, tmp_path)
 
 
 @pytest.fixture
 def inside_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let tasks run: only inside a worker does Airflow answer how a task stands."""
+    """Report every task as running: Airflow answers for a task's state only inside a worker."""
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")

@@ -1,4 +1,4 @@
-"""Images for functions to run in: the Pythons of this machine, of which the oldest may be very old."""
+"""Images to run functions in: the Python versions of this machine, from the oldest to the newest."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_canfar.decorators._remote_call import command
-from airflow_provider_canfar.decorators._result_lines import Reading, read
+from airflow_provider_canfar.decorators._remote_call import build_command
+from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
 
-TOKEN = "k3v5x2qamd-0-1"
+MARKER = "k3v5x2qamd-0-1"
 
-#: The versions that a function may meet in an image, oldest first.
+#: The versions that an image may have, oldest first.
 VERSIONS = [f"3.{minor}" for minor in range(8, 20)]
 
 
 @cache
 def interpreters() -> dict[str, str]:
-    """Find the Pythons in PATH, and those that a version manager keeps beside this one; oldest first."""
-    mine = f"3.{sys.version_info.minor}"
+    """Find the Python versions in PATH and those of a version manager, oldest first."""
+    current = f"3.{sys.version_info.minor}"
     found = {}
     beside = Path(sys.base_prefix).resolve().parent
     for version in VERSIONS:
         candidates = [shutil.which(f"python{version}"), *map(str, beside.glob(f"*/bin/python{version}"))]
         good = (one for one in candidates if one is not None and _version_of(one) == version)
-        if python := next(good, sys.executable if version == mine else None):
+        if python := next(good, sys.executable if version == current else None):
             found[version] = python
     return found
 
 
 def _version_of(candidate: str) -> str | None:
-    """Ask an interpreter for its version: a version manager puts names into PATH that start nothing."""
+    """Return an interpreter's version, or None: a version manager may put broken shims into PATH."""
     program = "import sys, json, hashlib; print('%d.%d' % sys.version_info[:2])"
-    answer = subprocess.run([candidate, "-c", program], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or None
+    probe = subprocess.run([candidate, "-c", program], capture_output=True, text=True, check=False)
+    return probe.stdout.strip() or None
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedCall:
     """How a call of a function ended.
 
     :param output: standard output and error as the platform would have logged them.
@@ -53,25 +53,25 @@ class Ended:
 
     exit_code: int
     output: str
-    reading: Reading
+    parsed: ParsedLog
 
     @property
     def log(self) -> str:
-        """What people see."""
-        return self.reading.log
+        """The log that users see."""
+        return self.parsed.log
 
     @property
     def value(self) -> Any:
-        """What the function has returned."""
-        assert self.reading.result is not None, self
-        return json.loads(self.reading.result)
+        """What the function returned."""
+        assert self.parsed.result is not None, self
+        return json.loads(self.parsed.result)
 
 
 @dataclass(frozen=True)
 class Image:
-    """A Python, and nothing else of this project.
+    """A Python interpreter without anything of this project.
 
-    :param home: the folder that its containers start in.
+    :param home: the working directory of its containers.
     """
 
     python: str
@@ -80,10 +80,10 @@ class Image:
 
     def call(
         self, function: Callable[..., Any], *args: Any, replica: int = 1, replicas: int = 1, **kwargs: Any
-    ) -> Ended:
-        """Run a function as a session of this image would."""
-        argv = command(function, args, kwargs, token=TOKEN, python=self.python)
-        with _nothing_ignored():
+    ) -> EndedCall:
+        """Run a function as a session with this image would."""
+        argv = build_command(function, args, kwargs, marker=MARKER, python=self.python)
+        with _default_sigint():
             ended = subprocess.run(
                 argv,
                 env=self.environment
@@ -96,12 +96,12 @@ class Image:
                 check=False,
             )
         output = ended.stdout.decode(errors="replace")
-        return Ended(ended.returncode, output, read(output, f"{TOKEN}-{replica}-{replicas}"))
+        return EndedCall(ended.returncode, output, parse_log(output, f"{MARKER}-{replica}-{replicas}"))
 
 
 @contextmanager
-def _nothing_ignored() -> Iterator[None]:
-    """Start programs as a container does: a shell's background hands SIGINT on ignored."""
+def _default_sigint() -> Iterator[None]:
+    """Start programs with the default SIGINT handler: background jobs of a shell inherit SIG_IGN."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -110,6 +110,6 @@ def _nothing_ignored() -> Iterator[None]:
 
 
 def images() -> Iterator[str]:
-    """Return the versions to try: the oldest and the newest of this machine, and this very one."""
+    """Return the versions to test: the oldest, the newest, and the one that runs the tests."""
     versions = list(interpreters())
     yield from dict.fromkeys([versions[0], f"3.{sys.version_info.minor}", versions[-1]])

@@ -1,4 +1,4 @@
-"""Tasks of decorated functions, run as Airflow would."""
+"""Tasks of decorated functions, run as Airflow runs them."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 
 def task_of(decorator: Any, function: Callable[..., Any], *args: Any, **settings: Any) -> FakeTask:
-    """Make a task of a function, called with arguments, that waits in the worker and looks often."""
+    """Make a task from a function and its arguments; it waits in the worker and polls often."""
     standard = {"image": IMAGE, "deferrable": False, "poll_interval": 0.2, "task_id": "stars"}
     decorated = decorator(**(standard | settings))(function)
     return FakeTask(lambda: operator_of(decorated(*args)))
 
 
 def task(function: Callable[..., Any], *args: Any, **settings: Any) -> FakeTask:
-    """Make a task of a function that runs in sessions."""
+    """Make a task from a function that runs in sessions."""
     return task_of(canfar_task, function, *args, **settings)
 
 
 def operator_of(output: Any) -> Any:
-    """Return the operator behind what a decorated function gives when a DAG file calls it."""
+    """Return the operator of a decorated function's call in a DAG file."""
     return output.operator
 
 
 def created(platform: Emulator) -> Counter[str]:
-    """Count the sessions that were ever created for each replica."""
+    """Count the sessions that each replica has ever had."""
     return Counter(session["replica_id"] for session in platform.all_sessions())
 
 
 def defer_again(stars: FakeTask, deferred: TaskDeferred) -> TaskDeferred:
-    """Resume a task that defers once more, with what Airflow can carry."""
+    """Resume a task that defers again, and check that Airflow can serialize what it passes on."""
     with pytest.raises(TaskDeferred) as caught:
         stars.resume(deferred, event_of(deferred.trigger))
     assert serialize(caught.value.kwargs)

@@ -1,4 +1,4 @@
-"""``@task.canfar_cmd`` on the emulator: a function writes a command, and sessions run it."""
+"""``@task.canfar_cmd`` on the emulator: a function returns a command, and sessions run it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cmd_task(function: Callable[..., Any], *args: Any, **settings: Any) -> FakeT
     return task_of(canfar_cmd_task, function, *args, **settings)
 
 
-def test_the_command_that_a_function_returns_runs_as_it_is(platform: Emulator, tmp_path: Path) -> None:
+def test_the_returned_command_runs_unchanged(platform: Emulator, tmp_path: Path) -> None:
     path = tmp_path / "written"
 
     def write(path: str) -> list[str]:
@@ -37,9 +37,7 @@ def test_the_command_that_a_function_returns_runs_as_it_is(platform: Emulator, t
     assert stars.ti.xcoms["command"][0] == "sh"
 
 
-def test_the_function_is_called_once_in_a_try(
-    platform: Emulator, quick_triggers: None, tmp_path: Path
-) -> None:
+def test_the_function_runs_once_per_try(platform: Emulator, quick_triggers: None, tmp_path: Path) -> None:
     calls = []
 
     def write() -> list[str]:
@@ -54,16 +52,18 @@ def test_the_function_is_called_once_in_a_try(
 
 
 @pytest.mark.parametrize("returned", ["true", ["sleep", 3], None])
-def test_what_is_no_command_is_refused_before_any_request(platform: Emulator, returned: Any) -> None:
+def test_anything_but_a_list_of_strings_is_rejected_before_any_request(
+    platform: Emulator, returned: Any
+) -> None:
     def write() -> Any:
         return returned
 
-    with pytest.raises(AirflowFailException, match=r"which is no command\. Let it return a list of strings"):
+    with pytest.raises(AirflowFailException, match=r"which is not a command\. Return a list of strings"):
         cmd_task(write).run()
     assert not platform.requests()
 
 
-def test_the_function_that_writes_a_command_gets_its_arguments_and_the_context(platform: Emulator) -> None:
+def test_the_function_gets_its_arguments_and_the_context(platform: Emulator) -> None:
     def write(*words: str, ds: str | None = None) -> list[str]:
         return ["echo", *words, str(ds)]
 

@@ -1,4 +1,4 @@
-"""Functions in images: old and new Pythons as processes of their own, which know nothing of this project."""
+"""Functions in images: separate processes of old and new Python versions without this project."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.decorators._function_runner import MARK, MAX_RESULT_BYTES
+from airflow_provider_canfar.decorators._function_runner import MAX_RESULT_BYTES, RESULT_PREFIX
 from airflow_provider_canfar.replicas import chunk, stripe
 from tests.decorators.test_result_lines import JSON, PRINTED
 
 if TYPE_CHECKING:
     from tests.decorators.image import Image
 
-    # What a function finds in the image.
+    # The image provides these.
     REPLICA_ID = REPLICA_COUNT = 1
 
 #: Each example starts a process.
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-# --- what goes in comes out
+# --- arguments and results
 
 
 @FEW
 @given(value=JSON, named=st.dictionaries(st.sampled_from(["a", "b", "c"]), JSON))
-def test_arguments_and_results_come_through_exactly(image: Image, value: Any, named: dict[str, Any]) -> None:
-    def echo(value, /, **named):  # type: ignore[no-untyped-def]  # as people write them
+def test_arguments_and_results_round_trip_exactly(image: Image, value: Any, named: dict[str, Any]) -> None:
+    def echo(value, /, **named):  # type: ignore[no-untyped-def]  # most authors write no annotations
         return [value, named]
 
     ended = image.call(echo, value, **named)
@@ -40,7 +40,7 @@ def test_arguments_and_results_come_through_exactly(image: Image, value: Any, na
 
 @FEW
 @given(value=JSON, printed=st.lists(PRINTED, max_size=4), last=PRINTED)
-def test_a_result_comes_through_whatever_is_printed(
+def test_a_result_survives_whatever_the_function_prints(
     image: Image, value: Any, printed: list[str], last: str
 ) -> None:
     def speak(value: Any, printed: list[str], last: str) -> Any:
@@ -59,7 +59,7 @@ def test_a_result_comes_through_whatever_is_printed(
     assert ended.log == before + joint + last
 
 
-def test_a_result_as_long_as_may_be_comes_through_among_threads_and_programs_that_print(image: Image) -> None:
+def test_the_longest_result_survives_concurrent_output(image: Image) -> None:
     def speak(length: int) -> str:
         import os
         import subprocess
@@ -71,21 +71,21 @@ def test_a_result_as_long_as_may_be_comes_through_among_threads_and_programs_tha
             while True:
                 sys.stdout.write("x" * 50)
                 os.write(2, b"y" * 7000 + b"\n")
-                time.sleep(0.0001)  # Or the log would be nothing but this.
+                time.sleep(0.0001)  # Leave some of the log to the other writers.
 
         threading.Thread(target=babble, daemon=True).start()
         loop = "for _ in range(300): print('z' * 4000, flush=True)"
         subprocess.Popen([sys.executable, "-c", loop])
-        time.sleep(0.2)  # Nobody here sees when the program prints; the result is to come in the midst of it.
+        time.sleep(0.2)  # Give the program time to start printing; this function cannot see its output.
         return "r" * length
 
     length = MAX_RESULT_BYTES - 2
     ended = image.call(speak, length)
     assert ended.value == "r" * length
-    assert MARK not in ended.log
+    assert RESULT_PREFIX not in ended.log
 
 
-def test_the_function_has_chunk_and_stripe_and_knows_which_replica_it_is(image: Image) -> None:
+def test_the_function_can_use_chunk_stripe_and_its_replica_number(image: Image) -> None:
     def share(items: list[int]) -> list[Any]:
         return [REPLICA_ID, REPLICA_COUNT, list(chunk(items)), list(stripe(items))]
 
@@ -98,7 +98,7 @@ def test_the_function_has_chunk_and_stripe_and_knows_which_replica_it_is(image: 
     assert image.call(share, [1]).value == [1, 1, [1], [1]]
 
 
-def test_defaults_recursion_and_text_over_several_lines_are_as_they_were_written(image: Image) -> None:
+def test_defaults_recursion_and_multi_line_strings_work_as_written(image: Image) -> None:
     def factorial(number: int, step: int = 1) -> Any:
         text = """As it was written:
     less indented,
@@ -110,14 +110,14 @@ def test_defaults_recursion_and_text_over_several_lines_are_as_they_were_written
     assert image.call(factorial, 5).value == [120, text]
 
 
-def test_annotations_may_name_what_is_not_in_the_image(image: Image) -> None:
+def test_annotations_may_name_types_that_the_image_lacks(image: Image) -> None:
     def measure(path: Path, names: list[str] | None = None) -> dict[str, Image]:
         return {"path": path, "names": names}  # type: ignore[dict-item]  # JSON in, JSON out
 
     assert image.call(measure, "/arc/a.fits").value == {"path": "/arc/a.fits", "names": None}
 
 
-def test_a_function_may_have_classes_of_its_own(image: Image) -> None:
+def test_a_function_may_define_classes(image: Image) -> None:
     def measure() -> list[Any]:
         import pickle
         from dataclasses import asdict, dataclass
@@ -131,14 +131,14 @@ def test_a_function_may_have_classes_of_its_own(image: Image) -> None:
         class Place(NamedTuple):
             ra: float
 
-        again = pickle.loads(pickle.dumps(measure))  # noqa: S301 - what has just been written
+        again = pickle.loads(pickle.dumps(measure))  # noqa: S301 - pickled by this very test
         return [asdict(Star(5.5)), Place(250.4), again.__name__]
 
     assert image.call(measure).value == [{"flux": 5.5, "band": "r"}, [250.4], "measure"]
 
 
-def test_a_function_finds_no_command_line_of_ours(image: Image) -> None:
-    """Many a library reads its options there, and takes what it does not know for a mistake."""
+def test_the_function_sees_no_command_line_arguments(image: Image) -> None:
+    """Some libraries parse sys.argv and reject options that they do not know."""
 
     def options() -> dict[str, Any]:
         import argparse
@@ -148,8 +148,8 @@ def test_a_function_finds_no_command_line_of_ours(image: Image) -> None:
     assert image.call(options).value == {}
 
 
-def test_a_module_in_the_folder_that_it_starts_in_is_not_taken_for_pythons_own(image: Image) -> None:
-    """A container starts in the user's home, where many a json.py lies."""
+def test_modules_in_the_working_directory_do_not_shadow_the_standard_library(image: Image) -> None:
+    """A container starts in the user's home, which may well have a json.py."""
     for name in ("json", "linecache", "logging", "random", "token"):
         (image.home / f"{name}.py").write_text("raise SystemExit('mine')")
 
@@ -161,10 +161,10 @@ def test_a_module_in_the_folder_that_it_starts_in_is_not_taken_for_pythons_own(i
     assert image.call(import_one).value is True
 
 
-# --- what people see
+# --- the log
 
 
-def test_output_and_records_from_info_up_arrive(image: Image) -> None:
+def test_output_and_log_records_from_info_up_reach_the_log(image: Image) -> None:
     def speak() -> None:
         import logging
         import sys
@@ -172,7 +172,7 @@ def test_output_and_records_from_info_up_arrive(image: Image) -> None:
         logging.getLogger("survey").info("%d frames", 7)
         logging.getLogger("survey").debug("not this")
         logging.getLogger("survey").warning("a cloud: ☁")
-        logging.info("without a logger")  # noqa: LOG015 - people do
+        logging.info("without a logger")  # noqa: LOG015 - authors do this
         print("to stderr", file=sys.stderr)
         print("to stdout")
 
@@ -181,14 +181,14 @@ def test_output_and_records_from_info_up_arrive(image: Image) -> None:
     assert ended.log.splitlines() == [
         "INFO survey: 7 frames",
         "WARNING survey: a cloud: ☁",
-        # logging sets up a handler of its own for those.
+        # The module-level functions of logging configure their own handler.
         "INFO:root:without a logger",
         "to stderr",
         "to stdout",
     ]
 
 
-def test_a_function_may_set_up_its_own_logging(image: Image) -> None:
+def test_a_function_may_configure_logging(image: Image) -> None:
     def speak() -> None:
         import logging
 
@@ -198,8 +198,8 @@ def test_a_function_may_set_up_its_own_logging(image: Image) -> None:
     assert image.call(speak).log == "<all of it>\n"
 
 
-def test_each_line_arrives_when_it_is_printed(image: Image) -> None:
-    """What was printed before an end without warning is what tells the reason."""
+def test_each_line_reaches_the_log_immediately(image: Image) -> None:
+    """The last lines before a sudden end often tell its reason."""
 
     def die() -> None:
         import os
@@ -213,7 +213,7 @@ def test_each_line_arrives_when_it_is_printed(image: Image) -> None:
     assert ended.log == "the last frame was m13_07.fits\n"
 
 
-def test_an_error_is_shown_as_where_the_function_was_written(image: Image) -> None:
+def test_a_traceback_shows_the_original_file_and_lines(image: Image) -> None:
     def measure(frame: str) -> float:
         def flux(values: list[float]) -> float:
             return sum(values) / len(values)
@@ -242,11 +242,11 @@ def test_an_error_is_shown_as_where_the_function_was_written(image: Image) -> No
         "ValueError: nothing in m13.fits",
     ]
     assert ended.exit_code == 1
-    assert ended.reading.result is None
+    assert ended.parsed.result is None
 
 
 @pytest.mark.parametrize("left", ["closed", "a file", "nothing"])
-def test_an_error_is_shown_whatever_has_become_of_stderr(image: Image, left: str) -> None:
+def test_a_traceback_is_printed_even_without_a_usable_stderr(image: Image, left: str) -> None:
     def measure(left: str) -> float:
         import os
         import sys
@@ -255,7 +255,7 @@ def test_an_error_is_shown_whatever_has_become_of_stderr(image: Image, left: str
         if left == "closed":
             sys.stderr.close()
         elif left == "a file":
-            sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - people do
+            sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - authors do this
         else:
             sys.stderr = sys.stdout = None
         raise ValueError("no such plate")
@@ -266,7 +266,7 @@ def test_an_error_is_shown_whatever_has_become_of_stderr(image: Image, left: str
     assert ended.log.endswith("ValueError: no such plate\n")
 
 
-def test_syntax_that_the_image_does_not_know_is_shown_with_the_image_s_version(old_image: Image) -> None:
+def test_a_syntax_error_names_the_image_s_python_version(old_image: Image) -> None:
     def sort(what: str) -> str:
         match what:
             case "star":
@@ -282,11 +282,11 @@ def test_syntax_that_the_image_does_not_know_is_shown_with_the_image_s_version(o
     assert "Traceback" not in ended.log
 
 
-# --- how it ends
+# --- exit codes
 
 
 @pytest.mark.parametrize("code", [0, 3, 255])
-def test_exit_codes_are_kept_and_bring_no_result(image: Image, code: int) -> None:
+def test_exit_codes_are_preserved_and_leave_no_result(image: Image, code: int) -> None:
     def leave(code: int) -> None:
         import sys
 
@@ -294,10 +294,10 @@ def test_exit_codes_are_kept_and_bring_no_result(image: Image, code: int) -> Non
 
     ended = image.call(leave, code)
     assert ended.exit_code == code
-    assert ended.reading.result is None
+    assert ended.parsed.result is None
 
 
-def test_an_exit_with_words_shows_them(image: Image) -> None:
+def test_an_exit_message_is_printed(image: Image) -> None:
     def leave() -> None:
         raise SystemExit("no such plate")
 
@@ -306,7 +306,7 @@ def test_an_exit_with_words_shows_them(image: Image) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 6, 9, 11, 15])
-def test_signals_are_kept(image: Image, number: int) -> None:
+def test_a_signal_sets_the_exit_code(image: Image, number: int) -> None:
     def fall(number: int) -> None:
         import os
 
@@ -314,20 +314,20 @@ def test_signals_are_kept(image: Image, number: int) -> None:
 
     ended = image.call(fall, number)
     assert ended.exit_code == -number
-    assert ended.reading.result is None
+    assert ended.parsed.result is None
 
 
-def test_an_end_before_the_return_brings_no_result(image: Image) -> None:
+def test_an_exit_before_the_return_leaves_no_result(image: Image) -> None:
     def leave() -> int:
         import os
 
         os._exit(0)
 
-    assert image.call(leave).reading.result is None
+    assert image.call(leave).parsed.result is None
 
 
-def test_a_crash_after_the_return_has_an_exit_code(image: Image) -> None:
-    """The result may be there; what did not end well is no success."""
+def test_a_crash_after_the_return_sets_the_exit_code(image: Image) -> None:
+    """The log may contain a result; the session still failed."""
 
     def leave() -> int:
         import atexit
@@ -341,7 +341,7 @@ def test_a_crash_after_the_return_has_an_exit_code(image: Image) -> None:
     assert ended.log == ""
 
 
-def test_a_thread_that_still_runs_is_waited_for(image: Image) -> None:
+def test_the_program_waits_for_running_threads(image: Image) -> None:
     def leave() -> int:
         import threading
 
@@ -357,7 +357,7 @@ def test_a_thread_that_still_runs_is_waited_for(image: Image) -> None:
     assert ended.log == "late\n"
 
 
-def test_a_fork_that_returns_as_well_brings_no_second_result(image: Image) -> None:
+def test_a_forked_child_that_returns_prints_no_second_result(image: Image) -> None:
     def fork() -> str:
         import os
 
@@ -366,7 +366,7 @@ def test_a_fork_that_returns_as_well_brings_no_second_result(image: Image) -> No
     assert image.call(fork).value == "parent"
 
 
-def test_a_pool_of_processes_works_on_the_function_s_own_functions(image: Image) -> None:
+def test_a_process_pool_works(image: Image) -> None:
     def total(numbers: list[int]) -> int:
         import multiprocessing
 
@@ -376,12 +376,12 @@ def test_a_pool_of_processes_works_on_the_function_s_own_functions(image: Image)
     assert image.call(total, [-1, 2, -3]).value == 6
 
 
-def test_a_function_that_loses_its_stdout_returns_all_the_same(image: Image) -> None:
+def test_a_function_that_closes_stdout_still_returns_its_result(image: Image) -> None:
     def mute() -> int:
         import os
         import sys
 
-        sys.stdout = None  # people do
+        sys.stdout = None  # authors do this
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.close(1)
         os.environ["REPLICA_ID"] = "7"
@@ -390,7 +390,7 @@ def test_a_function_that_loses_its_stdout_returns_all_the_same(image: Image) -> 
     assert image.call(mute).value == 42
 
 
-def test_a_pipe_that_a_child_has_left_nonblocking_takes_the_whole_result(old_image: Image) -> None:
+def test_a_non_blocking_pipe_carries_the_whole_result(old_image: Image) -> None:
     def long() -> str:
         import os
 

@@ -1,4 +1,4 @@
-"""Results that cannot come back from an image, and what only looks like one."""
+"""Results that cannot be returned from an image, and output that merely looks like a result."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_canfar.decorators._function_runner import MARK, MAX_RESULT_BYTES
+from airflow_provider_canfar.decorators._function_runner import MAX_RESULT_BYTES, RESULT_PREFIX
 
 if TYPE_CHECKING:
     from tests.decorators.image import Image
 
 
-def test_a_result_that_is_too_long_fails_with_numbers_and_a_way_out(image: Image) -> None:
+def test_a_result_that_is_too_long_fails_with_the_limit_and_advice(image: Image) -> None:
     def long(length: int) -> str:
         return "x" * length
 
     ended = image.call(long, MAX_RESULT_BYTES - 1)
     assert ended.exit_code == 1
     assert ended.log == (
-        "long() returned 262,145 bytes of JSON, and 262,144 can come back. "
-        "Let it write them to a file below /arc, and return the file's path.\n"
+        "long() returned 262,145 bytes of JSON; the limit is 262,144. "
+        "Write the data to a file below /arc and return the file's path.\n"
     )
 
 
-def test_a_result_that_is_no_json_fails_with_its_place_and_type(image: Image) -> None:
+def test_a_result_that_json_cannot_represent_fails_with_its_place_and_type(image: Image) -> None:
     def measure() -> Any:
         from decimal import Decimal
 
@@ -34,12 +34,12 @@ def test_a_result_that_is_no_json_fails_with_its_place_and_type(image: Image) ->
     ended = image.call(measure)
     assert ended.exit_code == 1
     assert ended.log == (
-        "measure() returned what cannot come back: "
-        "its result['flux'][1] is of type decimal.Decimal, which JSON has no form for.\n"
+        "measure() returned a value that JSON cannot represent: "
+        "its result['flux'][1] is of type decimal.Decimal, which JSON cannot represent.\n"
     )
 
 
-def test_a_refusal_is_shown_when_the_function_has_closed_all_it_prints_to(image: Image) -> None:
+def test_the_error_is_printed_even_after_the_function_closed_stdout_and_stderr(image: Image) -> None:
     def mute() -> Any:
         import sys
 
@@ -49,20 +49,20 @@ def test_a_refusal_is_shown_when_the_function_has_closed_all_it_prints_to(image:
 
     ended = image.call(mute)
     assert ended.exit_code == 1
-    assert "its result is of type set, which JSON has no form for" in ended.log
+    assert "its result is of type set, which JSON cannot represent" in ended.log
 
 
-def test_not_a_number_fails_rather_than_becoming_something_else(image: Image) -> None:
+def test_nan_in_a_result_fails(image: Image) -> None:
     def measure() -> Any:
         return [1.0, float("nan")]
 
     ended = image.call(measure)
     assert ended.exit_code == 1
-    assert "its result[1] is nan, which JSON has no number for; None may stand for it." in ended.log
+    assert "its result[1] is nan, which JSON cannot represent; use None instead." in ended.log
 
 
-def test_what_is_printed_of_its_own_command_line_is_no_result(image: Image) -> None:
-    """Its own marker, in its own token's words, by a program that shows all it knows."""
+def test_printing_the_program_s_own_command_line_is_not_a_result(image: Image) -> None:
+    """The command line contains the prefix and the marker of the result."""
 
     def show() -> int:
         from pathlib import Path
@@ -71,7 +71,7 @@ def test_what_is_printed_of_its_own_command_line_is_no_result(image: Image) -> N
         return 42
 
     if not Path("/proc/self/cmdline").exists():
-        pytest.skip("This machine shows no command lines in /proc.")
+        pytest.skip("This machine has no /proc.")
     ended = image.call(show)
     assert ended.value == 42
-    assert MARK in ended.log
+    assert RESULT_PREFIX in ended.log

@@ -1,4 +1,4 @@
-"""``@task.canfar`` on the emulator: real sessions, and a context as Airflow gives it."""
+"""``@task.canfar`` on the emulator: real sessions, and the context that Airflow provides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
-from airflow_provider_canfar.decorators._function_runner import MARK
+from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX
 from airflow_provider_canfar.replicas import stripe
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from tests.decorators.tasks import created, defer_again, operator_of, task
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.testing import Emulator
     from tests.decorators.image import Image
 
-    REPLICA_ID = REPLICA_COUNT = 1  # What a function finds in the image.
+    REPLICA_ID = REPLICA_COUNT = 1  # The image provides these.
 
 pytestmark = pytest.mark.usefixtures("inside_a_worker")
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("inside_a_worker")
 # --- results
 
 
-def test_a_function_returns_its_result_and_what_it_prints_is_in_the_task_s_log(platform: Emulator) -> None:
+def test_the_task_returns_the_function_s_result_and_logs_its_output(platform: Emulator) -> None:
     def measure(frame: str, threshold: float) -> dict[str, Any]:
         import logging
 
@@ -46,8 +46,8 @@ def test_a_function_returns_its_result_and_what_it_prints_is_in_the_task_s_log(p
     ]
 
 
-def test_replicas_return_a_list_in_their_order(platform: Emulator, tmp_path: Path) -> None:
-    """Whatever the order in which they end: here the last one first."""
+def test_replicas_return_a_list_in_replica_order(platform: Emulator, tmp_path: Path) -> None:
+    """The order in which they end does not matter; here the last replica ends first."""
 
     def share(items: list[int], ended: str) -> dict[str, list[int]]:
         import time
@@ -63,7 +63,7 @@ def test_replicas_return_a_list_in_their_order(platform: Emulator, tmp_path: Pat
     assert stars.operator.multiple_outputs is False
 
 
-def test_one_replica_that_was_asked_for_returns_a_list_as_well(platform: Emulator) -> None:
+def test_one_explicit_replica_returns_a_list_too(platform: Emulator) -> None:
     def number() -> int:
         return REPLICA_ID
 
@@ -80,7 +80,7 @@ def test_the_image_may_have_an_older_python(platform: Emulator, old_image: Image
     assert f"python{result[0]}.{result[1]}" in old_image.python
 
 
-def test_a_replica_that_may_fail_and_did_has_none_for_a_result(platform: Emulator) -> None:
+def test_a_tolerated_failure_gives_none(platform: Emulator) -> None:
     def number() -> int:
         return 6 // (REPLICA_ID - 2)
 
@@ -90,7 +90,7 @@ def test_a_replica_that_may_fail_and_did_has_none_for_a_result(platform: Emulato
 # --- failures
 
 
-def test_an_error_in_the_function_is_in_the_task_s_error(platform: Emulator) -> None:
+def test_the_task_s_error_contains_the_function_s_traceback(platform: Emulator) -> None:
     def measure() -> float:
         values: list[float] = []
         print("the last frame")
@@ -105,7 +105,7 @@ def test_an_error_in_the_function_is_in_the_task_s_error(platform: Emulator) -> 
     assert platform.all_sessions()[0]["exit_code"] == 1
 
 
-def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
+def test_sys_exit_sets_the_session_s_exit_code(platform: Emulator) -> None:
     def leave() -> None:
         raise SystemExit(3)
 
@@ -114,10 +114,10 @@ def test_an_exit_code_is_the_session_s(platform: Emulator) -> None:
     assert platform.all_sessions()[0]["exit_code"] == 3
 
 
-def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
+def test_a_session_that_completes_without_a_result_fails_the_task(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LIST_EVERY", 0.1)
 
     def leave() -> None:
         import sys
@@ -129,11 +129,11 @@ def test_a_session_that_ends_well_without_a_result_is_a_failure_that_says_so(
         task(leave).run()
     assert platform.all_sessions()[0]["status"] == "Completed"
     assert "Completed without a result." in str(failure.value)
-    assert "It called sys.exit(0) or os._exit(0) before it returned" in str(failure.value)
+    assert "the function called sys.exit(0) or os._exit(0) before it returned" in str(failure.value)
     assert any("Completed without a result" in line for line in lines)
 
 
-def test_a_failure_after_the_return_shows_no_lines_of_the_result(platform: Emulator) -> None:
+def test_a_failure_after_the_return_logs_no_result_lines(platform: Emulator) -> None:
     def leave() -> int:
         import atexit
         import os
@@ -145,34 +145,36 @@ def test_a_failure_after_the_return_shows_no_lines_of_the_result(platform: Emula
     with pytest.raises(SessionFailed) as failure, shown() as lines:
         task(leave).run()
     assert "returning" in lines
-    assert not [line for line in (*lines, str(failure.value)) if MARK in line]
+    assert not [line for line in (*lines, str(failure.value)) if RESULT_PREFIX in line]
 
 
 # --- retries
 
 
-@pytest.mark.parametrize("remembers", [True, False], ids=["Airflow remembers", "the platform remembers"])
-def test_a_retry_keeps_the_results_of_those_that_succeeded(
-    platform: Emulator, tmp_path: Path, *, remembers: bool
+@pytest.mark.parametrize(
+    "has_store", [True, False], ids=["Airflow has the results", "the platform has the results"]
+)
+def test_a_retry_keeps_the_results_of_successful_replicas(
+    platform: Emulator, tmp_path: Path, *, has_store: bool
 ) -> None:
-    def number(mark: str) -> list[Any]:
+    def number(fixed: str) -> list[Any]:
         import time
         from pathlib import Path
 
         if REPLICA_ID == 2:
-            assert Path(mark).exists()
+            assert Path(fixed).exists()
         return [REPLICA_ID, time.time()]
 
-    mark = tmp_path / "mended"
-    stars = task(number, str(mark), replicas=3, retries=1)
-    if not remembers:
+    fixed = tmp_path / "fixed"
+    stars = task(number, str(fixed), replicas=3, retries=1)
+    if not has_store:
         stars.store = None
     with pytest.raises(SessionFailed):
         stars.run()
-    if remembers:
+    if has_store:
         for session in platform.all_sessions():
             platform.vanish(session["id"])
-    mark.touch()
+    fixed.touch()
     stars.retry()
     results = stars.run()
     assert [result[0] for result in results] == [1, 2, 3]
@@ -180,34 +182,34 @@ def test_a_retry_keeps_the_results_of_those_that_succeeded(
     assert created(platform) == {"1": 1, "2": 2, "3": 1}
 
 
-def test_a_retry_runs_again_what_ended_well_without_a_result(
+def test_a_retry_reruns_a_replica_that_completed_without_a_result(
     platform: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The platform lists its session as Completed for an hour yet."""
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOOK_EVERY", 0.1)
+    """The platform still lists its session as Completed, for an hour."""
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LIST_EVERY", 0.1)
 
-    def number(mark: str) -> int:
+    def number(fixed: str) -> int:
         import os
         from pathlib import Path
 
-        if REPLICA_ID == 2 and not Path(mark).exists():
+        if REPLICA_ID == 2 and not Path(fixed).exists():
             os._exit(0)
         return REPLICA_ID
 
-    mark = tmp_path / "mended"
-    stars = task(number, str(mark), replicas=2, retries=1)
+    fixed = tmp_path / "fixed"
+    stars = task(number, str(fixed), replicas=2, retries=1)
     with pytest.raises(SessionFailed, match="Completed without a result"):
         stars.run()
-    mark.touch()
+    fixed.touch()
     stars.retry()
     assert stars.run() == [1, 2]
     assert created(platform) == {"1": 1, "2": 2}
 
 
-def test_a_retry_takes_the_result_of_a_session_that_it_finds_alive(
+def test_a_retry_adopts_a_live_session_and_reads_its_result(
     platform: Emulator, quick_triggers: None, tmp_path: Path
 ) -> None:
-    """The worker dies without a word after its launch; the result names the try that launched it."""
+    """The worker died after the launch; the marker of the result names the try that launched the session."""
 
     def number(gate: str) -> int:
         import time
@@ -227,8 +229,8 @@ def test_a_retry_takes_the_result_of_a_session_that_it_finds_alive(
     assert created(platform) == {"1": 1}
 
 
-def test_with_another_number_of_replicas_no_former_result_counts(platform: Emulator) -> None:
-    """Each then has another share of the work."""
+def test_a_new_number_of_replicas_discards_earlier_results(platform: Emulator) -> None:
+    """Each replica then has a different share of the work."""
 
     def share(items: list[int]) -> list[int]:
         if REPLICA_ID == 2 and len(list(stripe(items))) == 3:
@@ -246,8 +248,8 @@ def test_with_another_number_of_replicas_no_former_result_counts(platform: Emula
 # --- waiting in the triggerer
 
 
-def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: None, tmp_path: Path) -> None:
-    """Also a result with keys in which Airflow's own serialization would see something else."""
+def test_results_survive_deferrals(platform: Emulator, quick_triggers: None, tmp_path: Path) -> None:
+    """Even a result with keys that have a meaning in Airflow's own serialization."""
 
     def number(gates: str) -> dict[str, Any]:
         import time
@@ -268,40 +270,40 @@ def test_results_are_carried_over_deferrals(platform: Emulator, quick_triggers: 
     assert results == [{"__classname__": "star", "__var": 1}, {"__classname__": "star", "__var": 2}]
 
 
-# --- what is asked of the author
+# --- arguments
 
 
-def test_what_the_function_needs_and_the_image_lacks_is_refused_when_the_dag_is_parsed() -> None:
+def test_names_that_the_image_lacks_are_rejected_when_the_dag_is_parsed() -> None:
     threshold = 5.0
 
     @canfar_task(image=IMAGE)
     def measure() -> float:
         return threshold
 
-    with pytest.raises(SpecError, match=r"measure\(\) uses threshold from the function around it"):
+    with pytest.raises(SpecError, match=r"measure\(\) uses threshold from the enclosing function"):
         measure()
 
 
 @pytest.mark.parametrize("setting", ["command", "cmd", "args"])
 @pytest.mark.parametrize("decorator", [canfar_task, canfar_cmd_task])
-def test_a_command_beside_the_function_is_refused(decorator: Any, setting: str) -> None:
+def test_the_command_s_arguments_are_rejected(decorator: Any, setting: str) -> None:
     def measure() -> list[str]:
         return ["true"]
 
-    with pytest.raises(TypeError, match=f"takes no {setting}: the function is what runs"):
+    with pytest.raises(TypeError, match=f"does not accept {setting}: the function replaces it"):
         decorator(image=IMAGE, **{setting: ["true"]})(measure)()
 
 
-def test_too_many_arguments_are_refused_before_any_request(platform: Emulator) -> None:
+def test_arguments_that_are_too_long_are_rejected_before_any_request(platform: Emulator) -> None:
     def measure(frames: list[str]) -> int:
         return len(frames)
 
-    with pytest.raises(AirflowFailException, match=r"platform carries 1,000,000\. Write the data to a file"):
+    with pytest.raises(AirflowFailException, match=r"the limit is 1,000,000\. Write the data to a file"):
         task(measure, ["x" * 1000] * 2000).run()
     assert not platform.requests()
 
 
-def test_an_environment_that_nothing_can_carry_is_refused_before_any_request(platform: Emulator) -> None:
+def test_a_nul_in_the_environment_is_rejected_before_any_request(platform: Emulator) -> None:
     def measure() -> int:
         return 1
 
@@ -310,7 +312,7 @@ def test_an_environment_that_nothing_can_carry_is_refused_before_any_request(pla
     assert not platform.requests()
 
 
-def test_airflow_s_context_comes_by_the_parameters_names(platform: Emulator) -> None:
+def test_parameters_named_as_context_variables_get_their_values(platform: Emulator) -> None:
     def night(frame: str, ds: str | None = None, params: dict[str, Any] | None = None) -> list[Any]:
         return [frame, ds, params]
 
@@ -321,7 +323,7 @@ def test_airflow_s_context_comes_by_the_parameters_names(platform: Emulator) -> 
     assert stars.make().execute(context) == ["m13", "2026-03-04", {"seeing": 0.7}]
 
 
-def test_what_of_the_context_is_no_json_is_refused(platform: Emulator) -> None:
+def test_a_context_variable_that_json_cannot_represent_is_rejected(platform: Emulator) -> None:
     def night(dag_run: Any = None) -> Any:
         return dag_run
 
@@ -344,7 +346,7 @@ def test_arguments_are_templates() -> None:
     assert operator.name == "night-20260304"
 
 
-def test_expand_partial_and_override_work_as_on_every_task() -> None:
+def test_expand_partial_and_override_work() -> None:
     @canfar_task(image=IMAGE, replicas=2)
     def measure(frame: str, threshold: float) -> float:
         return threshold
@@ -360,7 +362,7 @@ def test_expand_partial_and_override_work_as_on_every_task() -> None:
     assert (one.replicas, one.returns_list, one.multiple_outputs) == (2, True, False)
 
 
-def test_default_args_may_name_the_image() -> None:
+def test_default_args_may_set_the_image() -> None:
     @canfar_task
     def measure() -> int:
         return 1
@@ -370,7 +372,7 @@ def test_default_args_may_name_the_image() -> None:
     assert (operator.image, operator.ram, operator.replicas, operator.returns_list) == (IMAGE, 16, 3, True)
 
 
-def test_a_dict_of_a_lone_session_is_several_outputs_as_on_every_task() -> None:
+def test_a_dict_from_a_single_session_gives_multiple_outputs() -> None:
     @canfar_task(image=IMAGE)
     def measure() -> dict[str, float]:
         return {}
@@ -380,7 +382,7 @@ def test_a_dict_of_a_lone_session_is_several_outputs_as_on_every_task() -> None:
     assert operator.multiple_outputs is True
 
 
-def test_a_dry_run_shows_the_command(platform: Emulator) -> None:
+def test_a_dry_run_logs_the_command(platform: Emulator) -> None:
     def measure(frame: str) -> str:
         return frame
 

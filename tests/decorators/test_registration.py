@@ -1,4 +1,4 @@
-"""What Airflow knows of the decorators, and what it costs to know them."""
+"""How Airflow finds the decorators, and what importing them costs."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 @pytest.mark.parametrize("name", ["canfar", "canfar_cmd"])
-def test_airflow_s_collection_of_decorators_has_them(name: str) -> None:
+def test_airflow_s_task_object_has_the_decorators(name: str) -> None:
     assert getattr(task, name) is getattr(decorators, f"{name}_task")
 
 
-def test_the_metadata_names_them() -> None:
-    named = {one["name"]: one["class-name"] for one in get_provider_info()["task-decorators"]}
+def test_the_metadata_lists_the_decorators() -> None:
+    listed = {one["name"]: one["class-name"] for one in get_provider_info()["task-decorators"]}
     package = decorators.__name__
-    assert named == {"canfar": f"{package}.canfar_task", "canfar_cmd": f"{package}.canfar_cmd_task"}
+    assert listed == {"canfar": f"{package}.canfar_task", "canfar_cmd": f"{package}.canfar_cmd_task"}
 
 
 @pytest.mark.parametrize(
     ("decorator", "name"),
     [(decorators.canfar_task, "@task.canfar"), (decorators.canfar_cmd_task, "@task.canfar_cmd")],
 )
-def test_a_task_is_shown_by_its_decorator_s_name(decorator: Any, name: str) -> None:
+def test_airflow_shows_a_task_with_its_decorator_s_name(decorator: Any, name: str) -> None:
     def measure() -> None:
         """Say what the task is for."""
 
@@ -47,8 +47,8 @@ def test_a_task_is_shown_by_its_decorator_s_name(decorator: Any, name: str) -> N
     assert operator.doc_md == measure.__doc__
 
 
-def test_importing_them_loads_nothing_heavy() -> None:
-    """No client, no models: DAG files are parsed all day."""
+def test_importing_the_decorators_loads_nothing_heavy() -> None:
+    """No client, no models: Airflow parses DAG files all the time."""
     probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     loaded = json.loads(probe.stdout.splitlines()[-1])
     assert "airflow_provider_canfar.decorators.headless" in loaded

@@ -1,4 +1,4 @@
-"""A call of a function, as a command line."""
+"""The command line that calls a function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.decorators._remote_call import MAX_CALL_BYTES, command
+from airflow_provider_canfar.decorators._remote_call import MAX_CALL_BYTES, build_command
 from airflow_provider_canfar.skaha.command.encoding import encode
 from airflow_provider_canfar.skaha.command.limits import MAX_STRING_BYTES
 from airflow_provider_canfar.skaha.errors import SpecError
@@ -23,42 +23,42 @@ def measure(frames: Any, threshold: Any = 5.0, *more: Any, **named: Any) -> Any:
 
 
 def argv_of(*args: Any, **kwargs: Any) -> list[str]:
-    return command(measure, args, kwargs, token="k3v5x2qamd-0-1", python="python3")
+    return build_command(measure, args, kwargs, marker="k3v5x2qamd-0-1", python="python3")
 
 
 def call_in(argv: list[str]) -> dict[str, Any]:
-    """Read the call back, as the runner does."""
+    """Parse the call as the runner does."""
     call: dict[str, Any] = json.loads("".join(argv[6:]))
     return call
 
 
-def test_the_command_line_has_the_call_in_words_that_linux_takes() -> None:
+def test_a_long_call_is_split_into_arguments_that_linux_accepts() -> None:
     frames = [f"/arc/projects/survey/m13_{number:05}.fits" for number in range(20_000)]
     argv = argv_of(frames)
     assert max(len(word.encode()) for word in argv) <= MAX_STRING_BYTES
     assert call_in(argv)["args"] == [frames]
 
 
-def test_the_longest_call_is_one_that_the_platform_carries() -> None:
+def test_the_platform_accepts_the_longest_call() -> None:
     spare = MAX_CALL_BYTES - len("".join(argv_of("")[6:]))
     encode(command=argv_of("x" * spare))
-    with pytest.raises(SpecError, match=r"has 1,000,001 bytes, [\d,]+ of them its arguments"):
+    with pytest.raises(SpecError, match=r"takes 1,000,001 bytes, [\d,]+ of them for its arguments"):
         argv_of("x" * (spare + 1))
 
 
-def test_a_call_that_is_too_long_is_refused_with_numbers_and_a_way_out() -> None:
+def test_a_call_that_is_too_long_is_rejected_with_the_limit_and_advice() -> None:
     with pytest.raises(SpecError) as refusal:
         argv_of(["x" * 100] * 20_000)
     assert re.fullmatch(
-        r"The call of measure\(\) has 2,08\d,\d{3} bytes, 2,080,0\d\d of them its arguments, and "
-        r"the platform carries 1,000,000\. Write the data to a file below /arc, pass the file's path, and "
-        r"let the function read it\.",
+        r"The call of measure\(\) takes 2,08\d,\d{3} bytes, 2,080,0\d\d of them for its arguments; the limit "
+        r"is 1,000,000\. Write the data to a file below /arc, pass the file's path, and read the file in the "
+        r"function\.",
         str(refusal.value),
     )
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs", "words"),
+    ("args", "kwargs", "message"),
     [
         ([Path("/arc")], {}, "its argument frames is of type pathlib"),
         ([], {"frames": {"a": [b""]}}, "its argument frames['a'][0] is of type bytes"),
@@ -68,17 +68,17 @@ def test_a_call_that_is_too_long_is_refused_with_numbers_and_a_way_out() -> None
         ([], {}, "missing a required argument: 'frames'"),
     ],
 )
-def test_an_argument_that_cannot_be_sent_is_named(
-    args: Sequence[Any], kwargs: Mapping[str, Any], words: str
+def test_the_error_names_the_argument_that_cannot_be_sent(
+    args: Sequence[Any], kwargs: Mapping[str, Any], message: str
 ) -> None:
     with pytest.raises(SpecError) as refusal:
         argv_of(*args, **kwargs)
     assert str(refusal.value).startswith("measure() cannot be called")
-    assert words in str(refusal.value)
+    assert message in str(refusal.value)
 
 
-def test_other_sequences_and_mappings_go_as_lists_and_dicts() -> None:
-    """What an upstream task returned in parts is such a sequence (LazyXComSequence)."""
+def test_other_sequences_and_mappings_are_sent_as_lists_and_dicts() -> None:
+    """The output of a mapped upstream task is such a sequence (LazyXComSequence)."""
 
     class Parts(Sequence[int]):
         def __getitem__(self, index: Any) -> Any:
@@ -92,17 +92,17 @@ def test_other_sequences_and_mappings_go_as_lists_and_dicts() -> None:
     assert call["kwargs"] == {"seeing": [0, 1]}
 
 
-def test_positional_arguments_stay_so() -> None:
+def test_positional_arguments_stay_positional() -> None:
     call = call_in(argv_of(1, 2, 3, named=4))
     assert (call["args"], call["kwargs"]) == ([1, 2, 3], {"named": 4})
 
 
-def test_an_image_whose_python_is_too_old_says_so() -> None:
-    """Also one of long ago, which would not understand the runner."""
-    pretend = (
+def test_an_image_with_a_python_that_is_too_old_prints_an_error() -> None:
+    """Even Python 2, which could not parse the runner."""
+    python_2 = (
         "import sys; sys.version_info, sys.version = (2, 7, 18), '2.7.18 (default)'; exec(sys.argv.pop(1))"
     )
-    argv = [sys.executable, "-c", pretend, *argv_of(1)[4:]]
+    argv = [sys.executable, "-c", python_2, *argv_of(1)[4:]]
     ended = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert ended.stderr == "@task.canfar needs Python 3.8, and this image has 2.7.18.\n"
     assert ended.returncode == 1

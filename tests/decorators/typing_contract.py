@@ -1,6 +1,6 @@
-"""What a type checker shall see of the decorators. Nobody runs it: ``mypy`` reads it, and every line holds.
+"""How type checkers see the decorators. ``mypy`` checks this module; nothing runs it.
 
-An ignored error that is no longer one is itself an error (mypy's ``warn_unused_ignores``).
+When an ignored error disappears, mypy reports the unused ignore (``warn_unused_ignores``).
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ def calibrate(night: str) -> list[str]:
 
 
 @task.canfar(image="skaha/astroml:24.07")
-def by_airflow_s_own_name(frame: str) -> float:
+def by_task_attribute(frame: str) -> float:
     return len(frame)
 
 
 def calls() -> None:
     assert_type(photometry(["m13.fits"], threshold=3.0), XComArg)
     photometry(["m13.fits"], thresh=3.0)  # type: ignore[call-arg]  # there is no such parameter
-    photometry("m13.fits")  # type: ignore[arg-type]  # a string is no list
+    photometry("m13.fits")  # type: ignore[arg-type]  # a string is not a list
     photometry.override(replicas=3)(["m13.fits"])
     assert_type(photometry.partial(threshold=3.0).expand(frames=[["m13.fits"]]), XComArg)
     assert_type(photometry.function(["m13.fits"]), dict[str, float])
 
     assert_type(bare("m13.fits"), XComArg)
-    bare(13)  # type: ignore[arg-type]  # a number is no string
+    bare(13)  # type: ignore[arg-type]  # a number is not a string
 
     assert_type(calibrate("2026-03-04"), XComArg)
-    calibrate(20260304)  # type: ignore[arg-type]  # a number is no string
+    calibrate(20260304)  # type: ignore[arg-type]  # a number is not a string
 
-    checked: Task[[str], float] = by_airflow_s_own_name
+    checked: Task[[str], float] = by_task_attribute
     checked("m13.fits")
-    by_airflow_s_own_name(13)  # type: ignore[arg-type]  # a number is no string
+    by_task_attribute(13)  # type: ignore[arg-type]  # a number is not a string
 
 
 @canfar_cmd_task(image="skaha/astroml:24.07")  # type: ignore[arg-type]  # a command is a list of strings

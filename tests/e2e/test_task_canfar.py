@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_canfar.decorators._function_runner import MARK
+from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX
 from airflow_provider_canfar.skaha.naming import SessionName
 from tests.decorators.image import interpreters
 from tests.m13 import stars_of_m13
@@ -60,7 +60,7 @@ def test_sixty_four_replicas_share_the_work_and_return_their_results_in_order(
     log = run.log("square")
     assert f"INFO squares: replica 7 of 64 of {run.run_id}" in log
     assert log.count("without an end") == 64
-    assert not [line for line in log if MARK in line]
+    assert not [line for line in log if RESULT_PREFIX in line]
 
 
 def test_an_image_may_have_an_older_python(airflow: AirflowRest) -> None:

@@ -25,7 +25,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
     SpecError,
 )
-from airflow_provider_canfar.task_sessions.wait import RECORD_WITHIN, WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
@@ -225,7 +225,7 @@ def test_a_deferred_task_goes_on_with_what_its_trigger_has_seen(
     deferred = stars.defer()
     assert isinstance(deferred.trigger, CanfarSessionTrigger)
     event = watch(deferred.trigger)
-    assert event["reason"] == "all have ended"
+    assert event["reason"] == "all sessions have ended"
     assert len(event["ended"]) == 2
     outcomes = stars.resume(deferred, event)
     assert [outcome["status"] for outcome in outcomes] == ["Completed", "Completed"]
@@ -335,7 +335,7 @@ def test_a_try_goes_on_with_the_number_of_replicas_that_it_has_begun_with(
     stars = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=3, max_active_replicas=1, deferrable=True)
     deferred = stars.defer()
     stars.make = task("sh", "-c", "test $REPLICA_COUNT = 3", replicas=2, max_active_replicas=1).make
-    outcomes = stars.resume(deferred, WakeEvent(WakeReason.PLACE).to_json())
+    outcomes = stars.resume(deferred, WakeEvent(WakeReason.SLOTS).to_json())
     assert [outcome["succeeded"] for outcome in outcomes] == [True, True, True]
 
 
@@ -360,7 +360,7 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     deferred = stars.defer()
     platform.faults(expired_token={})
     with pytest.raises(CredentialRefused, match="still run"):
-        stars.resume(deferred, WakeEvent(WakeReason.HARVEST).to_json())
+        stars.resume(deferred, WakeEvent(WakeReason.RECORD).to_json())
     platform.clear_faults()
     assert len(platform.live()) == 1
     stars.operator.on_kill()
@@ -392,7 +392,9 @@ def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken
     stars = task("true", deferrable=True)
     deferred = stars.defer()
     (session,) = platform.live()
-    event = WakeEvent(WakeReason.NOT_STARTING, never={session["id"]: "Failed to pull image"}).to_json()
+    event = WakeEvent(
+        WakeReason.NEVER_STARTED, never_started={session["id"]: "Failed to pull image"}
+    ).to_json()
     with pytest.raises(SessionNeverStarted):
         stars.resume(deferred, event)
     assert not platform.live()
@@ -414,13 +416,13 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
         ({"name": "find_stars"}, "find-stars"),
         ({"gpus": 0}, "gpus=0 is refused"),
         ({"replicas": 0}, "replicas"),
-        ({"replicas": "many"}, "replicas='many' is refused: it must be a whole number"),
-        ({"replicas": 2.5}, r"replicas=2\.5 is refused"),
+        ({"replicas": "many"}, "Invalid replicas 'many': must be a whole number"),
+        ({"replicas": 2.5}, r"Invalid replicas 2\.5"),
         (
             {"on_finish_action": "delete"},
-            "on_finish_action='delete' is refused: there are 'keep', 'destroy', ",
+            "Invalid on_finish_action 'delete': must be one of 'keep', 'destroy', ",
         ),
-        ({"on_clear": "Resume"}, "on_clear='Resume' is refused: there are 'fresh', 'resume'"),
+        ({"on_clear": "Resume"}, "Invalid on_clear 'Resume': must be one of 'fresh', 'resume'"),
         ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
     ],
 )

@@ -76,7 +76,7 @@ def test_each_kind_that_a_browser_opens_can_be_launched(platform: Emulator, task
 
 @pytest.mark.parametrize("kind", ["headless", "desktop-app"])
 def test_a_kind_without_a_page_is_refused(platform: Emulator, task: Make, kind: str) -> None:
-    with pytest.raises(AirflowFailException, match="no session that a browser opens"):
+    with pytest.raises(AirflowFailException, match="a browser cannot open it"):
         task(kind=kind).run()
     assert platform.all_sessions() == []
 
@@ -107,7 +107,6 @@ def test_the_wait_needs_no_worker(platform: Emulator, task: Make, quick_triggers
     inspect = task(deferrable=True)
     deferred = inspect.defer()
     assert isinstance(deferred.trigger, CanfarSessionTrigger)
-    assert deferred.trigger.interactive
     assert inspect.ti.xcoms["url"] == inspect.ti.xcoms["sessions"][0]["url"]
     event = event_of(deferred.trigger)
     assert event["reason"] == "the session can be opened"
@@ -121,7 +120,7 @@ def test_the_page_may_have_to_answer(platform: Emulator, task: Make, monkeypatch
         asked.append(url)
         return len(asked) == 3
 
-    monkeypatch.setattr(interactive.keep_open, "__kwdefaults__", {"page_answers": answers_the_third_time})
+    monkeypatch.setattr(interactive, "answers", answers_the_third_time)
     url = task(wait_for_url=True).run()
     assert asked == [url] * 3
 
@@ -159,7 +158,7 @@ def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, ta
     with shown() as lines:
         url = task(keep_alive_for=timedelta(seconds=4)).run()
     assert url
-    assert sum(line.endswith("renewed.") for line in lines) >= 1
+    assert sum(line.startswith("Renewed session") for line in lines) >= 1
     (session,) = platform.live()
     assert session["status"] == "Running"
 
@@ -172,7 +171,7 @@ def test_a_session_is_kept_alive_by_the_trigger(platform: Emulator, task: Make, 
         inspect.resume(deferred, event_of(deferred.trigger))
     deferred = again.value
     event = event_of(deferred.trigger)
-    assert event["reason"] == "the session has been kept for as long as was asked"
+    assert event["reason"] == "the session has been kept alive for as long as was asked"
     assert inspect.resume(deferred, event) == inspect.ti.xcoms["url"]
     assert len(platform.live()) == 1
 
@@ -189,9 +188,9 @@ def test_its_user_ends_the_keeping_by_ending_the_session(platform: Emulator, tas
 def test_a_session_that_fails_while_it_is_kept_fails_the_task(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interactive.InteractiveTaskWait, "to_renew", lambda self, now: [])
+    monkeypatch.setattr(interactive.InteractiveTaskWait, "ids_to_renew", lambda self, now: [])
     platform.configure(interactive_deadline=2)
-    with pytest.raises(SessionFailed, match="ended while it was kept: Failed"):
+    with pytest.raises(SessionFailed, match="ended while it was kept alive: Failed"):
         task(keep_alive_for=timedelta(hours=1)).run()
 
 
@@ -201,7 +200,7 @@ def test_a_session_that_ends_before_it_can_be_opened_fails_the_task(
     async def never(url: str) -> bool:
         return False
 
-    monkeypatch.setattr(interactive.keep_open, "__kwdefaults__", {"page_answers": never})
+    monkeypatch.setattr(interactive, "answers", never)
     platform.configure(interactive_deadline=1)
     with pytest.raises(SessionFailed, match="ended before it could be opened: Failed"):
         task(wait_for_url=True).run()

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner, Wishes
-from airflow_provider_canfar.operators._options import RunOptions
+from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
 from airflow_provider_canfar.skaha.errors import SessionError
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
-from airflow_provider_canfar.task_sessions.wait import WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.run_options import RunOptions
+from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import FakePlatform
 
@@ -28,7 +28,7 @@ def opening(platform: FakePlatform, batch: Batch, **state: Any) -> InteractiveRu
         hook=cast("CanfarHook", FakeHook(platform)),
         spec=SessionSpec(name="inspect", image="skaha/astroml:24.07"),
         batch=batch,
-        wishes=Wishes(keep_alive_for=3600.0 if "keep_until" in state else None),
+        keep_alive_for=3600.0 if "keep_until" in state else None,
         keep_until=state.get("keep_until"),
         deadline=None,
         options=RunOptions(),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_canfar.operators._options import RunOptions
 from airflow_provider_canfar.operators._task_runner import Killed, TaskRunner
 from airflow_provider_canfar.skaha.errors import (
     RequestError,
@@ -25,9 +24,12 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Limits
-from airflow_provider_canfar.task_sessions.reconcile import LAUNCH_CONCURRENCY
-from airflow_provider_canfar.task_sessions.wait import WaitSpec, WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.ended_session import LogReader
+from airflow_provider_canfar.task_sessions.launcher import LAUNCH_CONCURRENCY
+from airflow_provider_canfar.task_sessions.plan import Limits
+from airflow_provider_canfar.task_sessions.run_options import RunOptions
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
 
@@ -55,7 +57,7 @@ class Phase:
             deadline=None,
             options=RunOptions(**options),
             emit=self.told.append,
-            read=lambda harvest: harvest,
+            reader=LogReader(),
         )
 
     def run(self, wake: WakeEvent | None = None) -> None:
@@ -155,11 +157,12 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
 ) -> None:
     phase = Phase(platform, Batch(IDENTITY, 1, 1))
 
-    async def keep(waiting: WaitSpec, watch: Any) -> WakeEvent:
+    @asynccontextmanager
+    async def wait_on(*_: Any, **__: Any) -> AsyncIterator[None]:
         await asyncio.sleep(60)
-        raise AssertionError("it has waited on")
+        yield
 
-    monkeypatch.setattr(phase.runner, "_keep", keep)
+    monkeypatch.setattr(FakeHook, "watch", wait_on)
     with pytest.raises(Killed):
         phase.runner.run(None, publish=phase.runner.stop, defer=None)
     assert platform.live() == []
@@ -209,7 +212,7 @@ def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
     [
         (lambda row: WakeEvent(WakeReason.DEADLINE), SessionTimeout),
         (
-            lambda row: WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"}),
+            lambda row: WakeEvent(WakeReason.NEVER_STARTED, never_started={row.session_id: "no such image"}),
             SessionNeverStarted,
         ),
     ],
@@ -233,7 +236,7 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
-    wake = WakeEvent(WakeReason.NOT_STARTING, never={row.session_id: "no such image"})
+    wake = WakeEvent(WakeReason.NEVER_STARTED, never_started={row.session_id: "no such image"})
     with pytest.raises(SessionNeverStarted, match=f"Session {row.session_id} does not start: no such image"):
         Phase(platform, Batch(IDENTITY, 1, 1)).run(wake)
 
@@ -302,5 +305,5 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
             phase.run()
     assert platform.record == []
     if waits:
-        Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.AGAIN))
+        Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.RETRY))
         assert len(platform.record) == 1

@@ -16,12 +16,10 @@ from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.statuses import GONE
-from airflow_provider_canfar.task_sessions.batch import (
-    AssignedSession,
-    Batch,
+from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.plan import (
     Limits,
     ListedSession,
-    Outcome,
     Plan,
     Verdict,
     own_sessions,
@@ -297,12 +295,12 @@ def test_a_success_that_is_known_needs_no_list() -> None:
 )
 def test_an_end_that_only_the_wait_has_seen_counts(word: str, verdict: Verdict | None) -> None:
     """The platform forgets a finished session; a word that nobody knows is no end, whoever has seen it."""
-    known = batch(launched=launched(1)).told({"id1": word}, ())
+    known = batch(launched=launched(1)).with_observations({"id1": word}, ())
     assert plan(known, [], limits=Limits()).verdict is verdict
 
 
 def test_the_list_is_believed_before_the_wait() -> None:
-    known = batch(launched=launched(1)).told({"id1": "Failed"}, ())
+    known = batch(launched=launched(1)).with_observations({"id1": "Failed"}, ())
     now = plan(known, [seen(1, "Completed")], limits=Limits())
     assert [one.status for one in now.ended] == ["Completed"]
 
@@ -312,14 +310,14 @@ def test_the_list_is_believed_before_the_wait() -> None:
 
 def test_a_success_without_its_result_is_a_failure_of_the_try_that_launched_it() -> None:
     known = batch(launched=launched(1))
-    known = known.take(outcome(1), replace(outcome(1), succeeded=False))
+    known = known.record_outcome(outcome(1), replace(outcome(1), succeeded=False))
     now = plan(known, [seen(1, "Completed")], limits=Limits())
     assert not now.ended
     assert now.verdict is Verdict.FAILURE
 
 
 def test_a_success_without_its_result_of_an_earlier_try_counts_for_nothing() -> None:
-    known = batch(try_number=2).take(outcome(1), replace(outcome(1), succeeded=False))
+    known = batch(try_number=2).record_outcome(outcome(1), replace(outcome(1), succeeded=False))
     for now in (
         plan(known, [seen(1, "Completed")], limits=Limits()),
         plan(Batch.from_json(known.to_json()), [seen(1, "Completed")], limits=Limits()),
@@ -330,12 +328,12 @@ def test_a_success_without_its_result_of_an_earlier_try_counts_for_nothing() -> 
 
 def test_a_success_without_its_result_that_was_adopted_is_a_failure_of_the_try_that_adopted_it() -> None:
     known = batch(try_number=2, launched=launched(1, try_number=1))
-    known = known.take(outcome(1), replace(outcome(1, try_number=2), succeeded=False))
+    known = known.record_outcome(outcome(1), replace(outcome(1, try_number=2), succeeded=False))
     assert [one.replica for one in known.failed()] == [1]
 
 
 def test_a_result_is_recorded_with_its_success() -> None:
-    known = batch(launched=launched(1)).take(outcome(1), outcome(1, result=42))
+    known = batch(launched=launched(1)).record_outcome(outcome(1), outcome(1, result=42))
     assert known.outcomes == {1: outcome(1, result=42)}
 
 
@@ -349,20 +347,20 @@ def test_what_a_list_omits_has_not_ended_and_is_not_launched_again() -> None:
 
 
 def test_what_is_gone_for_certain_has_failed() -> None:
-    now = plan(batch(launched=launched(1)).told({}, ["id1"]), [], limits=Limits())
+    now = plan(batch(launched=launched(1)).with_observations({}, ["id1"]), [], limits=Limits())
     assert [(one.session_id, one.status, one.succeeded) for one in now.ended] == [("id1", GONE, False)]
     assert now.verdict is Verdict.FAILURE
 
 
 @pytest.mark.parametrize("word", ["Running", "Frozen"])
 def test_what_is_listed_is_not_gone(word: str) -> None:
-    now = plan(batch(launched=launched(1)).told({}, ["id1"]), [seen(1, word)], limits=Limits())
+    now = plan(batch(launched=launched(1)).with_observations({}, ["id1"]), [seen(1, word)], limits=Limits())
     assert standing(now) == {1: "id1"}
     assert is_quiet(now)
 
 
 def test_an_end_that_was_seen_before_the_session_was_gone_counts() -> None:
-    known = batch(launched=launched(1)).told({"id1": "Completed"}, ["id1"])
+    known = batch(launched=launched(1)).with_observations({"id1": "Completed"}, ["id1"])
     assert plan(known, [], limits=Limits()).verdict is Verdict.SUCCESS
 
 
@@ -462,7 +460,7 @@ def worlds(draw: st.DrawFn) -> tuple[Batch, list[ListedSession]]:
         if where in {"listed", "ended"}:
             several.append(one)
         if epoch == IDENTITY.epoch and replica <= replicas and draw(st.booleans()):
-            known = known.assign({replica: AssignedSession(one.session_id, str(one.name))}).told(
+            known = known.assign({replica: AssignedSession(one.session_id, str(one.name))}).with_observations(
                 {one.session_id: word} if where in {"ended", "forgotten"} else {},
                 [one.session_id] if where == "gone" else [],
             )
@@ -639,13 +637,15 @@ def test_what_is_waited_for_is_what_has_no_outcome() -> None:
 
 
 def test_what_has_started_once_is_remembered_as_long_as_it_stands_for_its_replica() -> None:
-    known = batch(2, launched=launched(1, 2)).told({}, (), ["id1"]).told({}, ())
+    known = batch(2, launched=launched(1, 2)).with_observations({}, (), ["id1"]).with_observations({}, ())
     assert [one.has_started for one in known.launched.values()] == [True, False]
     again = known.assign({1: AssignedSession("another", str(IDENTITY.name(1, 2)))})
     assert not again.launched[1].has_started
 
 
 def test_what_several_waits_have_seen_is_remembered_together() -> None:
-    known = batch().told({"a": "Completed"}, ["x"]).told({"b": "Failed"}, ["w", "x"])
+    known = (
+        batch().with_observations({"a": "Completed"}, ["x"]).with_observations({"b": "Failed"}, ["w", "x"])
+    )
     assert known.ended == {"a": "Completed", "b": "Failed"}
     assert known.gone == ("w", "x")

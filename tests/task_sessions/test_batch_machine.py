@@ -26,10 +26,14 @@ from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.statuses import GONE
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Plan, Verdict
-from airflow_provider_canfar.task_sessions.reconcile import LOST_CREATE_WAIT, Reconciler
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.launcher import LOST_CREATE_WAIT
+from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
+from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
-from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec
+from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
 
 T = TypeVar("T")
@@ -98,12 +102,11 @@ class Task(RuleBasedStateMachine):
     def new_attempt(self) -> Reconciler:
         clock = self.platform.clock
         self.reconciler = Reconciler(
-            self.platform.client,
             self.spec,
             self.batch,
             self.limits,
+            recorder=OutcomeRecorder(LogReader(), emit=lambda line: None, max_log_bytes=None),
             emit=lambda line: None,
-            harvest=lambda harvest: harvest.outcome,
             clock=clock,
             sleep=clock.sleep,
         )
@@ -114,7 +117,7 @@ class Task(RuleBasedStateMachine):
         self.batch = Batch.from_json(json.loads(json.dumps(self.batch.to_json())))
         reconciler = self.new_attempt()
         try:
-            plan = self.run(reconciler.advance())
+            plan = self.run(reconciler.reconcile(self.platform.client))
         finally:
             self.batch = reconciler.batch
         self.verdict = plan.verdict
@@ -123,7 +126,7 @@ class Task(RuleBasedStateMachine):
 
     def remember(self) -> None:
         """Write down what Airflow keeps over retries, where it keeps anything."""
-        self.memory = SavedState.of(self.batch) if self.remembers else None
+        self.memory = SavedState.from_batch(self.batch) if self.remembers else None
 
     def next_try(self, replicas: int | None = None) -> None:
         """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
@@ -133,7 +136,7 @@ class Task(RuleBasedStateMachine):
         if batch.replicas != self.batch.replicas:
             self.same_work_since = batch.try_number
             self.spec = self.spec.model_copy(update={"replicas": batch.replicas})
-        self.batch = self.memory.remind(batch, resume=False) if self.memory is not None else batch
+        self.batch = self.memory.apply_to(batch, resume=False) if self.memory is not None else batch
         self.remember()
 
     def go_on_or_fail(self) -> Plan | None:
@@ -143,7 +146,7 @@ class Task(RuleBasedStateMachine):
         except RequestError:
             assert self.reconciler is not None
             self.fair_weather()
-            if self.reconciler.launch_refused:
+            if self.reconciler.launcher.refused:
                 self.fails()
             return None
         finally:
@@ -208,8 +211,10 @@ class Task(RuleBasedStateMachine):
             self.platform.clock.now += seconds
             now = self.platform.clock.now
             task_wait.observe(Snapshot(now, tuple(row.reported() for row in self.platform.listed())))
-            task_wait.mark_gone([one for one in task_wait.missing_ids() if not self.platform.knows(one)], now)
-        self.batch = self.batch.told(task_wait.ended, task_wait.gone)
+            task_wait.mark_gone(
+                [one for one in task_wait.tracker.missing_ids() if not self.platform.knows(one)], now
+            )
+        self.batch = self.batch.with_observations(task_wait.tracker.ended, task_wait.tracker.gone)
 
     @precondition(lambda self: self.verdict is Verdict.FAILURE)
     @rule()
@@ -232,7 +237,7 @@ class Task(RuleBasedStateMachine):
     def fails(self, replicas: int | None = None) -> None:
         """Fail the try: nothing of it is left alive, as far as its sessions are known; then try again."""
         self.destroys_all = True
-        assert self.run(self.new_attempt().destroy_all()) == []
+        assert self.run(self.new_attempt().destroy_all(self.platform.client)) == []
         self.destroys_all = False
         known = {one.session_id for one in self.batch.launched.values()}
         assert not [row for row in self.live() if row.session_id in known]
@@ -382,7 +387,7 @@ class Task(RuleBasedStateMachine):
             assert not [row for row in self.live() if row.session_id in known or self.is_listed(row)]
             return
         assert self.reconciler is not None
-        if self.reconciler.retry_at is not None:
+        if self.reconciler.launcher.retry_at is not None:
             return
         made, alive, batch = len(self.platform.record), len(self.live()), self.batch
         again = self.go_on()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -16,11 +17,25 @@ from airflow_provider_canfar.task_sessions.interactive_wait import (
     active_interactive_sessions,
     is_quota,
 )
-from airflow_provider_canfar.task_sessions.wait import WakeReason
+from airflow_provider_canfar.task_sessions.wait_spec import WakeReason
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
 NAME = "inspect-k3v5x2qamd-0-1-1"
 PAGE = "https://ws-uv.canfar.net/session/notebook/k3v9x2qa/"
+
+
+class FakeReader:
+    """Takes note of renewals."""
+
+    def __init__(self) -> None:
+        self.renewed: list[str] = []
+
+    async def renew(self, session_id: str) -> dict[str, bool]:
+        self.renewed.append(session_id)
+        return {session_id: True}
 
 
 def session(status: str = "Running", **fields: Any) -> Session:
@@ -29,16 +44,16 @@ def session(status: str = "Running", **fields: Any) -> Session:
     return Session.model_validate(standard | fields)
 
 
-def task_wait(**wait_spec: Any) -> InteractiveTaskWait:
+def task_wait(*, probe: Callable[[str], Awaitable[bool]] | None = None, **spec: Any) -> InteractiveTaskWait:
     """Begin a wait for one session, or for a place for it."""
-    sessions = {} if "fewer_than" in wait_spec else {"k3v9x2qa": NAME}
-    return InteractiveTaskWait(InteractiveWaitSpec("k3v5x2qamd", sessions, **wait_spec))
+    sessions = {} if "fewer_than" in spec else {"k3v9x2qa": NAME}
+    waiting = InteractiveWaitSpec("k3v5x2qamd", sessions, **spec)
+    return InteractiveTaskWait(waiting) if probe is None else InteractiveTaskWait(waiting, probe)
 
 
 def reason(watched: InteractiveTaskWait, *sessions: Session, at: float = NOW) -> WakeReason | None:
     """Show a list, and return why the worker is woken."""
     snapshot = Snapshot(at, sessions)
-    watched.attend(snapshot)
     watched.observe(snapshot)
     wake = watched.wake(at)
     return None if wake is None else wake.reason
@@ -50,13 +65,16 @@ def test_a_session_that_runs_can_be_opened() -> None:
     assert reason(watched, session("Running")) is WakeReason.OPEN
 
 
-def test_its_page_may_have_to_answer_first() -> None:
-    watched = task_wait(page_must_answer=True)
+async def test_its_url_may_have_to_answer_first() -> None:
+    async def answers(url: str) -> bool:
+        return url == PAGE
+
+    watched = task_wait(url_must_answer=True, probe=answers)
     assert reason(watched, session("Pending")) is None
-    assert watched.pages() == {}
+    assert watched.urls_to_probe() == {}
     assert reason(watched, session("Running")) is None
-    assert watched.pages() == {"k3v9x2qa": PAGE}
-    watched.answered("k3v9x2qa")
+    assert watched.urls_to_probe() == {"k3v9x2qa": PAGE}
+    await watched.process(Snapshot(NOW, (session("Running"),)), cast("SessionReader", None))
     assert reason(watched, session("Running")) is WakeReason.OPEN
 
 
@@ -70,19 +88,19 @@ def test_a_place_is_free_when_fewer_are_alive() -> None:
     watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     assert reason(watched, session("Running", **other)) is None
     assert reason(watched, session("Pending", **other)) is None
-    assert reason(watched, session("Completed", **other)) is WakeReason.AGAIN
+    assert reason(watched, session("Completed", **other)) is WakeReason.RETRY
 
 
 def test_a_place_is_asked_for_again_after_a_while_whatever_was_seen() -> None:
     watched = task_wait(fewer_than=1, retry_at=NOW + 300)
     other = session(id="m0d4tt7z", name="other")
     assert reason(watched, other, at=NOW + 299) is None
-    assert reason(watched, other, at=NOW + 300) is WakeReason.AGAIN
+    assert reason(watched, other, at=NOW + 300) is WakeReason.RETRY
 
 
-def test_no_answer_is_no_free_place() -> None:
+async def test_no_answer_is_no_free_place() -> None:
     watched = task_wait(fewer_than=1, retry_at=NOW + 300)
-    watched.attend(Snapshot(NOW, fault=Unreachable("no route")))
+    await watched.process(Snapshot(NOW, fault=Unreachable("no route")), cast("SessionReader", None))
     assert watched.wake(NOW) is None
 
 
@@ -114,20 +132,22 @@ def test_a_kept_session_is_renewed_on_its_last_day() -> None:
         at = datetime.fromisoformat(now).timestamp()
         four_days = session(startTime="2026-03-01T00:00:00Z", expiryTime="2026-03-05T00:00:00Z")
         reason(watched, four_days, at=at)
-        return watched.to_renew(at)
+        return watched.ids_to_renew(at)
 
     assert renewals("2026-03-03T23:59:59Z") == []
     assert renewals("2026-03-04T00:00:01Z") == ["k3v9x2qa"]
 
 
-def test_a_renewal_that_changes_nothing_is_not_repeated_at_each_look() -> None:
+async def test_a_renewal_without_effect_is_not_repeated_with_each_list() -> None:
     watched = task_wait(keep_until=NOW + 86_400)
     short = session(startTime="2026-03-01T00:00:00Z", expiryTime="2026-03-04T12:30:00Z")
     reason(watched, short)
-    assert watched.to_renew(NOW) == ["k3v9x2qa"]
-    watched.renewed(NOW)
-    assert watched.to_renew(NOW + 3599) == []
-    assert watched.to_renew(NOW + 3600) == ["k3v9x2qa"]
+    assert watched.ids_to_renew(NOW) == ["k3v9x2qa"]
+    reader = FakeReader()
+    await watched.process(Snapshot(NOW, (short,)), cast("SessionReader", reader))
+    assert reader.renewed == ["k3v9x2qa"]
+    assert watched.ids_to_renew(NOW + 3599) == []
+    assert watched.ids_to_renew(NOW + 3600) == ["k3v9x2qa"]
 
 
 def test_what_is_not_kept_or_does_not_run_is_not_renewed() -> None:
@@ -138,7 +158,7 @@ def test_what_is_not_kept_or_does_not_run_is_not_renewed() -> None:
         (task_wait(keep_until=NOW + 60), session()),
     ]:
         reason(watched, one)
-        assert watched.to_renew(NOW) == []
+        assert watched.ids_to_renew(NOW) == []
 
 
 def test_the_server_s_own_sentence_tells_a_full_platform_from_another_refusal() -> None:

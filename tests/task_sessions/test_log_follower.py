@@ -22,7 +22,7 @@ def test_a_log_is_followed_while_its_session_runs() -> None:
     following = LogFollower(60.0)
     following.observe(RUNNING, at=0.0)
     assert following.due(at=0.0) == [RUNNING.id]
-    following.take(RUNNING.id, "", at=0.0)
+    following.new_lines(RUNNING.id, "", at=0.0)
     assert following.due(at=59.0) == []
     assert following.due(at=60.0) == [RUNNING.id]
     following.observe(COMPLETED, at=60.0)
@@ -36,7 +36,7 @@ def test_of_many_logs_each_gets_its_turn() -> None:
         following.observe(RUNNING.model_copy(update={"id": session_id}), at=0.0)
     first = following.due(at=0.0)
     for session_id in first:
-        following.take(session_id, "", at=0.0)
+        following.new_lines(session_id, "", at=0.0)
     assert sorted(first + following.due(at=0.0)) == sorted(ids)
 
 
@@ -45,14 +45,14 @@ def test_however_a_log_grows_each_line_is_shown_once(lines: list[str], data: st.
     log = "".join(f"{line}\n" for line in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=5)))
     following = LogFollower(60.0)
-    shown = [line for cut in [*cuts, len(log)] for line in following.take("k3v9x2qa", log[:cut], at=0.0)]
+    shown = [line for cut in [*cuts, len(log)] for line in following.new_lines("k3v9x2qa", log[:cut], at=0.0)]
     assert shown == lines
 
 
 def test_a_log_that_was_cut_says_so_and_is_shown_anew() -> None:
     following = LogFollower(60.0)
-    following.take("k3v9x2qa", "one\ntwo\nthree\n", at=0.0)
-    assert following.take("k3v9x2qa", "four\nfive\n", at=60.0) == [
+    following.new_lines("k3v9x2qa", "one\ntwo\nthree\n", at=0.0)
+    assert following.new_lines("k3v9x2qa", "four\nfive\n", at=60.0) == [
         "(This log was cut at its beginning since it was last shown.)",
         "four",
         "five",

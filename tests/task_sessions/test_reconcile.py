@@ -20,23 +20,23 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions.batch import Batch, Limits, Outcome, Verdict
-from airflow_provider_canfar.task_sessions.reconcile import (
-    BUSY_FOR,
+from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.ended_session import EndedSession, LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.launcher import (
+    BUSY_WAIT,
     CREATES_PER_TRY,
     LAUNCH_CONCURRENCY,
-    LOGS_AT_ONCE,
     LOST_CREATE_WAIT,
-    NO_JOB_FOR,
-    EndedSession,
-    Reconciler,
+    NO_JOB_WAIT,
 )
+from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
+from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import Create, FakePlatform, Row
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
 
-class Trial:
+class Trial(LogReader):
     """A try on the platform in memory; each phase in a worker is a new attempt."""
 
     def __init__(self, replicas: int = 1, *, try_number: int = 1, **limits: Any) -> None:
@@ -44,9 +44,10 @@ class Trial:
         self.batch = Batch(IDENTITY, try_number, replicas)
         self.limits = Limits(**limits)
         self.told: list[str] = []
-        self.harvested: list[EndedSession] = []
-        self.read: Callable[[EndedSession], Outcome] = lambda harvest: harvest.outcome
-        self.is_complete: Callable[[EndedSession], bool] = lambda harvest: True
+        self.shown: list[str] = []
+        self.recorded: list[EndedSession] = []
+        self.outcome_of: Callable[[EndedSession], Outcome] = lambda ended: ended.outcome
+        self.has_all: Callable[[EndedSession], bool] = lambda ended: True
         self.reconciler = self._new_reconciler()
 
     def _new_reconciler(self) -> Reconciler:
@@ -54,32 +55,34 @@ class Trial:
             name="stars", image="skaha/astroml:24.07", command=["nproc"], replicas=max(1, self.batch.replicas)
         )
         return Reconciler(
-            self.platform.client,
             self.spec,
             self.batch,
             self.limits,
+            recorder=OutcomeRecorder(self, emit=self.shown.append, max_log_bytes=None),
             emit=self.told.append,
-            harvest=self._harvest,
-            is_complete=self.is_complete,
             clock=self.platform.clock,
             sleep=self.platform.clock.sleep,
         )
 
-    def _harvest(self, harvest: EndedSession) -> Outcome:
-        self.harvested.append(harvest)
-        return self.read(harvest)
+    def read(self, ended: EndedSession) -> EndedSession:
+        """Take note of each ended session whose log is read."""
+        self.recorded.append(ended)
+        return replace(ended, outcome=self.outcome_of(ended))
 
     async def advance(self) -> Verdict | None:
         """Go on in a new phase, as after a wait."""
         self.reconciler = self._new_reconciler()
         try:
-            self.plan = await self.reconciler.advance()
+            self.plan = await self.reconciler.reconcile(self.platform.client)
         finally:
             self.batch = self.reconciler.batch
         return self.plan.verdict
 
     async def destroy_all(self) -> list[str]:
-        return await self._new_reconciler().destroy_all()
+        return await self._new_reconciler().destroy_all(self.platform.client)
+
+    def is_complete(self, ended: EndedSession) -> bool:
+        return self.has_all(ended)
 
     def next_try(self) -> None:
         """Begin the next try as after a crash: with what the platform lists, and nothing else."""
@@ -203,7 +206,7 @@ async def test_where_the_server_says_that_kubernetes_knows_no_such_job_the_wait_
     trial.platform.creates = [Create.NO_JOB]
     assert await trial.advance() is None
     assert trial.created == {1: 1}
-    assert NO_JOB_FOR <= trial.seconds <= NO_JOB_FOR + 10
+    assert NO_JOB_WAIT <= trial.seconds <= NO_JOB_WAIT + 10
 
 
 async def test_one_that_does_not_come_is_not_waited_for_because_another_one_was_lost() -> None:
@@ -212,7 +215,7 @@ async def test_one_that_does_not_come_is_not_waited_for_because_another_one_was_
     trial.platform.creates = [Create.LOST_AFTER, Create.NO_JOB]
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 1}
-    assert trial.seconds <= NO_JOB_FOR + 10
+    assert trial.seconds <= NO_JOB_WAIT + 10
 
 
 async def test_a_look_that_fails_does_not_end_the_looking() -> None:
@@ -231,7 +234,7 @@ async def test_a_create_that_is_never_answered_is_not_sent_for_ever(
     trial.platform.creates = [how] * 100
     with pytest.raises(error, match=how.name):
         await trial.advance()
-    assert trial.reconciler.launch_refused
+    assert trial.reconciler.launcher.refused
     assert len(trial.platform.called("create")) == CREATES_PER_TRY
 
 
@@ -247,22 +250,22 @@ async def test_the_last_create_that_was_not_answered_is_looked_for_too() -> None
 
 
 @pytest.mark.parametrize(
-    ("how", "seconds"), [(Create.TOO_MANY, BUSY_FOR), (Create.BUSY, 120), (Create.NEVER_SENT, BUSY_FOR)]
+    ("how", "seconds"), [(Create.TOO_MANY, BUSY_WAIT), (Create.BUSY, 120), (Create.NEVER_SENT, BUSY_WAIT)]
 )
 async def test_what_a_busy_platform_did_not_take_is_sent_again_later(how: Create, seconds: float) -> None:
     trial = Trial(3)
     trial.platform.creates = [Create.GOOD, how]
     assert await trial.advance() is None
-    retry_at = trial.reconciler.retry_at
+    retry_at = trial.reconciler.launcher.retry_at
     assert retry_at == trial.platform.clock.began + seconds
-    assert trial.seconds <= NO_JOB_FOR + 10
+    assert trial.seconds <= NO_JOB_WAIT + 10
     missing = {1, 2, 3} - trial.batch.launched.keys()
     assert set(trial.plan.launch) == missing
     assert missing
     await trial.platform.clock.sleep(seconds)
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 1, 3: 1}
-    assert trial.reconciler.retry_at is None
+    assert trial.reconciler.launcher.retry_at is None
 
 
 async def test_when_the_platform_is_busy_no_more_creates_are_sent() -> None:
@@ -277,7 +280,7 @@ async def test_a_platform_that_stays_busy_fails_nothing() -> None:
     trial.platform.creates = [Create.BUSY] * 20
     for _ in range(20):
         assert await trial.advance() is None
-        assert not trial.reconciler.launch_refused
+        assert not trial.reconciler.launcher.refused
         await trial.platform.clock.sleep(120)
     await trial.advance()
     assert trial.created == {1: 1}
@@ -288,7 +291,7 @@ async def test_a_refusal_is_raised_with_the_servers_sentence() -> None:
     trial.platform.creates = [Create.GOOD, Create.REFUSED]
     with pytest.raises(Rejected, match="Invalid value for 'cores': 99"):
         await trial.advance()
-    assert trial.reconciler.launch_refused
+    assert trial.reconciler.launcher.refused
     assert trial.batch.launched
     assert await trial.destroy_all() == []
     assert trial.platform.live() == []
@@ -333,7 +336,7 @@ async def test_a_list_that_fails_is_raised_and_launches_nothing() -> None:
     trial.platform.faults["fetch"] = [Unreachable("no answer")]
     with pytest.raises(Unreachable):
         await trial.advance()
-    assert not trial.reconciler.launch_refused
+    assert not trial.reconciler.launcher.refused
     assert trial.platform.record == []
 
 
@@ -350,7 +353,7 @@ async def test_a_retry_adopts_what_lives_and_launches_what_does_not() -> None:
     assert trial.created == {1: 1, 2: 2, 3: 1}
     assert sorted(trial.batch.launched) == [2, 3]
     assert trial.batch.launched[2].name == str(IDENTITY.name(2, 2))
-    assert any("adopted" in sentence for sentence in trial.told)
+    assert any("Adopted" in sentence for sentence in trial.told)
 
 
 async def test_what_has_been_seen_to_run_has_started() -> None:
@@ -383,7 +386,7 @@ async def test_nothing_is_launched_beside_what_does_not_go() -> None:
     trial.clear()
     assert await trial.advance() is None
     assert trial.platform.live() == [stubborn]
-    assert trial.reconciler.retry_at == trial.platform.clock.now + BUSY_FOR
+    assert trial.reconciler.launcher.retry_at == trial.platform.clock.now + BUSY_WAIT
     trial.platform.undying.clear()
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 2
@@ -399,7 +402,7 @@ async def test_a_destroy_that_is_not_answered_is_a_destroy_that_nobody_has_seen(
     trial.platform.faults["destroy"] = [Unreachable("no answer")]
     assert await trial.advance() is None
     assert len(trial.platform.live()) == 1
-    assert trial.reconciler.retry_at is not None
+    assert trial.reconciler.launcher.retry_at is not None
 
 
 async def test_destroy_all_destroys_all_epochs() -> None:
@@ -428,7 +431,10 @@ async def test_destroy_all_names_what_stays_alive() -> None:
     trial.platform.undying.add(stubborn)
     assert await trial.destroy_all() == [stubborn]
     assert [row.session_id for row in trial.platform.live()] == [stubborn]
-    assert any(stubborn in sentence and "could not be destroyed" in sentence for sentence in trial.told)
+    assert any(
+        stubborn in sentence and "delete was requested but not confirmed" in sentence
+        for sentence in trial.told
+    )
 
 
 async def test_destroy_all_spares_what_has_ended() -> None:
@@ -454,15 +460,15 @@ async def test_failing_fast_leaves_nothing_alive(unlisted_for: float) -> None:
 
 async def test_what_was_stopped_launches_nothing() -> None:
     trial = Trial(3)
-    trial.reconciler.stopped = True
-    plan = await trial.reconciler.advance()
+    trial.reconciler.stop()
+    plan = await trial.reconciler.reconcile(trial.platform.client)
     assert plan.launch == (1, 2, 3)
     assert trial.platform.record == []
 
 
 async def test_what_is_stopped_while_it_launches_launches_no_more_and_knows_what_it_has_launched() -> None:
     trial = Trial(50)
-    trial.platform.on_create = lambda name: setattr(trial.reconciler, "stopped", True)
+    trial.platform.on_create = lambda name: trial.reconciler.stop()
     advancing = asyncio.create_task(trial.advance())
     await advancing
     assert 0 < len(trial.platform.record) <= LAUNCH_CONCURRENCY
@@ -472,7 +478,7 @@ async def test_what_is_stopped_while_it_launches_launches_no_more_and_knows_what
 async def test_what_is_stopped_does_not_wait_for_lost_answers() -> None:
     trial = Trial()
     trial.platform.creates = [Create.LOST_BEFORE]
-    trial.platform.after(20, lambda: setattr(trial.reconciler, "stopped", True))
+    trial.platform.after(20, lambda: trial.reconciler.stop())
     await trial.advance()
     assert trial.seconds < 60
 
@@ -483,8 +489,8 @@ async def test_a_kill_lets_creates_under_way_come_to_their_end() -> None:
     trial.platform.on_create = lambda name: is_sent.set()
     advancing = asyncio.create_task(trial.advance())
     await is_sent.wait()
-    trial.reconciler.stopped = True
-    await trial.reconciler.wait_for_creates(within=60)
+    trial.reconciler.stop()
+    await trial.reconciler.launcher.wait_for_creates(within=60)
     assert trial.reconciler.batch.launched
     trial.batch = trial.reconciler.batch
     assert await trial.destroy_all() == []
@@ -510,10 +516,10 @@ async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platf
     advancing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await advancing
-    is_launching = [trial.reconciler.is_launching]
+    is_launching = [trial.reconciler.launcher.is_launching]
     may_be_answered.set()
-    await trial.reconciler.wait_for_creates(within=60)
-    is_launching.append(trial.reconciler.is_launching)
+    await trial.reconciler.launcher.wait_for_creates(within=60)
+    is_launching.append(trial.reconciler.launcher.is_launching)
     assert is_launching == [True, False]
     trial.batch = trial.reconciler.batch
     assert 0 < len(trial.batch.launched) <= LAUNCH_CONCURRENCY
@@ -522,7 +528,7 @@ async def test_a_time_out_in_the_middle_of_a_launch_does_not_lose_what_the_platf
 
 
 async def test_where_nothing_is_under_way_there_is_nothing_to_drain() -> None:
-    await Trial().reconciler.wait_for_creates(within=60)
+    await Trial().reconciler.launcher.wait_for_creates(within=60)
 
 
 # Harvesting.
@@ -534,8 +540,8 @@ async def test_logs_are_harvested_failed_ones_first() -> None:
     for replica, word in enumerate(["Completed", "Failed", "Completed", "Error"], start=1):
         trial.end(replica, word, log=f"log of {replica}")
     assert await trial.advance() is Verdict.SUCCESS
-    assert [harvest.log for harvest in trial.harvested] == [f"log of {one}" for one in (2, 4, 1, 3)]
-    assert all(harvest.fault is None for harvest in trial.harvested)
+    assert [harvest.log for harvest in trial.recorded] == [f"log of {one}" for one in (2, 4, 1, 3)]
+    assert all(harvest.fault is None for harvest in trial.recorded)
 
 
 async def test_each_log_is_harvested_once() -> None:
@@ -545,7 +551,7 @@ async def test_each_log_is_harvested_once() -> None:
     await trial.advance()
     trial.end(2)
     assert await trial.advance() is Verdict.SUCCESS
-    assert [harvest.outcome.replica for harvest in trial.harvested] == [1, 2]
+    assert [harvest.outcome.replica for harvest in trial.recorded] == [1, 2]
 
 
 async def test_a_log_that_comes_at_the_second_question_is_harvested() -> None:
@@ -554,7 +560,7 @@ async def test_a_log_that_comes_at_the_second_question_is_harvested() -> None:
     trial.end(1, log="here")
     trial.platform.faults["logs"] = [Unreachable("no answer")]
     assert await trial.advance() is Verdict.SUCCESS
-    assert [harvest.log for harvest in trial.harvested] == ["here"]
+    assert [harvest.log for harvest in trial.recorded] == ["here"]
 
 
 async def test_in_an_outage_logs_wait_until_it_is_over() -> None:
@@ -569,7 +575,7 @@ async def test_in_an_outage_logs_wait_until_it_is_over() -> None:
         await trial.advance()
     assert sorted(trial.batch.outcomes) == [1]
     assert await trial.advance() is Verdict.SUCCESS
-    assert [harvest.log for harvest in trial.harvested] == ["log of 1", "log of 2", "log of 3"]
+    assert [harvest.log for harvest in trial.recorded] == ["log of 1", "log of 2", "log of 3"]
 
 
 async def test_some_logs_are_read_at_once_and_told_in_order() -> None:
@@ -591,8 +597,8 @@ async def test_some_logs_are_read_at_once_and_told_in_order() -> None:
     for replica in range(1, 31):
         trial.end(replica, log=str(replica))
     assert await trial.advance() is Verdict.SUCCESS
-    assert most == LOGS_AT_ONCE
-    assert [harvest.log for harvest in trial.harvested] == [str(replica) for replica in range(1, 31)]
+    assert most == LOG_CONCURRENCY
+    assert [harvest.log for harvest in trial.recorded] == [str(replica) for replica in range(1, 31)]
 
 
 async def test_what_is_stopped_reads_no_more_logs() -> None:
@@ -601,9 +607,9 @@ async def test_what_is_stopped_reads_no_more_logs() -> None:
     for replica in range(1, 31):
         trial.end(replica)
     reconciler = trial._new_reconciler()
-    reconciler.stopped = True
-    await reconciler.advance()
-    assert trial.harvested == []
+    reconciler.stop()
+    await reconciler.reconcile(trial.platform.client)
+    assert trial.recorded == []
 
 
 async def test_what_has_ended_can_be_recorded_without_launching_or_destroying() -> None:
@@ -611,8 +617,8 @@ async def test_what_has_ended_can_be_recorded_without_launching_or_destroying() 
     await trial.advance()
     trial.end(1, log="kept")
     reconciler = trial._new_reconciler()
-    await reconciler.record_ends()
-    assert [harvest.log for harvest in trial.harvested] == ["kept"]
+    await reconciler.record_ends(trial.platform.client)
+    assert [harvest.log for harvest in trial.recorded] == ["kept"]
     assert sorted(reconciler.batch.outcomes) == [1]
     assert len(trial.platform.record) == 2
     assert len(trial.platform.live()) == 1
@@ -625,7 +631,7 @@ async def test_a_log_that_cannot_be_had_does_not_lose_the_outcome() -> None:
     trial.platform.faults["logs"] = [Unreachable("no answer")] * 2
     assert await trial.advance() is Verdict.SUCCESS
     assert trial.batch.outcomes[1].succeeded
-    (harvest,) = trial.harvested
+    (harvest,) = trial.recorded
     assert harvest.log == ""
     assert str(harvest.fault) == "no answer"
 
@@ -635,14 +641,14 @@ async def test_an_end_that_only_the_wait_has_seen_is_harvested_too() -> None:
     await trial.advance()
     session_id = trial.batch.launched[1].session_id
     trial.platform.row(session_id).vanish()
-    trial.batch = trial.batch.told({session_id: "Completed"}, ())
+    trial.batch = trial.batch.with_observations({session_id: "Completed"}, ())
     assert await trial.advance() is Verdict.SUCCESS
-    assert [harvest.outcome.status for harvest in trial.harvested] == ["Completed"]
+    assert [harvest.outcome.status for harvest in trial.recorded] == ["Completed"]
 
 
 async def test_what_the_log_says_beyond_the_platforms_word_makes_the_verdict() -> None:
     trial = Trial(2)
-    trial.read = lambda harvest: replace(harvest.outcome, succeeded="result" in harvest.log)
+    trial.outcome_of = lambda harvest: replace(harvest.outcome, succeeded="result" in harvest.log)
     await trial.advance()
     trial.end(1, log="result")
     trial.end(2, log="")
@@ -652,7 +658,7 @@ async def test_what_the_log_says_beyond_the_platforms_word_makes_the_verdict() -
 
 async def test_what_the_log_says_may_be_all_that_fails_a_task_fast() -> None:
     trial = Trial(2, fail_fast=True)
-    trial.read = lambda harvest: replace(harvest.outcome, succeeded=False)
+    trial.outcome_of = lambda harvest: replace(harvest.outcome, succeeded=False)
     await trial.advance()
     trial.end(1)
     assert await trial.advance() is Verdict.FAILURE
@@ -661,7 +667,7 @@ async def test_what_the_log_says_may_be_all_that_fails_a_task_fast() -> None:
 
 async def test_a_success_of_an_earlier_try_whose_log_has_no_result_is_launched_again() -> None:
     trial = Trial()
-    trial.read = lambda harvest: replace(harvest.outcome, succeeded="result" in harvest.log)
+    trial.outcome_of = lambda harvest: replace(harvest.outcome, succeeded="result" in harvest.log)
     await trial.advance()
     trial.end(1, log="")
     assert await trial.advance() is Verdict.FAILURE
@@ -680,14 +686,14 @@ async def test_what_a_harvest_raises_leaves_only_its_own_outcome_unrecorded() ->
             raise ServerError("the log has to be read, and could not be had")
         return harvest.outcome
 
-    trial.read = read
+    trial.outcome_of = read
     await trial.advance()
     for replica in (1, 2, 3):
         trial.end(replica)
     with pytest.raises(ServerError, match="has to be read"):
         await trial.advance()
     assert sorted(trial.batch.outcomes) == [1, 3]
-    trial.read = lambda harvest: harvest.outcome
+    trial.outcome_of = lambda harvest: harvest.outcome
     assert await trial.advance() is Verdict.SUCCESS
 
 
@@ -696,7 +702,7 @@ async def test_a_log_that_is_not_whole_is_looked_at_again_a_few_times(
     whole_after: int, subscription: int
 ) -> None:
     trial = Trial()
-    trial.is_complete = lambda harvest: len(trial.platform.called("logs")) >= whole_after
+    trial.has_all = lambda harvest: len(trial.platform.called("logs")) >= whole_after
     await trial.advance()
     trial.end(1)
     assert await trial.advance() is Verdict.SUCCESS

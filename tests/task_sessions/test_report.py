@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -16,9 +16,8 @@ from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
     TAIL_LINES,
     failure,
-    launches_to_json,
     log_lines,
-    outcome_to_json,
+    sessions_to_json,
     shortened,
     table,
     tail,
@@ -126,7 +125,7 @@ def test_a_failure_names_each_replica_with_its_last_lines() -> None:
 
 
 def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None:
-    known = batch(2, outcome(1), outcome(2, GONE)).told({}, ["id2"])
+    known = batch(2, outcome(1), outcome(2, GONE)).with_observations({}, ["id2"])
     assert isinstance(failure(known, {}, 0), SessionGone)
 
 
@@ -151,7 +150,7 @@ def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> 
     launched = {
         replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)
     }
-    assert launches_to_json(batch(2, outcome(1)).assign(launched)) == [
+    assert sessions_to_json(batch(2, outcome(1)).assign(launched)) == [
         {
             "replica": 1,
             "session_id": "id1",
@@ -170,7 +169,7 @@ def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> 
 
 
 def test_people_read_an_outcome_in_its_own_words() -> None:
-    assert outcome_to_json(replace(outcome(1), result="[1]")) == {
+    assert asdict(replace(outcome(1), result="[1]")) == {
         "replica": 1,
         "session_id": "id1",
         "name": "stars-k3v5x2qamd-0-1-1",

@@ -26,17 +26,17 @@ def batch() -> Batch:
 
 def test_successes_come_back_as_they_were_and_failures_do_not(batch: Batch) -> None:
     store = FakeStore()
-    SavedState.of(batch).write(store)
-    memory = SavedState.recall(store)
+    SavedState.from_batch(batch).save(store)
+    memory = SavedState.load(store)
     assert memory is not None
     assert memory.key == "k3v5x2qamd"
     assert memory.successes == {1: outcome(1, succeeded=True), 3: outcome(3, succeeded=True)}
 
 
 def test_nothing_is_remembered_where_airflow_has_no_store(batch: Batch) -> None:
-    SavedState.of(batch).write(None)
-    assert SavedState.recall(None) is None
-    assert SavedState.recall(FakeStore()) is None
+    SavedState.from_batch(batch).save(None)
+    assert SavedState.load(None) is None
+    assert SavedState.load(FakeStore()) is None
 
 
 def next_try(replicas: int = 3, *, epoch: int = 0, try_number: int = 2) -> Batch:
@@ -44,36 +44,36 @@ def next_try(replicas: int = 3, *, epoch: int = 0, try_number: int = 2) -> Batch
 
 
 def test_a_retry_keeps_the_successes_of_its_epoch(batch: Batch) -> None:
-    assert sorted(SavedState.of(batch).remind(next_try(), resume=False).outcomes) == [1, 3]
+    assert sorted(SavedState.from_batch(batch).apply_to(next_try(), resume=False).outcomes) == [1, 3]
 
 
 def test_a_clear_starts_afresh_unless_it_shall_resume(batch: Batch) -> None:
-    memory = SavedState.of(batch)
-    assert memory.remind(next_try(epoch=2), resume=False).outcomes == {}
-    assert sorted(memory.remind(next_try(epoch=2), resume=True).outcomes) == [1, 3]
+    memory = SavedState.from_batch(batch)
+    assert memory.apply_to(next_try(epoch=2), resume=False).outcomes == {}
+    assert sorted(memory.apply_to(next_try(epoch=2), resume=True).outcomes) == [1, 3]
 
 
 def test_with_another_number_of_replicas_nothing_counts_from_that_try_on(batch: Batch) -> None:
     """Each then has another share of the work; also of what the platform has still."""
-    changed = SavedState.of(batch).remind(next_try(4), resume=True)
+    changed = SavedState.from_batch(batch).apply_to(next_try(4), resume=True)
     assert (changed.outcomes, changed.first_try) == ({}, 2)
     store = FakeStore()
-    SavedState.of(changed.record([outcome(4, succeeded=True)])).write(store)
-    memory = SavedState.recall(store)
+    SavedState.from_batch(changed.record([outcome(4, succeeded=True)])).save(store)
+    memory = SavedState.load(store)
     assert memory is not None
-    again = memory.remind(next_try(4, try_number=3), resume=False)
+    again = memory.apply_to(next_try(4, try_number=3), resume=False)
     assert (sorted(again.outcomes), again.first_try) == ([4], 2)
-    assert memory.remind(next_try(4, epoch=3, try_number=4), resume=False).first_try == 1
+    assert memory.apply_to(next_try(4, epoch=3, try_number=4), resume=False).first_try == 1
 
 
 def test_what_an_older_release_has_written_is_read(batch: Batch) -> None:
     store = FakeStore()
-    SavedState.of(batch).write(store)
+    SavedState.from_batch(batch).save(store)
     store.set(ENTRY, {name: value for name, value in store.get(ENTRY).items() if name != "first_try"})
-    assert SavedState.recall(store) == SavedState.of(batch)
+    assert SavedState.load(store) == SavedState.from_batch(batch)
 
 
 def test_a_task_that_had_succeeded_as_a_whole_is_cleared_to_run_as_a_whole(batch: Batch) -> None:
-    memory = SavedState.of(batch.record([outcome(2, succeeded=True)]))
+    memory = SavedState.from_batch(batch.record([outcome(2, succeeded=True)]))
     assert memory.is_complete
-    assert memory.remind(next_try(epoch=2), resume=True).outcomes == {}
+    assert memory.apply_to(next_try(epoch=2), resume=True).outcomes == {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -25,20 +26,29 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
-from airflow_provider_canfar.task_sessions.wait import (
-    BATCH_DELAY,
-    RECORD_WITHIN,
-    TaskWait,
-    WaitSpec,
-    WakeEvent,
-    WakeReason,
-    keep,
-)
+from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
+from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import RETENTION, FakePlatform, Row
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 INTERVAL = 15.0
 OUTAGE_INTERVAL = 60.0
+
+
+@dataclass
+class FakeSubscription:
+    """Shows snapshots of a platform in memory."""
+
+    snapshots: AsyncIterator[Snapshot]
+    reads: SessionReader
+
+    def __aiter__(self) -> AsyncIterator[Snapshot]:
+        return self.snapshots
 
 
 @dataclass
@@ -68,11 +78,15 @@ class Scene:
         """Wait, and return why and after how many seconds the worker is woken."""
         began = self.now
         task_wait = TaskWait(self.wait_spec(rows, **more))
-        wake = await keep(task_wait, self.subscription(), self.platform.reads, emit=self.told.append)
+        wake = await wait_for_sessions(task_wait, self.subscribe, emit=self.told.append)
         return wake, self.now - began
 
-    async def subscription(self) -> AsyncIterator[Snapshot]:
-        """Look at whole lists, once per interval, and less often while there is no answer."""
+    @asynccontextmanager
+    async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
+        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads))
+
+    async def snapshots(self) -> AsyncIterator[Snapshot]:
+        """List all sessions once per interval, and less often while there is no response."""
         while True:
             pause = INTERVAL
             try:
@@ -151,7 +165,7 @@ async def test_free_places_wake_the_worker_when_there_are_enough(scene: Scene) -
     scene.ends(rows[0], 60)
     scene.ends(rows[1], 61)
     wake, after = await scene.wait(rows, slots_to_free=2)
-    assert wake.reason is WakeReason.PLACE
+    assert wake.reason is WakeReason.SLOTS
     assert after < 61 + BATCH_DELAY
     assert len(wake.ended) == 2
 
@@ -160,7 +174,7 @@ async def test_a_single_free_place_waits_a_little_for_others(scene: Scene) -> No
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
-    assert wake.reason is WakeReason.PLACE
+    assert wake.reason is WakeReason.SLOTS
     assert 60 + BATCH_DELAY - INTERVAL <= after <= 60 + BATCH_DELAY + 2 * INTERVAL
 
 
@@ -176,13 +190,13 @@ async def test_a_busy_platform_is_asked_again_in_time(scene: Scene) -> None:
     rows = scene.sessions(1)
     scene.ends(rows[0], 5)
     wake, after = await scene.wait(rows, retry_at=scene.now + 120)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert 120 <= after <= 120 + INTERVAL
 
 
 async def test_a_busy_platform_is_asked_again_also_when_nothing_runs(scene: Scene) -> None:
     wake, after = await scene.wait([], retry_at=scene.now + 120)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert after >= 120
 
 
@@ -216,7 +230,7 @@ async def test_an_end_is_recorded_before_the_platform_forgets_it(scene: Scene) -
     early, late = scene.sessions(2)
     scene.ends(early, 60)
     wake, after = await scene.wait([early, late])
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert wake.ended == {early.session_id: "Completed"}
     assert RECORD_WITHIN <= after <= RETENTION / 2
 
@@ -227,7 +241,7 @@ async def test_an_end_is_recorded_as_soon_as_the_author_wants(scene: Scene) -> N
     scene.ends(early, 60)
     scene.ends(late, 3600)
     wake, after = await scene.wait([early, late], record_within=120.0)
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert after <= 60 + 120 + 2 * INTERVAL
 
 
@@ -238,7 +252,7 @@ async def test_an_end_at_a_restart_of_the_triggerer_may_be_as_old_as_the_wait(sc
     rows[0].end("Completed", scene.now + 1)
     await scene.platform.clock.sleep(RETENTION - 60)
     wake, after = await scene.wait(rows, since=began)
-    assert (wake.reason, after) == (WakeReason.HARVEST, 0)
+    assert (wake.reason, after) == (WakeReason.RECORD, 0)
 
 
 async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) -> None:
@@ -246,7 +260,7 @@ async def test_an_end_after_an_outage_may_be_as_old_as_the_outage(scene: Scene) 
     scene.ends(rows[0], 60)
     scene.platform.after(10, lambda: scene.outage_log("fetch", 40))
     wake, after = await scene.wait(rows, since=scene.now)
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
     assert 40 * OUTAGE_INTERVAL <= after <= RETENTION
 
 
@@ -303,8 +317,8 @@ async def test_a_session_that_cannot_start_wakes_the_worker_in_a_minute_with_the
     row = scene.session(word="Pending")
     row.events = BACK_OFF
     wake, after = await scene.wait([row])
-    assert wake.reason is WakeReason.NOT_STARTING
-    assert wake.never == {row.session_id: BACK_OFF[0].message}
+    assert wake.reason is WakeReason.NEVER_STARTED
+    assert wake.never_started == {row.session_id: BACK_OFF[0].message}
     assert after <= 60
 
 
@@ -312,8 +326,8 @@ async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Sc
     row = scene.session(word="Pending")
     row.events = [Event(type="Warning", reason="FailedScheduling", message="0/42 nodes are available")]
     wake, after = await scene.wait([row], start_by={row.session_id: scene.now + 600})
-    assert wake.reason is WakeReason.NOT_STARTING
-    assert "0/42 nodes are available" in wake.never[row.session_id]
+    assert wake.reason is WakeReason.NEVER_STARTED
+    assert "0/42 nodes are available" in wake.never_started[row.session_id]
     assert after >= 600
     assert sum("0/42 nodes are available" in sentence for sentence in scene.told) == 1
 
@@ -325,7 +339,7 @@ async def test_the_worker_is_told_what_has_started(scene: Scene) -> None:
     scene.platform.after(90, rows[0].preempt)
     start_by = {row.session_id: scene.now + 600 for row in rows}
     wake, _ = await scene.wait(rows, start_by=start_by)
-    assert list(wake.never) == [rows[1].session_id]
+    assert list(wake.never_started) == [rows[1].session_id]
     assert wake.started == (rows[0].session_id,)
 
 
@@ -348,7 +362,7 @@ async def test_a_refused_credential_wakes_the_worker_with_the_platforms_words(sc
     )
     wake, _ = await scene.wait(rows)
     assert wake.reason is WakeReason.REFUSED
-    assert wake.words == "the token has expired"
+    assert wake.message == "the token has expired"
     assert wake.ended == {rows[0].session_id: "Completed"}
 
 
@@ -387,10 +401,10 @@ async def test_lists_that_omit_a_session_now_and_then_do_not_add_up(scene: Scene
     row = scene.session()
     task_wait = TaskWait(scene.wait_spec([row]))
     count = 0
-    async for snapshot in scene.subscription():
+    async for snapshot in scene.snapshots():
         is_shown = count % LISTS_UNTIL_MISSING == LISTS_UNTIL_MISSING - 1
         task_wait.observe(snapshot if is_shown else replace(snapshot, sessions=()))
-        assert task_wait.missing_ids() == []
+        assert task_wait.tracker.missing_ids() == []
         count += 1
         if count == 4 * LISTS_UNTIL_MISSING:
             break
@@ -456,17 +470,17 @@ def test_a_look_for_ended_sessions_omits_nothing(scene: Scene) -> None:
     task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(2 * LISTS_UNTIL_MISSING):
         task_wait.observe(Snapshot(scene.now, is_complete=False))
-    assert task_wait.missing_ids() == []
+    assert task_wait.tracker.missing_ids() == []
 
 
 def test_a_look_for_ended_sessions_neither_confirms_nor_clears_a_suspicion(scene: Scene) -> None:
     row = scene.session()
     task_wait = TaskWait(scene.wait_spec([row]))
     for _ in range(LISTS_UNTIL_MISSING):
-        assert task_wait.missing_ids() == []
+        assert task_wait.tracker.missing_ids() == []
         task_wait.observe(Snapshot(scene.now, is_complete=False))
         task_wait.observe(Snapshot(scene.now))
-    assert task_wait.missing_ids() == [row.session_id]
+    assert task_wait.tracker.missing_ids() == [row.session_id]
 
 
 def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
@@ -479,7 +493,7 @@ def test_news_are_no_older_than_the_look_before(scene: Scene) -> None:
     assert task_wait.wake(scene.now) is None
     wake = task_wait.wake(scene.now - 15 + RECORD_WITHIN)
     assert wake is not None
-    assert wake.reason is WakeReason.HARVEST
+    assert wake.reason is WakeReason.RECORD
 
 
 def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> None:
@@ -490,12 +504,12 @@ def test_where_nothing_is_due_there_is_no_time_to_be_woken_at(scene: Scene) -> N
     ("more", "reason"),
     [
         ({"deadline": 100.0}, WakeReason.DEADLINE),
-        ({"retry_at": 100.0}, WakeReason.AGAIN),
-        ({"retry_at": 100.0, "deadline": 200.0}, WakeReason.AGAIN),
+        ({"retry_at": 100.0}, WakeReason.RETRY),
+        ({"retry_at": 100.0, "deadline": 200.0}, WakeReason.RETRY),
         ({"retry_at": 200.0, "deadline": 100.0}, WakeReason.DEADLINE),
-        ({"slots_to_free": 2}, WakeReason.PLACE),
-        ({"record_within": 100.0}, WakeReason.HARVEST),
-        ({}, WakeReason.HARVEST),
+        ({"slots_to_free": 2}, WakeReason.SLOTS),
+        ({"record_within": 100.0}, WakeReason.RECORD),
+        ({}, WakeReason.RECORD),
     ],
     ids=str,
 )
@@ -556,7 +570,7 @@ async def test_in_an_outage_there_is_nothing_else_to_wake_a_worker_for(scene: Sc
     scene.ends(rows[0], 0)
     scene.platform.after(10, lambda: scene.outage_log("fetch", 60))
     wake, after = await scene.wait(rows, retry_at=scene.now + 100)
-    assert wake.reason is WakeReason.AGAIN
+    assert wake.reason is WakeReason.RETRY
     assert after > 1000
 
 
@@ -614,8 +628,8 @@ WAKES = st.builds(
     reason=st.sampled_from(WakeReason),
     ended=WORDS,
     gone=st.lists(st.text(max_size=8), max_size=3).map(tuple),
-    never=WORDS,
-    words=st.text(),
+    never_started=WORDS,
+    message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )
 
@@ -662,6 +676,13 @@ def test_what_another_release_has_written_is_read(
     """It may have known of more, or of less."""
     assert read(thing.to_json() | {"invented_since": 1}) == thing
     data = thing.to_json()
-    for unknown_yet in {"since", "logging_interval", "start_by", "never", "words", "started"} & data.keys():
+    for unknown_yet in {
+        "since",
+        "logging_interval",
+        "start_by",
+        "never_started",
+        "message",
+        "started",
+    } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing

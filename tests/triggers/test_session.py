@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-from airflow_provider_canfar.task_sessions.wait import WaitSpec
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers import session as trigger_module
 from airflow_provider_canfar.triggers.session import TERMINAL_STATES, CanfarSessionTrigger
 from tests.on_emulator import launch, shown, stored

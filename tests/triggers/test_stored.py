@@ -13,7 +13,7 @@ from airflow_provider_canfar.account_sessions.condition import ConditionWatch, S
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveWaitSpec
-from airflow_provider_canfar.task_sessions.wait import WaitSpec
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers.asset import CanfarSessionEventTrigger
 from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger, CanfarSessionSensorTrigger
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
@@ -39,7 +39,6 @@ TRIGGERS: list[BaseTrigger] = [
     ),
     CanfarSessionTrigger(
         canfar_conn_id="canfar_test",
-        interactive=True,
         wait_spec=InteractiveWaitSpec("k3v5x2qamd", SESSIONS, fewer_than=3, keep_until=1.8e9).to_json(),
         task_instance=TASK,
     ),
@@ -95,7 +94,6 @@ def test_a_trigger_takes_the_arguments_of_another_release(
             {
                 "canfar_conn_id": "canfar_test",
                 "wait_spec": {"key": "k3v5x2qamd"},
-                "interactive": True,
                 "poll_interval": 7.0,
                 "task_instance": TASK,
                 "destroy_on_kill": False,
@@ -138,7 +136,7 @@ def test_the_argument_task_instance_is_not_the_attribute_that_airflow_sets() -> 
 
 def test_what_to_wait_for_survives_json() -> None:
     wait_spec = InteractiveWaitSpec(
-        "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, page_must_answer=True
+        "k3v5x2qamd", SESSIONS, retry_at=1.8e9, fewer_than=3, url_must_answer=True
     )
     assert InteractiveWaitSpec.from_json(wait_spec.to_json() | {"added_later": 1}) == wait_spec
     assert SessionCondition.from_json(CONDITION.to_json()) == CONDITION

@@ -1,69 +1,103 @@
-"""Every session that a selection has ever chosen, and what was last seen of each. Pure."""
+"""Which sessions are listed, which have ended, which are gone: what lists have said of each so far. Pure.
+
+Tasks, sensors and asset watchers all decide by this one tracker, so that *Gone* means the same everywhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_canfar.skaha.selection import status_of
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
-    from airflow_provider_canfar.skaha.selection import Selection
 
 #: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
 #: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
 LISTS_UNTIL_MISSING = 3
 
 
-class SessionTracker:
-    """Who is there, who has ended, and who is missing.
+class StatusChange(NamedTuple):
+    """A session has another status than before.
 
-    A session stays on the roll when lists omit it. It is *Gone* when several in a row have, and the platform
-    answers 404 for its id; one that had ended before stays as it ended.
+    >>> print(StatusChange("k3v9x2qa", "stars-1", "Pending", "Running"))
+    stars-1 k3v9x2qa: Pending → Running
 
-    :param rows: what an earlier roll knew.
+    :param previous: None where it is seen for the first time.
     """
 
-    def __init__(self, selection: Selection, rows: Iterable[Mapping[str, Any]] = ()) -> None:
-        self.selection = selection
+    session_id: str
+    name: str
+    previous: str | None
+    status: str
+
+    def __str__(self) -> str:
+        change = f"{self.previous} → {self.status}" if self.previous else self.status
+        return f"{self.name} {self.session_id}: {change}"
+
+
+class SessionTracker:
+    """What lists have shown of sessions, by id.
+
+    A session stays tracked when lists omit it. It is *Gone* when several in a row have, and the platform answers
+    404 for its id; one that had ended before stays as it ended.
+
+    :param ids: sessions to track from the start.
+    :param rows: what an earlier tracker knew, as :func:`session_summary` writes it.
+    :param matches: picks sessions to track besides, of all that are listed.
+    """
+
+    def __init__(
+        self,
+        ids: Iterable[str] = (),
+        rows: Iterable[Mapping[str, Any]] = (),
+        matches: Callable[[Session], bool] | None = None,
+    ) -> None:
         self.rows: dict[str, dict[str, Any]] = {
-            session_id: {"session_id": session_id, "status": None} for session_id in selection.ids or ()
+            session_id: {"session_id": session_id, "status": None} for session_id in ids
         }
         self.rows |= {row["session_id"]: dict(row) for row in rows}
+        #: The platform's word for the end of each session that has ended; those that are gone left out.
+        self.ended: dict[str, str] = {}
+        #: The ids of sessions that are gone.
+        self.gone: set[str] = set()
+        self._matches = matches
         self._omitted: dict[str, int] = {}
-
-    def wanted(self) -> dict[str, Any]:
-        """Say which sessions to wait for, in the words of :meth:`~.skaha.watch.SessionPoller.subscribe`."""
-        return {
-            "ids": [session_id for session_id, row in self.rows.items() if not has_ended(row)],
-            "choose": self.selection.matches if self.selection.by_name else None,
-        }
-
-    def observe(self, sessions: Iterable[Session], at: float, *, is_complete: bool = True) -> list[str]:
-        """Take in what a list shows, and return the ids of those whose status is news.
-
-        :param is_complete: whether one that is not listed is missing.
-        """
-        listed = list(sessions)
-        news = self.update(self.selection.choose(listed, at))
-        there = {session.id for session in listed}
         for session_id, row in self.rows.items():
-            if session_id in there or has_ended(row):
+            self._note_end(session_id, row["status"])
+
+    def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[StatusChange]:
+        """Take in a list, and return what has changed.
+
+        :param is_complete: whether the list shows every session, so that an omitted one may be gone.
+        """
+        listed = {session.id: session for session in sessions}
+        changes = self.update(
+            session
+            for session in listed.values()
+            if session.id in self.rows or (self._matches is not None and self._matches(session))
+        )
+        for session_id, row in self.rows.items():
+            if session_id in listed or has_ended(row):
                 self._omitted.pop(session_id, None)
             elif is_complete:
                 self._omitted[session_id] = self._omitted.get(session_id, 0) + 1
-        return news
+        return changes
 
-    def update(self, sessions: Iterable[Session]) -> list[str]:
-        """Take in sessions, and return the ids of those whose status is news."""
-        news = []
+    def update(self, sessions: Iterable[Session]) -> list[StatusChange]:
+        """Take in single sessions, and return what has changed."""
+        changes = []
         for session in sessions:
-            if self.rows.get(session.id, {}).get("status") != session.status_word:
-                news.append(session.id)
+            if session.id in self.ended and not session.status.is_final:
+                continue  # A session that ended and is being deleted may be listed as Terminating.
+            before = self.rows.get(session.id, {}).get("status")
             self.rows[session.id] = session_summary(session)
-        return news
+            if before != session.status_word:
+                changes.append(StatusChange(session.id, session.name, before, session.status_word))
+                self._note_end(session.id, session.status_word)
+        return changes
 
     def missing_ids(self) -> list[str]:
         """Return the ids that lists have omitted often enough to ask for each by itself."""
@@ -71,18 +105,34 @@ class SessionTracker:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a list has omitted something, and not yet often enough to tell."""
+        """Whether a list has omitted a session, and not yet often enough to ask for it."""
         return any(times < LISTS_UNTIL_MISSING for times in self._omitted.values())
 
     def mark_gone(self, session_ids: Iterable[str]) -> None:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
             self.rows[session_id]["status"] = GONE
+            self._note_end(session_id, GONE)
             self._omitted.pop(session_id, None)
+
+    def forget(self, session_id: str) -> None:
+        """Track a session no longer."""
+        self.rows.pop(session_id, None)
+        self.ended.pop(session_id, None)
+        self.gone.discard(session_id)
+        self._omitted.pop(session_id, None)
+
+    def _note_end(self, session_id: str, status: str | None) -> None:
+        self.ended.pop(session_id, None)
+        self.gone.discard(session_id)
+        if status == GONE:
+            self.gone.add(session_id)
+        elif Status.of(status).is_final:
+            self.ended[session_id] = status or ""
 
 
 def session_summary(session: Session) -> dict[str, Any]:
-    """Write a session as people read it in XCom."""
+    """Write a session as an XCom shows it."""
     return {
         "session_id": session.id,
         "name": session.name,
@@ -99,20 +149,14 @@ def normalized_status(row: Mapping[str, Any]) -> str:
 
 
 def has_ended(row: Mapping[str, Any]) -> bool:
-    """Whether nothing comes after this."""
+    """Whether nothing comes after this status."""
     return row["status"] == GONE or Status.of(row["status"]).is_final
 
 
 def parse_end_statuses(given: Iterable[str]) -> tuple[str, ...]:
-    """Read statuses as people write them, ``Gone`` among them.
+    """Parse statuses as people write them, ``Gone`` among them.
 
     >>> parse_end_statuses(["succeeded", "Gone"])
     ('Completed', 'Gone')
     """
     return tuple(GONE if word.capitalize() == GONE else status_of(word).value for word in given)
-
-
-def describe(row: Mapping[str, Any], before: str | None = None) -> str:
-    """Say what became of a session."""
-    change = f"{before} → {row['status']}" if before else row["status"]
-    return f"{row.get('name') or 'session'} {row['session_id']}: {change}"

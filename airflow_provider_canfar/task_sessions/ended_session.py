@@ -1,0 +1,91 @@
+"""What an ended session left behind, and how its log is read, shown and quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
+from airflow_provider_canfar.task_sessions import report
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.task_sessions.batch import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session that has ended, and its log.
+
+    :param log: standard output and error, as far as the platform still had them.
+    :param fault: why the platform did not return the log.
+    """
+
+    outcome: Outcome
+    log: str
+    fault: RequestError | None = None
+
+
+class LogReader:
+    """Reads the log of an ended session before it is shown and its outcome recorded.
+
+    This one takes every log as it is; a subclass may find a result in it.
+    """
+
+    def read(self, ended: EndedSession) -> EndedSession:
+        """Return what to show and record.
+
+        :raises RequestError: to have the log read again later; the outcome stays unrecorded.
+        """
+        return ended
+
+    def is_complete(self, ended: EndedSession) -> bool:
+        """Whether the log holds everything it should, or is to be read again."""
+        return True
+
+
+class OutcomeRecorder:
+    """Shows the log of each ended session, and remembers the last lines of those that failed.
+
+    :param reader: reads each log first.
+    :param emit: writes one line to the task's log.
+    :param max_log_bytes: how much of the end of each log to show; None: all of it.
+    """
+
+    def __init__(self, reader: LogReader, emit: Callable[[str], None], max_log_bytes: int | None) -> None:
+        self.reader = reader
+        #: Session id -> the last lines of its log, of those that failed.
+        self.tails: dict[str, str] = {}
+        self._emit = emit
+        self._max_log_bytes = max_log_bytes
+
+    def record(self, ended: EndedSession) -> Outcome:
+        """Show the log, and return the outcome to record.
+
+        :raises RequestError: to have the log read again later; the outcome stays unrecorded.
+        """
+        read = self.reader.read(ended)
+        for line in report.log_lines(read.outcome, read.log, read.fault, self._max_log_bytes):
+            self._emit(line)
+        if not read.outcome.succeeded and read.fault is None:
+            self.tails[read.outcome.session_id] = report.tail(read.log)
+        return read.outcome
+
+    async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
+        """Read again the ends of logs that an earlier phase has shown, where the platform still has them."""
+        missing = {one.session_id: one for one in failed if one.session_id not in self.tails}
+        if not missing:
+            return
+        try:
+            logs = await client.logs(missing)
+        except PartialFailure as failure:
+            logs = failure.results
+        except RequestError:
+            # Their logs are above already; without them the error says less, and still names the sessions.
+            return
+        for session_id, log in logs.items():
+            # The platform answers an empty log where it has forgotten the session.
+            if log:
+                read = self.reader.read(EndedSession(missing[session_id], log))
+                self.tails[session_id] = report.tail(read.log)

@@ -1,0 +1,30 @@
+"""How a task goes about its sessions: its operator's arguments, once they are known. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a task goes about it, in words of its operator.
+
+    :param poll_interval: seconds between two looks at the platform.
+    :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
+    :param logging_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param record_within: seconds within which an end is recorded, before the platform forgets it.
+    :param max_log_bytes: how much of each replica's log is shown; None: all of it.
+    :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
+    :param destroy_on_kill: whether live sessions are destroyed when the task is killed or out of time.
+    :raises SpecError: for an ``on_finish_action`` that is none.
+    """
+
+    poll_interval: float = 15.0
+    startup_timeout: float | None = None
+    logging_interval: float | None = None
+    record_within: float = RECORD_WITHIN
+    max_log_bytes: int | None = None
+    on_finish_action: str = "keep"
+    destroy_on_kill: bool = True

@@ -1,0 +1,181 @@
+"""When to wake the worker of a task that waits for its sessions: a state machine that lists feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, ServiceBusy
+from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
+from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker
+from airflow_provider_canfar.skaha.statuses import Status
+from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+from airflow_provider_canfar.task_sessions.startup import StartupMonitor
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+
+#: Where replicas are queued, a single free slot waits for this many seconds, so that one wake fills several.
+BATCH_DELAY = 30.0
+
+
+class TaskWait:
+    """What one wait has seen so far.
+
+    :param spec: what it is for.
+    """
+
+    #: Which sessions to be shown besides those of the spec; None for the task's own only.
+    choose: Callable[..., bool] | None = None
+
+    def __init__(self, spec: WaitSpec) -> None:
+        self.spec = spec
+        self.tracker = SessionTracker(spec.sessions)
+        self.startup = StartupMonitor(spec.start_by, spec.since)
+        self.log_follower = LogFollower(spec.logging_interval)
+        self._observed_at = spec.since
+        self._first_end: float | None = None
+        self._duplicate = False
+
+    def observe(self, snapshot: Snapshot) -> list[str]:
+        """Take in what a poll showed, and return a line for each change."""
+        if snapshot.previous_at is not None:
+            self._observed_at = snapshot.previous_at
+        changes = self.tracker.observe(
+            (session for session in snapshot.sessions if session.id in self.spec.sessions),
+            is_complete=snapshot.is_complete,
+        )
+        for session in snapshot.sessions:
+            if session.id in self.spec.sessions:
+                self.startup.observe(session, snapshot.at)
+                self.log_follower.observe(session, snapshot.at)
+            elif not session.status.is_final and self._is_own(session.name):
+                self._duplicate = True
+        if any(Status.of(change.status).is_final for change in changes):
+            self._note_end(snapshot.at)
+        self._observed_at = snapshot.at
+        return [str(change) for change in changes]
+
+    def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
+        """Take in that the platform answers 404 for these."""
+        for session_id in session_ids:
+            self.tracker.mark_gone([session_id])
+            self._note_end(at)
+
+    def _note_end(self, at: float) -> None:
+        """Remember since when there is an outcome to record: an end may be as old as the list before it."""
+        if self._first_end is None:
+            self._first_end = at if self._observed_at is None else self._observed_at
+
+    async def process(self, snapshot: Snapshot, reader: SessionReader) -> list[str]:
+        """Take in what a poll showed, ask for what lists do not say, and return the lines to log.
+
+        :raises AuthenticationError: when the platform refuses the credential.
+        """
+        if snapshot.fault is not None:
+            return []
+        lines = self.observe(snapshot)
+        if snapshot.is_complete:
+            _, unknown = await fetch_each(reader, self.tracker.missing_ids())
+            self.mark_gone(unknown, snapshot.at)
+        lines += await _start_reasons(reader, self.startup, snapshot.at)
+        for session_id in self.log_follower.due(snapshot.at):
+            lines += await self._new_log_lines(reader, session_id, snapshot.at)
+        return lines
+
+    async def _new_log_lines(self, reader: SessionReader, session_id: str, at: float) -> list[str]:
+        try:
+            log = (await reader.logs(session_id))[session_id]
+        except AuthenticationError:
+            raise
+        except RequestError:
+            # The next read shows what this one did not.
+            return []
+        name = self.spec.sessions[session_id]
+        return [f"{name}: {line}" for line in self.log_follower.new_lines(session_id, log, at)]
+
+    def wake_at(self) -> float | None:
+        """Return when there is something to do even if nothing changes, in seconds since the epoch."""
+        spec = self.spec
+        times = [spec.deadline, spec.retry_at, self.startup.wake_at(), self.log_follower.wake_at()]
+        if self._first_end is not None:
+            times.append(self._first_end + spec.record_within)
+            if spec.slots_to_free is not None:
+                times.append(self._first_end + BATCH_DELAY)
+        return min((time for time in times if time is not None), default=None)
+
+    def is_past_deadline(self, now: float) -> bool:
+        """Whether the deadline has passed."""
+        return self.spec.deadline is not None and now >= self.spec.deadline
+
+    def wake(self, now: float) -> WakeEvent | None:
+        """Decide whether to wake the worker now."""
+        reason = self._reason(now)
+        return self.wake_event(reason) if reason else None
+
+    def wake_event(self, reason: WakeReason, message: str = "") -> WakeEvent:
+        """Return what the worker is told.
+
+        :param message: what the platform said, where it refuses the credential.
+        """
+        return WakeEvent(
+            reason,
+            self.tracker.ended,
+            tuple(sorted(self.tracker.gone)),
+            dict(self.startup.failed),
+            message,
+            self.startup.started,
+        )
+
+    def _reason(self, now: float) -> WakeReason | None:
+        """Return the first reason that holds, the most urgent first."""
+        spec, tracker = self.spec, self.tracker
+        ends = len(tracker.ended) + len(tracker.gone)
+        since_first_end = now - self._first_end if self._first_end is not None else 0.0
+        enough_slots = spec.slots_to_free is not None and (
+            ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
+        )
+        reasons = (
+            (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None),
+            (WakeReason.FAILURES, self._failure_budget_spent()),
+            (WakeReason.NEVER_STARTED, bool(self.startup.failed)),
+            (WakeReason.DEADLINE, self.is_past_deadline(now)),
+            (WakeReason.RETRY, spec.retry_at is not None and now >= spec.retry_at),
+            (WakeReason.DUPLICATE, self._duplicate),
+            (WakeReason.SLOTS, ends > 0 and enough_slots),
+            (WakeReason.RECORD, since_first_end >= spec.record_within),
+        )
+        return next((reason for reason, holds in reasons if holds), None)
+
+    def _failure_budget_spent(self) -> bool:
+        if self.spec.failures_left is None:
+            return False
+        failed = sum(not Status.of(status).is_success for status in self.tracker.ended.values())
+        return failed + len(self.tracker.gone) > self.spec.failures_left
+
+    def _is_own(self, name: str) -> bool:
+        parsed = SessionName.parse(name)
+        return parsed is not None and parsed.key == self.spec.key
+
+
+async def _start_reasons(reader: SessionReader, startup: StartupMonitor, at: float) -> list[str]:
+    """Read the events of sessions that do not start, and return a line for each new reason."""
+    lines = []
+    for session_id in startup.to_ask(at):
+        try:
+            events = (await reader.events(session_id))[session_id]
+        except AuthenticationError:
+            raise
+        except ServiceBusy:
+            startup.postpone(session_id, at)
+            continue
+        except RequestError:
+            # The server answers 404 until the session has been admitted; that is nothing to log.
+            events = []
+        line = startup.record_events(session_id, events, at)
+        if line is not None:
+            lines.append(line)
+    return lines

@@ -1,0 +1,113 @@
+"""What a wait is for, and what it tells the worker: the two messages between a worker and a trigger. Pure.
+
+Both are JSON in Airflow's database, and hold no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from os.path import commonprefix
+from typing import Any, Self
+
+#: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
+#: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
+RECORD_WITHIN = 1200.0
+
+
+class WakeReason(StrEnum):
+    """Why the worker is woken."""
+
+    ENDED = "all sessions have ended"
+    SLOTS = "slots are free for more replicas"
+    RETRY = "it is time to launch again what a busy platform did not take"
+    FAILURES = "more replicas have failed than max_failed_replicas allows"
+    RECORD = "the platform is about to forget sessions that have ended"
+    DUPLICATE = "an unexpected session of this task is alive"
+    DEADLINE = "the deadline has passed"
+    NEVER_STARTED = "a session does not start"
+    REFUSED = "the platform refuses the credential"
+    OPEN = "the session can be opened"
+    KEPT = "the session has been kept alive for as long as was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSpec:
+    """What a wait is for.
+
+    :param key: the key in the names of the task's own sessions.
+    :param sessions: id -> name of those that had not ended when the wait began.
+    :param slots_to_free: how many ends make it worth waking the worker to launch more; None: nothing is queued.
+    :param retry_at: when to launch again what a busy platform did not take; seconds since the epoch.
+    :param failures_left: how many more may fail before the worker is woken; None: let all end first.
+    :param deadline: seconds since the epoch; None: no deadline.
+    :param start_by: id -> seconds since the epoch at which the session must have started; sessions that have
+        started once are left out.
+    :param logging_interval: seconds between two reads of the log of a running session; None not to follow logs.
+    :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
+        sees may show an end as old as that.
+    :param record_within: seconds within which an end is recorded, before the platform forgets it.
+    """
+
+    key: str
+    sessions: Mapping[str, str]
+    slots_to_free: int | None = None
+    retry_at: float | None = None
+    failures_left: int | None = None
+    deadline: float | None = None
+    start_by: Mapping[str, float] = field(default_factory=dict)
+    logging_interval: float | None = None
+    since: float | None = None
+    record_within: float = RECORD_WITHIN
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a trigger's argument.
+
+        The common prefix of the names is written once: on MySQL, a trigger's arguments are a TEXT of 64 kB.
+        """
+        prefix = commonprefix(list(self.sessions.values()))  # noqa: RUF071 - by characters; it is no path
+        sessions = {session_id: name.removeprefix(prefix) for session_id, name in self.sessions.items()}
+        return asdict(self) | {"sessions": sessions, "prefix": prefix}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read it back; arguments that another release wrote and this one does not know are ignored."""
+        # The slots of a subclass are only its own.
+        known = {one.name for one in fields(cls)}
+        prefix = data.get("prefix", "")
+        sessions = {session_id: f"{prefix}{name}" for session_id, name in data["sessions"].items()}
+        return cls(**{name: value for name, value in data.items() if name in known} | {"sessions": sessions})
+
+
+@dataclass(frozen=True, slots=True)
+class WakeEvent:
+    """What the worker is told: a reason, and the ends that the wait has seen.
+
+    The platform may have forgotten them by the time that a worker is free.
+
+    :param ended: id -> the platform's word for how the session ended.
+    :param gone: ids that the platform no longer knows.
+    :param never_started: id -> why the session does not start.
+    :param message: what the platform said, where it refuses the credential.
+    :param started: ids that have started, of those that must have in time.
+    """
+
+    reason: WakeReason
+    ended: Mapping[str, str] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    never_started: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+    started: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as a trigger's event."""
+        as_json = {"reason": self.reason.value, "gone": list(self.gone), "started": list(self.started)}
+        return asdict(self) | as_json
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a trigger's event back; what another release wrote may lack a field, or have more."""
+        known = {name: value for name, value in data.items() if name in cls.__slots__}
+        several = {name: tuple(data.get(name, ())) for name in ("gone", "started")}
+        return cls(**known | several | {"reason": WakeReason(data["reason"])})
