@@ -74,7 +74,7 @@ class SessionCondition:
         return status in self.statuses or (status == Status.COMPLETED and Status.RUNNING in self.statuses)
 
     def __str__(self) -> str:
-        """Describe it in a few words."""
+        """Say briefly what to wait for."""
         sessions = str(self.selection)
         if self.at_least is not None:
             sessions = f"at least {self.at_least} of {sessions}"
@@ -157,7 +157,7 @@ class ConditionWatch:
         return list(self.tracker.rows.values())
 
     def __str__(self) -> str:
-        """Describe the condition and how far it is met."""
+        """Say what to wait for, and how far it is."""
         counts = Counter(row["status"] or "not listed yet" for row in self.tracker.rows.values())
         now = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"{self.condition}; now: {now or 'no session'}"
