@@ -1,4 +1,4 @@
-"""Imports point one way: each part of the package may know what stands below it, and nothing above or beside."""
+"""Imports point one way: each part of the package knows what stands below it, and nothing above or beside."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ FLOORS = [
     ["decorators"],
 ]
 
-#: The emulator and its fixtures stand apart: they have the server's rules from the server, not from the client.
+#: The emulator and its fixtures stand apart: they have the server's rules from the server, not from the
+#: client.
 APART = ("emulator", "testing")
 
 #: Everything below the hooks works without Airflow.
@@ -107,7 +108,7 @@ def test_no_two_modules_import_each_other() -> None:
 
 
 def test_no_two_folders_import_each_other() -> None:
-    """A folder and those inside it are one part: its own modules may build on theirs, and theirs on its own."""
+    """A folder and those inside it count as one: they may build on each other."""
     graph: dict[Path, set[Path]] = defaultdict(set)
     for module in MODULES:
         folder = file_of(module).parent

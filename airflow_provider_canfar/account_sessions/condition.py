@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.account_sessions.selection_tracker import SelectionTracker
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
-from airflow_provider_canfar.skaha.polling.session_tracker import has_ended, normalized_status
+from airflow_provider_canfar.skaha.polling.session_tracker import (
+    SessionTracker,
+    has_ended,
+    normalized_status,
+)
 from airflow_provider_canfar.skaha.selection import Selection
 from airflow_provider_canfar.skaha.statuses import Status
 
@@ -74,7 +77,7 @@ class SessionCondition:
         return status in self.statuses or (status == Status.COMPLETED and Status.RUNNING in self.statuses)
 
     def __str__(self) -> str:
-        """Say briefly what to wait for."""
+        """Describe it in a few words."""
         sessions = str(self.selection)
         if self.at_least is not None:
             sessions = f"at least {self.at_least} of {sessions}"
@@ -112,12 +115,12 @@ class ConditionWatch:
     def __init__(self, condition: SessionCondition, state: Mapping[str, Any] | None = None) -> None:
         state = state or {}
         self.condition = condition
-        self.tracker = SelectionTracker(condition.selection, state.get("rows", ()))
+        self.tracker = SessionTracker.of_selection(condition.selection, state.get("rows", ()))
         # A session that has reached a status stays reached: one that has run may be Pending again.
         self._reached = set(state.get("reached", ()))
 
     def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[str]:
-        """Record a list, and return a line for each change.
+        """Record a list, and return a sentence for each change.
 
         :param is_complete: whether a session that is not in the list is missing.
         """
@@ -125,12 +128,13 @@ class ConditionWatch:
         self._update_reached()
         return [str(change) for change in changes]
 
-    def record_fetched(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
+    def update(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
         """Record the answers to requests for single sessions.
 
         :param not_found: ids that the platform answers 404 for.
         """
-        self.tracker.record_fetched(sessions, not_found)
+        self.tracker.update(sessions)
+        self.tracker.mark_gone(not_found)
         self._update_reached()
 
     def _update_reached(self) -> None:
@@ -157,7 +161,7 @@ class ConditionWatch:
         return list(self.tracker.rows.values())
 
     def __str__(self) -> str:
-        """Say what to wait for, and how far it is."""
+        """Describe the condition and how far it is met."""
         counts = Counter(row["status"] or "not listed yet" for row in self.tracker.rows.values())
         now = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"{self.condition}; now: {now or 'no session'}"
@@ -176,16 +180,16 @@ async def check_once(
 ) -> None:
     """List the sessions once; if the list omits one, again until it is certain whether the session is gone.
 
-    :param emit: logs one line per change.
+    :param emit: logs one sentence per change.
     :raises RequestError: when the platform does not answer.
     """
     while True:
-        for line in condition_watch.observe(await client.fetch()):
-            emit(line)
+        for sentence in condition_watch.observe(await client.fetch()):
+            emit(sentence)
         if not condition_watch.tracker.is_in_doubt:
             break
         await sleep(RELIST_AFTER)
-    condition_watch.record_fetched(*await fetch_each(client, condition_watch.tracker.missing_ids()))
+    condition_watch.update(*await fetch_each(client, condition_watch.tracker.missing_ids()))
 
 
 async def wait_for_condition(
@@ -199,18 +203,17 @@ async def wait_for_condition(
 
     :param subscribe: subscribes to sessions.
     :param deadline: seconds since the epoch; None: no deadline.
-    :param emit: logs one line per change.
+    :param emit: logs one sentence per change.
     :raises AuthenticationError: when the platform refuses the credential.
     """
-    arguments = condition_watch.tracker.subscribe_arguments()
-    async with subscribe(**arguments, wake_at=lambda: deadline) as subscription:
+    async with subscribe(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
         async for snapshot in with_outage_log(subscription, emit):
             if snapshot.fault is None:
                 for line in condition_watch.observe(snapshot.sessions, is_complete=snapshot.is_complete):
                     emit(line)
                 if snapshot.is_complete:
                     missing_ids = condition_watch.tracker.missing_ids()
-                    condition_watch.record_fetched(*await fetch_each(subscription.reads, missing_ids))
+                    condition_watch.update(*await fetch_each(subscription.reads, missing_ids))
                 is_met = condition_watch.is_met()
                 if is_met is not None:
                     return is_met

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.account_sessions.selection_tracker import SelectionTracker
-from airflow_provider_canfar.skaha.polling.session_tracker import has_ended, normalized_status
+from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker, has_ended, normalized_status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
@@ -39,7 +38,7 @@ class EndEvents:
         state = state or {}
         self._statuses = frozenset(statuses)
         self._when_all_ended = when_all_ended
-        self.tracker = SelectionTracker(selection, state.get("rows", ()))
+        self.tracker = SessionTracker.of_selection(selection, state.get("rows", ()))
         #: The ids not to report again; None before the first list.
         self._reported: set[str] | None = set(state["reported"]) if "reported" in state else None
         self._last_listed: dict[str, float] = {}
@@ -59,6 +58,14 @@ class EndEvents:
                 self._reported.remove(session_id)
                 del self._last_listed[session_id]
                 self.tracker.forget(session_id)
+
+    def update(self, sessions: Iterable[Session], not_found: Iterable[str]) -> None:
+        """Record the answers to requests for single sessions.
+
+        :param not_found: ids that the platform answers 404 for.
+        """
+        self.tracker.update(sessions)
+        self.tracker.mark_gone(not_found)
 
     def pop_new(self) -> list[dict[str, Any]]:
         """Return the sessions whose ends have not been reported yet, and count them as reported."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._errors import airflow_errors
 
@@ -35,11 +36,11 @@ KILL_WITHIN = 4.0
 TRIGGER_FAILED = "__fail__"
 
 
-class SessionOperator(BaseOperator):
+class SessionOperator(LogLinesMixin, BaseOperator):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
-    A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the task
-    returns.
+    A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
+    task returns.
 
     :param name: the stem of the sessions' names.
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
@@ -114,7 +115,7 @@ class SessionOperator(BaseOperator):
     ) -> Any:
         """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
 
-        ``dag.test()`` forgets what the deferral carried; the names of the sessions then tell the rest.
+        ``dag.test()`` forgets what the deferral carried; the names of the sessions then give the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
@@ -254,12 +255,8 @@ class SessionOperator(BaseOperator):
         The worker learns of a kill at its next heartbeat. Were it to defer before that, Airflow would refuse
         the deferral, and never call an on_kill.
         """
-        from airflow_provider_canfar.operators._task_runner import Killed
+        from airflow_provider_canfar.operators._phase_errors import Killed
 
         state = task_instance.state()
         if state not in (None, "running"):
             raise Killed(f"The task was marked {state} while it launched its sessions.")
-
-    def _emit(self, line: str) -> None:
-        # As an argument: what a session prints is no format.
-        self.log.info("%s", line)

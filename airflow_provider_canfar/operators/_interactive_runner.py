@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
-#: Seconds after which the session is asked for again, even where no slot was seen to come free: one may have come
-#: free between the platform's refusal and the first list.
+#: Seconds after which the session is asked for again, even where no slot was seen to come free: one may have
+#: come free between the platform's refusal and the first list.
 SLOT_RETRY_EVERY = 300.0
 
 
@@ -161,7 +161,7 @@ class InteractiveRunner(TaskRunner):
         return self._url_answered or not self._wait_for_url or self._keep_until is not None
 
     def _after_end(self, before: set[str]) -> Verdict | WaitSpec:
-        """Decide what the end of the session means: a success only after it was open, unless it has failed."""
+        """Decide what the end of the session means: success only after it was open, and without a failure."""
         outcome = self.batch.outcomes[1]
         if self._keep_until is not None and (outcome.succeeded or outcome.status == GONE):
             self._emit("The session was ended by hand.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     CanfarError,
@@ -29,7 +30,6 @@ from airflow_provider_canfar.task_sessions.launcher import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
-#: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in the
-#: triggerer; or, where the connection may be wrong, the task fails and says so.
+#: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
+#: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
 
 #: Seconds for which destroying all sessions is retried; a person waits for the task to end.
@@ -48,16 +49,6 @@ DESTROY_RETRY_FOR = 15.0
 
 #: Seconds for which a kill waits for creates that are under way, out of the few that Airflow grants.
 KILL_WAITS_FOR_CREATES = 1.5
-
-
-class CredentialRefused(CanfarError):
-    """The platform refused the credential while the task waited for its sessions. They are still running."""
-
-    retryable = True
-
-
-class Killed(Exception):
-    """The task was killed while its worker was running."""
 
 
 class TaskRunner:
@@ -227,7 +218,7 @@ class TaskRunner:
         self._emit(f"Resuming: {wake.reason.value}.")
         self._reconciler.batch = self.batch.with_observations(wake.ended, wake.gone, wake.started)
         if wake.reason is WakeReason.REFUSED:
-            raise self._credential_refused(wake.message)
+            raise CredentialRefused.during(wake.message, self.batch)
         if wake.never_started:
             raise report.never_started(self.batch, wake.never_started)
         if wake.reason is WakeReason.DEADLINE:
@@ -235,12 +226,6 @@ class TaskRunner:
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
-
-    def _credential_refused(self, message: str) -> CredentialRefused:
-        return CredentialRefused(
-            f"{message} The sessions of this task are still running: {report.unsettled_ids(self.batch)}. "
-            "Renew the credential; a retry of this task then adopts them."
-        )
 
     def _reconcile(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""
@@ -269,7 +254,7 @@ class TaskRunner:
             if not self.batch.unsettled():
                 raise
             # As where the trigger is refused: running sessions are not lost with the credential.
-            raise self._credential_refused(str(error)) from error
+            raise CredentialRefused.during(str(error), self.batch) from error
         except RequestError as error:
             if reconciler.launcher.refused or not is_outage(error, self.batch):
                 raise
@@ -291,14 +276,11 @@ class TaskRunner:
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
-            self._hook.call(self._read_missing_tails)
+            described = self.batch.failed()[: report.DESCRIBED]
+            self._hook.call(lambda client: self._recorder.read_missing_tails(client, described))
             raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
         finally:
             self._destroy_ended()
-
-    async def _read_missing_tails(self, client: SkahaClient) -> None:
-        """Read again the ends of logs that an earlier phase has shown, where the platform has them."""
-        await self._recorder.read_missing_tails(client, self.batch.failed()[: report.DESCRIBED])
 
     def _destroy_ended(self) -> None:
         """Destroy sessions that have ended, where ``on_finish_action`` says so."""

@@ -1,7 +1,7 @@
-"""Templates in the words of a command and in its variables: rendered as text, whatever the DAG prefers. Pure.
+"""Templates in a command and in its variables: rendered as text, no matter what the DAG prefers. Pure.
 
-A DAG may have its templates rendered as native objects. Airflow then gives what Python reads in a text, also
-in one without a template: 3.1 for ``3.10``, ``ab`` for ``'a' 'b'``, and nothing for an empty argument.
+A DAG may render its templates as native objects. Airflow then evaluates every text as Python, even one
+without a template: 3.1 for ``3.10``, ``ab`` for ``'a' 'b'``, and nothing for an empty argument.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 
 def rendered(content: Any, text: Callable[[str], str], native: Callable[[Any], Any]) -> Any:
-    """Render words, or variables, each as text.
+    """Render arguments, or variables, each as text.
 
-    :param content: one string, or a list or a mapping of them; anything else in it is Airflow's to resolve.
+    :param content: one string, or a list or a mapping of them; Airflow resolves anything else in it.
     :param text: renders a template as text.
-    :param native: renders as the DAG prefers: so that one template may give the whole list.
+    :param native: renders as the DAG prefers, so that one template may give the whole list.
     """
     if isinstance(content, str):
         words = text(content)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class CanfarHeadlessOperator(SessionOperator):
     """Run a command in one or many headless sessions, and end when they have ended.
 
-    Each replica is a session of its own and is told which it is by ``REPLICA_ID`` (1 to N) and
+    Each replica is a session of its own and reads which one it is from ``REPLICA_ID`` (1 to N) and
     ``REPLICA_COUNT``; :func:`airflow_provider_canfar.replicas.chunk` and ``stripe`` split work by them::
 
         CanfarHeadlessOperator(
@@ -47,32 +47,32 @@ class CanfarHeadlessOperator(SessionOperator):
         (templated, element by element: a rendered value stays one argument)
     :param cmd: the program, as the platform's own client has it. (templated)
     :param args: its arguments: a list, or a string that is split as a shell would. (templated)
-    :param env: environment variables. (templated; their values are not shown among the rendered templates)
-    :param command_encoding: how the command travels: ``auto``, ``plain`` or ``bootstrap``; see
-        :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
+    :param env: environment variables. (templated; Airflow does not store their values)
+    :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or
+        ``bootstrap``; see :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
     :param replicas: how many sessions. (templated)
     :param cores: CPU cores of each; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
     :param ram: memory of each, in GB. (templated)
     :param gpus: GPUs of each; leave out for none. (templated)
     :param max_active_replicas: how many may be alive at once; None for all.
     :param max_failed_replicas: how many may fail without failing the task.
-    :param fail_fast: destroy what still runs once too many have failed. Otherwise it may end, and only
-        nothing more is launched.
-    :param on_clear: ``"fresh"``: a cleared task runs all of its replicas anew. ``"resume"``: what had
-        succeeded stays so when something had failed (Airflow 3.3 on, which remembers it).
-    :param destroy_on_kill: destroy the sessions when the task is killed or out of time; False leaves them.
+    :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
+        more are launched.
+    :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
+        failed, only those run again (needs Airflow 3.3, which remembers the others).
+    :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two looks at the platform.
+    :param poll_interval: seconds between two polls of the platform.
     :param startup_timeout: how long a session may be Pending before the task fails; by default it may queue
-        for ever. One that can never start, because of its image, fails the task within a minute or two.
-    :param logging_interval: seconds after which the log of a session that still runs is looked at again, while
-        deferred too; None to show each log when its session has ended.
+        for ever. A session that can never start, because of its image, fails the task within a minute or two.
+    :param logging_interval: seconds between two reads of the log of a running session, while deferred
+        too; None to show each log when its session has ended.
     :param record_within: seconds after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
     :param max_log_bytes: how much of the end of each replica's log is shown; None for all of it.
-    :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them within
-        the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
+    :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them
+        within the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
     """
 
     template_fields: Sequence[str] = (
@@ -166,7 +166,7 @@ class CanfarHeadlessOperator(SessionOperator):
 
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
-        from airflow_provider_canfar.operators._arguments import replica_count
+        from airflow_provider_canfar.operators._arguments import whole_number
         from airflow_provider_canfar.skaha.models import SessionSpec
         from airflow_provider_canfar.skaha.wire import create_form
 
@@ -175,7 +175,7 @@ class CanfarHeadlessOperator(SessionOperator):
         spec = SessionSpec(
             **self._resources(),
             **self._command({}, None),
-            replicas=replica_count(self.replicas),
+            replicas=whole_number("replicas", self.replicas, minimum=1),
             name=self.name or "dry-run",
             env=env,
         )
@@ -194,11 +194,11 @@ class CanfarHeadlessOperator(SessionOperator):
         return [asdict(outcome) for outcome in outcomes]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
-        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, replica_count
+        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, whole_number
         from airflow_provider_canfar.task_sessions.batch import Batch
 
         one_of("on_clear", self.on_clear, ON_CLEAR)
-        return Batch(identity, try_number, replica_count(self.replicas))
+        return Batch(identity, try_number, whole_number("replicas", self.replicas, minimum=1))
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
         return saved.apply_to(batch, resume=self.on_clear == "resume")

@@ -32,7 +32,7 @@ class CanfarInteractiveOperator(SessionOperator):
             image="images.canfar.net/skaha/astroml:24.07",
         )
 
-    The task returns the address of the session's page. While it waits, the XCom ``url`` has it too, and
+    The task returns the session's URL. While it waits, the XCom ``url`` has it too, and
     ``sessions`` has the id. There is one session per task instance: a retry takes over the one that is there,
     and a cleared task destroys it and opens another.
 
@@ -43,18 +43,17 @@ class CanfarInteractiveOperator(SessionOperator):
     :param cores: CPU cores; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
     :param ram: memory in GB. (templated)
     :param gpus: GPUs; leave out for none. (templated)
-    :param wait_for_quota: the platform allows a few interactive sessions per user. True waits for a place
-        when there is none; False fails with the platform's words.
-    :param wait_for_url: wait until the session's page answers, too. It must be reachable from where Airflow
-        runs.
-    :param keep_alive_for: keep the session alive for so long, by renewing it, and end the task only then, or when
-        its user has ended the session. By default the platform's own time runs.
-    :param destroy_on_kill: destroy the session when the task is killed or out of time; False leaves it.
+    :param wait_for_quota: the platform allows a few interactive sessions per user. True waits for a
+        free slot; False fails with the platform's message.
+    :param wait_for_url: wait until the session's URL answers, too. Airflow must be able to reach it.
+    :param keep_alive_for: keep the session alive for this long by renewing it, and end the task only then, or
+        when its user has ended the session. By default the session lives as long as the platform lets it.
+    :param destroy_on_kill: destroy the session when the task is killed or times out; False leaves it.
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two looks at the platform.
+    :param poll_interval: seconds between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
-        for ever. One that can never start, because of its image, fails the task within a minute or two.
+        for ever. A session that can never start, because of its image, fails the task within a minute or two.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "image", "kind", "name", "cores", "ram", "gpus")
@@ -135,8 +134,8 @@ class CanfarInteractiveOperator(SessionOperator):
 
         if self.kind in {Kind.HEADLESS, Kind.DESKTOP_APP}:
             raise SpecError(
-                f"Invalid kind {self.kind!r}: a browser cannot open it. Choose notebook, desktop, carta, firefly "
-                "or contributed; CanfarHeadlessOperator runs headless sessions."
+                f"Invalid kind {self.kind!r}: a browser cannot open it. Choose notebook, desktop, carta, "
+                "firefly or contributed; CanfarHeadlessOperator runs headless sessions."
             )
         return SessionSpec(
             name=batch.identity.stem,

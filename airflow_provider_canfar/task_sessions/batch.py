@@ -1,4 +1,4 @@
-"""The replicas of one try of a task, and what is known of each; carried in JSON from one wait to the next. Pure."""
+"""The replicas of one try of a task, and what is known of each; JSON between one wait and the next. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class AssignedSession:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one replica ended, in words that fit into JSON.
+    """How one replica ended, in values that JSON can hold.
 
-    :param try_number: the task's try in which the end was seen. A session launched by an earlier try and
-        adopted by this one counts for this one.
-    :param result: what the replica returned, where it runs a function: JSON as text, since Airflow finds a
-        meaning of its own in some keys of what it carries over a deferral.
+    :param try_number: the task's try that saw the end. A session that an earlier try launched and this one
+        adopted counts for this one.
+    :param result: what the replica's function returned: JSON as text, because Airflow gives some keys a
+        meaning of its own in what it carries over a deferral.
     """
 
     replica: int
@@ -49,12 +49,12 @@ class Batch:
 
     :param launched: replica -> the session that stands for it in this try.
     :param outcomes: replica -> how it ended, within this epoch.
-    :param ended: id -> the platform's word for an end that a wait has seen; lists may omit it by now.
+    :param ended: id -> the platform's status for an end that a wait has seen; lists may omit it by now.
     :param gone: ids that the platform no longer knows, for certain: several lists have omitted them and a
         direct read has answered 404. Being absent from a list alone proves nothing.
-    :param discarded: ids of sessions of earlier tries that ended well, but brought no result where one was due.
-    :param first_try: sessions of tries before this one count for nothing: there was another number of
-        replicas then, and each had another share of the work.
+    :param discarded: ids of sessions of earlier tries that succeeded without the result that they owed.
+    :param first_try: sessions of tries before this one do not count: the number of replicas was another, so
+        each had another share of the work.
     """
 
     identity: Identity
@@ -71,10 +71,10 @@ class Batch:
         """Name a session that this try launches for the replica."""
         return str(self.identity.name(replica, self.try_number))
 
-    def is_of_now(self, name: SessionName) -> bool:
-        """Tell whether a session of this name may stand for a replica."""
-        is_asked_for = name.replica <= self.replicas and name.try_number >= self.first_try
-        return name.epoch == self.identity.epoch and is_asked_for
+    def is_current(self, name: SessionName) -> bool:
+        """Whether a session of this name may stand for a replica."""
+        is_wanted = name.replica <= self.replicas and name.try_number >= self.first_try
+        return name.epoch == self.identity.epoch and is_wanted
 
     def assign(self, launches: Mapping[int, AssignedSession]) -> Self:
         """Remember which session stands for which replica."""
@@ -98,9 +98,9 @@ class Batch:
     def record_outcome(self, seen: Outcome, read: Outcome) -> Self:
         """Remember how a replica ended.
 
-        :param seen: by the platform's word alone.
-        :param read: by its log as well. Where that makes a failure of a success, and the session is one of an
-            earlier try, the session counts for nothing, and this try launches the replica again.
+        :param seen: by the platform's status alone.
+        :param read: by its log as well. Where that turns a success into a failure, and the session is of an
+            earlier try, the session does not count, and this try launches the replica again.
         """
         launch, name = self.launched.get(seen.replica), SessionName.parse(seen.name)
         is_ours = launch is not None and launch.session_id == seen.session_id
@@ -117,11 +117,11 @@ class Batch:
         )
 
     def _counts(self, outcome: Outcome) -> bool:
-        """Tell whether it counts: a success for the whole epoch, a failure for the try that saw it."""
+        """Whether it counts: a success for the whole epoch, a failure for the try that saw it."""
         return outcome.succeeded or outcome.try_number == self.try_number
 
     def unsettled(self) -> dict[int, AssignedSession]:
-        """Return the sessions that are still waited for."""
+        """Return the sessions that have not ended, by replica."""
         return {replica: launch for replica, launch in self.launched.items() if self.settled(replica) is None}
 
     def settled(self, replica: int) -> Outcome | None:

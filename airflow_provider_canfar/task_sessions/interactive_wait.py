@@ -1,7 +1,7 @@
 """The wait of an interactive task: for a free slot, until its session can be opened, while it is kept alive.
 
-It is the wait for a headless session (:mod:`airflow_provider_canfar.task_sessions.task_wait`) with more reasons
-to wake the worker.
+It is the wait for a headless session (:mod:`airflow_provider_canfar.task_sessions.task_wait`) with more
+reasons to wake the worker.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def is_quota(error: RequestError) -> bool:
 
 
 def active_interactive_sessions(sessions: Iterable[Session]) -> int:
-    """Count the sessions that the server counts: interactive ones that live, without the apps of a desktop."""
+    """Count what the server counts: live interactive sessions, without the apps of a desktop."""
     return sum(
         session.is_interactive and session.kind != Kind.DESKTOP_APP and not session.status.is_final
         for session in sessions
@@ -180,7 +180,7 @@ def _lifetime(session: Session) -> float:
 
 
 def _renewal_due_at(session: Session) -> float:
-    """Return when little is left of a session's time, in seconds since the epoch; infinity if it has no end."""
+    """Return when to renew a session, in seconds since the epoch; infinity if it never expires."""
     if session.expiry_time is None:
         return float("inf")
     return session.expiry_time.timestamp() - min(RENEW_WHEN_LEFT, _lifetime(session) / 2)

@@ -85,7 +85,8 @@ class Launcher:
 
         :param names: replica -> the name of its session.
         :param assign: takes each session that was created.
-        :raises RequestError: when the platform refuses a session, and would refuse it again (:attr:`refused`).
+        :raises RequestError: when the platform refuses a session, and would refuse it again
+            (:attr:`refused`).
         """
         self._raise_if_lost_too_often(names)
         slots = asyncio.Semaphore(LAUNCH_CONCURRENCY)
@@ -143,7 +144,7 @@ class Launcher:
             raise
 
     def _plan_retry(self, replica: int, error: RequestError) -> None:
-        """Decide when to send a replica again, should its session not appear: at once, or when there is room."""
+        """Decide when to send a replica again, should its session not appear: at once, or after a pause."""
         if isinstance(error, ServiceBusy) or not error.maybe_applied:
             self.retry_at = self._clock() + (getattr(error, "retry_after", None) or BUSY_WAIT)
         else:

@@ -59,8 +59,8 @@ def wait_spec_for(
 def is_outage(error: RequestError, batch: Batch) -> bool:
     """Whether a request failed because of an outage, which is a wait and not a failure.
 
-    Where nothing has been launched yet, the connection may as well be wrong; unless the platform, or the proxy
-    in front of it, itself says that it is unavailable.
+    Where nothing has been launched yet, the connection may as well be wrong; unless the platform, or the
+    proxy in front of it, itself says that it is unavailable.
     """
     says_so = isinstance(error, ServiceBusy) or error.status in {
         HTTPStatus.BAD_GATEWAY,

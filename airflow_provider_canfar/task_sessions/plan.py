@@ -1,8 +1,8 @@
 """What to do now about the replicas of a task, as a pure function.
 
 A first run, a retry after a crash and a resume all ask :func:`plan` the same question: these replicas are
-wanted, these sessions are on the platform, these outcomes are known; which to launch, adopt, destroy, record or
-wait for, and is there a verdict?
+wanted, these sessions are on the platform, these outcomes are known; which to launch, adopt, destroy, record
+or wait for, and is there a verdict?
 
 Three rules hold whatever the order of crashes, lost responses, retries and preemptions:
 
@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session of this task instance, as a list of the platform showed it."""
+    """A session of this task instance, as a list of the platform shows it."""
 
     session_id: str
     name: SessionName
@@ -48,9 +48,9 @@ class ListedSession:
 
     @property
     def age_order(self) -> tuple[bool, int, bool, str, str]:
-        """Sort key, oldest first: by try, then by start; one that has not started is the youngest.
+        """Sort key, oldest first: by try, then by start; a session that has not started is the youngest.
 
-        One that is being ended already comes last: of live twins, it is not the one to keep.
+        A session that is Terminating comes last: of live duplicates, it is not the one to keep.
         """
         started = self.started.isoformat() if self.started else ""
         is_ending = self.status is Status.TERMINATING
@@ -61,10 +61,10 @@ class ListedSession:
 class Limits:
     """How many replicas may run at once, and how many may fail.
 
-    :param max_active: None for no bound of ours.
-    :param fail_fast: destroy what still runs as soon as more than ``max_failed`` have failed. Otherwise
-        nothing more is launched from then on, and what runs may end.
-    :raises SpecError: for bounds within which nothing could succeed.
+    :param max_active: None for no limit of ours.
+    :param fail_fast: destroy running sessions as soon as more than ``max_failed`` have failed. Otherwise no
+        more are launched from then on, and running ones may finish.
+    :raises SpecError: for limits within which no task could succeed.
     """
 
     max_active: int | None = None
@@ -74,14 +74,10 @@ class Limits:
     def __post_init__(self) -> None:
         if self.max_active is not None and self.max_active < 1:
             raise SpecError(
-                f"max_active_replicas={self.max_active} is refused: nothing would ever be launched. "
-                "Give 1 or more, or leave it out for no bound."
+                f"Invalid max_active_replicas {self.max_active}: must be 1 or more. Leave it out for no limit."
             )
         if self.max_failed < 0:
-            raise SpecError(
-                f"max_failed_replicas={self.max_failed} is refused: no fewer than none can fail. "
-                "Give 0 or more."
-            )
+            raise SpecError(f"Invalid max_failed_replicas {self.max_failed}: must be 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +87,9 @@ class Plan:
     :param launch: replicas to launch, in order.
     :param queued: replicas to launch later, when others have ended.
     :param alive: replica -> the session that stands for it and has not ended.
-    :param missing: replica -> the session that stands for it and is not in the list. With a verdict: nobody
-        waits for it any more, and it may be alive.
-    :param destroy: live sessions that nobody needs: superseded, surplus, or of a failed task.
+    :param missing: replica -> the session that stands for it and is not in the list. With a verdict, the task
+        no longer waits for it, and it may be alive.
+    :param destroy: live sessions that the task does not need: superseded, surplus, or of a failed task.
     :param ended: replicas whose end this plan sees for the first time.
     :param verdict: None while there is more to wait for.
     """
@@ -108,7 +104,7 @@ class Plan:
 
 
 def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[ListedSession]:
-    """Pick a task instance's own sessions out of an account's list, whatever their epoch."""
+    """Pick a task instance's own sessions out of an account's list, of whatever epoch."""
     seen = []
     for session in sessions:
         name = SessionName.parse(session.name)
@@ -123,7 +119,7 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
     """Decide what to do now.
 
     :param batch: what is wanted and known.
-    :param seen: the task instance's sessions in a *whole* list of the platform, in any order.
+    :param seen: the task instance's sessions in a *complete* list of the platform, in any order.
     :param limits: how many may run, and how many may fail.
     """
     draft = _Draft()
@@ -131,7 +127,7 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
     for one in [*seen, *_remembered(batch, {one.session_id for one in seen})]:
         if one.session_id in batch.discarded:
             continue
-        if batch.is_of_now(one.name):
+        if batch.is_current(one.name):
             by_replica.setdefault(one.name.replica, []).append(one)
         elif not one.status.is_final:
             # A clear has ended its epoch, or the number of replicas has changed since.
@@ -167,7 +163,7 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
 
 @dataclass(slots=True)
 class _Draft:
-    """A plan in the making: each replica sorted by what is to be done about it."""
+    """A plan in the making: each replica classified by what to do about it."""
 
     alive: dict[int, ListedSession] = field(default_factory=dict)
     missing: dict[int, AssignedSession] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""One phase of a task's replicas: observe the platform, plan, act on the plan; again until only waiting is left.
+"""One phase of a task's replicas: observe the platform, plan, act; again until only waiting is left.
 
 The same lines serve a first run, a retry after a crash and a resume after a wait.
 """

@@ -1,4 +1,4 @@
-"""What a task tells about its replicas: a table, each one's log, why the task failed, and its XComs. Pure."""
+"""What a task reports of its replicas: a table, their logs, why the task failed, and its XComs. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
 def table(batch: Batch, others: str = "destroyed") -> str:
     """Lay out how each replica ended.
 
-    :param others: what became of sessions that have not ended by themselves: nobody waits for them any more.
+    :param others: what became of sessions that have not ended by themselves.
 
     >>> from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     >>> from airflow_provider_canfar.skaha.naming import Identity
@@ -72,20 +72,20 @@ def log_lines(
 ) -> Iterable[str]:
     """Lay out one replica's log as a group that Airflow's page folds.
 
-    :param fault: why the platform did not give the log.
-    :param max_bytes: keep so many bytes of its end; None for all of it.
+    :param fault: why the platform did not return the log.
+    :param max_bytes: keep this many bytes of its end; None for all of it.
     """
     yield f"::group::Log of replica {outcome.replica}: {outcome.name} {outcome.session_id} {outcome.status}"
-    missing = f"(The platform did not give this log: {fault})" if fault else "(no output)"
+    missing = f"(The platform did not return this log: {fault})" if fault else "(no output)"
     yield from shortened(log, max_bytes).splitlines() or [missing]
     yield "::endgroup::"
 
 
 def shortened(log: str, max_bytes: int | None) -> str:
-    r"""Keep the end of a log, in whole lines as far as that can be, and say what was cut.
+    r"""Keep the end of a log, in complete lines where possible, and say what was cut.
 
     >>> print(shortened("one\ntwo\nthree\n", 10))
-    (The first 4 of 14 bytes are left out.)
+    (The first 4 of 14 bytes are omitted.)
     two
     three
     <BLANKLINE>
@@ -97,7 +97,7 @@ def shortened(log: str, max_bytes: int | None) -> str:
     line_end = data.find(b"\n", cut - 1)
     if 0 <= line_end < len(data) - 1:
         cut = line_end + 1
-    return f"(The first {cut:,} of {len(data):,} bytes are left out.)\n{data[cut:].decode(errors='replace')}"
+    return f"(The first {cut:,} of {len(data):,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
 def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionFailed | SessionGone:
@@ -110,7 +110,7 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionF
     first = failed[0]
     kind = SessionGone if all(outcome.session_id in batch.gone for outcome in failed) else SessionFailed
     return kind(
-        _failure_in_words(batch, failed, tails, max_failed),
+        _failure_message(batch, failed, tails, max_failed),
         session_id=first.session_id,
         name=first.name,
         replica=first.replica,
@@ -119,10 +119,10 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionF
     )
 
 
-def _failure_in_words(
+def _failure_message(
     batch: Batch, failed: Sequence[Outcome], tails: Mapping[str, str], max_failed: int
 ) -> str:
-    allowed = f", and {max_failed} may" if max_failed else ""
+    allowed = f" (max_failed_replicas is {max_failed})" if max_failed else ""
     parts = [f"{len(failed)} of {batch.replicas} replicas failed{allowed}."]
     for outcome in failed[:DESCRIBED]:
         parts.append(
@@ -130,13 +130,13 @@ def _failure_in_words(
         )
         lines = tails.get(outcome.session_id)
         if lines is None:
-            # It ended long ago, say: the platform has forgotten it since.
-            parts.append("The platform gives no log of it now; what it gave is above.")
+            # It may have ended so long ago that the platform has forgotten it.
+            parts.append("The platform no longer has its log; see above for what it showed earlier.")
         else:
-            parts.append(f"Its last lines:\n{lines}" if lines else "It left no output.")
+            parts.append(f"Its last lines:\n{lines}" if lines else "It wrote no output.")
     if len(failed) > DESCRIBED:
         others = ", ".join(str(outcome.replica) for outcome in failed[DESCRIBED:])
-        parts.append(f"The others that failed: replicas {others}; their logs are above.")
+        parts.append(f"Replicas {others} failed too; their logs are above.")
     return "\n".join(parts)
 
 
@@ -169,7 +169,7 @@ def unsettled_ids(batch: Batch) -> str:
 
 
 def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
-    """Write which session stands for which replica, and how it ended if it has, as people read it in XCom."""
+    """Write which session stands for which replica, and how it ended if it has, for an XCom."""
     rows = []
     for replica, launch in sorted(batch.launched.items()):
         outcome = batch.settled(replica)

@@ -9,16 +9,17 @@ from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a task goes about it, in words of its operator.
+    """How a task goes about its sessions.
 
-    :param poll_interval: seconds between two looks at the platform.
+    :param poll_interval: seconds between two polls of the platform.
     :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
-    :param logging_interval: seconds between two looks at the log of a session that runs; None not to follow logs.
+    :param logging_interval: seconds between two reads of the log of a running session; None not to follow
+        logs.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
     :param max_log_bytes: how much of each replica's log is shown; None: all of it.
-    :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``, ``destroy_succeeded``.
-    :param destroy_on_kill: whether live sessions are destroyed when the task is killed or out of time.
-    :raises SpecError: for an ``on_finish_action`` that is none.
+    :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``,
+        ``destroy_succeeded``.
+    :param destroy_on_kill: whether live sessions are destroyed when the task is killed or times out.
     """
 
     poll_interval: float = 15.0

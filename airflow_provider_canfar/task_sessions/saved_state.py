@@ -1,8 +1,8 @@
-"""What a task remembers over retries and clears, when the platform has long forgotten it.
+"""What a task saves over retries and clears, when the platform has long forgotten it.
 
 Airflow clears a task's XComs before a retry, and the platform forgets a session an hour after its end. What
 has succeeded is kept in Airflow's task state store, which Airflow has since 3.3 and which outlives both. With
-an older Airflow nothing is remembered, and a retry knows what the platform still lists.
+an older Airflow nothing is saved, and a retry knows what the platform still lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ENTRY = "canfar_task"
 
 
 class Store(Protocol):
-    """What is needed of Airflow's task state store."""
+    """The part of Airflow's task state store that is used here."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of an entry."""
@@ -29,14 +29,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """What was known when it was last written down.
+    """What was known when it was last saved.
 
     :param key: the key in the names of the task's sessions. It is kept because it is made of the run's start,
         which Airflow resets when a task of a finished run is cleared.
     :param epoch: the epoch that the successes belong to.
     :param replicas: how many there were.
     :param successes: replica -> how it succeeded.
-    :param first_try: the try in which there came to be so many.
+    :param first_try: the first try with this number of replicas.
     """
 
     key: str
@@ -51,10 +51,10 @@ class SavedState:
         return len(self.successes) >= self.replicas
 
     def apply_to(self, batch: Batch, *, resume: bool) -> Batch:
-        """Return a new try's batch with what is remembered of earlier ones.
+        """Return a new try's batch with what earlier tries have saved.
 
-        With another number of replicas, each has another share of the work, and nothing of the former counts:
-        neither what is remembered, nor what the platform still has.
+        With another number of replicas, each has another share of the work, and no earlier outcome counts:
+        neither a saved one, nor one that the platform still lists.
 
         :param resume: whether what had succeeded before a clear stays so, when something had failed. A task
             that had succeeded as a whole is cleared to run as a whole.
@@ -68,13 +68,13 @@ class SavedState:
 
     @classmethod
     def from_batch(cls, batch: Batch) -> Self:
-        """Take what is to be remembered out of a batch."""
+        """Take what to save out of a batch."""
         successes = {replica: one for replica, one in batch.outcomes.items() if one.succeeded}
         return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
 
     @classmethod
     def load(cls, store: Store | None) -> Self | None:
-        """Read what the task has written down, in whatever try or epoch; None where there is nothing."""
+        """Read what the task has saved, in whatever try or epoch; None where it has saved nothing."""
         data = store.get(ENTRY) if store is not None else None
         if not isinstance(data, Mapping):
             return None
@@ -82,7 +82,7 @@ class SavedState:
         return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 1))
 
     def save(self, store: Store | None) -> None:
-        """Write it down: JSON, and as small as a thousand replicas want it."""
+        """Save it as JSON, small enough for a thousand replicas."""
         if store is not None:
             rows = [[getattr(one, name) for name in Outcome.__slots__] for one in self.successes.values()]
             store.set(

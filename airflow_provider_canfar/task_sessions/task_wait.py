@@ -117,7 +117,7 @@ class TaskWait:
         return self.wake_event(reason) if reason else None
 
     def wake_event(self, reason: WakeReason, message: str = "") -> WakeEvent:
-        """Return what the worker is told.
+        """Return what to tell the worker.
 
         :param message: what the platform said, where it refuses the credential.
         """
@@ -164,7 +164,7 @@ class TaskWait:
 async def _start_reasons(reader: SessionReader, startup: StartupMonitor, at: float) -> list[str]:
     """Read the events of sessions that do not start, and return a line for each new reason."""
     lines = []
-    for session_id in startup.to_ask(at):
+    for session_id in startup.due(at):
         try:
             events = (await reader.events(session_id))[session_id]
         except AuthenticationError:

@@ -1,7 +1,7 @@
 """The one loop in which a task waits for its sessions: in the trigger, and in a worker that does not defer.
 
-It only looks. Launching, destroying and recording are the worker's, so two triggerers that run the same trigger
-at once do no harm.
+It only looks. Launching, destroying and recording are the worker's, so two triggerers that run the same
+trigger at once do no harm.
 """
 
 from __future__ import annotations

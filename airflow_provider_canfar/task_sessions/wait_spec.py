@@ -38,13 +38,15 @@ class WaitSpec:
 
     :param key: the key in the names of the task's own sessions.
     :param sessions: id -> name of those that had not ended when the wait began.
-    :param slots_to_free: how many ends make it worth waking the worker to launch more; None: nothing is queued.
+    :param slots_to_free: how many ends make it worth waking the worker to launch more; None: nothing is
+        queued.
     :param retry_at: when to launch again what a busy platform did not take; seconds since the epoch.
     :param failures_left: how many more may fail before the worker is woken; None: let all end first.
     :param deadline: seconds since the epoch; None: no deadline.
     :param start_by: id -> seconds since the epoch at which the session must have started; sessions that have
         started once are left out.
-    :param logging_interval: seconds between two reads of the log of a running session; None not to follow logs.
+    :param logging_interval: seconds between two reads of the log of a running session; None not to follow
+        logs.
     :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
@@ -82,7 +84,7 @@ class WaitSpec:
 
 @dataclass(frozen=True, slots=True)
 class WakeEvent:
-    """What the worker is told: a reason, and the ends that the wait has seen.
+    """What a wait tells the worker: a reason, and the ends that it has seen.
 
     The platform may have forgotten them by the time that a worker is free.
 

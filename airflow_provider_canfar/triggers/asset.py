@@ -120,16 +120,14 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 
         # Woken by each poll: an ended session is forgotten once lists have omitted it for long enough.
-        arguments = end_events.tracker.subscribe_arguments() | {"wake_at": lambda: 0.0}
-        hook = CanfarHook(self.canfar_conn_id)
-        async with hook.watch(**arguments, interval=self.poll_interval) as subscription:
+        wanted = end_events.tracker.wanted() | {"interval": self.poll_interval, "wake_at": lambda: 0.0}
+        async with CanfarHook(self.canfar_conn_id).watch(**wanted) as subscription:
             async for snapshot in with_outage_log(subscription, self._emit):
                 if snapshot.fault is not None or not snapshot.is_complete:
                     continue
                 before = end_events.to_json()
                 end_events.observe(snapshot.sessions, snapshot.at)
-                missing_ids = end_events.tracker.missing_ids()
-                end_events.tracker.record_fetched(*await fetch_each(subscription.reads, missing_ids))
+                end_events.update(*await fetch_each(subscription.reads, end_events.tracker.missing_ids()))
                 ended = end_events.pop_new()
                 payloads = [{"sessions": ended}] if self.when_all_ended and ended else ended
                 for payload in payloads:

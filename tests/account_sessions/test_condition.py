@@ -88,7 +88,7 @@ def test_a_session_is_gone_only_after_several_lists_and_a_404() -> None:
         condition_watch.observe([])
     assert condition_watch.tracker.missing_ids() == [IDS[0]]
     assert condition_watch.is_met() is None
-    condition_watch.record_fetched([], condition_watch.tracker.missing_ids())
+    condition_watch.update([], condition_watch.tracker.missing_ids())
     assert condition_watch.is_met() is False
 
 
@@ -96,22 +96,15 @@ def test_a_session_that_lists_omit_and_the_platform_knows_counts() -> None:
     condition_watch = ConditionWatch(by_ids(1))
     for _ in range(LISTS_UNTIL_MISSING):
         condition_watch.observe([])
-    condition_watch.record_fetched(sessions("Completed"), [])
+    condition_watch.update(sessions("Completed"), [])
     assert condition_watch.is_met() is True
 
 
 def test_a_session_that_is_listed_again_is_not_gone() -> None:
     condition_watch = ConditionWatch(by_ids(1, fail_on=()))
-    condition_watch.record_fetched([], [IDS[0]])
+    condition_watch.update([], [IDS[0]])
     condition_watch.observe(sessions("Completed"))
     assert condition_watch.is_met() is True
-
-
-def test_a_session_of_another_kind_does_not_count() -> None:
-    condition_watch = ConditionWatch(SessionCondition(Selection(ids=IDS[:1], kinds=("notebook",))))
-    assert condition_watch.observe(sessions("Completed")) == []
-    assert condition_watch.is_met() is None
-    assert condition_watch.tracker.is_in_doubt is False
 
 
 def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:

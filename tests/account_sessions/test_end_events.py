@@ -90,6 +90,6 @@ def test_with_when_all_ended_nothing_is_reported_while_a_session_is_alive() -> N
 def test_a_session_that_is_gone_has_ended() -> None:
     events = end_events()
     new_ends(events, a="Running")
-    events.tracker.record_fetched([], ["a"])
+    events.update([], ["a"])
     assert [row["status"] for row in events.pop_new()] == ["Gone"]
     assert events.pop_new() == []

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-from airflow_provider_canfar.operators._task_runner import CredentialRefused, Killed
+from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
@@ -378,7 +378,7 @@ def test_a_trigger_that_failed_takes_the_sessions_down(platform: Emulator, task:
 def test_an_image_that_cannot_be_pulled_fails_the_task_in_the_platform_s_words(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.startup.ASK_EVERY", 0.2)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.startup.READ_EVENTS_EVERY", 0.2)
     platform.faults(pull={"image": "*astroml*"})
     with pytest.raises(SessionNeverStarted, match="does not start: Failed to pull image"):
         task("true").run()

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators._task_runner import Killed
+from airflow_provider_canfar.operators._phase_errors import Killed
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionNeverStarted, SessionTimeout
 from airflow_provider_canfar.task_sessions import interactive_wait as interactive

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
-from airflow_provider_canfar.operators._task_runner import Killed, TaskRunner
+from airflow_provider_canfar.operators._phase_errors import Killed
+from airflow_provider_canfar.operators._task_runner import TaskRunner
 from airflow_provider_canfar.skaha.errors import (
     RequestError,
     ServerError,
@@ -253,7 +254,7 @@ def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_o
     rows[1].end("Completed", platform.clock.now)
     with pytest.raises(SessionFailed) as failure:
         Phase(platform, first.runner.batch).run(WakeEvent(WakeReason.ENDED))
-    assert "The platform gives no log of it now; what it gave is above." in str(failure.value)
+    assert "The platform no longer has its log; see above for what it showed earlier." in str(failure.value)
 
 
 def test_a_log_that_has_just_been_shown_is_not_asked_for_again(platform: FakePlatform) -> None:

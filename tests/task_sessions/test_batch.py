@@ -389,9 +389,9 @@ def test_as_many_may_fail_as_the_author_says(failed: int, max_failed: int, verdi
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        ({"max_active": 0}, "max_active_replicas=0 is refused"),
-        ({"max_active": -1}, "max_active_replicas=-1 is refused"),
-        ({"max_failed": -1}, "max_failed_replicas=-1 is refused"),
+        ({"max_active": 0}, "Invalid max_active_replicas 0"),
+        ({"max_active": -1}, "Invalid max_active_replicas -1"),
+        ({"max_failed": -1}, "Invalid max_failed_replicas -1"),
     ],
 )
 def test_bounds_within_which_nothing_could_succeed_are_refused(bounds: dict[str, int], words: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.models import Session
-from airflow_provider_canfar.task_sessions.log_follower import FOLLOWED_PER_LOOK, LogFollower
+from airflow_provider_canfar.task_sessions.log_follower import LOGS_PER_LIST, LogFollower
 
 RUNNING = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Running"})
 COMPLETED = Session.model_validate({"id": "k3v9x2qa", "name": "stars", "status": "Completed"})
@@ -31,7 +31,7 @@ def test_a_log_is_followed_while_its_session_runs() -> None:
 
 def test_of_many_logs_each_gets_its_turn() -> None:
     following = LogFollower(60.0)
-    ids = [f"session{i}" for i in range(2 * FOLLOWED_PER_LOOK)]
+    ids = [f"session{i}" for i in range(2 * LOGS_PER_LIST)]
     for session_id in ids:
         following.observe(RUNNING.model_copy(update={"id": session_id}), at=0.0)
     first = following.due(at=0.0)
@@ -53,7 +53,7 @@ def test_a_log_that_was_cut_says_so_and_is_shown_anew() -> None:
     following = LogFollower(60.0)
     following.new_lines("k3v9x2qa", "one\ntwo\nthree\n", at=0.0)
     assert following.new_lines("k3v9x2qa", "four\nfive\n", at=60.0) == [
-        "(This log was cut at its beginning since it was last shown.)",
+        "(The beginning of this log was dropped since it was last shown.)",
         "four",
         "five",
     ]

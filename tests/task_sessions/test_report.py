@@ -71,7 +71,7 @@ def test_a_log_is_a_group_that_airflow_folds() -> None:
     ("fault", "words"),
     [
         (None, "(no output)"),
-        (Unreachable("no answer came"), "(The platform did not give this log: no answer came)"),
+        (Unreachable("no answer came"), "(The platform did not return this log: no answer came)"),
     ],
 )
 def test_a_log_that_is_empty_says_why(fault: Exception | None, words: str) -> None:
@@ -80,7 +80,7 @@ def test_a_log_that_is_empty_says_why(fault: Exception | None, words: str) -> No
 
 def test_of_a_long_log_the_end_is_shown() -> None:
     shown = list(log_lines(outcome(1), "one\n" * 1000 + "the end\n", max_bytes=20))
-    assert shown[1] == "(The first 3,988 of 4,008 bytes are left out.)"
+    assert shown[1] == "(The first 3,988 of 4,008 bytes are omitted.)"
     assert shown[2:-1] == ["one", "one", "one", "the end"]
 
 
@@ -118,7 +118,7 @@ def test_a_failure_names_each_replica_with_its_last_lines() -> None:
         "Its last lines:",
         "no such file",
         "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1): Gone.",
-        "It left no output.",
+        "It wrote no output.",
     ]
     assert isinstance(error, SessionFailed)
     assert (error.session_id, error.replica, error.log_tail) == ("id2", 2, "no such file")
@@ -131,19 +131,21 @@ def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None
 
 def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
     known = batch(1, outcome(1, "Failed"))
-    assert str(failure(known, {}, 0)).endswith("The platform gives no log of it now; what it gave is above.")
+    assert str(failure(known, {}, 0)).endswith(
+        "The platform no longer has its log; see above for what it showed earlier."
+    )
 
 
 def test_a_failure_says_how_many_may_fail() -> None:
     known = batch(3, outcome(1, "Failed"), outcome(2, "Failed"))
-    assert str(failure(known, {}, 1)).startswith("2 of 3 replicas failed, and 1 may.")
+    assert str(failure(known, {}, 1)).startswith("2 of 3 replicas failed (max_failed_replicas is 1).")
 
 
 def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     known = batch(20, *(outcome(replica, "Failed") for replica in range(1, 9)))
     words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
-    assert words.endswith("The others that failed: replicas 6, 7, 8; their logs are above.")
+    assert words.endswith("Replicas 6, 7, 8 failed too; their logs are above.")
 
 
 def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_canfar.skaha.models import Event, Session
 from airflow_provider_canfar.task_sessions.startup import (
-    ASK_EVERY,
-    ASKED_PER_LOOK,
+    EVENTS_PER_LIST,
+    READ_EVENTS_EVERY,
     StartupMonitor,
     fatal_start_reason,
     pending_reason,
@@ -53,13 +53,13 @@ def test_events_are_asked_for_after_a_while_and_in_turn() -> None:
     several = [PENDING.model_copy(update={"id": f"session{i}"}) for i in range(5)]
     for session in several:
         starting.observe(session, at=0.0)
-    assert starting.to_ask(at=ASK_EVERY - 1) == []
+    assert starting.due(at=READ_EVENTS_EVERY - 1) == []
     asked: list[str] = []
     for _ in range(5):
-        due = starting.to_ask(at=ASK_EVERY)
-        assert len(due) <= ASKED_PER_LOOK
+        due = starting.due(at=READ_EVENTS_EVERY)
+        assert len(due) <= EVENTS_PER_LIST
         for session_id in due:
-            starting.record_events(session_id, [NO_ROOM], at=ASK_EVERY)
+            starting.record_events(session_id, [NO_ROOM], at=READ_EVENTS_EVERY)
         asked += due
     assert sorted(asked) == [session.id for session in several]
 
@@ -68,7 +68,7 @@ def test_a_reason_is_told_once_until_it_changes() -> None:
     starting = StartupMonitor({})
     starting.observe(PENDING, at=0.0)
     assert starting.record_events(PENDING.id, [NO_ROOM], at=30.0) == (
-        "stars k3v9x2qa waits: FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
+        "stars k3v9x2qa is waiting: FailedScheduling: 0/42 nodes: 42 Insufficient cpu."
     )
     assert starting.record_events(PENDING.id, [NO_ROOM], at=60.0) is None
 
@@ -123,4 +123,4 @@ def test_a_preempted_session_has_started_once_and_may_queue_again() -> None:
     starting.observe(RUNNING, at=50.0)
     starting.observe(PENDING, at=200.0)
     assert not starting.failed
-    assert starting.to_ask(at=1000.0) == []
+    assert starting.due(at=1000.0) == []

@@ -6,13 +6,15 @@ Tasks, sensors and asset watchers all decide by this one tracker, so that *Gone*
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from airflow_provider_canfar.skaha.selection import status_of
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.skaha.polling.session_cache import Row
+    from airflow_provider_canfar.skaha.selection import Selection
 
 #: A session counts as missing after this many lists in a row without it: a new one may stay unlisted
 #: for minutes, and a list in the middle of an outage may be short. Then it is asked for by its id.
@@ -41,8 +43,8 @@ class StatusChange(NamedTuple):
 class SessionTracker:
     """What lists have shown of sessions, by id.
 
-    A session stays tracked when lists omit it. It is *Gone* when several in a row have, and the platform answers
-    404 for its id; one that had ended before stays as it ended.
+    A session stays tracked when lists omit it. It is *Gone* when several in a row have, and the platform
+    answers 404 for its id; one that had ended before stays as it ended.
 
     :param ids: sessions to track from the start.
     :param rows: what an earlier tracker knew, as :func:`session_summary` writes it.
@@ -53,7 +55,7 @@ class SessionTracker:
         self,
         ids: Iterable[str] = (),
         rows: Iterable[Mapping[str, Any]] = (),
-        matches: Callable[[Session], bool] | None = None,
+        matches: Callable[[Session | Row], bool] | None = None,
     ) -> None:
         self.rows: dict[str, dict[str, Any]] = {
             session_id: {"session_id": session_id, "status": None} for session_id in ids
@@ -67,6 +69,16 @@ class SessionTracker:
         self._omitted: dict[str, int] = {}
         for session_id, row in self.rows.items():
             self._note_end(session_id, row["status"])
+
+    @classmethod
+    def of_selection(cls, selection: Selection, rows: Iterable[Mapping[str, Any]] = ()) -> Self:
+        """Return a tracker of the sessions that a selection chooses, by their ids or by their names."""
+        return cls(selection.ids or (), rows, selection.matches if selection.by_name else None)
+
+    def wanted(self) -> dict[str, Any]:
+        """Return which sessions to subscribe to, as arguments of a :class:`.subscriptions.Subscribe`."""
+        ids = [session_id for session_id, row in self.rows.items() if not has_ended(row)]
+        return {"ids": ids, "choose": self._matches}
 
     def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[StatusChange]:
         """Take in a list, and return what has changed.
