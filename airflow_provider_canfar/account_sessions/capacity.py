@@ -40,7 +40,7 @@ class Capacity:
         return (stats.free.cores or 0.0) >= self.cores and (stats.free.ram or 0.0) >= self.ram
 
     def __str__(self) -> str:
-        """Describe it in a few words.
+        """Say briefly what must be free.
 
         >>> str(Capacity(cores=8, ram=16))
         '8 cores and 16 GB of RAM to be free'

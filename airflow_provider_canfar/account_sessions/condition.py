@@ -72,12 +72,14 @@ class SessionCondition:
             )
 
     def is_reached_by(self, row: Mapping[str, Any]) -> bool:
-        """Whether a session is in a status to reach."""
-        status = normalized_status(row)
+        """Whether a session is in a status to reach; one with a chosen id but of another kind never is."""
+        kinds, status = self.selection.kinds, normalized_status(row)
+        if kinds and row.get("kind", kinds[0]) not in kinds:
+            return False
         return status in self.statuses or (status == Status.COMPLETED and Status.RUNNING in self.statuses)
 
     def __str__(self) -> str:
-        """Describe it in a few words."""
+        """Say briefly what to wait for."""
         sessions = str(self.selection)
         if self.at_least is not None:
             sessions = f"at least {self.at_least} of {sessions}"
@@ -161,7 +163,7 @@ class ConditionWatch:
         return list(self.tracker.rows.values())
 
     def __str__(self) -> str:
-        """Describe the condition and how far it is met."""
+        """Say what to wait for, and how far it is."""
         counts = Counter(row["status"] or "not listed yet" for row in self.tracker.rows.values())
         now = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"{self.condition}; now: {now or 'no session'}"

@@ -37,6 +37,7 @@ class EndEvents:
     ) -> None:
         state = state or {}
         self._statuses = frozenset(statuses)
+        self._kinds = selection.kinds
         self._when_all_ended = when_all_ended
         self.tracker = SessionTracker.of_selection(selection, state.get("rows", ()))
         #: The ids not to report again; None before the first list.
@@ -74,7 +75,12 @@ class EndEvents:
             return []
         new = [row for session_id, row in rows.items() if has_ended(row) and session_id not in reported]
         self._reported = reported | {row["session_id"] for row in new}
-        return [dict(row) for row in new if normalized_status(row) in self._statuses]
+        return [dict(row) for row in new if self._is_to_report(row)]
+
+    def _is_to_report(self, row: Mapping[str, Any]) -> bool:
+        """Whether an end counts: that of a session with a chosen id but of another kind does not."""
+        is_of_kind = not self._kinds or row.get("kind", self._kinds[0]) in self._kinds
+        return is_of_kind and normalized_status(row) in self._statuses
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON, to continue from after a restart."""

@@ -33,8 +33,8 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
 
     :param canfar_conn_id: the Airflow connection.
     :param wait_spec: what to wait for, as JSON: ids, names and times of a
-        :class:`~airflow_provider_canfar.task_sessions.wait_spec.WaitSpec`. That of an interactive task says so:
-        the trigger then also waits for a free slot and until the session can be opened, and keeps it alive.
+        :class:`~airflow_provider_canfar.task_sessions.wait_spec.WaitSpec`. For an interactive task,
+        the trigger also waits for a free slot and until the session can be opened, and keeps it alive.
     :param poll_interval: seconds between two polls of the platform.
     :param task_instance: the task instance that waits, from
         :meth:`~airflow_provider_canfar.hooks._task_instance.TaskInstanceId.to_json`.

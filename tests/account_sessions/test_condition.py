@@ -107,6 +107,14 @@ def test_a_session_that_is_listed_again_is_not_gone() -> None:
     assert condition_watch.is_met() is True
 
 
+def test_a_session_with_a_chosen_id_but_of_another_kind_does_not_count() -> None:
+    of_kind = SessionCondition(Selection(ids=IDS[:1], kinds=("headless",)))
+    of_another_kind = SessionCondition(Selection(ids=IDS[:1], kinds=("notebook",)))
+    assert is_met(of_kind, sessions("Completed")) is True
+    assert is_met(of_another_kind, sessions("Running")) is None
+    assert is_met(of_another_kind, sessions("Completed")) is False
+
+
 def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:
     condition_watch = ConditionWatch(by_ids(3, at_least=2))
     condition_watch.observe(sessions("Completed", "Running"))

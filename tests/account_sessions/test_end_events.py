@@ -93,3 +93,9 @@ def test_a_session_that_is_gone_has_ended() -> None:
     events.update([], ["a"])
     assert [row["status"] for row in events.pop_new()] == ["Gone"]
     assert events.pop_new() == []
+
+
+def test_a_session_with_a_chosen_id_but_of_another_kind_is_not_reported() -> None:
+    events = EndEvents(Selection(ids=("a",), kinds=("notebook",)), STATUSES)
+    new_ends(events, a="Running")
+    assert new_ends(events, a="Completed") == []
