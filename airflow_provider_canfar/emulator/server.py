@@ -13,6 +13,7 @@ import uvicorn
 from airflow_provider_canfar.emulator.api.accounts import Accounts
 from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
 from airflow_provider_canfar.emulator.app import application
+from airflow_provider_canfar.emulator.faults.request_faults import Outage
 from airflow_provider_canfar.emulator.faults.switched import Faults
 from airflow_provider_canfar.emulator.runtime.platform import Platform
 
@@ -42,6 +43,9 @@ class EmulatorServer:
     ) -> None:
         self._faults = Faults(settings.seed)
         self._faults.update(settings.faults)
+        outage = self._faults.get(Outage)
+        if outage and outage.mode == "refuse":
+            raise ValueError("An outage of mode 'refuse' cannot be on from the start.")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]

@@ -202,6 +202,10 @@ def test_off_loopback_it_insists_on_the_user_s_own_token(token: list[str]) -> No
         (["--port", "70000"], "port must be 0-65535"),
         (["--image-folder", "*=/no/such/folder"], "must be PATTERN=FOLDER, and the folder must exist"),
         (["--fault", "busy=often"], "'busy=often' must be KIND or KIND=JSON, where JSON is an object"),
+        (
+            ["--fault", 'outage={"mode": "refuse", "seconds": 1}'],
+            "An outage of mode 'refuse' cannot be on from the start.",
+        ),
         (["--fault", "earthquake"], "Unknown fault 'earthquake'; expected one of latency,"),
         (["--status-words", "klingon"], "invalid choice: 'klingon'"),
         (["--image-folder", "*"], "must be PATTERN=FOLDER, and the folder must exist"),

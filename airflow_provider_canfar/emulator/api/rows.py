@@ -52,14 +52,20 @@ def listed_rows(platform: Platform, request: Request) -> list[Any]:
     That is the order in which Kubernetes lists the Jobs (*SessionDAO.getUserSessions*). The name of a Job has
     the session's type, user and id (*K8SUtil.getJobName*); that of a desktop app begins with its id.
     """
-    return _rows(platform, request, platform.sessions(), is_list=True)
+    rows = _rows(platform, request, platform.sessions(), is_list=True)
+    foreign = platform.faults.fire(Foreign, request.method, request.url.path)
+    return [*_foreign_rows(foreign, platform.settings.user), *rows] if foreign else rows
 
 
 def rows_of_session(platform: Platform, request: Request, session_id: str) -> list[Any]:
     """Return the rows of one session, of which the server shows the first (*SessionDAO.getSession*)."""
     session = platform.session(session_id)
-    rows = _rows(platform, request, [session] if session else [], is_list=False)
-    return rows if session else [row for row in rows if cell(row, "id") == session_id]
+    if session:
+        return _rows(platform, request, [session], is_list=False)
+    foreign = platform.faults.get(Foreign)
+    rows = _foreign_rows(foreign, platform.settings.user) if foreign else []
+    rows = [row for row in rows if cell(row, "id") == session_id]
+    return rows if rows and platform.faults.fire(Foreign, request.method, request.url.path) else []
 
 
 def filtered(rows: Iterable[Any], kind: str | None, status: str | None) -> list[Any]:
@@ -108,10 +114,6 @@ def _rows(platform: Platform, request: Request, sessions: list[Session], *, is_l
     odd_cells = faults.fire_for_rows(OddCells, rows)
     if odd_cells:
         rows = [_odd(row, odd_cells) if odd_cells.affects(row) else row for row in rows]
-    # A call for a single session that lives is not about a foreign one.
-    foreign = None if sessions and not is_list else faults.fire(Foreign)
-    if foreign:
-        rows = [*_foreign_rows(foreign, platform.settings.user), *rows]
     return rows
 
 

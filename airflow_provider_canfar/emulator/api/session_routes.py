@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.emulator.api import request_rules
 from airflow_provider_canfar.emulator.api.event_table import event_table
@@ -137,10 +137,8 @@ class SessionRoutes:
         kind, status = parameters.first("type"), parameters.first("status")
         rows = listed_rows(self._platform, request)
         if view is not None and view.lower() == "interactive":
-            # This view has no filter by type, and does not leave out desktop apps.
-            return json_response(
-                [row for row in filtered(rows, None, status) if cell(row, "type") != HEADLESS]
-            )
+            # This view has no filter by type, and does not leave out the apps of desktops.
+            return json_response([row for row in filtered(rows, None, status) if _is_interactive(row)])
         rows = filtered(rows, kind, status)
         if kind is None or kind.lower() != DESKTOP_APP:
             rows = without_apps(rows)
@@ -166,7 +164,7 @@ class SessionRoutes:
                 raise not_found(f"session {session_id} not found.")
             odd = self._platform.faults.fire(EventFormat, request.method, request.url.path)
             return text_response(event_table(session.events, odd))
-        for row in without_apps(rows_of_session(self._platform, request, session_id)):
+        for row in rows_of_session(self._platform, request, session_id):
             return json_response(row)
         raise session_not_found(session_id)
 
@@ -188,3 +186,9 @@ class SessionRoutes:
 
     async def _delete_all(self, request: Request, parameters: Parameters) -> Response:
         raise bad_request("Cannot kill all sessions.")
+
+
+def _is_interactive(row: Any) -> bool:
+    """Return whether a row is not headless; a desktop app that has no desktop counts for nothing."""
+    kind = cell(row, "type")
+    return kind != HEADLESS and (kind != DESKTOP_APP or cell(row, "appid") is not None)

@@ -101,8 +101,8 @@ def test_lists_are_filtered_by_whole_words_in_any_case(caller: Caller) -> None:
     assert listed(status="completed") == {done}
     assert listed(type="headless", status="Running") == set()
     assert listed(status="Succeeded") == set()
-    # This view has no filter by type, and its desktop apps stay in it.
-    assert listed(view="interactive") == listed(view="interactive", type="headless") == {notebook, app}
+    # This view has no filter by type.
+    assert listed(view="interactive") == listed(view="interactive", type="headless") == {notebook}
     assert listed(view="nonsense") == {done, notebook}
 
 

@@ -147,6 +147,15 @@ def test_a_list_can_have_rows_that_are_no_sessions(pair: tuple[Caller, str, str]
     assert caller.session(first)["id"] == first
 
 
+def test_a_call_for_another_session_uses_up_no_foreign_row(pair: tuple[Caller, str, str]) -> None:
+    caller, first, _ = pair
+    caller.emulator.faults(foreign={"count": 1})
+    assert caller.http.get("/session/unknown1").status_code == 404
+    assert caller.session(first)["id"] == first
+    assert caller.session("foreign1")["name"] == "foreign-1"
+    assert caller.http.get("/session/foreign1").status_code == 404
+
+
 def test_row_faults_can_be_combined(pair: tuple[Caller, str, str]) -> None:
     caller, first, second = pair
     caller.emulator.faults(
