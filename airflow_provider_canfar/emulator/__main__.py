@@ -77,7 +77,7 @@ def command_line() -> argparse.ArgumentParser:
     )
 
     config = parser.add_argument_group(
-        "configuration", "Seconds, or a number. Each value can be changed while the emulator runs."
+        "configuration", "Seconds or numbers, and words. Each value can be changed while the emulator runs."
     )
     for field in dataclasses.fields(EmulatorConfig):
         _add_option(images if field.name == "strict_images" else config, field)

@@ -57,12 +57,15 @@ class EmulatorConfig:
         0.0, "how long a deleted session is still shown, as Terminating; the current server does not do that"
     )
     status_words: str = _option(
-        "current", "which server's words for the status of a session", choices=STATUS_WORDS
+        "current",
+        "which server's words for a session's status: documented has Succeeded and Error for Completed and "
+        "Failed, pod_phases (up to 0.30) has Succeeded, job_conditions (1.0.0 to 1.0.3) has Failed (Reason)",
+        choices=STATUS_WORDS,
     )
     strict_images: bool = _option(
         False,
-        "run only images that GET /image lists or --known-image names; without this, the emulator runs any "
-        "images.canfar.net/skaha/*",
+        "run only images that GET /image lists or --known-image names, and answer others as the platform "
+        "answers an unknown image; without this, the emulator runs any images.canfar.net/skaha/*",
     )
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
