@@ -52,7 +52,7 @@ class Emulator:
     def all_sessions(self) -> list[dict[str, Any]]:
         """Return every session that was ever created, oldest first, even if it was deleted or forgotten.
 
-        Each has *id, name, kind, image, status, state, cores, ram, gpus, command, args, environment,
+        Each has *id, app_id, name, kind, image, status, state, cores, ram, gpus, command, args, environment,
         replica_id, replica_count, created, started, ended, exit_code, starts, deleted, forgotten, live* and
         *folder*. Times are in seconds since 1970, or None.
         """
@@ -76,7 +76,9 @@ class Emulator:
         """Switch faults on, or off with None; the others stay as they are.
 
         For example ``faults(busy={"rate": 0.05}, drop_after={"method": "POST", "count": 1}, latency=None)``.
-        The kinds and their arguments are those of :mod:`airflow_provider_canfar.emulator.faults`.
+        The kinds and their arguments are those of :mod:`airflow_provider_canfar.emulator.faults`. Among them
+        are responses that never come, 403 and 429, lists that are short or odd, images that cannot be
+        pulled, and events in another format.
 
         :param changes: arguments by kind of fault.
         """
@@ -86,8 +88,10 @@ class Emulator:
         """Switch all faults off."""
         self._call("DELETE", "faults")
 
-    def configure(self, **changes: float) -> None:
-        """Change times and limits while it runs, as in ``configure(retention=20)``.
+    def configure(self, **changes: float | str) -> None:
+        """Change the configuration while it runs.
+
+        For example ``configure(retention=20, status_words="pod_phases", strict_images=True)``.
 
         :param changes: fields of :class:`airflow_provider_canfar.emulator.config.EmulatorConfig`.
         """

@@ -12,10 +12,12 @@ Imports point down this list::
     web/                   pages: the emulator's own at ``/``, and those of interactive sessions
     api/                   the platform's API, the login beside it, and the admin API
       fault_injection      what goes wrong between a request and its response
+      rows                 a list of sessions, and what faults make of it
       parameters           a request's parameters, as Tomcat and SyncInput read them
       accounts, credentials  who sends a request
       request_rules        what the server checks of a create, and in which order
       serializers          how the service shows a session
+      tomcat               the pages for requests that do not reach the server's code
     runtime/               sessions, their states and their processes
       platform             every session of one emulator
       lifecycle            takes a session from the queue to its end
@@ -26,7 +28,8 @@ Imports point down this list::
       snakeyaml, job       the server's YAML library, and the Job that it reads
       kubectl              what kubectl makes of that Job, and what the API server rejects
       kubelet              $(NAME)
-    config, images, faults settings, known images, and faults to switch on
+    faults/                what can be made to go wrong
+    config, images         settings, and known images
 """
 
 from __future__ import annotations

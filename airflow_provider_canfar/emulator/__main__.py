@@ -6,13 +6,17 @@ import argparse
 import asyncio
 import dataclasses
 import ipaddress
+import json
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
+from airflow_provider_canfar.emulator.faults.switched import KINDS
 from airflow_provider_canfar.emulator.images import ImageLibrary
+from airflow_provider_canfar.emulator.runtime.sessions import HEADLESS
 from airflow_provider_canfar.emulator.server import EmulatorServer
 
 TOKEN_VARIABLE = "CANFAR_EMULATOR_TOKEN"  # noqa: S105 - a variable's name
@@ -63,14 +67,48 @@ def command_line() -> argparse.ArgumentParser:
         "all other images it is the folder of the Python that runs the emulator",
     )
 
-    group = parser.add_argument_group(
-        "configuration", "Seconds, or a number. Each value can be changed while the emulator runs."
+    add(
+        "--listed-image",
+        action="append",
+        metavar="NAME[=KIND,...]",
+        type=_listed_image,
+        help="an image that GET /image lists, with the kinds of its sessions (headless); the images named so "
+        "replace the emulator's own list, of which --strict-images runs nothing else",
+    )
+
+    config = parser.add_argument_group(
+        "configuration", "Seconds or numbers, and words. Each value can be changed while the emulator runs."
     )
     for field in dataclasses.fields(EmulatorConfig):
-        option = f"--{field.name.replace('_', '-')}"
-        help_text = f"{field.metadata['help']} ({str(field.default).removesuffix('.0')})"
-        group.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
+        _add_option(images if field.name == "strict_images" else config, field)
+
+    faults = parser.add_argument_group(
+        "faults",
+        "What goes wrong from the start; while the emulator runs, its page and its admin API switch faults "
+        f"on and off. The kinds are {', '.join(KINDS)}; docs/emulator.md explains them and their arguments.",
+    )
+    faults.add_argument(
+        "--fault",
+        action="append",
+        metavar="KIND[=JSON]",
+        default=[],
+        type=_fault,
+        help="""switch a fault on, as in --fault 'busy={"rate": 0.05}'; this can be repeated""",
+    )
     return parser
+
+
+def _add_option(group: argparse._ArgumentGroup, field: dataclasses.Field[Any]) -> None:
+    option, help_text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+    if isinstance(field.default, bool):
+        group.add_argument(option, action="store_true", default=field.default, help=help_text)
+        return
+    help_text += f" ({str(field.default).removesuffix('.0')})"
+    if isinstance(field.default, str):
+        choices = field.metadata["choices"]
+        group.add_argument(option, choices=choices, default=field.default, help=help_text)
+    else:
+        group.add_argument(option, type=float, default=field.default, metavar="N", help=help_text)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -108,10 +146,12 @@ def _settings(options: argparse.Namespace) -> Settings:
         images=dataclasses.replace(
             library,
             hosts=tuple(options.image_host or library.hosts),
-            known=(*library.known, *options.known_image),
+            known=tuple(options.known_image),
+            listed=dict(options.listed_image) if options.listed_image else library.listed,
             folders=tuple(options.image_folder),
         ),
         seed=options.seed,
+        faults=dict(options.fault),
     )
 
 
@@ -152,6 +192,22 @@ def _image_folder(text: str) -> tuple[str, Path]:
     if not separator or not Path(folder).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} must be PATTERN=FOLDER, and the folder must exist")
     return pattern, Path(folder).resolve()
+
+
+def _listed_image(text: str) -> tuple[str, tuple[str, ...]]:
+    name, _, kinds = text.partition("=")
+    return name, tuple(kinds.split(",")) if kinds else (HEADLESS,)
+
+
+def _fault(text: str) -> tuple[str, dict[str, Any]]:
+    kind, _, arguments = text.partition("=")
+    try:
+        values = json.loads(arguments or "{}")
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} must be KIND or KIND=JSON, where JSON is an object")
+    return kind, values
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from starlette.applications import Starlette
 
 from airflow_provider_canfar.emulator.api.account_routes import AccountRoutes
 from airflow_provider_canfar.emulator.api.admin import AdminRoutes
+from airflow_provider_canfar.emulator.api.desktop_app_routes import DesktopAppRoutes
 from airflow_provider_canfar.emulator.api.endpoints import Endpoints
 from airflow_provider_canfar.emulator.api.fault_injection import FaultInjection
 from airflow_provider_canfar.emulator.api.service_routes import ServiceRoutes
 from airflow_provider_canfar.emulator.api.session_routes import SessionRoutes
+from airflow_provider_canfar.emulator.api.tomcat import not_found_app
 from airflow_provider_canfar.emulator.web.session_pages import SessionPages
 from airflow_provider_canfar.emulator.web.web_ui import WebUI
 
@@ -44,6 +46,7 @@ def application(
     endpoints = Endpoints(accounts, platform.settings.token)
     parts = (
         SessionRoutes(platform, endpoints),
+        DesktopAppRoutes(platform, endpoints),
         ServiceRoutes(platform, endpoints),
         AccountRoutes(accounts, endpoints, lambda: platform.config.token_lifetime),
         SessionPages(platform),
@@ -52,4 +55,5 @@ def application(
     )
     app = Starlette(routes=[route for part in parts for route in part.routes()])
     app.router.redirect_slashes = False
+    app.router.default = not_found_app
     return FaultInjection(app, platform.faults, request_counter, close_connection)

@@ -31,31 +31,38 @@ class ImageLibrary:
 
     The server knows an image when its cache lists it: labelled, in a public project, and the first tag of its
     digest. It accepts other images only with registry credentials. Here a *pattern* stands for the cache, so
-    a test may name any version of an image. An image without a tag, or named by digest, is unknown, as it is
-    on the server.
+    a test may name any version of an image; where that is not wanted, the emulator is *strict*, and only the
+    list counts. An image without a tag, or named by digest, is unknown, as it is on the server.
 
     :param hosts: the registries that the server trusts.
     :param listed: what ``GET /image`` lists: the kinds of session by image name.
-    :param known: shell patterns of further images that start without registry credentials.
+    :param assumed: shell patterns of images that start without registry credentials unless the emulator is
+        strict, although they are not listed.
+    :param known: shell patterns of further images that start without registry credentials, strict or not.
     :param folders: shell patterns of images, each with the folder that comes first in the PATH of their
         sessions. The first match counts. An image without a match gets the folder of the emulator's Python.
     """
 
     hosts: tuple[str, ...] = ("images.canfar.net",)
     listed: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: LISTED)
-    known: tuple[str, ...] = ("images.canfar.net/skaha/*",)
+    assumed: tuple[str, ...] = ("images.canfar.net/skaha/*",)
+    known: tuple[str, ...] = ()
     folders: tuple[tuple[str, Path], ...] = ()
 
     def trusts(self, image: str) -> bool:
         """Return whether an image's name begins with a trusted host (*PostAction.validateImage*)."""
         return image.startswith(self.hosts)
 
-    def knows(self, image: str) -> bool:
-        """Return whether the server's image cache lists an image."""
+    def knows(self, image: str, *, strict: bool = False) -> bool:
+        """Return whether the server's image cache lists an image.
+
+        :param strict: only what is listed or expressly known counts.
+        """
         name, _, tag = image.rpartition("/")[2].partition(":")
         if not (name and tag) or "@" in image:
             return False
-        return image in self.listed or any(fnmatchcase(image, pattern) for pattern in self.known)
+        patterns = self.known if strict else (*self.assumed, *self.known)
+        return image in self.listed or any(fnmatchcase(image, pattern) for pattern in patterns)
 
     def search_path(self, image: str) -> str:
         """Return the PATH of an image's sessions."""

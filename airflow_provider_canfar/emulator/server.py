@@ -13,7 +13,8 @@ import uvicorn
 from airflow_provider_canfar.emulator.api.accounts import Accounts
 from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
 from airflow_provider_canfar.emulator.app import application
-from airflow_provider_canfar.emulator.faults import Faults
+from airflow_provider_canfar.emulator.faults.request_faults import Outage
+from airflow_provider_canfar.emulator.faults.switched import Faults
 from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 if TYPE_CHECKING:
@@ -34,11 +35,17 @@ class EmulatorServer:
     :param config: times and limits, which can change while it runs.
     :param host: the address to listen on.
     :param port: 0 picks a free port.
+    :raises ValueError: for invalid faults in the settings.
     """
 
     def __init__(
         self, settings: Settings, config: EmulatorConfig, host: str = "127.0.0.1", port: int = 0
     ) -> None:
+        self._faults = Faults(settings.seed)
+        self._faults.update(settings.faults)
+        outage = self._faults.get(Outage)
+        if outage and outage.mode == "refuse":
+            raise ValueError("An outage of mode 'refuse' cannot be on from the start.")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
@@ -61,8 +68,7 @@ class EmulatorServer:
         accounts = Accounts(
             user=settings.user, password=settings.password, token=settings.token, clock=time.time
         )
-        faults = Faults(settings.seed)
-        async with Platform(settings, self._config, faults) as platform:
+        async with Platform(settings, self._config, self._faults) as platform:
             app = application(
                 platform, accounts, RequestCounter(), self._stop_listening, self._close_connection
             )
@@ -70,7 +76,7 @@ class EmulatorServer:
             while not self._stopped.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopped.wait(), self._pause)
-                faults.update({"outage": None})
+                self._faults.update({"outage": None})
                 await self._serve(app, ready=lambda: None)
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import dev.waiting
 from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
+from airflow_provider_canfar.emulator.faults.switched import KINDS
 from airflow_provider_canfar.testing import Emulator
 from tests.emulator.conftest import calling
 from tests.emulator.runtime.test_processes import IGNORES_TERM, logged_numbers
@@ -146,6 +147,36 @@ def test_its_options_reach_the_platform(tmp_path: Path) -> None:
             assert caller.http.get("/repository").json() == ["images.example.org", "images.canfar.net"]
 
 
+def test_strict_images_the_words_and_faults_can_be_given_at_the_start() -> None:
+    options = [
+        *(
+            "--strict-images",
+            "--status-words",
+            "documented",
+            "--fault",
+            'busy={"count": 1}',
+            "--fault",
+            "html",
+        ),
+        *("--listed-image", "images.canfar.net/skaha/mine:1=headless,notebook"),
+    ]
+    with program(*options) as running, calling(announced(running)) as caller:
+        assert [caller.http.get("/session").status_code for _ in range(2)] == [503, 502]
+        caller.emulator.clear_faults()
+        (image,) = caller.http.get("/image").json()
+        assert (image["id"], image["types"]) == ("images.canfar.net/skaha/mine:1", ["headless", "notebook"])
+        assert caller.post().text.startswith("No authentication provided for unknown or private image.")
+        caller.until_status(caller.create(image=image["id"], cmd="false"), "Error")
+
+
+def test_the_help_says_which_images_run_and_names_every_fault() -> None:
+    text = " ".join(
+        subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "without this, the emulator runs any images.canfar.net/skaha/*" in text
+    assert ", ".join(KINDS) in text
+
+
 def startup_error(*options: str, environment: dict[str, str] | None = None) -> str:
     ended = subprocess.run(
         [*COMMAND, *options],
@@ -170,6 +201,13 @@ def test_off_loopback_it_insists_on_the_user_s_own_token(token: list[str]) -> No
         (["--retention", "-1"], "Option 'retention' must be a number of 0 or more, not -1.0."),
         (["--port", "70000"], "port must be 0-65535"),
         (["--image-folder", "*=/no/such/folder"], "must be PATTERN=FOLDER, and the folder must exist"),
+        (["--fault", "busy=often"], "'busy=often' must be KIND or KIND=JSON, where JSON is an object"),
+        (
+            ["--fault", 'outage={"mode": "refuse", "seconds": 1}'],
+            "An outage of mode 'refuse' cannot be on from the start.",
+        ),
+        (["--fault", "earthquake"], "Unknown fault 'earthquake'; expected one of latency,"),
+        (["--status-words", "klingon"], "invalid choice: 'klingon'"),
         (["--image-folder", "*"], "must be PATTERN=FOLDER, and the folder must exist"),
     ],
 )

@@ -22,6 +22,7 @@ from airflow_provider_canfar.emulator.api.http_errors import (
 )
 from airflow_provider_canfar.emulator.api.overview import session_details, session_summary
 from airflow_provider_canfar.emulator.api.serializers import base_url, recorded_session_json
+from airflow_provider_canfar.emulator.faults.request_faults import Outage
 from airflow_provider_canfar.emulator.runtime.sessions import State
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class AdminRoutes:
     ``POST /emulator/sessions/{id}/preempt``        puts a running session back into the queue
     ``GET``, ``DELETE /emulator/requests``          returns the request counts; resets them
     ``GET``, ``PUT``, ``DELETE /emulator/faults``   returns the faults; switches some on or off; clears
-    ``GET``, ``PUT /emulator/config``               returns times and limits; changes some
+    ``GET``, ``PUT /emulator/config``               returns the configuration; changes some of it
     ``POST /emulator/token``                        makes ``{"token": ...}`` the only valid token
     ==============================================  =========================================================
 
@@ -113,7 +114,12 @@ class AdminRoutes:
         return {
             "user": self._platform.settings.user,
             "now": self._platform.now(),
-            "sessions": [session_summary(session, root) for session in self._platform.all_sessions()],
+            # Desktop apps have no row of their own on the page: they share the id of their desktop.
+            "sessions": [
+                session_summary(session, root)
+                for session in self._platform.all_sessions()
+                if session.app_id is None
+            ],
             "faults": self._faults.as_json(),
         }
 
@@ -146,7 +152,7 @@ class AdminRoutes:
 
     async def _update_faults(self, request: Request) -> dict[str, Any]:
         self._faults.update(await _json_object(request))
-        outage = self._faults.get("outage")
+        outage = self._faults.get(Outage)
         if outage and outage.mode == "refuse":
             self._stop_listening(outage.seconds)
         return self._faults.as_json()
@@ -155,10 +161,10 @@ class AdminRoutes:
         self._faults.clear()
         return {}
 
-    async def _get_config(self, request: Request) -> dict[str, float]:
+    async def _get_config(self, request: Request) -> dict[str, Any]:
         return dict(vars(self._platform.config))
 
-    async def _update_config(self, request: Request) -> dict[str, float]:
+    async def _update_config(self, request: Request) -> dict[str, Any]:
         self._platform.config = self._platform.config.updated(await _json_object(request))
         return dict(vars(self._platform.config))
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error, service_unavailable
-from airflow_provider_canfar.emulator.api.responses import error_response
+from airflow_provider_canfar.emulator.api.fault_responses import fault_response
+from airflow_provider_canfar.emulator.faults.request_faults import (
+    DropAfter,
+    DropBefore,
+    Latency,
+    Outage,
+    Truncated,
+)
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
-    from airflow_provider_canfar.emulator.faults import Fault, Faults
+    from airflow_provider_canfar.emulator.faults.switched import Faults, RequestFaults
 
-Fire = Callable[[str], "Fault | None"]
-
-PROXY_PAGE = "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid response.\n</body></html>"
-EXPIRED = "token is invalid or has expired"
 OUTAGE_CHECK_INTERVAL = 0.05
 
 
@@ -51,25 +53,25 @@ class FaultInjection:
             return
         method, path = scope["method"], scope["path"]
         self._request_counter.count(method, path, scope["query_string"])
-        fire = partial(self._faults.fire, method=method, path=path)
-        latency = fire("latency")
+        faults = self._faults.for_request(method, path)
+        latency = faults.fire(Latency)
         if latency:
             await asyncio.sleep(latency.seconds)
-        outage = fire("outage")
+        outage = faults.fire(Outage)
         if outage and outage.mode == "hang":
             await self._hang(outage, receive)
-        if (outage and outage.mode != "busy") or fire("drop_before"):
+        if (outage and outage.mode != "busy") or faults.fire(DropBefore):
             await self._close(scope, receive)
             return
-        error = _error(outage, fire, path)
-        if error:
-            await error_response(error)(scope, receive, send)
+        response = fault_response(faults, outage, time.time())
+        if response:
+            await response(scope, receive, send)
         else:
-            await self._handle(fire, scope, receive, send)
+            await self._handle(faults, scope, receive, send)
 
-    async def _handle(self, fire: Fire, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, faults: RequestFaults, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle the request; drop the response, or half of it, if a fault does so."""
-        drop, truncate = fire("drop_after"), fire("truncated")
+        drop, truncate = faults.fire(DropAfter), faults.fire(Truncated)
         if not (drop or truncate):
             await self._app(scope, receive, send)
             return
@@ -89,11 +91,11 @@ class FaultInjection:
         await send({**start, "headers": [*headers, (b"content-length", str(len(half)).encode())]})
         await send({"type": "http.response.body", "body": half})
 
-    async def _hang(self, outage: Fault, receive: Receive) -> None:
+    async def _hang(self, outage: Outage, receive: Receive) -> None:
         """Send no response until the client disconnects or the outage ends."""
         disconnected = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            while self._faults.get("outage") is outage and not disconnected.done():
+            while self._faults.get(Outage) is outage and not disconnected.done():
                 await asyncio.wait([disconnected], timeout=OUTAGE_CHECK_INTERVAL)
         finally:
             disconnected.cancel()
@@ -106,18 +108,3 @@ class FaultInjection:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _error(outage: Fault | None, fire: Fire, path: str) -> HttpError | None:
-    """Return the response of a fault that replaces the handling of the request."""
-    unavailable = outage or fire("busy")
-    if unavailable:
-        return service_unavailable("session", unavailable.retry_after)
-    if fire("html"):
-        return HttpError(502, PROXY_PAGE, {"Content-Type": "text/html"})
-    if path != "/ac/login" and fire("expired_token"):
-        challenge = f'Bearer error="invalid_token", error_description="{EXPIRED}"'
-        return HttpError(401, EXPIRED, {"WWW-Authenticate": challenge})
-    if fire("server_error"):
-        return internal_error("java.lang.IllegalStateException: the emulator was asked to fail")
-    return None

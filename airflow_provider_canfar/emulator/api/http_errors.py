@@ -56,13 +56,13 @@ def from_java_error(error: JavaError) -> HttpError:
     return bad_request(error.message) if error.kind in BAD_REQUESTS else internal_error(str(error))
 
 
-def service_unavailable(path: str, retry_after: float = 30) -> HttpError:
+def service_unavailable(path: str, headers: Mapping[str, str]) -> HttpError:
     """Return the response to a TransientException.
 
     :param path: the subject of the request, for example a session's id.
-    :param retry_after: seconds; 30 is the server's default.
+    :param headers: with ``Retry-After``.
     """
-    return HttpError(503, f"temporarily unavailable: {path}", {"Retry-After": f"{retry_after:g}"})
+    return HttpError(503, f"temporarily unavailable: {path}", headers)
 
 
 def job_not_found(job: str) -> HttpError:

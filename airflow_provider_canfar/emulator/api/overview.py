@@ -12,7 +12,8 @@ import shlex
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.emulator.api.serializers import connect_url, event_table, recorded_session_json
+from airflow_provider_canfar.emulator.api.event_table import event_table
+from airflow_provider_canfar.emulator.api.serializers import connect_url, recorded_session_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ def session_details(session: Session, base_url: str) -> dict[str, Any]:
         "resources": {"cores": request.cores, "ram": request.ram, "gpus": request.gpus},
         "starts": session.starts,
         "folder": str(session.folder),
-        "events": event_table(session) if session.events else "",
+        "events": event_table(session.events) if session.events else "",
         "log": log_tail(session.log),
     }
 

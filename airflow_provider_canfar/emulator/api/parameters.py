@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from airflow_provider_canfar.emulator.api.http_errors import HttpError
+from airflow_provider_canfar.emulator.api import tomcat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 MAX_BODY = 2 * 1024 * 1024
 MAX_PARAMETERS = 10_000
 MAX_HEAD = 8 * 1024
-
-TOMCAT_400 = (
-    '<!doctype html><html lang="en"><head><title>HTTP Status 400 \u2013 Bad Request</title></head><body>'
-    '<h1>HTTP Status 400 \u2013 Bad Request</h1><hr class="line" /><p><b>Type</b> Exception Report</p>'
-    '<p><b>Message</b> {reason}</p><hr class="line" /><h3>Apache Tomcat/9.0.70</h3></body></html>'
-)
 
 
 @dataclass(frozen=True)
@@ -50,11 +44,6 @@ class Parameters:
         return [value for key, value in self.pairs if key == spelling]
 
 
-def tomcat_page(reason: str) -> HttpError:
-    """Return Tomcat's own 400 response, which is an HTML page rather than the server's text."""
-    return HttpError(400, TOMCAT_400.format(reason=reason), {"Content-Type": "text/html;charset=utf-8"})
-
-
 def check_head(request: Request) -> None:
     """Reject a request that Tomcat's connector rejects before it reaches the server.
 
@@ -66,9 +55,9 @@ def check_head(request: Request) -> None:
     target = len(scope["raw_path"]) + (len(query) + 1 if query else 0)
     line = len(scope["method"]) + target + len("  HTTP/1.1\r\n")
     if line + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) + 2 > MAX_HEAD:
-        raise tomcat_page("Request header is too large")
+        raise tomcat.rejected("Request header is too large")
     if set(query) & set(b'{}<>|\\^`"'):
-        raise tomcat_page(
+        raise tomcat.rejected(
             "Invalid character found in the request target. The valid characters are defined in "
             "RFC 7230 and RFC 3986"
         )

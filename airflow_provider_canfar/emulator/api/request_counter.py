@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-SESSION_ID = re.compile(r"(?<=/session/)[^/]+")
+SESSION_ID = re.compile(r"(?<=^/session/)[^/]+")
+APP_ID = re.compile(r"(?<=^/session/\{id\}/app/)[^/]+")
 CONNECT_URL = re.compile(r"(?<=^/session/)([^/]+)/[^/]+.*")
 VIEW = re.compile(rb"(?:^|&)(view=\w+)")
 
@@ -24,7 +25,7 @@ class RequestCounter:
         :param query: counted only by its view.
         """
         if path.startswith("/skaha/v1"):
-            template = SESSION_ID.sub("{id}", path.removeprefix("/skaha/v1"))
+            template = APP_ID.sub("{app}", SESSION_ID.sub("{id}", path.removeprefix("/skaha/v1")))
         else:
             template = CONNECT_URL.sub(r"\1/{id}", path)
         view = VIEW.search(query)

@@ -112,10 +112,11 @@ def check_quota(active: int, maximum: int, user: str) -> None:
         raise bad_request(f"User {user} has reached the maximum of {maximum} active sessions.")
 
 
-def check_registry(image: str, images: ImageLibrary, header: str | None) -> None:
+def check_registry(image: str, images: ImageLibrary, header: str | None, *, strict: bool) -> None:
     """Check that the server's cache lists the image, or that the request has credentials for the registry.
 
     :param header: ``x-skaha-registry-auth``.
+    :param strict: only the images that are listed or expressly known are in the cache.
     :raises HttpError: 400 when the image is unknown and there are no credentials, or they cannot be
         read: the server splits them at every colon, and needs two parts (*ImageRegistryAuth.fromEncoded*).
     """
@@ -126,7 +127,7 @@ def check_registry(image: str, images: ImageLibrary, header: str | None) -> None
             parts = []
         if len(parts) != 2 or not all(parts):
             raise bad_request("Invalid input.  Must be in form of username:secret")
-    elif not images.knows(image):
+    elif not images.knows(image, strict=strict):
         raise bad_request(
             "No authentication provided for unknown or private image.  Use x-skaha-registry-auth request "
             "header with base64Encode(username:secret)."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_canfar.emulator.api.status_words import shown_status
 from airflow_provider_canfar.emulator.runtime.sessions import State
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ CLUSTER_CORES = 2189.0
 CLUSTER_RAM = 11890.0
 
 
-def session_json(session: Session, base_url: str) -> dict[str, Any]:
+def session_json(session: Session, base_url: str, status_words: str) -> dict[str, Any]:
     """Return a session as *SessionBuilder* builds it and Gson writes it, without null values.
 
     :param base_url: the emulator's address, for the connect URL.
+    :param status_words: which server's words the status is in.
     """
     request = session.request
     fields: dict[str, Any] = {
@@ -32,9 +34,10 @@ def session_json(session: Session, base_url: str) -> dict[str, Any]:
         "runAsUID": "10001",
         "runAsGID": "10001",
         "supplementalGroups": [30123],
+        "appid": session.app_id,
         "image": request.image,
         "type": request.kind,
-        "status": session.state.status,
+        "status": shown_status(session, status_words),
         "name": request.name,
         "startTime": timestamp(session.started),
         "expiryTime": timestamp(session.started, session.deadline),
@@ -48,19 +51,8 @@ def session_json(session: Session, base_url: str) -> dict[str, Any]:
             "requestedRAM": f"{request.ram * GB_PER_GIB:.2f}",
             "requestedCPUCores": _cores(request.cores or DEFAULT_CORES),
         }
-    if session.state is State.RUNNING:
+    if session.status == State.RUNNING.status:
         fields |= {"ramInUse": "0.01", "cpuCoresInUse": "0.001"}
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def public_session_json(session: Session) -> dict[str, Any]:
-    """Return a session as ``view=all`` shows it (*PublicSession*)."""
-    fields = {
-        "userid": session.user,
-        "type": session.request.kind,
-        "status": session.state.status,
-        "startTime": timestamp(session.started),
-    }
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -89,10 +81,11 @@ def recorded_session_json(session: Session) -> dict[str, Any]:
     environment = dict(container.environment)
     return {
         "id": session.id,
+        "app_id": session.app_id,
         "name": request.name,
         "kind": request.kind,
         "image": request.image,
-        "status": session.state.status,
+        "status": session.status,
         "state": session.state.value,
         "cores": request.cores,
         "ram": request.ram,
@@ -135,21 +128,6 @@ def connect_url(session: Session, base_url: str) -> str:
             return f"{root}/firefly/{session.id}/firefly/"
         case _:
             return ""
-
-
-def event_table(session: Session) -> str:
-    """Return ``view=events``: kubectl's custom columns, or ``<none>`` (*SessionAction.getEvents*)."""
-    if not session.events:
-        return "<none>\n"
-    rows = [("TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME")]
-    for event in session.events:
-        at = timestamp(event.at) or "<none>"
-        rows.append((event.kind, event.reason, event.message, at, at))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "".join(
-        "   ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n"
-        for row in rows
-    )
 
 
 def timestamp(at: float | None, plus: float = 0) -> str | None:

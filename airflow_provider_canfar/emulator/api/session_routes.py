@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.emulator.api import request_rules
+from airflow_provider_canfar.emulator.api.event_table import event_table
 from airflow_provider_canfar.emulator.api.http_errors import (
     bad_request,
     from_java_error,
@@ -15,13 +16,17 @@ from airflow_provider_canfar.emulator.api.http_errors import (
     session_not_found,
 )
 from airflow_provider_canfar.emulator.api.responses import json_response, text_response
-from airflow_provider_canfar.emulator.api.serializers import (
-    base_url,
-    event_table,
-    public_session_json,
-    session_json,
-    stats_json,
+from airflow_provider_canfar.emulator.api.rows import (
+    cell,
+    filtered,
+    listed_rows,
+    public,
+    rows_of_session,
+    without_apps,
 )
+from airflow_provider_canfar.emulator.api.serializers import stats_json
+from airflow_provider_canfar.emulator.faults.pod_faults import EventFormat
+from airflow_provider_canfar.emulator.faults.request_faults import CreatedUnseen, NotCreated
 from airflow_provider_canfar.emulator.job_pipeline.java import JavaError
 from airflow_provider_canfar.emulator.job_pipeline.job_template import running_container
 from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
@@ -29,7 +34,7 @@ from airflow_provider_canfar.emulator.job_pipeline.kubectl import (
     JobRejectedError,
     check_hostname,
 )
-from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP_APP, HEADLESS, Session, SessionRequest
+from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP_APP, HEADLESS, SessionRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.emulator.api.endpoints import Endpoints
     from airflow_provider_canfar.emulator.api.parameters import Parameters
+    from airflow_provider_canfar.emulator.faults.fault import Fault
     from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -62,6 +68,7 @@ class SessionRoutes:
             route("/skaha/v1/session", GET=self._list, POST=self._create, DELETE=self._delete_all),
             route("/skaha/v1/session/", GET=self._get_any, POST=self._modify, DELETE=self._delete_all),
             route("/skaha/v1/session/{id}", GET=self._get, POST=self._modify, DELETE=self._delete),
+            route("/skaha/v1/session/{id}/", GET=self._get, POST=self._modify, DELETE=self._delete),
         ]
 
     async def _create(self, request: Request, parameters: Parameters) -> Response:
@@ -71,10 +78,10 @@ class SessionRoutes:
         try:
             container = await self._container(session_id, requested, parameters)
             await asyncio.sleep(platform.config.create_latency)
-            if self._fires("not_created", request):
+            if self._fires(NotCreated, request):
                 raise JobRejectedError(FAULT_MESSAGE)
             platform.create(session_id, requested, container)
-            if self._fires("created_unseen", request):
+            if self._fires(CreatedUnseen, request):
                 raise JobRejectedError(FAULT_MESSAGE)
         except JavaError as error:
             raise from_java_error(error) from error
@@ -97,10 +104,11 @@ class SessionRoutes:
             maximum = int(platform.config.max_interactive)
             request_rules.check_quota(platform.active_interactive(), maximum, platform.settings.user)
         gpus = request_rules.check_gpus(parameters.first("gpus"))
-        request_rules.check_registry(image, images, request.headers.get("x-skaha-registry-auth"))
+        credentials = request.headers.get("x-skaha-registry-auth")
+        request_rules.check_registry(image, images, credentials, strict=platform.config.strict_images)
         return SessionRequest(name=name, image=image, kind=kind, cores=cores, ram=ram, gpus=gpus)
 
-    def _fires(self, fault: str, request: Request) -> bool:
+    def _fires(self, fault: type[Fault], request: Request) -> bool:
         return self._platform.faults.fire(fault, request.method, request.url.path) is not None
 
     async def _container(
@@ -127,17 +135,19 @@ class SessionRoutes:
         if view == "stats":
             return json_response(stats_json(self._platform.sessions()))
         kind, status = parameters.first("type"), parameters.first("status")
-        sessions = [session for session in self._platform.sessions() if _matches(session, kind, status)]
-        if view == "all":
-            return json_response([public_session_json(session) for session in sessions])
-        if view == "interactive":
-            sessions = [session for session in sessions if not session.is_headless]
-        return json_response([session_json(session, base_url(request)) for session in sessions])
+        rows = listed_rows(self._platform, request)
+        if view is not None and view.lower() == "interactive":
+            # This view has no filter by type, and does not leave out the apps of desktops.
+            return json_response([row for row in filtered(rows, None, status) if _is_interactive(row)])
+        rows = filtered(rows, kind, status)
+        if kind is None or kind.lower() != DESKTOP_APP:
+            rows = without_apps(rows)
+        return json_response([public(row) for row in rows] if view == "all" else rows)
 
     async def _get_any(self, request: Request, parameters: Parameters) -> Response:
         """Respond to ``GET /session/``: an empty id selects every session, and the server shows the first."""
-        for session in self._platform.sessions():
-            return json_response(session_json(session, base_url(request)))
+        for row in without_apps(listed_rows(self._platform, request)):
+            return json_response(row)
         raise session_not_found("")
 
     async def _get(self, request: Request, parameters: Parameters) -> Response:
@@ -152,10 +162,11 @@ class SessionRoutes:
             # There are no events until there is a pod (*GetAction.getEventLogs*).
             if session is None or session.started is None:
                 raise not_found(f"session {session_id} not found.")
-            return text_response(event_table(session))
-        if session is None:
-            raise session_not_found(session_id)
-        return json_response(session_json(session, base_url(request)))
+            odd = self._platform.faults.fire(EventFormat, request.method, request.url.path)
+            return text_response(event_table(session.events, odd))
+        for row in rows_of_session(self._platform, request, session_id):
+            return json_response(row)
+        raise session_not_found(session_id)
 
     async def _modify(self, request: Request, parameters: Parameters) -> Response:
         action = parameters.first("action")
@@ -177,10 +188,7 @@ class SessionRoutes:
         raise bad_request("Cannot kill all sessions.")
 
 
-def _matches(session: Session, kind: str | None, status: str | None) -> bool:
-    """Filter as *GetAction.filter* does: whole words in any case; desktop apps only by their kind."""
-    if kind is None and session.request.kind == DESKTOP_APP:
-        return False
-    return (kind is None or session.request.kind == kind.lower()) and (
-        status is None or session.state.status.lower() == status.lower()
-    )
+def _is_interactive(row: Any) -> bool:
+    """Return whether a row is not headless; a desktop app that has no desktop counts for nothing."""
+    kind = cell(row, "type")
+    return kind != HEADLESS and (kind != DESKTOP_APP or cell(row, "appid") is not None)

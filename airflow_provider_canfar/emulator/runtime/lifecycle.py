@@ -7,6 +7,8 @@ import logging
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.emulator.faults.pod_faults import Pull
+from airflow_provider_canfar.emulator.runtime.image_pull import failed_pull_events, pulled_event
 from airflow_provider_canfar.emulator.runtime.processes import Processes, Program, StartError
 from airflow_provider_canfar.emulator.runtime.sessions import Session, State
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_canfar.emulator.config import EmulatorConfig
-    from airflow_provider_canfar.emulator.faults import Faults
+    from airflow_provider_canfar.emulator.faults.switched import Faults
     from airflow_provider_canfar.emulator.images import ImageLibrary
 
 logger = logging.getLogger(__name__)
@@ -61,13 +63,13 @@ class Lifecycle:
 
     def start(self, session: Session) -> None:
         """Put a session in the queue."""
-        task = asyncio.create_task(self._run_session(session), name=f"session-{session.id}")
+        task = asyncio.create_task(self._run_session(session), name=f"session-{session.job}")
         task.add_done_callback(lambda task: self._clean_up(session, task))
-        self._tasks[session.id] = task
+        self._tasks[session.job] = task
 
     def stop(self, session: Session) -> None:
         """End a session, unless it has ended; its program gets its grace period in the background."""
-        task = self._tasks.get(session.id)
+        task = self._tasks.get(session.job)
         if task:
             task.cancel()
 
@@ -81,15 +83,15 @@ class Lifecycle:
 
     def _clean_up(self, session: Session, task: asyncio.Task[None]) -> None:
         """Record a session's end, and stop its program if that is still running."""
-        del self._tasks[session.id]
+        del self._tasks[session.job]
         error = None if task.cancelled() else task.exception()
         if error:
             logger.error("Unexpected error in the emulator; session %s failed.", session.id, exc_info=error)
             session.state = State.FAILED
         session.ended = session.ended or self._clock()
-        program = self._programs.pop(session.id, None)
+        program = self._programs.pop(session.job, None)
         if program:
-            stopping = asyncio.create_task(self._stop_program(session, program), name=f"stop-{session.id}")
+            stopping = asyncio.create_task(self._stop_program(session, program), name=f"stop-{session.job}")
             self._stopping.add(stopping)
             stopping.add_done_callback(self._stopping.discard)
 
@@ -115,17 +117,28 @@ class Lifecycle:
         add_event = session.add_event
         add_event("Scheduled", f"Successfully assigned skaha-workload/{session.job}-0 to emulator", None)
         add_event("Pulling", f'Pulling image "{image}"', now)
-        if self._faults.fails_to_pull(image):
-            reason = f'failed to pull and unpack image "{image}": not found'
-            add_event("Failed", f'Failed to pull image "{image}": {reason}', now, "Warning")
-            add_event("Failed", "Error: ErrImagePull", now, "Warning")
-            add_event("BackOff", f'Back-off pulling image "{image}"', now)
-            add_event("Failed", "Error: ImagePullBackOff", now, "Warning")
-        while self._faults.fails_to_pull(image):  # noqa: ASYNC110 - the kubelet retries a pull, too
-            await asyncio.sleep(PULL_RETRY_INTERVAL)
+        await self._fail_to_pull(session)
         now = self._clock()
-        add_event("Pulled", f'Successfully pulled image "{image}"', now)
+        session.events.append(pulled_event(image, now))
         add_event("Created", f"Created container {session.job}", now)
+
+    async def _fail_to_pull(self, session: Session) -> None:
+        """Retry while a fault says that the pull fails, as the kubelet does; the reason may change."""
+        image = session.request.image
+        began = self._clock()
+        known: Pull | None = None
+        pull: Pull | None = None
+        while True:
+            current = self._faults.get(Pull)
+            if current is not known:
+                known, pull = current, self._faults.fire_pull(image)
+                if pull:
+                    session.events.extend(failed_pull_events(pull, image, session.job, self._clock()))
+            if pull is None:
+                return
+            if pull.succeeds_after is not None and self._clock() - began >= pull.succeeds_after:
+                return
+            await asyncio.sleep(PULL_RETRY_INTERVAL)
 
     async def _run_program(self, session: Session) -> None:
         """Run a headless session's program until it exits, or a deadline or preemption stops it."""
@@ -137,14 +150,15 @@ class Lifecycle:
             session.exit_code = START_ERROR_CODE
             self._finish(session, State.FAILED)
             return
-        self._programs[session.id] = program
+        self._programs[session.job] = program
         cause = await self._wait_for_end(session, program.exited)
         if cause is EndCause.PREEMPTION:
             session.requeue()
         else:
+            session.exceeded_deadline = cause is EndCause.DEADLINE
             session.state = State.ENDING if cause is EndCause.EXIT else State.TERMINATING
         await self._processes.stop(program, self._config().grace)
-        del self._programs[session.id]
+        del self._programs[session.job]
         if cause is EndCause.PREEMPTION:
             return
         session.exit_code = code = program.exited.result()
@@ -168,6 +182,7 @@ class Lifecycle:
         """Keep an interactive session running until its deadline; no program stands behind it."""
         never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if await self._wait_for_end(session, never) is EndCause.DEADLINE:
+            session.exceeded_deadline = True
             self._finish(session, State.FAILED)
 
     async def _wait_for_end(self, session: Session, exited: asyncio.Future[int]) -> EndCause:

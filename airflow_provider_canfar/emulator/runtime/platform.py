@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
 from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
 from airflow_provider_canfar.emulator.runtime.processes import Processes
-from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP_APP, HEADLESS, Session, new_id
+from airflow_provider_canfar.emulator.runtime.sessions import (
+    DESKTOP,
+    DESKTOP_APP,
+    HEADLESS,
+    Session,
+    SessionRequest,
+    new_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
-    from airflow_provider_canfar.emulator.faults import Faults
-    from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
-    from airflow_provider_canfar.emulator.runtime.sessions import SessionRequest
+    from airflow_provider_canfar.emulator.faults.switched import Faults
 
 
 class Platform:
@@ -70,7 +77,7 @@ class Platform:
         return self._folder / "sessions" / session_id / "work"
 
     def sessions(self) -> list[Session]:
-        """Return the sessions that the platform still remembers, oldest first."""
+        """Return the sessions that the platform still remembers, desktop apps included, oldest first."""
         return [session for session in self._sessions.values() if self._is_remembered(session)]
 
     def all_sessions(self) -> list[Session]:
@@ -120,12 +127,33 @@ class Platform:
 
     def create(self, session_id: str, request: SessionRequest, container: AcceptedContainer) -> Session:
         """Create a session, and put it in the queue."""
+        job = self.job_name(session_id, request.kind)
+        return self._add(session_id, session_id, job, request, container)
+
+    def attach_app(self, desktop: Session, image: str, cores: float | None, ram: float | None) -> Session:
+        """Create a desktop app, with its desktop's id and one of its own (*PostAction.attachDesktopApp*)."""
+        app_id = next(unused for unused in iter(lambda: new_id(3), "") if not self.app(desktop.id, unused))
+        name = re.sub("[:._]", "-", image.rpartition("/")[2]).lower()
+        request = SessionRequest(name=name, image=image, kind=DESKTOP_APP, cores=cores, ram=ram)
+        job = f"{desktop.id}-{app_id}-{self.settings.user.lower()}-{name}"
+        container = AcceptedContainer(None, None, ())
+        app = self._add(f"{desktop.id}/{app_id}", desktop.id, job, request, container)
+        app.app_id = app_id
+        return app
+
+    def app(self, session_id: str, app_id: str) -> Session | None:
+        """Return a desktop app, or None when the platform does not remember it."""
+        return self.session(f"{session_id}/{app_id}")
+
+    def _add(
+        self, key: str, session_id: str, job: str, request: SessionRequest, container: AcceptedContainer
+    ) -> Session:
         config = self.config
-        folder = self.work_folder(session_id)
+        folder = self.work_folder(key.replace("/", "-"))
         folder.mkdir(parents=True)
         session = Session(
             id=session_id,
-            job=self.job_name(session_id, request.kind),
+            job=job,
             user=self.settings.user,
             request=request,
             container=container,
@@ -134,14 +162,16 @@ class Platform:
             deadline=config.deadline if request.kind == HEADLESS else config.interactive_deadline,
             created=self._clock(),
         )
-        self._sessions[session_id] = session
+        self._sessions[key] = session
         self._lifecycle.start(session)
         return session
 
     def active_interactive(self) -> int:
         """Return how many sessions *PostAction.checkExistingSessions* counts towards the limit."""
         return sum(
-            not session.is_headless and session.request.kind != DESKTOP_APP and not session.state.is_final
+            not session.is_headless
+            and session.request.kind != DESKTOP_APP
+            and session.status in ("Running", "Pending")
             for session in self.sessions()
         )
 
@@ -149,8 +179,15 @@ class Platform:
         """Delete a session; an unknown id is ignored (*DeleteAction.doAction*)."""
         session = self.session(session_id)
         if session:
-            self.vanish(session)
-            session.deleted = session.forgotten
+            self.delete_session(session)
+
+    def delete_session(self, session: Session) -> None:
+        """Delete a session, and the apps of a desktop, whose Job owns theirs (*launch-desktop-app.yaml*)."""
+        for each in (session, *self._apps_of(session)):
+            if each.deleted is None:
+                each.deleted = self._clock()
+                self._lifecycle.stop(each)
+                self._is_remembered(each)
 
     def renew(self, session_id: str) -> bool:
         """Extend a session's deadline, if it has less time left than a renewal grants.
@@ -158,7 +195,7 @@ class Platform:
         :return: False when the session has no running pod (*PostAction.getJobsToRenew*).
         """
         session = self.session(session_id)
-        if session is None or session.started is None or session.state.is_final:
+        if session is None or session.started is None or session.state.is_final or session.deleted:
             return False
         elapsed = self._clock() - session.started
         granted = self.config.interactive_deadline
@@ -176,12 +213,21 @@ class Platform:
 
     def vanish(self, session: Session) -> None:
         """Make the platform forget a session, and stop its program, as after the loss of a node."""
-        session.forgotten = self._clock()
-        self._lifecycle.stop(session)
+        for each in (session, *self._apps_of(session)):
+            each.forgotten = self._clock()
+            self._lifecycle.stop(each)
+
+    def _apps_of(self, session: Session) -> list[Session]:
+        if session.request.kind != DESKTOP:
+            return []
+        return [each for each in self.sessions() if each.id == session.id and each.app_id]
 
     def _is_remembered(self, session: Session) -> bool:
-        if session.forgotten is None and session.ended is not None:
-            config = self.config
+        config = self.config
+        if session.forgotten is None and session.deleted is not None:
+            if self._clock() >= session.deleted + config.terminating_time:
+                session.forgotten = session.deleted + config.terminating_time
+        elif session.forgotten is None and session.ended is not None:
             retention = config.retention if session.is_headless else config.interactive_retention
             if self._clock() >= session.ended + retention:
                 session.forgotten = session.ended + retention

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
 
 HEADLESS = "headless"
+DESKTOP = "desktop"
 DESKTOP_APP = "desktop-app"
-KINDS = ("carta", "contributed", "desktop", "notebook", HEADLESS, DESKTOP_APP, "firefly")
+KINDS = ("carta", "contributed", DESKTOP, "notebook", HEADLESS, DESKTOP_APP, "firefly")
 
 
 class State(StrEnum):
@@ -79,11 +80,14 @@ class Session:
     """A session of the emulated platform; the emulator keeps it after the platform has forgotten it.
 
     :param job: the name of its Job in Kubernetes.
+    :param app_id: of a desktop app, which has the id of its desktop; None for other sessions.
     :param folder: its working directory.
     :param log: the file with its output; missing until the session has a pod.
     :param deadline: how many seconds it may run.
     :param created: seconds since 1970, like all times here.
-    :param forgotten: when the platform stopped showing it: deleted, past its retention, or vanished.
+    :param forgotten: when the platform stopped showing it: deleted, past its retention, or vanished. It may
+        show a deleted session for a while, as Terminating.
+    :param exceeded_deadline: whether its deadline ended it.
     """
 
     id: str
@@ -100,10 +104,18 @@ class Session:
     ended: float | None = None
     deleted: float | None = None
     forgotten: float | None = None
+    app_id: str | None = None
+    exceeded_deadline: bool = False
     exit_code: int | None = None
     starts: int = 0
     events: list[Event] = field(default_factory=list)
     preempted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def status(self) -> str:
+        """The status that the service shows."""
+        is_terminating = self.deleted is not None and self.forgotten is None
+        return State.TERMINATING.status if is_terminating else self.state.status
 
     @property
     def is_live(self) -> bool:
@@ -128,8 +140,8 @@ class Session:
         self.events.append(Event(kind, reason, message, at))
 
 
-def new_id() -> str:
-    """Return a random id in the server's form: eight characters, the first of them a letter."""
+def new_id(length: int = 8) -> str:
+    """Return a random id in the server's form: a letter first (*RandomStringGenerator*)."""
     generator = random.SystemRandom()
     letters = string.ascii_lowercase
-    return generator.choice(letters) + "".join(generator.choices(letters + string.digits, k=7))
+    return generator.choice(letters) + "".join(generator.choices(letters + string.digits, k=length - 1))

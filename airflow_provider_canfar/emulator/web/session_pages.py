@@ -47,7 +47,11 @@ class SessionPages:
         """
         kind, session_id = request.path_params["kind"], request.path_params["id"]
         session = self._platform.session(session_id)
-        if session is None or not connect_url(session, "").startswith(f"/session/{kind}/{session_id}/"):
+        if (
+            session is None
+            or session.deleted
+            or not connect_url(session, "").startswith(f"/session/{kind}/{session_id}/")
+        ):
             return PlainTextResponse(NO_ROUTE, 404)
         match session.state:
             case State.RUNNING:

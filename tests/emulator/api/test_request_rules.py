@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_canfar.emulator.images import ImageLibrary
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -86,3 +88,21 @@ def test_registry_credentials_are_base64(shared_caller: Caller) -> None:
     header = {"x-skaha-registry-auth": "jdoe:secret"}
     response = shared_caller.http.post("/session", data={"name": "a", "image": IMAGE}, headers=header)
     assert response.text == "Invalid input.  Must be in form of username:secret\n"
+
+
+def test_a_strict_emulator_knows_only_listed_and_expressly_known_images(
+    make_caller: Callable[..., Caller],
+) -> None:
+    listed = {"images.canfar.net/skaha/mine:1": ("headless",)}
+    caller = make_caller(images=ImageLibrary(listed=listed, known=("images.canfar.net/lab/*",)))
+    unlisted = "images.canfar.net/skaha/mine:2"
+    assert caller.post(image=unlisted).status_code == 200
+    caller.emulator.configure(strict_images=True)
+    response = caller.post(image=unlisted)
+    assert (response.status_code, response.text) == (400, f"{UNKNOWN}\n")
+    assert caller.post(image="images.canfar.net/skaha/mine:1").status_code == 200
+    assert caller.post(image="images.canfar.net/lab/tool:3").status_code == 200
+    assert [image["id"] for image in caller.http.get("/image").json()] == [*listed]
+    credentials = {"x-skaha-registry-auth": base64.b64encode(b"jdoe:secret").decode()}
+    form = {"name": "test", "image": unlisted}
+    assert caller.http.post("/session", data=form, headers=credentials).status_code == 200

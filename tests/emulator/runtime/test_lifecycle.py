@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from airflow_provider_canfar.emulator.config import EmulatorConfig
-from airflow_provider_canfar.emulator.faults import Faults
+from airflow_provider_canfar.emulator.faults.switched import Faults
 from airflow_provider_canfar.emulator.images import SYSTEM_PATH, ImageLibrary
 from airflow_provider_canfar.emulator.job_pipeline.kubectl import AcceptedContainer
 from airflow_provider_canfar.emulator.runtime.lifecycle import Lifecycle
@@ -209,3 +209,49 @@ async def test_an_error_in_the_emulator_fails_the_session_and_is_logged(
     assert session.state is State.FAILED
     assert "Unexpected error in the emulator; session a0000000 failed." in caplog.text
     await lifecycle.close()
+
+
+def test_a_session_can_vanish(caller: Caller) -> None:
+    session = caller.shell("sleep\t600")
+    caller.until_status(session, "Running")
+    caller.emulator.vanish(session)
+    assert caller.http.get(f"/session/{session}").status_code == 404
+    record = caller.record(session)
+    assert (record["deleted"], record["live"]) == (None, False)
+    assert record["forgotten"] is not None
+    with pytest.raises(ValueError, match="not found"):
+        caller.emulator.vanish(session)
+
+
+def test_a_deleted_session_can_be_terminating_for_a_while(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(terminating_time=3600)
+    runs, ended = caller.shell("sleep\t600"), caller.shell("echo\thi")
+    caller.until_status(runs, "Running")
+    caller.until_status(ended, "Completed")
+    for session in (runs, ended, runs):
+        assert caller.http.delete(f"/session/{session}").status_code == 200
+    assert {row["id"]: row["status"] for row in caller.http.get("/session").json()} == {
+        runs: "Terminating",
+        ended: "Terminating",
+    }
+    assert caller.view(ended, "logs") == "hi\n"
+    caller.until(lambda: caller.record(runs)["exit_code"] is not None)
+    record = caller.record(runs)
+    assert (record["status"], record["live"], record["forgotten"]) == ("Terminating", False, None)
+    assert record["deleted"] is not None
+    renewal = caller.http.post(f"/session/{runs}", data={"action": "renew"})
+    assert renewal.status_code == 400
+    caller.emulator.configure(terminating_time=0)
+    assert caller.http.get("/session").json() == []
+    assert caller.http.get(f"/session/{runs}").status_code == 404
+    assert caller.record(runs)["forgotten"] == record["deleted"]
+
+
+def test_a_terminating_session_is_no_longer_opened_or_counted(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller(terminating_time=3600, max_interactive=1)
+    notebook = caller.create(type="notebook")
+    url = caller.until_status(notebook, "Running")["connectURL"]
+    assert caller.http.get(url).status_code == 200
+    caller.http.delete(f"/session/{notebook}")
+    assert caller.http.get(url).status_code == 404
+    assert caller.post(type="notebook").status_code == 200

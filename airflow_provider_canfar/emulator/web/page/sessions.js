@@ -92,5 +92,5 @@ function updateRow(row, session) {
   setText(since, durationText(state.now - session.created));
   since.title = new Date(session.created * 1000).toLocaleString();
   setText(row.querySelector(".age .small"), runtimeText(session, state.now));
-  row.querySelector(".delete").hidden = isForgotten;
+  row.querySelector(".delete").hidden = isForgotten || session.deleted !== null;
 }

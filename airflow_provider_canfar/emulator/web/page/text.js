@@ -1,8 +1,8 @@
 // A session's state and times in words. Pure functions.
 
 export function stateText(session) {
-  if (session.deleted !== null) return "Deleted";
-  return session.forgotten !== null ? "Forgotten" : session.status;
+  if (session.forgotten === null) return session.status;
+  return session.deleted !== null ? "Deleted" : "Forgotten";
 }
 
 export function detailText(session) {

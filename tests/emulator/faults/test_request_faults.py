@@ -1,15 +1,16 @@
-"""Faults, observed by a client."""
+"""What goes wrong between a request and its response, observed by a client."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import TYPE_CHECKING
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from airflow_provider_canfar.emulator.faults import Faults
 from tests.emulator.conftest import IMAGE
 
 if TYPE_CHECKING:
@@ -21,76 +22,29 @@ if TYPE_CHECKING:
 CLOSED = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
-def test_the_same_seed_affects_the_same_requests() -> None:
-    def fired(seed: int) -> list[bool]:
-        faults = Faults(seed)
-        faults.update({"busy": {"rate": 0.5}})
-        return [faults.fire("busy", "GET", "/") is not None for _ in range(200)]
-
-    assert fired(7) == fired(7)
-    assert fired(7) != fired(8)
-    assert 60 < sum(fired(7)) < 140
-
-
-def test_a_fault_affects_only_matching_requests_up_to_its_count() -> None:
-    faults = Faults()
-    faults.update({"busy": {"method": "POST", "path": "/session$", "count": 2}})
-    requests = [("GET", "/session"), ("POST", "/session"), ("POST", "/session/x"), ("POST", "/session")] * 2
-    assert [faults.fire("busy", *each) is not None for each in requests] == [False, True, False, True] + [
-        False
-    ] * 4
-    assert faults.as_json()["busy"]["fired"] == 2
-
-
-def test_an_invalid_fault_or_option_is_reported(shared_caller: Caller) -> None:
-    emulator = shared_caller.emulator
-    with pytest.raises(ValueError, match=r"Unknown fault 'earthquake'; expected one of latency, outage"):
-        emulator.faults(earthquake={})
-    with pytest.raises(ValueError, match=r"Invalid arguments for fault 'busy': .*'often'"):
-        emulator.faults(busy={"often": True})
-    with pytest.raises(ValueError, match=r"Unknown outage mode 'total'"):
-        emulator.faults(outage={"mode": "total"})
-    with pytest.raises(ValueError, match=r"needs seconds"):
-        emulator.faults(outage={"mode": "refuse"})
-    with pytest.raises(ValueError, match=r"Unknown option 'volume'; expected one of start_delay"):
-        emulator.configure(volume=11)
-    with pytest.raises(ValueError, match=r"must be a number of 0 or more, not -1"):
-        emulator.configure(retention=-1)
-
-
-def test_faults_can_be_listed_switched_and_cleared(caller: Caller) -> None:
-    url = caller.emulator.url.replace("/skaha/v1", "/emulator/faults")
-    caller.emulator.faults(busy={"count": 1}, latency={"seconds": 0.01})
-    caller.emulator.faults(latency=None, html={})
-    assert caller.http.get("/session").status_code == 503
-    listed = caller.http.get(url).json()
-    assert {kind: fault["fired"] for kind, fault in listed.items()} == {"busy": 1, "html": 0}
-    caller.emulator.clear_faults()
-    assert caller.http.get(url).json() == {}
-
-
-def test_the_admin_api_needs_the_emulator_s_token(shared_caller: Caller) -> None:
-    for path in ("sessions", "requests", "faults", "config"):
-        url = shared_caller.emulator.url.replace("/skaha/v1", f"/emulator/{path}")
-        assert httpx.get(url, headers={"Authorization": "Bearer no"}, trust_env=False).status_code == 401
-
-
 @pytest.mark.parametrize(
     ("kind", "status", "text"),
     [
         ("busy", 503, "temporarily unavailable: session\n"),
+        ("too_many_requests", 429, "<html><body><h1>429 Too Many Requests</h1>"),
         ("html", 502, "<html><body><h1>502 Bad Gateway</h1>"),
+        (
+            "not_deployed",
+            404,
+            '<!doctype html><html lang="en"><head><title>HTTP Status 404 \u2013 Not Found<',
+        ),
         ("expired_token", 401, "token is invalid or has expired\n"),
+        ("forbidden", 403, "Not authorized to use the skaha system\n"),
         ("server_error", 500, "unexpected exception: java.lang.IllegalStateException"),
         ("not_created", 500, "unexpected exception: java.lang.RuntimeException: io.kubernetes.client"),
     ],
 )
 def test_a_fault_can_prevent_a_create(caller: Caller, kind: str, status: int, text: str) -> None:
-    caller.emulator.faults(**{kind: {"count": 1, "retry_after": 7}})
+    caller.emulator.faults(**{kind: {"count": 1}})
     response = caller.post()
     assert response.status_code == status
     assert response.text.startswith(text)
-    assert (response.headers.get("retry-after") == "7") == (kind == "busy")
+    assert (response.headers.get("retry-after") == "1") == (kind in ("busy", "too_many_requests"))
     assert caller.emulator.all_sessions() == []
     assert caller.post().status_code == 200
 
@@ -183,40 +137,58 @@ def test_an_outage_can_refuse_connections_while_sessions_keep_running(caller: Ca
     assert caller.record(session)["starts"] == 1
 
 
-def test_a_failing_image_pull_leaves_sessions_pending_with_events(caller: Caller) -> None:
-    caller.emulator.faults(pull={"image": "*/broken:*"})
-    broken = caller.create(image="images.canfar.net/skaha/broken:1", cmd="true")
-    good = caller.create(cmd="true")
-    caller.until_status(good, "Completed")
-    caller.until(lambda: "startTime" in caller.session(broken))
-    events = caller.view(broken, "events")
-    assert caller.session(broken)["status"] == "Pending"
-    assert 'Failed to pull image "images.canfar.net/skaha/broken:1"' in events
-    assert "Error: ErrImagePull" in events
-    assert "Back-off pulling image" in events
-    assert caller.view(broken, "logs") == ""
-    caller.emulator.clear_faults()
-    caller.until_status(broken, "Completed")
+@pytest.mark.parametrize("kind", ["busy", "too_many_requests", "outage"])
+def test_retry_after_is_in_seconds_or_a_date_or_missing(shared_caller: Caller, kind: str) -> None:
+    def retry_after(**form: Any) -> str | None:
+        shared_caller.emulator.faults(**{kind: form})
+        response = shared_caller.http.get("/session")
+        shared_caller.emulator.clear_faults()
+        value: str | None = response.headers.get("retry-after")
+        return value
+
+    assert retry_after(retry_after=7) == "7"
+    assert retry_after(retry_after=None) is None
+    before = time.time()
+    date = retry_after(retry_after=90, retry_after_form="date")
+    assert date is not None
+    assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
+    assert before + 90 <= parsedate_to_datetime(date).timestamp() <= time.time() + 91
 
 
-def test_a_session_can_vanish(caller: Caller) -> None:
-    session = caller.shell("sleep\t600")
-    caller.until_status(session, "Running")
-    caller.emulator.vanish(session)
-    assert caller.http.get(f"/session/{session}").status_code == 404
-    record = caller.record(session)
-    assert (record["deleted"], record["live"]) == (None, False)
-    assert record["forgotten"] is not None
-    with pytest.raises(ValueError, match="not found"):
-        caller.emulator.vanish(session)
+def test_a_403_can_have_each_of_the_server_s_reasons(shared_caller: Caller) -> None:
+    shared_caller.emulator.faults(forbidden={"message": "No POSIX Principal"})
+    response = shared_caller.http.get("/context")
+    login = shared_caller.emulator.url.replace("/skaha/v1", "/ac/login")
+    form = {"username": "astronomer", "password": "password"}
+    assert shared_caller.http.post(login, data=form).status_code == 200
+    shared_caller.emulator.clear_faults()
+    assert (response.status_code, response.text) == (403, "No POSIX Principal\n")
+    assert response.headers["content-type"] == "text/plain"
 
 
-def test_a_seeded_emulator_fails_the_same_requests_twice(make_caller: Callable[..., Caller]) -> None:
-    def outcomes() -> list[int]:
-        caller = make_caller(seed=3)
-        caller.emulator.faults(busy={"rate": 0.5})
-        return [caller.http.get("/context").status_code for _ in range(20)]
+def test_tomcat_can_run_without_the_service(shared_caller: Caller) -> None:
+    shared_caller.emulator.faults(not_deployed={})
+    response = shared_caller.http.get("/session", headers={"Authorization": "Bearer no"})
+    shared_caller.emulator.clear_faults()
+    assert (response.status_code, response.headers["content-type"]) == (404, "text/html;charset=utf-8")
+    assert "The requested resource [&#47;skaha&#47;v1&#47;session] is not available" in response.text
 
-    first = outcomes()
-    assert first == outcomes()
-    assert {200, 503} == {*first}
+
+@pytest.mark.parametrize(
+    ("fault", "status", "content_type", "text"),
+    [
+        ({"body": [{"cores": 1}]}, 200, "application/json", '[\n  {\n    "cores": 1\n  }\n]'),
+        ({"body": None}, 200, "application/json", "null"),
+        ({"body": "gone fishing", "status": 418}, 418, "text/plain", "gone fishing"),
+        ({"body": "<p>", "content_type": "text/html"}, 200, "text/html", "<p>"),
+    ],
+)
+def test_a_response_can_be_any_other(
+    shared_caller: Caller, fault: dict[str, Any], status: int, content_type: str, text: str
+) -> None:
+    shared_caller.emulator.faults(response={"path": "/context$", **fault})
+    response, other = shared_caller.http.get("/context"), shared_caller.http.get("/repository")
+    shared_caller.emulator.clear_faults()
+    assert (response.status_code, response.text) == (status, text)
+    assert response.headers["content-type"] == content_type
+    assert other.json() == ["images.canfar.net"]
