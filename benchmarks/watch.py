@@ -13,7 +13,7 @@ from pathlib import Path
 
 from _runs import Run, run  # type: ignore[import-not-found] # It lies beside this script.
 
-from airflow_provider_canfar.skaha.polling.session_cache import WHOLE_SOON
+from airflow_provider_canfar.skaha.polling.session_cache import URGENT_FULL_LIST_INTERVAL
 
 INTERVAL = 5.0
 
@@ -99,7 +99,7 @@ def questions(seconds: float) -> None:
     for count in (1000, 2000, 10_000):
         for question, large_list in (("all sessions", 10**12), ("ended ones", 0)):
             # The whole lists that those get who have just come are over by then.
-            warm = WARM + WHOLE_SOON if large_list == 0 else WARM + count / STARTED_PER_SECOND
+            warm = WARM + URGENT_FULL_LIST_INTERVAL if large_list == 0 else WARM + count / STARTED_PER_SECOND
             one = run("trigger", count, interval=1.0, seconds=seconds, warm=warm, large_list=large_list)
             asked, of_one_look = one.requests.get(question, 1), 1 if large_list else 2
             subscription = asked / of_one_look

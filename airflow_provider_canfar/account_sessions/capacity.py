@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
-from airflow_provider_canfar.skaha.polling.backoff import LONGEST_PAUSE, LONGEST_RETRY_AFTER
+from airflow_provider_canfar.skaha.polling.backoff import MAX_OUTAGE_PAUSE, MAX_POLL_RETRY_AFTER
 from airflow_provider_canfar.skaha.polling.outage_log import OutageLog
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
@@ -79,8 +79,8 @@ async def wait_until_free(
             raise
         except RequestError as error:
             fault = error
-            asked = min(getattr(fault, "retry_after", None) or 0.0, LONGEST_RETRY_AFTER)
-            pause = max(asked, min(2 * pause, max(LONGEST_PAUSE, interval)))
+            asked = min(getattr(fault, "retry_after", None) or 0.0, MAX_POLL_RETRY_AFTER)
+            pause = max(asked, min(2 * pause, max(MAX_OUTAGE_PAUSE, interval)))
         if (news := outage_log.update(Snapshot(clock(), fault=fault))) is not None:
             emit(news)
         if fault is None:

@@ -215,7 +215,7 @@ async def wait_for_condition(
                     emit(sentence)
                 if snapshot.is_complete:
                     condition_watch.learn(
-                        *await fetch_each(subscription.reads, condition_watch.tracker.missing_ids())
+                        *await fetch_each(subscription.reader, condition_watch.tracker.missing_ids())
                     )
                 verdict = condition_watch.verdict()
                 if verdict is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
-from airflow_provider_canfar.skaha.http.url_probe import answers
+from airflow_provider_canfar.skaha.http.url_probe import responds
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 from airflow_provider_canfar.task_sessions.wait import TaskWait, WaitSpec, WakeEvent, WakeReason, keep
 
@@ -147,7 +147,7 @@ async def keep_open(
     watch: Subscribe,
     *,
     emit: Callable[[str], None],
-    page_answers: Callable[[str], Awaitable[bool]] = answers,
+    page_answers: Callable[[str], Awaitable[bool]] = responds,
 ) -> WakeEvent:
     """Look until there is a reason to wake the worker; meanwhile renew what is kept.
 
@@ -166,7 +166,7 @@ async def keep_open(
                 if await page_answers(url):
                     task_wait.answered(session_id)
             for session_id in task_wait.to_renew(snapshot.at):
-                await _renew(subscription.reads, task_wait, session_id, snapshot.at, emit)
+                await _renew(subscription.reader, task_wait, session_id, snapshot.at, emit)
             yield snapshot
 
     # Whose they are does not matter to the server's bound on interactive sessions.
@@ -174,7 +174,7 @@ async def keep_open(
     async with watch(
         wait_spec.sessions, key=wait_spec.key, choose=choose, wake_at=task_wait.wake_at
     ) as subscription:
-        return await keep(task_wait, attended(subscription), subscription.reads, emit=emit)
+        return await keep(task_wait, attended(subscription), subscription.reader, emit=emit)
 
 
 def _is_interactive(row: Row) -> bool:

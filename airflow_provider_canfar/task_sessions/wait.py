@@ -279,7 +279,7 @@ async def keep_watch(task_wait: TaskWait, watch: Subscribe, *, emit: Callable[[s
     """
     wait_spec = task_wait.wait_spec
     async with watch(wait_spec.sessions, key=wait_spec.key, wake_at=task_wait.wake_at) as subscription:
-        return await keep(task_wait, subscription, subscription.reads, emit=emit)
+        return await keep(task_wait, subscription, subscription.reader, emit=emit)
 
 
 async def keep(

@@ -141,7 +141,7 @@ class CanfarSessionEventTrigger(BaseEventTrigger):
                     continue
                 before = ends.to_json()
                 ends.observe(snapshot.sessions, snapshot.at)
-                there, unknown = await fetch_each(subscription.reads, ends.tracker.missing_ids())
+                there, unknown = await fetch_each(subscription.reader, ends.tracker.missing_ids())
                 ends.tracker.update(there)
                 ends.tracker.mark_gone(unknown)
                 news = ends.take()

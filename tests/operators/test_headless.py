@@ -412,7 +412,7 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
     ("settings", "words"),
     [
         ({"name": "find_stars"}, "find-stars"),
-        ({"gpus": 0}, "gpus=0 is refused"),
+        ({"gpus": 0}, "Invalid gpus 0"),
         ({"replicas": 0}, "replicas"),
         ({"replicas": "many"}, "replicas='many' is refused: it must be a whole number"),
         ({"replicas": 2.5}, r"replicas=2\.5 is refused"),

@@ -1,4 +1,4 @@
-"""What a task's log says of an outage of the platform: when it begins, that it goes on, when it ends."""
+"""What a task's log says about an outage of the platform: that it begins, continues, ends."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
-#: Seconds between two lines that say that an outage goes on.
+#: Seconds between two lines about an outage that continues.
 REPORT_EVERY = 300.0
 
 
 class OutageLog:
-    """The lines about an outage: one when it begins, one every five minutes, one at its end.
+    """The log lines about an outage: one when it begins, one every five minutes, one when it ends.
 
     >>> from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
     >>> outage_log = OutageLog()
@@ -29,7 +29,7 @@ class OutageLog:
         self._reported_at = 0.0
 
     def update(self, snapshot: Snapshot) -> str | None:
-        """Take in a snapshot, and return the line to log, if any."""
+        """Return the line to log after a snapshot, if any."""
         since = self._since
         if snapshot.fault is None:
             self._since = None
@@ -48,9 +48,9 @@ class OutageLog:
 async def with_outage_log(
     snapshots: AsyncIterator[Snapshot], emit: Callable[[str], None]
 ) -> AsyncIterator[Snapshot]:
-    """Pass snapshots on, and log when an outage begins, goes on and ends."""
+    """Pass snapshots on, and log when an outage begins, continues and ends."""
     outage_log = OutageLog()
     async for snapshot in snapshots:
-        if (news := outage_log.update(snapshot)) is not None:
-            emit(news)
+        if (line := outage_log.update(snapshot)) is not None:
+            emit(line)
         yield snapshot

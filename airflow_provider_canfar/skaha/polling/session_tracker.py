@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.skaha.selection import status_of
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def parse_end_statuses(given: Iterable[str]) -> tuple[str, ...]:
     >>> parse_end_statuses(["succeeded", "Gone"])
     ('Completed', 'Gone')
     """
-    return tuple(GONE if word.capitalize() == GONE else status_of(word).value for word in given)
+    return tuple(GONE if word.capitalize() == GONE else Status.parse(word).value for word in given)
 
 
 def describe(row: Mapping[str, Any], before: str | None = None) -> str:
