@@ -207,7 +207,7 @@ def main() -> None:
         from airflow_provider_canfar.skaha.polling import session_cache
 
         if arguments.large_list is not None:
-            session_cache.LARGE_LIST = arguments.large_list
+            session_cache.LARGE_LIST_BYTES = arguments.large_list
         logging.disable(logging.INFO)
         print(json.dumps(asdict(asyncio.run(measure(arguments)))))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from _runs import Run, run  # type: ignore[import-not-found] # A module in the same folder.
 
-from airflow_provider_canfar.skaha.polling.session_cache import WHOLE_SOON
+from airflow_provider_canfar.skaha.polling.session_cache import URGENT_FULL_LIST_INTERVAL
 
 INTERVAL = 5.0
 
@@ -101,7 +101,7 @@ def request_kinds(seconds: float) -> None:
     for count in (1000, 2000, 10_000):
         for kind, large_list in (("all sessions", 10**12), ("ended sessions", 0)):
             # The complete lists for new waiters are over by then.
-            warm = WARM + WHOLE_SOON if large_list == 0 else WARM + count / STARTED_PER_SECOND
+            warm = WARM + URGENT_FULL_LIST_INTERVAL if large_list == 0 else WARM + count / STARTED_PER_SECOND
             one = run("trigger", count, interval=1.0, seconds=seconds, warm=warm, large_list=large_list)
             requests, per_poll = one.requests.get(kind, 1), 1 if large_list else 2
             polls = requests / per_poll

@@ -299,7 +299,7 @@ class FakePlatform:
         return any(row.session_id == session_id and self._is_known(row) for row in self.record)
 
     async def _each(self, verb: str, ids: str | Iterable[str], call: Callable[[str], T]) -> dict[str, T]:
-        """ApiResponse for one id or many as the client does: a single one's own error, or a PartialFailure."""
+        """Respond for one id or many as the client does: the error of a single one, or a PartialFailure."""
         wanted = [ids] if isinstance(ids, str) else list(ids)
         results: dict[str, T] = {}
         errors: dict[str, Exception] = {}

@@ -112,7 +112,7 @@ def methods_of(cls: type) -> Iterator[PublicCallable]:
     for base in reversed(bases_of(cls)):
         functions |= {name: one for name, one in vars(base).items() if isinstance(one, FunctionType)}
     for name, function in functions.items():
-        if not name.startswith("_"):
+        if not name.startswith(("_", "model_")):  # What begins with model_ is pydantic's.
             reference = getattr(reference_of(cls), name, None)
             docstrings = (function.__doc__ or "", getattr(reference, "__doc__", None) or "")
             yield PublicCallable(

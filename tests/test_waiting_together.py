@@ -13,8 +13,8 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError, ServiceBus
 from airflow_provider_canfar.skaha.models import Event
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling import session_cache as listing
-from airflow_provider_canfar.skaha.polling.session_poller import GRACE, SessionPoller
-from airflow_provider_canfar.skaha.polling.session_reader import READS_PER_LOOK
+from airflow_provider_canfar.skaha.polling.session_poller import GRACE_PERIOD, SessionPoller
+from airflow_provider_canfar.skaha.polling.session_reader import REQUESTS_PER_POLL
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.task_sessions.task_wait import TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
@@ -61,7 +61,7 @@ class Deployment:
         for wait in self._waits:
             wait.cancel()
         await asyncio.gather(*self._waits, return_exceptions=True)
-        await self.time.pass_(GRACE + 1)
+        await self.time.pass_(GRACE_PERIOD + 1)
 
 
 @pytest.fixture(name="airflow")
@@ -159,12 +159,12 @@ NO_ROOM = Event(type="Warning", reason="FailedScheduling", message="0/42 nodes a
 async def test_of_many_that_queue_a_few_are_asked_for_their_reasons_at_a_time(
     airflow: Deployment,
 ) -> None:
-    for row, _ in airflow.tasks(10 * READS_PER_LOOK, word="Pending"):
+    for row, _ in airflow.tasks(10 * REQUESTS_PER_POLL, word="Pending"):
         row.events = [NO_ROOM]
     for _ in range(60):
         before = airflow.asked("events"), airflow.asked("fetch")
         await airflow.time.pass_(INTERVAL)
-        assert airflow.asked("events") - before[0] <= READS_PER_LOOK * (
+        assert airflow.asked("events") - before[0] <= REQUESTS_PER_POLL * (
             1 + airflow.asked("fetch") - before[1]
         )
     assert all(any("0/42" in line for line in lines) for lines in airflow.told.values())
@@ -175,13 +175,13 @@ async def test_a_session_that_started_in_time_is_not_overdue_though_nobody_has_s
     airflow: Deployment, monkeypatch: pytest.MonkeyPatch, large_list: int
 ) -> None:
     """A large account is rarely asked for what has not ended."""
-    monkeypatch.setattr(listing, "LARGE_LIST", large_list)
+    monkeypatch.setattr(listing, "LARGE_LIST_BYTES", large_list)
     start_by = {"s0000000": airflow.time.now + 300, "s0000001": airflow.time.now + 300}
     started, wait = airflow.task(word="Pending", start_by=start_by)
     _, late = airflow.task(word="Pending", start_by=start_by)
     await airflow.time.pass_(299)
     started.start(airflow.time.now)
-    await airflow.time.pass_(listing.WHOLE_EVERY + 2 * INTERVAL)
+    await airflow.time.pass_(listing.FULL_LIST_INTERVAL + 2 * INTERVAL)
     assert not wait.done()
     assert late.result().reason is WakeReason.NEVER_STARTED
 

@@ -113,17 +113,17 @@ async def _poll(
 ) -> AsyncIterator[_StatsPoll]:
     """Poll until the deadline has passed."""
     backoff = PollBackoff()
-    backoff.hurry(interval)
+    backoff.restart(interval)
     while deadline is None or clock() < deadline:
         try:
             stats = await fetch_stats(backoff.max_age)
         except AuthenticationError:
             raise
         except RequestError as error:
-            pause = backoff.after_a_fault(interval, getattr(error, "retry_after", None))
+            pause = backoff.after_failure(interval, getattr(error, "retry_after", None))
             yield _StatsPoll(clock(), fault=error)
         else:
-            pause = backoff.after_an_answer(interval)
+            pause = backoff.after_response(interval)
             yield _StatsPoll(clock(), stats)
         remaining = float("inf") if deadline is None else deadline - clock()
         await sleep(min(remaining, pause))

@@ -215,7 +215,7 @@ async def wait_for_condition(
                     emit(line)
                 if snapshot.is_complete:
                     missing_ids = condition_watch.tracker.missing_ids()
-                    condition_watch.update(*await fetch_each(subscription.reads, missing_ids))
+                    condition_watch.update(*await fetch_each(subscription.reader, missing_ids))
                 is_met = condition_watch.is_met()
                 if is_met is not None:
                     return is_met

@@ -1,6 +1,6 @@
-"""The connection's form for Airflow 3.1, made of the one description that later versions read by themselves.
+"""The connection's form for Airflow 3.1, built from the metadata that later versions read themselves.
 
-From 3.2 on, Airflow takes the form from the provider's metadata, and leaves these methods alone.
+From 3.2 on, Airflow builds the form from the provider's metadata, and does not call these methods.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 def connection_form_widgets() -> dict[str, Any]:
     """Return the form's fields beyond the standard ones."""
-    # These came with Airflow's old user interface; its API server puts stand-ins in their place.
+    # These are part of Airflow's old user interface; its API server replaces them with stand-ins.
     from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]  # Not with Airflow 3.3.
         BS3PasswordFieldWidget,
         BS3TextFieldWidget,
@@ -26,17 +26,17 @@ def connection_form_widgets() -> dict[str, Any]:
     )
 
     widgets = {}
-    for name, field in _description()["conn-fields"].items():
+    for name, field in _connection_type()["conn-fields"].items():
         schema = field["schema"]
         validators = [Optional()]
         if choices := [choice for choice in schema.get("enum", ()) if choice is not None]:
             validators.append(any_of(choices))
-        make, widget = StringField, BS3TextFieldWidget()
+        field_class, widget = StringField, BS3TextFieldWidget()
         if "integer" in schema["type"]:
-            make = IntegerField
+            field_class = IntegerField
         elif schema.get("format") == "password":
-            make, widget = PasswordField, BS3PasswordFieldWidget()
-        widgets[name] = make(
+            field_class, widget = PasswordField, BS3PasswordFieldWidget()
+        widgets[name] = field_class(
             field["label"],
             validators=validators,
             description=field["description"],
@@ -47,14 +47,14 @@ def connection_form_widgets() -> dict[str, Any]:
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Return which standard fields are hidden, and how the others are called."""
-    behaviour = _description()["ui-field-behaviour"]
+    """Return which standard fields are hidden, and the labels of the others."""
+    behaviour = _connection_type()["ui-field-behaviour"]
     return {name.replace("-", "_"): value for name, value in behaviour.items()}
 
 
-def _description() -> dict[str, Any]:
+def _connection_type() -> dict[str, Any]:
     from airflow_provider_canfar.get_provider_info import get_provider_info
 
     (connection_type,) = get_provider_info()["connection-types"]
-    description: dict[str, Any] = connection_type
-    return description
+    metadata: dict[str, Any] = connection_type
+    return metadata

@@ -1,10 +1,10 @@
 """Sealing what a task must carry from one phase to the next, and Airflow's database must not show.
 
 All replicas of a try run what its first phase has rendered: one command, one environment, one image. A later
-phase runs in another process, so the rendered values travel with the deferral, which Airflow stores in the clear
-(task_instances.py of its execution API); values of ``env`` may be secret. They are encrypted with a key that is
-derived from the connection's own secret: anyone with that secret has the account anyway, and no one else can
-read them.
+phase runs in another process, so the rendered values travel with the deferral, which Airflow stores in the
+clear (task_instances.py of its execution API); values of ``env`` may be secret. They are encrypted with a key
+that is derived from the connection's own secret: anyone with that secret has the account anyway, and no one
+else can read them.
 """
 
 from __future__ import annotations

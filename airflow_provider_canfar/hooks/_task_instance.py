@@ -1,4 +1,4 @@
-"""Asking Airflow how a task instance stands."""
+"""A task instance, and its state in Airflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TaskInstanceId:
-    """Which task instance; JSON, as a trigger's arguments are.
+    """The identity of a task instance; JSON, as a trigger's arguments are.
 
     :param map_index: -1 for a task that is not mapped.
     """
@@ -19,15 +19,15 @@ class TaskInstanceId:
     map_index: int = -1
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument."""
+        """Return it as a trigger's argument."""
         return asdict(self)
 
     def state(self) -> str | None:
-        """Ask Airflow for the task instance's state; None when it has none or cannot be told.
+        """Fetch the task instance's state from Airflow; None if it has none or is unknown.
 
-        A blocking call, for a worker, or for a thread of the triggerer's.
+        A blocking call, for a worker, or for a thread of the triggerer.
         """
-        # Where a task runs this module is loaded already; where a DAG file is parsed it must not be.
+        # A worker has loaded this module already; parsing a DAG file must not load it.
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
         states = RuntimeTaskInstance.get_task_states(
@@ -42,7 +42,7 @@ class TaskInstanceId:
 
 
 def state_in(states: dict[str, Any], run_id: str, name: str) -> str | None:
-    """Read one state out of Airflow's answer.
+    """Find one state in Airflow's response.
 
     >>> state_in({"run": {"stars_3": "deferred"}}, "run", "stars_3")
     'deferred'

@@ -1,4 +1,4 @@
-"""The client's verbs for blocking code, each of them one line over the bridge."""
+"""The client's verbs for blocking code: each runs the client's own over the bridge."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class Verbs(ABC):
-    """What :class:`~airflow_provider_canfar.skaha.client.SkahaClient` can do, without ``await``.
+    """The verbs of :class:`~airflow_provider_canfar.skaha.client.SkahaClient`, without ``await``.
 
-    Arguments, results and errors are the client's; its documentation has the details.
+    Arguments, results and errors are the client's, whose documentation has the details.
     """
 
     @abstractmethod
     def call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
-        """Do something with a client, and return what it returns."""
+        """Call a function with a client, and return its result."""
 
     def create(
         self, spec: SessionSpec | None = None, *, registry: RegistryCredential | None = None, **fields: Any
@@ -51,7 +51,7 @@ class Verbs(ABC):
         return self.call(lambda client: client.info(ids))
 
     def events(self, ids: str | Iterable[str]) -> dict[str, list[Event]]:
-        """Return what Kubernetes says of sessions, by id."""
+        """Return the Kubernetes events of sessions, by id."""
         return self.call(lambda client: client.events(ids))
 
     def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
@@ -63,15 +63,15 @@ class Verbs(ABC):
         return self.call(lambda client: client.logs(ids))
 
     def renew(self, ids: str | Iterable[str]) -> dict[str, bool]:
-        """Give running sessions their whole time again."""
+        """Restart the lifetime of running sessions."""
         return self.call(lambda client: client.renew(ids))
 
     def destroy(self, ids: str | Iterable[str]) -> dict[str, bool]:
-        """Destroy sessions, and see for each whether it is gone."""
+        """Destroy sessions, and check for each whether it is gone."""
         return self.call(lambda client: client.destroy(ids))
 
     def destroy_with(self, prefix: str, kind: str = "headless", status: str = "Completed") -> dict[str, bool]:
-        """Destroy the sessions whose names match, and see for each whether it is gone."""
+        """Destroy the sessions whose names match, and check for each whether it is gone."""
         return self.call(lambda client: client.destroy_with(prefix, kind, status))
 
     def stats(self) -> Stats:
@@ -79,7 +79,7 @@ class Verbs(ABC):
         return self.call(lambda client: client.stats())
 
     def context(self) -> ResourceOptions:
-        """Return what the platform offers to a session."""
+        """Return the resources that the platform offers to a session."""
         return self.call(lambda client: client.context())
 
     def images(self, kind: str | None = None) -> list[Image]:
@@ -87,11 +87,11 @@ class Verbs(ABC):
         return self.call(lambda client: client.images(kind))
 
     def repositories(self) -> list[str]:
-        """Return the registries whose images the platform takes."""
+        """Return the registries that the platform accepts images from."""
         return self.call(lambda client: client.repositories())
 
     def connect_url(self, session_id: str) -> str:
-        """Return where a browser opens a session that is running."""
+        """Return where a browser opens a running session."""
         return self.call(lambda client: client.connect_url(session_id))
 
     def whoami(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_canfar.hooks._bridge import BRIDGE, refuse_inside_a_loop
+from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
 from airflow_provider_canfar.hooks._form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks._verbs import Verbs
 
@@ -28,18 +28,18 @@ T = TypeVar("T")
 class CanfarHook(Verbs, BaseHook):
     """Authenticated access to the CANFAR Science Platform.
 
-    Async code, a trigger's above all, opens a client and awaits its verbs::
+    Async code, above all a trigger's, opens a client and awaits its verbs::
 
         async with CanfarHook("canfar_default").client() as client:
             sessions = await client.fetch(kind="headless")
 
-    Blocking code, a task's, calls the same verbs on the hook itself::
+    Blocking code, such as a task's, calls the same verbs on the hook itself::
 
         CanfarHook().logs("k3v9x2qa")
 
-    The connection is read once, and only when the first call needs it.
+    The hook reads the connection once, and only when the first call needs it.
 
-    :param canfar_conn_id: the Airflow connection; see the README for what it may hold.
+    :param canfar_conn_id: the Airflow connection; see the README for its fields.
     """
 
     conn_name_attr = "canfar_conn_id"
@@ -47,7 +47,7 @@ class CanfarHook(Verbs, BaseHook):
     conn_type = "canfar"
     hook_name = "CANFAR Science Platform"
 
-    # Airflow 3.1 looks for them in the class itself, not in what it inherits: ProvidersManager._import_hook.
+    # Airflow 3.1 looks for them in the class itself, not in its base classes: ProvidersManager._import_hook.
     get_connection_form_widgets = staticmethod(connection_form_widgets)
     get_ui_field_behaviour = staticmethod(ui_field_behaviour)
 
@@ -58,29 +58,29 @@ class CanfarHook(Verbs, BaseHook):
 
     @property
     def settings(self) -> Settings:
-        """Read what the connection says, in blocking code.
+        """The connection's settings, read in blocking code.
 
-        :raises SpecError: when the connection does not say where the platform is, or who asks.
+        :raises SpecError: if the connection does not make a URL and a credential.
         """
         if self._settings is None:
             connection = self.get_connection(self.canfar_conn_id)
-            self._settings = self._read(connection, connection.extra_dejson)
+            self._settings = self._parse(connection, connection.extra_dejson)
         return self._settings
 
-    async def _asettings(self) -> Settings:
-        """Read what the connection says without blocking the event loop, as a triggerer must."""
+    async def _async_settings(self) -> Settings:
+        """Return the connection's settings without blocking the event loop, as a triggerer must."""
         if self._settings is None:
-            self._settings = await self._settings_now()
+            self._settings = await self._read_settings()
         return self._settings
 
-    async def _settings_now(self) -> Settings:
-        """Read what the connection says now, even if it has been read before."""
+    async def _read_settings(self) -> Settings:
+        """Read the connection's settings, even if they have been read before."""
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
         connection = await get_async_connection(self.canfar_conn_id, hook=self)
-        return self._read(connection, await get_async_extra_dejson(connection))
+        return self._parse(connection, await get_async_extra_dejson(connection))
 
-    def _read(self, connection: Connection, extra: dict[str, Any]) -> Settings:
+    def _parse(self, connection: Connection, extra: dict[str, Any]) -> Settings:
         from airflow_provider_canfar.hooks._settings import Settings
 
         return Settings.from_fields(
@@ -96,42 +96,43 @@ class CanfarHook(Verbs, BaseHook):
     async def client(self, *, retry_for: float | None = None) -> AsyncIterator[SkahaClient]:
         """Open a client of the platform.
 
-        :param retry_for: seconds for which a read that fails is tried again; None for the connection's own.
-        :raises SpecError: when the connection does not say where the platform is, or who asks.
+        :param retry_for: seconds for which a failed read is retried; None for the default.
+        :raises SpecError: if the connection does not make a URL and a credential.
         """
-        settings = await self._asettings()
+        settings = await self._async_settings()
         async with settings.client(retry_for=retry_for) as client:
             yield client
 
     @asynccontextmanager
-    async def watch(self, ids: Iterable[str] = (), **wanted: Any) -> AsyncIterator[Subscription]:
-        """Wait for sessions, by the one poll that all who wait on this event loop share.
+    async def watch(self, ids: Iterable[str] = (), **options: Any) -> AsyncIterator[Subscription]:
+        """Subscribe to sessions, on the one poll that all subscribers on this event loop share.
 
-        The arguments are those of :meth:`airflow_provider_canfar.skaha.polling.session_poller.SessionPoller.subscribe`::
+        The arguments are those of
+        :meth:`airflow_provider_canfar.skaha.polling.session_poller.SessionPoller.subscribe`::
 
-            async with hook.watch(ids, interval=15.0) as looks:
-                async for glimpse in looks:
+            async with hook.watch(ids, interval=15.0) as subscription:
+                async for snapshot in subscription:
                     ...
 
         :param ids: the sessions to wait for.
-        :param wanted: the other arguments of ``subscribe``.
-        :raises SpecError: when the connection does not say where the platform is, or who asks.
+        :param options: the other arguments of ``subscribe``.
+        :raises SpecError: if the connection does not make a URL and a credential.
         """
-        from airflow_provider_canfar.hooks._pollers import watches
+        from airflow_provider_canfar.hooks._pollers import pollers
 
-        watch = await watches().of(self.canfar_conn_id, self._settings_now, known=self._settings)
-        async with watch.subscribe(ids, **wanted) as subscription:
+        poller = await pollers().poller_for(self.canfar_conn_id, self._read_settings, known=self._settings)
+        async with poller.subscribe(ids, **options) as subscription:
             yield subscription
 
-    async def shared_stats(self, within: float) -> Stats:
-        """Return how busy the platform is, asked for once for all who want to know on this event loop.
+    async def shared_stats(self, max_age: float) -> Stats:
+        """Return how busy the platform is, with one request for all callers on this event loop.
 
-        :param within: it may be as old as this, in seconds.
-        :raises RequestError: when the platform has not answered.
+        :param max_age: how old the result may be, in seconds.
+        :raises RequestError: if the platform did not respond.
         """
-        from airflow_provider_canfar.hooks._pollers import watches
+        from airflow_provider_canfar.hooks._pollers import pollers
 
-        return await watches().stats(self.canfar_conn_id, self._settings_now)(within)
+        return await pollers().stats(self.canfar_conn_id, self._read_settings)(max_age)
 
     def call(
         self,
@@ -140,37 +141,37 @@ class CanfarHook(Verbs, BaseHook):
         retry_for: float | None = None,
         timeout: float | None = None,
     ) -> T:
-        """Do something with a client from blocking code, and return what it returns.
+        """Call a function with a client from blocking code, and return its result.
 
         >>> hook.call(lambda client: client.logs("k3v9x2qa"))  # doctest: +SKIP
 
-        :param verb: takes the client; what it returns is awaited.
+        :param verb: gets the client; its result is awaited.
         :param retry_for: as for :meth:`client`.
         :param timeout: give up after this many seconds, with a TimeoutError.
         :raises RuntimeError: inside a running event loop, which a blocking call would stop.
         """
 
-        async def use() -> T:
+        async def use_client() -> T:
             async with self.client(retry_for=retry_for) as client:
                 return await verb(client)
 
-        return self.run(use, timeout=timeout)
+        return self.run(use_client, timeout=timeout)
 
     def run(self, call: Callable[[], Coroutine[Any, Any, T]], *, timeout: float | None = None) -> T:
-        """Run async code from blocking code, and return what it returns; the connection is read before.
+        """Run async code from blocking code, and return its result; the connection is read before.
 
-        :param call: makes the coroutine.
+        :param call: creates the coroutine.
         :param timeout: give up after this many seconds, with a TimeoutError.
         :raises RuntimeError: inside a running event loop, which a blocking call would stop.
         """
-        # First of all: inside a loop, Airflow says of any connection that it is not defined.
-        refuse_inside_a_loop()
+        # This check is first: inside a loop, Airflow says that any connection is not defined.
+        require_no_running_loop()
         # The connection is read here, in the caller's thread: Airflow's own calls belong there.
-        self.settings  # noqa: B018 - reading it is what it is for
+        self.settings  # noqa: B018 (reading it is the point)
         return BRIDGE.run(call, timeout=timeout)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say who one is, and where; or what to change."""
+        """Return whether the platform authenticates the connection, and as whom; or what to change."""
         from airflow_provider_canfar.skaha.errors import CanfarError
 
         try:
@@ -178,5 +179,7 @@ class CanfarHook(Verbs, BaseHook):
         except CanfarError as error:
             return False, str(error)
         credential = self.settings.credential
-        until = f", which ends at {credential.expires_at:%Y-%m-%d %H:%M} UTC" if credential.expires_at else ""
-        return True, f"{self.settings.url} knows you as {user}, by {credential.name}{until}."
+        expires_at = credential.expires_at
+        expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
+        name = credential.name.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+        return True, f"Connected to {self.settings.url} as {user} ({name}{expiry})."

@@ -1,4 +1,4 @@
-"""Parsing the arguments of operators and sensors: literals when the DAG file is parsed, templates before a request.
+"""Parsing arguments of operators and sensors: literals with the DAG file, templates before a request.
 
 Each parser takes the argument's name for its message, and a value that may be text, as a template renders it.
 Nothing heavy is imported here: DAG files are parsed all day.
@@ -19,7 +19,8 @@ from airflow_provider_canfar.skaha.errors import SpecError
 ON_FINISH_ACTIONS = ("keep", "destroy", "destroy_succeeded")
 ON_CLEAR = ("fresh", "resume")
 
-#: What a template renders where its author means *left out*: ``{{ none }}``, or an ``if`` without an ``else``.
+#: What a template renders where its author means *left out*: ``{{ none }}``, or an ``if`` without an
+#: ``else``.
 ABSENT = (None, "", "None")
 
 _TRUE = ("true", "t", "yes", "y", "on", "1")

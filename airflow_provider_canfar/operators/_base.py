@@ -132,8 +132,8 @@ class SessionOperator(LogLinesMixin, BaseOperator):
     ) -> Any:
         """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
 
-        ``dag.test()`` forgets what the deferral carried; it resumes in the process that deferred, which does not.
-        Without either, the names of the sessions give the rest.
+        ``dag.test()`` forgets what the deferral carried, and resumes in the process that deferred, which still
+        has it. Without either, the names of the sessions give the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent

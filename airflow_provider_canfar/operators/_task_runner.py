@@ -1,7 +1,4 @@
-"""One phase of a task in a worker: reconcile, wait, and again until there is a verdict.
-
-A deferral ends the phase; the next one makes a new runner out of the batch that the deferral carried.
-"""
+"""One phase of a task in a worker: reconcile, wait, and again until there is a verdict or a deferral."""
 
 from __future__ import annotations
 
@@ -146,12 +143,11 @@ class TaskRunner:
             raise
 
     def _destroy_after(self, error: BaseException) -> None:
-        if isinstance(error, Exception) or self._options.destroy_on_kill:
-            self._emit(f"Destroying the sessions of this task: {type(error).__name__}.")
+        destroys = isinstance(error, Exception) or self._options.destroy_on_kill
+        action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self.batch)
+        self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
+        if destroys:
             self.destroy_all()
-        else:
-            ids = report.unsettled_ids(self.batch)
-            self._emit(f"Leaving the sessions of this task running ({type(error).__name__}): {ids}.")
 
     def _rounds(
         self,
@@ -287,20 +283,14 @@ class TaskRunner:
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
-            described = self.batch.failed()[: report.DESCRIBED]
-            self._hook.call(lambda client: self._recorder.read_missing_tails(client, described))
+            self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
             raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
         finally:
             self._destroy_ended()
 
     def _destroy_ended(self) -> None:
         """Destroy sessions that have ended, where ``on_finish_action`` says so."""
-        action = self._options.on_finish_action
-        ended = [
-            outcome.session_id
-            for outcome in self.batch.outcomes.values()
-            if action == "destroy" or (action == "destroy_succeeded" and outcome.succeeded)
-        ]
+        ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
         if ended:
             try:
                 self._hook.call(lambda client: client.destroy(ended))

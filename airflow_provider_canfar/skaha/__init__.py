@@ -9,8 +9,9 @@
         ids = await client.create(name="stars", image="skaha/astroml:24.07", command=["python", "stars.py"])
         print(await client.info(ids))
 
-This module imports nothing: :mod:`.errors` and :mod:`.naming` are read whenever a DAG file is parsed, and
-must not bring httpx and pydantic along.
+What a task does about its sessions belongs in ``task_sessions``. This module imports nothing: DAG files
+import :mod:`.errors` and :mod:`.naming` whenever they are parsed, and must not import httpx and pydantic
+along with them.
 """
 
 from __future__ import annotations

@@ -3,23 +3,23 @@
 ::
 
     CanfarError
-    ├─ SpecError               refused before any request
-    ├─ RequestError            method, path, status, the server's words
+    ├─ SpecError               invalid, before any request
+    ├─ RequestError            method, path, status, the server's message
     │  ├─ AuthenticationError  says which credential, and how to renew it
-    │  ├─ Unreachable          no answer: refused, reset, timed out, no such host
-    │  │  └─ TLSVerificationError         the server's own TLS certificate is not to be trusted
-    │  ├─ ServiceBusy          429 and 503: come back later
-    │  ├─ ServerError          500 and its like, and answers that nobody can read
+    │  ├─ Unreachable          no response: refused, reset, timed out, no such host
+    │  │  └─ TLSVerificationError         the server's own TLS certificate could not be verified
+    │  ├─ ServiceBusy          429 and 503: try again later
+    │  ├─ ServerError          500 and the like, and unreadable responses
     │  ├─ NotFound             the server itself says that it knows no such session
-    │  └─ Rejected             400, 403 and their like: the server's own sentence
+    │  └─ Rejected             400, 403 and the like: the server's own sentence
     ├─ SessionError            session id, name, replica, last status, last log lines, events
     │  ├─ SessionFailed
     │  ├─ SessionNeverStarted
     │  ├─ SessionTimeout
     │  └─ SessionGone
-    └─ PartialFailure          of many: what worked, and why the rest did not
+    └─ PartialFailure          of many: the results, and the errors of the others
 
-Each says by ``retryable`` whether the same thing, tried again later, may work. All of them survive pickling
+Each says by ``retryable`` whether the same call, tried again later, may succeed. All of them survive pickling
 and copying: the message is their one positional argument, and the facts are attributes.
 """
 
@@ -51,24 +51,24 @@ __all__ = [
 
 
 class CanfarError(Exception):
-    """Whatever this provider raises by itself."""
+    """Any error that this provider raises itself."""
 
     retryable: bool = False
 
 
 class SpecError(CanfarError, ValueError):
-    """Refused before any request: the message names the value, the rule and a way out."""
+    """Invalid, before any request: the message has the value, the rule and a way out."""
 
 
 class RequestError(CanfarError):
-    """A request that was not answered as hoped. It says nothing about the state of any session.
+    """A request that failed. It says nothing about the state of any session.
 
     :param method: the HTTP method, such as ``GET``.
-    :param path: what was asked for, relative to the platform's base URL, such as ``session/k3v9x2qa``.
-    :param status: the HTTP status, or None where no answer came.
+    :param path: relative to the platform's base URL, such as ``session/k3v9x2qa``.
+    :param status: the HTTP status, or None without a response.
     :param server_message: the server's own words, on one line.
     :param maybe_applied: whether the server may have acted on it. False is certain: the request never arrived
-        or was refused. True is a doubt: after a read time-out or a 500, a session may well have been created.
+        or was refused. True is a doubt: after a read timeout or a 500, the session may well exist.
     """
 
     def __init__(
@@ -88,27 +88,33 @@ class RequestError(CanfarError):
         self.server_message = server_message
         self.maybe_applied = maybe_applied
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The attributes, as arguments for another error about the same request."""
+        names = ("method", "path", "status", "server_message", "maybe_applied")
+        return {name: getattr(self, name) for name in names}
+
 
 class AuthenticationError(RequestError):
     """The credential is missing, wrong or expired. The message says which one, and how to renew it."""
 
 
 class Unreachable(RequestError):
-    """No answer came: refused, reset, timed out, or no such host."""
+    """No response: refused, reset, timed out, or no such host."""
 
     retryable = True
 
 
 class TLSVerificationError(Unreachable):
-    """The server's own TLS certificate is not to be trusted. Asking again does not change it."""
+    """The server's own TLS certificate could not be verified. A retry does not change it."""
 
     retryable = False
 
 
 class ServiceBusy(RequestError):
-    """429 or 503: the platform asks to come back later.
+    """429 or 503: the platform asks us to try again later.
 
-    :param retry_after: in how many seconds, where it says so.
+    :param retry_after: in how many seconds, if the server says so.
     """
 
     retryable = True
@@ -119,28 +125,28 @@ class ServiceBusy(RequestError):
 
 
 class ServerError(RequestError):
-    """500 and its like, or an answer that cannot be read: a proxy's page, half a JSON."""
+    """500 and the like, or an unreadable response: a proxy's page, truncated JSON."""
 
     retryable = True
 
 
 class NotFound(RequestError):
-    """The server itself says that it knows no such session: it never was, is destroyed, or is forgotten."""
+    """The server itself says that it knows no such session: never created, destroyed, or forgotten."""
 
 
 class Rejected(RequestError):
-    """The server refuses: 400, 403 and their like, in its own sentence."""
+    """The server refuses: 400, 403 and the like, in its own sentence."""
 
 
 class SessionError(CanfarError):
-    """A session did not do what was wanted of it.
+    """A session did not do what it was launched for.
 
     :param session_id: its id on the platform.
     :param name: its name.
-    :param replica: which replica it is, from 1, or None where there is but one.
-    :param status: the platform's own last word on it.
+    :param replica: its replica number, from 1, or None if there is only one.
+    :param status: the platform's own last word for its status.
     :param log_tail: the last lines of its log.
-    :param events: its telling events.
+    :param events: the events that explain it.
     """
 
     retryable = True
@@ -166,7 +172,7 @@ class SessionError(CanfarError):
 
 
 class SessionFailed(SessionError):
-    """It ended, and not in success."""
+    """It ended without success."""
 
 
 class SessionNeverStarted(SessionError):
@@ -174,20 +180,20 @@ class SessionNeverStarted(SessionError):
 
 
 class SessionTimeout(SessionError):
-    """It ran for longer than it may."""
+    """It ran longer than allowed."""
 
 
 class SessionGone(SessionError):
-    """The platform no longer knows it, and nobody saw how it ended."""
+    """The platform no longer knows it, and its end was not observed."""
 
 
 class PartialFailure(CanfarError):
-    """Of many, some failed.
+    """Some of many failed.
 
-    A retry can help when it can help each of those that failed.
+    A retry can help if it can help each of those that failed.
 
-    :param results: what worked, by session id or replica.
-    :param errors: why the rest did not, by session id or replica.
+    :param results: what succeeded, by session id or replica.
+    :param errors: why the others failed, by session id or replica.
     """
 
     def __init__(
@@ -200,22 +206,24 @@ class PartialFailure(CanfarError):
         self.results = dict(results or {})
         self.errors = dict(errors or {})
         self.retryable = all(getattr(error, "retryable", False) for error in self.errors.values())
-        super().__init__(message or self._in_words())
+        super().__init__(message or self._summary())
 
-    def _in_words(self) -> str:
+    def _summary(self) -> str:
         """Name each that failed, but the same reason only once: a thousand may fail for one."""
-        reasons: dict[str, list[str]] = {}
+        keys_by_reason: dict[str, list[str]] = {}
         for key, error in self.errors.items():
-            reasons.setdefault(str(error), []).append(str(key))
-        told = "; ".join(f"{_enumerated(keys)}: {reason.rstrip('.')}" for reason, keys in reasons.items())
-        return f"{len(self.errors)} of {len(self.errors) + len(self.results)} failed. {told}."
+            keys_by_reason.setdefault(str(error), []).append(str(key))
+        reasons = "; ".join(
+            f"{_enumerated(keys)}: {reason.rstrip('.')}" for reason, keys in keys_by_reason.items()
+        )
+        return f"{len(self.errors)} of {len(self.errors) + len(self.results)} failed. {reasons}."
 
 
-def _enumerated(keys: list[str], most: int = 5) -> str:
+def _enumerated(keys: list[str], limit: int = 5) -> str:
     """Name at most a handful.
 
     >>> _enumerated(["1", "2", "3", "4", "5", "6", "7"])
     '1, 2, 3, 4, 5 and 2 more'
     """
-    told = ", ".join(keys[:most])
-    return f"{told} and {len(keys) - most} more" if len(keys) > most else told
+    first = ", ".join(keys[:limit])
+    return f"{first} and {len(keys) - limit} more" if len(keys) > limit else first

@@ -1,7 +1,7 @@
-"""The session names a task uses, and reading them back.
+"""The session names that a task uses, and how to parse them.
 
-A create has no idempotency key, its answer may be lost, and the platform's names are not unique. So a
-session's name says all that is needed to find it again and to know whose it is::
+A create has no idempotency key, its response may be lost, and the platform's names are not unique. So a
+session's name contains everything needed to find it again and to know which task it belongs to::
 
     find-stars-k3v5x2qamd-0-7-2
     └─ stem ─┘ └─ key ──┘ │ │ └ try: Airflow's try number when the session was launched
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha import validation
 
-#: Longest stem kept. The rest of a name takes at most 33 characters, so that a whole name has at most 63.
+#: The longest stem. The rest of a name takes at most 33 characters, so that a whole name has at most 63.
 STEM_LENGTH = 30
 
 #: 10 characters of base 32 are 50 bits: a million task instances collide with a chance of one in 2,000.
@@ -34,7 +34,6 @@ KEY_LENGTH = 10
 #: What a key has behind that where a task executes several operators: enough to tell a task's own work apart.
 WORK_LENGTH = 4
 
-_STEM = re.compile(r"[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?")
 # No leading zeros: each name is then built in exactly one way.
 _NUMBER = r"(0|[1-9][0-9]{0,4})"
 _NAME = re.compile(
@@ -46,11 +45,11 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A task instance, as the names of its sessions carry it.
+    """A task instance, as the names of its sessions identify it.
 
-    :param stem: what people read, from :func:`stem_of`.
-    :param key: whose sessions they are, from :func:`key_of`.
-    :param epoch: how often the task has been cleared, in a number that never repeats.
+    :param stem: the part for people, from :func:`stem_of`.
+    :param key: the hash of the task instance, from :func:`key_of`.
+    :param epoch: how often the task has been cleared, as a number that never repeats.
     """
 
     stem: str
@@ -62,7 +61,7 @@ class Identity:
         return SessionName(self.stem, self.key, self.epoch, replica, try_number)
 
     def owns(self, name: SessionName | None) -> bool:
-        """Whether a session of this name belongs to this task instance, in whatever epoch."""
+        """Whether a session of this name belongs to this task instance, in any epoch."""
         return name is not None and name.key == self.key
 
 
@@ -94,7 +93,7 @@ class SessionName:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Read a session's name back; None for a name that is not of this provider's making."""
+        """Parse a session's name; None for a name that this provider did not give."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -108,33 +107,25 @@ class SessionName:
 
 
 def stem_of(name: str | None, task_id: str) -> str:
-    """Make the stem: the author's name as it is, or a readable slug of the task's id.
+    """Return the stem: the author's name as it is, or a readable slug of the task's id.
 
-    :param name: the author's ``name``; letters, digits and ``-``, as the platform's own rule has it.
-    :param task_id: what to fall back on; any character outside that rule becomes a ``-``.
-    :raises SpecError: for a name that the platform would refuse.
+    :param name: the author's ``name``; letters, digits and ``-``, which is the platform's own rule.
+    :param task_id: the fallback; any character outside that rule becomes a ``-``.
+    :raises SpecError: for a name that the platform would reject.
 
     >>> stem_of(None, "group.find_stars")
     'group-find-stars'
     """
-    if name is None:
-        slug = re.sub(r"[^a-z0-9]+", "-", task_id.lower()).strip("-")
-        name = slug if slug[:1].isalpha() else f"task-{slug}".rstrip("-")
-    elif not _STEM.fullmatch(name):
-        raise SpecError(
-            f"The name {name!r} is refused: the platform takes letters, digits and '-' only, "
-            "with a letter first and no '-' at the end. "
-            f"Try {stem_of(None, name)!r}, or leave the name out to use the task's id."
-        )
-    return name.lower()[:STEM_LENGTH].rstrip("-")
+    stem = validation.slug(task_id, "task") if name is None else validation.session_name(name)
+    return stem[:STEM_LENGTH].rstrip("-")
 
 
 def epoch_of(max_tries: int, retries: int) -> int:
-    """Say how often a task instance has been cleared, in a number that never repeats.
+    """Return how often a task instance has been cleared, as a number that never repeats.
 
     Airflow sets ``max_tries`` to the retries at first, and adds the tries so far at each clear; the
-    difference stays the same over retries. (The run's own clear number also moves when another task of the
-    run is cleared.) It is never below zero, also where the author has raised the retries since.
+    difference stays the same over retries. (The run's own clear number also changes when another task of the
+    run is cleared.) It is never below zero, even if the author has raised the retries since.
     """
     return max(0, max_tries - retries)
 
@@ -153,7 +144,8 @@ def key_of(
     The run's start is part of it because two Airflow deployments that share an account may well have the
     same DAG with the same run id; they hardly start it in the same microsecond.
 
-    :param work: which work of the task instance, where it executes several operators; it makes the key longer.
+    :param work: which work of the task instance, where it executes several operators; it makes the key
+        longer.
     """
     started = run_started.astimezone(UTC).isoformat() if run_started else None
     identity = json.dumps([dag_id, task_id, run_id, map_index, started])

@@ -1,6 +1,6 @@
-"""Choosing sessions out of an account's list: by ids, or by name, with kind, status and age. Pure.
+"""Choosing sessions from an account's list: by ids, or by name, with kind, status and age. Pure.
 
-Cleanup destroys what a selection chooses, a sensor waits for it, an asset's watcher fires for it.
+Cleanup destroys the sessions of a selection, a sensor waits for them, an asset's watcher fires for them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.skaha import validation as rules
+from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Kind, Status
@@ -21,29 +21,30 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_cache import Row
 
-#: What the server takes in a name (PostAction.validateName). A prefix with anything else in it matches none.
+#: What the server accepts in a name (PostAction.validateName). A prefix with anything else in it matches
+#: none.
 _PREFIX = re.compile(r"[A-Za-z0-9-]*")
 
-#: Names that have no letter in common. A regular expression that finds all of one length says nothing about
-#: what is in a name.
+#: Names that have no letter in common. A regular expression that matches all of one length does not depend on
+#: the name.
 _PROBES = tuple([letter * length for letter in string.ascii_lowercase] for length in (1, 4, 16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which sessions. All that is given must hold; what is left out holds for any session.
+    """Which sessions. Every criterion must hold; an omitted one holds for any session.
 
     >>> Selection(prefix="stars-", kinds=("headless",)).to_json()["kinds"]
     ['headless']
 
-    :param ids: these, by their ids; ``()`` is none at all.
-    :param prefix: what their names start with. The server keeps names in lower case; case does not matter.
-    :param regex: a regular expression that is searched for in their names. ``^`` and ``$`` anchor it.
-    :param keys: those that tasks of Airflow have launched, by the keys in their names; ``()`` is none at all.
+    :param ids: these ids; ``()`` selects none.
+    :param prefix: the start of their names. The server keeps names in lower case; case does not matter.
+    :param regex: a regular expression to search for in their names. ``^`` and ``$`` anchor it.
+    :param keys: the keys in the names of sessions that Airflow tasks have launched; ``()`` selects none.
     :param kinds: of these kinds.
-    :param statuses: in these statuses; old and new words for one meaning are the same.
-    :param older_than: seconds since their start. A session that has not started has no age, and is left out.
-    :raises SpecError: naming the value, the rule and a way out.
+    :param statuses: in these statuses; old and new words for one status are the same.
+    :param older_than: seconds since their start. A session that has not started has no age, and is excluded.
+    :raises SpecError: with the value, the rule and a way out.
     """
 
     ids: tuple[str, ...] | None = None
@@ -57,55 +58,56 @@ class Selection:
     def __post_init__(self) -> None:
         given = [name for name in ("ids", "prefix", "regex", "keys") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise SpecError(f"{' and '.join(given)} are given together. Choose sessions by one of them.")
+            raise SpecError(f"Invalid selection by {' and '.join(given)}: must use only one of them.")
         for session_id in self.ids or ():
-            rules.session_id(session_id)
+            validation.session_id(session_id)
         if self.prefix is not None and not _PREFIX.fullmatch(self.prefix):
             raise SpecError(
-                f"The prefix {self.prefix!r} is refused: names have letters, digits and '-' only, so none "
-                "starts with it. Give a regular expression as regex."
+                f"Invalid prefix {self.prefix!r}: must have only letters, digits and '-', as names do. "
+                "Give a regular expression as regex."
             )
         if self.regex is not None:
             try:
                 re.compile(self.regex)
             except re.error as error:
-                raise SpecError(f"The regex {self.regex!r} is refused: {error}. Correct it.") from None
+                raise SpecError(
+                    f"Invalid regex {self.regex!r}: not a valid regular expression ({error})."
+                ) from None
         for kind in self.kinds:
-            if kind not in set(Kind):
-                raise SpecError(f"The kind {kind!r} is refused: there are {', '.join(Kind)}. Choose of them.")
+            Kind.parse(kind)
         for status in self.statuses:
-            status_of(status)
+            Status.parse(status)
         if self.older_than is not None and self.older_than < 0:
-            raise SpecError(f"An age of {self.older_than:g} s is refused: it cannot be below zero.")
+            raise SpecError(f"Invalid age {self.older_than:g} s: must be 0 or more.")
 
     @property
     def by_name(self) -> bool:
-        """Whether names decide, so that sessions which nobody has seen yet may come to be chosen."""
+        """Whether it goes by names, so that it may include sessions that do not exist yet."""
         return self.ids is None
 
     def reason_to_refuse(self) -> str | None:
-        """Say why it chooses every session, whatever its name; None when it does not."""
+        """Say why it includes every session, whatever its name; None if it does not."""
         if self.ids is not None or self.keys is not None:
             return None
         if self.regex is not None:
             pattern = re.compile(self.regex, re.IGNORECASE)
             if any(all(map(pattern.search, probes)) for probes in _PROBES):
-                return f"the regex {self.regex!r} is found in every name"
+                return f"the regex {self.regex!r} matches every name"
             return None
         if self.prefix is None:
-            return "neither ids nor prefix nor regex is given"
-        return None if self.prefix else "the prefix is empty, which every name starts with"
+            return "none of ids, prefix and regex is given"
+        return None if self.prefix else "every name starts with an empty prefix"
 
     def matches(self, session: Session | Row) -> bool:
-        """Whether its id, name and kind are those of a chosen one, whatever its status and age."""
-        return self._names(session) and (not self.kinds or session.kind in self.kinds)
+        """Whether a session's id, name and kind match, whatever its status and age."""
+        return self._matches_name(session) and (not self.kinds or session.kind in self.kinds)
 
     def choose(self, sessions: Iterable[Session], now: float) -> list[Session]:
-        """Return the sessions that it chooses, in the list's order.
+        """Return the sessions that match, in the list's order.
 
         :param now: seconds since the epoch.
         """
-        statuses = {status_of(word) for word in self.statuses}
+        statuses = {Status.parse(word) for word in self.statuses}
         return [
             session
             for session in sessions
@@ -114,7 +116,7 @@ class Selection:
             and (self.older_than is None or _age(session, now) >= self.older_than)
         ]
 
-    def _names(self, session: Session | Row) -> bool:
+    def _matches_name(self, session: Session | Row) -> bool:
         if self.ids is not None:
             return session.id in self.ids
         if self.keys is not None:
@@ -125,59 +127,47 @@ class Selection:
         return session.name.lower().startswith((self.prefix or "").lower())
 
     def __str__(self) -> str:
-        """Say in words what it chooses, for people."""
+        """Describe the selection, for people."""
         if self.ids is not None:
-            words = f"the sessions {', '.join(self.ids) or '(none)'}"
+            text = f"the sessions {', '.join(self.ids) or '(none)'}"
         elif self.keys is not None:
-            words = f"the sessions of {len(self.keys)} task instances"
+            text = f"the sessions of {len(self.keys)} task instances"
         elif self.regex is not None:
-            words = f"the sessions in whose names {self.regex!r} is found"
+            text = f"the sessions whose names match {self.regex!r}"
         else:
-            words = f"the sessions whose names start with {self.prefix!r}" if self.prefix else "all sessions"
+            text = f"the sessions whose names start with {self.prefix!r}" if self.prefix else "all sessions"
         if self.kinds:
-            words += f" of kind {' or '.join(self.kinds)}"
+            text += f" of kind {' or '.join(self.kinds)}"
         if self.statuses:
-            words += f" that are {' or '.join(self.statuses)}"
-        return words if self.older_than is None else f"{words} and older than {self.older_than:g} s"
+            text += f" that are {' or '.join(self.statuses)}"
+        return text if self.older_than is None else f"{text} and older than {self.older_than:g} s"
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument."""
+        """Return it as a trigger's argument."""
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read it back; what another release wrote and this one does not know is left aside.
+        """Return the selection of a trigger's argument; fields that only another release knows are ignored.
 
         :raises SpecError: as the class does.
         """
         known = {one.name for one in fields(cls)}
-        read: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in data.items()
             if name in known
         }
-        return cls(**read)
-
-
-def status_of(word: str) -> Status:
-    """Read a status that somebody has written.
-
-    :raises SpecError: for a word that no server says.
-    """
-    status = Status.of(word)
-    if status is Status.UNKNOWN:
-        known = ", ".join(one for one in Status if one is not Status.UNKNOWN)
-        raise SpecError(f"The status {word!r} is refused: there are {known}. Choose of them.")
-    return status
+        return cls(**arguments)
 
 
 def session_ids(value: Any) -> tuple[str, ...] | None:
-    """Read ids as people and upstream tasks give them; None for none given.
+    """Parse ids as people and upstream tasks give them; None for None.
 
-    One id or several; a string of them with commas or spaces between; a list as a template renders it; what
-    an operator of this provider has returned or pushed, which has them as ``session_id``.
+    One id or several; a string of them separated by commas or spaces; a list as a template renders it; the
+    result of an operator of this provider, which has them as ``session_id``.
 
     >>> session_ids("k3v9x2qa, m0d4tt7z")
     ('k3v9x2qa', 'm0d4tt7z')
@@ -189,21 +179,21 @@ def session_ids(value: Any) -> tuple[str, ...] | None:
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, str):
-        value = _rendered(value)
+        value = _parse_rendered(value)
     ids: dict[str, None] = {}
-    for one in _flat(value):
+    for one in _flatten(value):
         session_id = one.get("session_id") if isinstance(one, Mapping) else one
         if not isinstance(session_id, str):
             raise SpecError(
-                f"The session id {session_id!r} is refused: an id is one word, such as 'k3v9x2qa'. "
-                "Give ids, or what an operator of this provider has returned."
+                f"Invalid session id {session_id!r}: must be one word, such as 'k3v9x2qa'. "
+                "Give ids, or the result of an operator of this provider."
             )
         ids[session_id] = None
     return tuple(ids)
 
 
 def words(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Read one word or several; none for None.
+    """Return one word or several as a tuple; an empty one for None.
 
     >>> words("notebook"), words(["Completed", "Failed"]), words(None)
     (('notebook',), ('Completed', 'Failed'), ())
@@ -213,21 +203,21 @@ def words(value: str | Iterable[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _flat(value: Any) -> list[Any]:
-    """Take lists out of lists: each of several mapped tasks has returned one."""
+def _flatten(value: Any) -> list[Any]:
+    """Flatten nested lists: each of several mapped tasks returns one."""
     flat: list[Any] = []
     for one in value if isinstance(value, Iterable) else [value]:
-        flat += _flat(one) if isinstance(one, list | tuple) else [one]
+        flat += _flatten(one) if isinstance(one, list | tuple) else [one]
     return flat
 
 
-def _rendered(text: str) -> list[Any]:
-    """Read what a template has rendered: a list as Python writes it, or words."""
+def _parse_rendered(text: str) -> list[Any]:
+    """Parse what a template has rendered: a list as Python writes it, or words."""
     if text.lstrip().startswith(("[", "(", "{")):
         try:
             value = ast.literal_eval(text.strip())
         except (ValueError, SyntaxError):
-            raise SpecError(f"The ids {text!r} are refused: they are no list of ids. Correct them.") from None
+            raise SpecError(f"Invalid ids {text!r}: must be ids or a list of ids.") from None
         return [value] if isinstance(value, Mapping) else list(value)
     return [word for word in re.split(r"[\s,]+", text) if word]
 

@@ -1,19 +1,16 @@
-"""Requests out of specs, models out of answers. No I/O."""
+"""Specs to requests, responses to models. No I/O."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_provider_canfar.skaha import validation as rules
-from airflow_provider_canfar.skaha.command.encoding import encode
+from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import ServerError, SpecError
-from airflow_provider_canfar.skaha.http.response import unreadable, without_secrets
+from airflow_provider_canfar.skaha.http.response import unreadable
 from airflow_provider_canfar.skaha.models import (
     Event,
     Image,
@@ -25,166 +22,111 @@ from airflow_provider_canfar.skaha.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from urllib.parse import SplitResult
-
     from airflow_provider_canfar.skaha.http.response import ApiResponse
 
-#: Without this type the server reads no parameter of a POST; without the charset, it reads them as ISO-8859-1
-#: (SyncInput, and Tomcat's default).
-FORM_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
-
 T = TypeVar("T")
-
-
-def service_url(url: str, what: str = "platform's URL") -> str:
-    """Return a service's URL, without a slash at its end, if a credential may be sent there.
-
-    :param what: what it is, for the message.
-    :raises SpecError: for what is no URL, and for plain http to any host but this one.
-    """
-    if "@" in url:
-        # It is not shown: what is before the "@" is most likely a secret, and may hold what ends a host.
-        raise SpecError(
-            f"The {what} is refused: it must hold no user and no password. Give the credential by itself."
-        )
-    parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _can_be_asked(url.strip(), parts):
-        raise SpecError(
-            f"The {what} {without_secrets(url)!r} is refused: it must be a whole address. "
-            "Write it like 'https://ws-uv.canfar.net/skaha/v1'."
-        )
-    if parts.query or parts.fragment:
-        raise SpecError(
-            f"The {what} {without_secrets(url)!r} is refused: it must hold no query and no "
-            "fragment. Leave them out."
-        )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SpecError(
-            f"The {what} {url!r} is refused: plain http would show the credential to everybody on the way, "
-            "and is taken for this machine only (127.0.0.1, localhost). Write it with https."
-        )
-    return url.strip().rstrip("/")
-
-
-def _can_be_asked(url: str, parts: SplitResult) -> bool:
-    """Whether it has no space, and a host and a port that can be; urlsplit looks at neither."""
-    try:
-        httpx.URL(url)
-        return parts.port != 0 and re.search(r"\s", url) is None
-    except (ValueError, httpx.InvalidURL):
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its very name."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def create_form(spec: SessionSpec, replica: int, name: str | None = None) -> list[tuple[str, str]]:
     """Return the parameters that create one replica.
 
-    The kind is always sent, as ``type``: what is left out is a matter of the server's version.
+    The kind is always sent, as ``type``: its default depends on the server's version.
 
-    :param name: the session's whole name, where it is not the spec's own with the replica's suffix.
-    :raises SpecError: for a command or an environment that nothing can carry.
+    :param name: the session's whole name, if not the spec's own with the replica's suffix.
+    :raises SpecError: if the name is invalid.
     """
-    name = rules.host_name(rules.session_name(name or spec.replica_name(replica)))
-    form = [("name", name), ("image", spec.image), ("type", spec.kind.value)]
-    for resource in ("cores", "ram", "gpus"):
-        value = getattr(spec, resource)
-        if value is not None:
-            form.append((resource, f"{value:g}"))
+    return [*_session(spec, replica, name), *spec.parameters.pairs, *_replica_variables(spec, replica)]
+
+
+def create_body(spec: SessionSpec, replica: int, name: str | None = None) -> str:
+    """Return the same as a form's body, which adds only the replica's own part to what is encoded already."""
+    own = urlencode([*_session(spec, replica, name), *_replica_variables(spec, replica)])
+    return f"{own}&{spec.parameters.form}" if spec.parameters.form else own
+
+
+def _session(spec: SessionSpec, replica: int, name: str | None) -> list[tuple[str, str]]:
+    name = validation.host_name(validation.session_name(name or spec.replica_name(replica)))
+    resources = [(field, getattr(spec, field)) for field in ("cores", "ram", "gpus")]
+    return [
+        ("name", name),
+        ("image", spec.image),
+        ("type", spec.kind.value),
+        *((field, f"{value:g}") for field, value in resources if value is not None),
+    ]
+
+
+def _replica_variables(spec: SessionSpec, replica: int) -> list[tuple[str, str]]:
     if spec.kind != Kind.HEADLESS:
-        return form
-    parameters = encode(
-        command=spec.command,
-        cmd=spec.cmd,
-        args=spec.args,
-        env=spec.env,
-        command_encoding=spec.command_encoding,
-    )
-    if parameters.cmd is not None:
-        form.append(("cmd", parameters.cmd))
-    if parameters.args is not None:
-        form.append(("args", parameters.args))
-    env = (*parameters.env, ("REPLICA_ID", str(replica)), ("REPLICA_COUNT", str(spec.replicas)))
-    return [*form, *(("env", f"{variable}={value}") for variable, value in env)]
+        return []
+    return [("env", f"REPLICA_ID={replica}"), ("env", f"REPLICA_COUNT={spec.replicas}")]
 
 
-def form_body(form: Iterable[tuple[str, str]]) -> bytes:
-    """Encode parameters as :data:`FORM_TYPE` says, in ASCII."""
-    return urlencode(list(form)).encode("ascii")
+def sessions(response: ApiResponse) -> list[Session]:
+    """Parse a list of sessions."""
+    return _parse(_SESSIONS, response)
 
 
-def sessions(answer: ApiResponse) -> list[Session]:
-    """Read a list of sessions."""
-    return _read(_SESSIONS, answer)
+def session(response: ApiResponse) -> Session:
+    """Parse one session."""
+    return _parse(_SESSION, response)
 
 
-def session(answer: ApiResponse) -> Session:
-    """Read one session."""
-    return _read(_SESSION, answer)
+def context(response: ApiResponse) -> ResourceOptions:
+    """Parse the resources that the platform offers."""
+    return _parse(_CONTEXT, response)
 
 
-def context(answer: ApiResponse) -> ResourceOptions:
-    """Read what the platform offers."""
-    return _read(_CONTEXT, answer)
+def stats(response: ApiResponse) -> Stats:
+    """Parse how busy the platform is."""
+    return _parse(_STATS, response)
 
 
-def stats(answer: ApiResponse) -> Stats:
-    """Read how busy the platform is."""
-    return _read(_STATS, answer)
+def images(response: ApiResponse) -> list[Image]:
+    """Parse the images that the platform knows."""
+    return _parse(_IMAGES, response)
 
 
-def images(answer: ApiResponse) -> list[Image]:
-    """Read the images that the platform knows."""
-    return _read(_IMAGES, answer)
+def repositories(response: ApiResponse) -> list[str]:
+    """Parse the registries that the platform trusts."""
+    return _parse(_REPOSITORIES, response)
 
 
-def repositories(answer: ApiResponse) -> list[str]:
-    """Read the hosts whose images the platform trusts."""
-    return _read(_WORDS, answer)
+def created_id(response: ApiResponse) -> str:
+    """Parse the id of a created session: one word on a line of its own, in plain text.
 
-
-def created_id(answer: ApiResponse) -> str:
-    """Read the id of a session that was created: one word on a line of its own, in plain text.
-
-    The line's end is looked for: an answer that was cut would be an id as well, of no session.
+    The line break is required: a truncated response would be an id as well, of no session.
     """
     try:
-        if answer.text.endswith("\n"):
-            return rules.session_id(answer.text.strip())
+        if response.text.endswith("\n"):
+            return validation.session_id(response.text.strip())
     except SpecError:
         pass
-    raise unreadable(answer)
+    raise unreadable(response)
 
 
-def text(answer: ApiResponse) -> str:
-    """Read plain text: a log, events, or the nothing that a DELETE answers with."""
-    return answer.text
+def text(response: ApiResponse) -> str:
+    """Return plain text: a log, events, or the empty body of a DELETE."""
+    return response.text
 
 
-def user(answer: ApiResponse) -> str:
-    """Read as whom the platform has answered."""
-    if name := answer.headers.get("x-vo-authenticated"):
+def user(response: ApiResponse) -> str:
+    """Return the user that the platform has authenticated."""
+    if name := response.headers.get("x-vo-authenticated"):
         return name
     raise ServerError(
-        f"{answer.base} answered, but did not say as whom. Is it a Science Platform?",
-        method=answer.method,
-        path=answer.path,
-        status=answer.status,
+        f"{response.base} did not say which user it authenticated. Is it a Science Platform?",
+        method=response.method,
+        path=response.path,
+        status=response.status,
     )
 
 
 def events(printed: str) -> list[Event]:
-    """Read the events that kubectl prints: a header, and columns that are padded with spaces.
+    """Parse the events that kubectl prints: a header, and columns that are padded with spaces.
 
-    Only the message has spaces (or even line ends) in it, and what follows it is either a time or ``<none>``,
-    so that a row is read by its shape: it holds where a column is wider than the header says.
+    Only the message contains spaces (or even line breaks), and what follows it is either a time or
+    ``<none>``, so that a row is parsed by its shape: it is right even if a column is wider than the header
+    says.
     """
     header, _, rows = printed.partition("\n")
     if header.split() != ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]:
@@ -192,9 +134,9 @@ def events(printed: str) -> list[Event]:
     return [Event.model_validate(row.groupdict()) for row in _EVENT.finditer(rows)]
 
 
-_AT = r"(?:<none>|\d{4}-\d\d-\d\dT\S+)"
+_TIME = r"(?:<none>|\d{4}-\d\d-\d\dT\S+)"
 _EVENT = re.compile(
-    rf"^(?P<type>\S+) +(?P<reason>\S+) +(?P<message>.*?) +(?P<first_time>{_AT}) +(?P<last_time>{_AT}) *$",
+    rf"^(?P<type>\S+) +(?P<reason>\S+) +(?P<message>.*?) +(?P<first_time>{_TIME}) +(?P<last_time>{_TIME}) *$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -203,11 +145,11 @@ _SESSION = TypeAdapter(Session)
 _CONTEXT = TypeAdapter(ResourceOptions)
 _STATS = TypeAdapter(Stats)
 _IMAGES = TypeAdapter(list[Image])
-_WORDS = TypeAdapter(list[str])
+_REPOSITORIES = TypeAdapter(list[str])
 
 
-def _read(adapter: TypeAdapter[T], answer: ApiResponse) -> T:
+def _parse(adapter: TypeAdapter[T], response: ApiResponse) -> T:
     try:
-        return adapter.validate_json(answer.body)
+        return adapter.validate_json(response.body)
     except ValidationError:
-        raise unreadable(answer) from None
+        raise unreadable(response) from None

@@ -73,8 +73,9 @@ class OutcomeRecorder:
         return read.outcome
 
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
-        """Read again the ends of logs that an earlier phase has shown, where the platform still has them."""
-        missing = {one.session_id: one for one in failed if one.session_id not in self.tails}
+        """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""
+        described = list(failed)[: report.DESCRIBED]
+        missing = {one.session_id: one for one in described if one.session_id not in self.tails}
         if not missing:
             return
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError
-from airflow_provider_canfar.skaha.http.url_probe import answers
+from airflow_provider_canfar.skaha.http.url_probe import responds
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 from airflow_provider_canfar.task_sessions.task_wait import TaskWait
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
@@ -86,7 +86,7 @@ class InteractiveTaskWait(TaskWait):
         super().__init__(spec)
         # The server's bound on interactive sessions counts all of the user's, no matter what launched them.
         self.choose = _is_interactive if spec.fewer_than is not None else None
-        self._probe = probe or answers
+        self._probe = probe or responds
         self._active: int | None = None
         self._running: list[Session] = []
         self._answered: set[str] = set()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.task_sessions.batch import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,9 @@ class RunOptions:
     max_log_bytes: int | None = None
     on_finish_action: str = "keep"
     destroy_on_kill: bool = True
+
+    def destroys(self, outcome: Outcome) -> bool:
+        """Whether to destroy a session that has ended."""
+        return self.on_finish_action == "destroy" or (
+            self.on_finish_action == "destroy_succeeded" and outcome.succeeded
+        )

@@ -33,7 +33,7 @@ async def wait_for_sessions(
     ) as subscription:
         try:
             async for snapshot in with_outage_log(subscription, emit):
-                for line in await task_wait.process(snapshot, subscription.reads):
+                for line in await task_wait.process(snapshot, subscription.reader):
                     emit(line)
                 # During an outage a worker could do nothing but end the task in time.
                 if snapshot.fault is None or task_wait.is_past_deadline(snapshot.at):

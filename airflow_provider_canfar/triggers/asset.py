@@ -129,7 +129,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
                     continue
                 before = end_events.to_json()
                 end_events.observe(snapshot.sessions, snapshot.at)
-                end_events.update(*await fetch_each(subscription.reads, end_events.tracker.missing_ids()))
+                end_events.update(*await fetch_each(subscription.reader, end_events.tracker.missing_ids()))
                 ended = end_events.pop_new()
                 payloads = [{"sessions": ended}] if self.when_all_ended and ended else ended
                 for payload in payloads:

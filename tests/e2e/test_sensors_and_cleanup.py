@@ -84,7 +84,7 @@ def test_a_cleanup_destroys_only_the_selected_sessions(
     rejected: dict[str, dict[str, Any]] = {
         "the prefix is empty": {"prefix": ""},
         "is found in every name": {"regex": ".*"},
-        "The kind 'somebody-s' is refused": {"prefix": "clean-", "kind": "somebody-s"},
+        "Invalid kind 'somebody-s'": {"prefix": "clean-", "kind": "somebody-s"},
     }
     others = launch("clean-notebook", kind="notebook") + launch("keep")
     ids = launch("clean-by-id", replicas=2)

@@ -59,7 +59,7 @@ def test_a_coroutine_runs_to_its_end_for_a_caller_without_a_loop(bridge: Bridge)
     assert bridge.run(answer) == 42
 
 
-def test_what_a_coroutine_raises_is_raised_to_its_caller(bridge: Bridge) -> None:
+def test_an_error_in_a_coroutine_is_raised_in_its_caller(bridge: Bridge) -> None:
     async def fail() -> None:
         raise KeyError("k3v9x2qa")
 
@@ -67,7 +67,7 @@ def test_what_a_coroutine_raises_is_raised_to_its_caller(bridge: Bridge) -> None
         bridge.run(fail)
 
 
-def test_all_calls_run_on_one_loop_in_a_thread_of_its_own(bridge: Bridge) -> None:
+def test_all_calls_run_on_one_loop_in_its_own_thread(bridge: Bridge) -> None:
     async def loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
@@ -75,7 +75,7 @@ def test_all_calls_run_on_one_loop_in_a_thread_of_its_own(bridge: Bridge) -> Non
     assert bridge.run(thread_name) == "canfar-bridge"
 
 
-def test_callers_that_come_first_at_once_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simultaneous_first_callers_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when two people press Test in a fresh API server, which answers each in a thread."""
     bridge, make = Bridge(), asyncio.new_event_loop
     both, answered = threading.Barrier(2, timeout=10), threading.Event()
@@ -103,7 +103,7 @@ def test_callers_that_come_first_at_once_share_one_loop(monkeypatch: pytest.Monk
     assert loops[0] is loops[1] is bridge.run(loop, timeout=10)
 
 
-def test_callers_in_several_threads_wait_each_for_its_own(bridge: Bridge) -> None:
+def test_callers_in_several_threads_get_their_own_results(bridge: Bridge) -> None:
     both = asyncio.Barrier(2)
 
     async def meet(number: int) -> int:
@@ -121,7 +121,7 @@ def test_callers_in_several_threads_wait_each_for_its_own(bridge: Bridge) -> Non
     assert answers == {1: 1, 2: 2}
 
 
-async def test_inside_a_running_loop_a_blocking_call_is_refused_with_a_way_out(bridge: Bridge) -> None:
+async def test_a_blocking_call_inside_a_running_loop_fails_with_a_way_out(bridge: Bridge) -> None:
     calls = 0
 
     def call() -> None:
@@ -137,7 +137,7 @@ async def test_from_a_thread_of_a_program_with_a_loop_a_blocking_call_is_fine(br
     assert await asyncio.to_thread(bridge.run, thread_name) == "canfar-bridge"
 
 
-def test_when_the_time_is_up_the_coroutine_is_cancelled(bridge: Bridge) -> None:
+def test_the_coroutine_is_cancelled_after_the_timeout(bridge: Bridge) -> None:
     work = Work()
     with pytest.raises(TimeoutError):
         bridge.run(work.go_on, timeout=0.05)
@@ -173,9 +173,7 @@ def _interrupt() -> Iterator[Interrupt]:
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_a_caller_that_is_interrupted_takes_the_coroutine_down_with_it(
-    bridge: Bridge, interrupt: Interrupt
-) -> None:
+def test_interrupting_a_caller_cancels_its_coroutine(bridge: Bridge, interrupt: Interrupt) -> None:
     def time_out() -> None:
         raise Interrupted
 
@@ -225,7 +223,7 @@ FORKING = """
 """
 
 
-def test_a_forked_child_has_a_loop_of_its_own_and_leaves_its_parents_alone() -> None:
+def test_a_forked_child_has_its_own_loop_and_leaves_its_parents_alone() -> None:
     """As Airflow's executors fork. In a process of its own, as a fork of this one would copy the tests."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORKING)],
@@ -237,7 +235,7 @@ def test_a_forked_child_has_a_loop_of_its_own_and_leaves_its_parents_alone() -> 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nothing_runs_before_the_first_call() -> None:
+def test_no_thread_runs_before_the_first_call() -> None:
     threads = threading.active_count()
     Bridge()
     assert threading.active_count() == threads

@@ -105,7 +105,9 @@ def test_each_form_of_a_connection_leads_blocking_code_to_the_platform(
     assert connect(form(platform)).call(lambda client: client.whoami()) == "mcurie"
 
 
-def test_nothing_is_read_before_it_is_needed(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_is_not_read_before_it_is_needed(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook = CanfarHook("made_later")
     monkeypatch.setenv("AIRFLOW_CONN_MADE_LATER", json.dumps(platform.connection))
     assert hook.call(lambda client: client.whoami()) == "mcurie"
@@ -114,7 +116,7 @@ def test_nothing_is_read_before_it_is_needed(platform: Emulator, monkeypatch: py
 async def test_the_connection_is_read_once(
     platform: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever Airflow would say later, a hook stays with what it has read."""
+    """A hook keeps its settings, whatever Airflow returns later."""
     hook = connect(as_json(platform))
     async with hook.client() as client:
         await client.whoami()
@@ -124,7 +126,7 @@ async def test_the_connection_is_read_once(
     assert hook.settings.url == platform.url
 
 
-def test_blocking_and_async_code_share_what_was_read(
+def test_blocking_and_async_code_share_the_settings(
     platform: Emulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = connect(as_json(platform))
@@ -143,7 +145,7 @@ async def test_a_blocking_call_inside_a_running_loop_says_what_to_do_instead(
     assert platform.requests() == {}
 
 
-#: What blocking code can call, with the least that each wants.
+#: The blocking calls, with the fewest arguments for each.
 VERBS: dict[str, tuple[Any, ...]] = {
     "create": (None,),
     "fetch": (),
@@ -164,16 +166,16 @@ VERBS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def test_blocking_code_has_the_client_s_verbs() -> None:
-    """All but those that make no sense there: one create of many, a stream, a poll for who asks for ever."""
-    async_only = {"create_replica", "stream_logs", "poll", "url"}
-    verbs = {name for name in vars(SkahaClient) if not name.startswith("_")}
+def test_blocking_code_has_the_clients_verbs() -> None:
+    """Except those that make no sense there: a single replica, a stream, a poll, another credential."""
+    async_only = {"create_replica", "stream_logs", "poll", "url", "replace_credential"}
+    verbs = {name for name in dir(SkahaClient) if not name.startswith("_")}
     assert verbs - async_only == set(VERBS) - {"test_connection"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_inside_a_running_loop_that_is_said_before_anything_about_the_connection(verb: str) -> None:
-    """A triggerer's loop cannot read a connection in blocking code, and calls it undefined."""
+async def test_a_blocking_call_inside_a_running_loop_fails_before_the_connection_is_read(verb: str) -> None:
+    """A triggerer's loop cannot read a connection in blocking code, and says that it is not defined."""
     with pytest.raises(RuntimeError, match="inside a running event loop"):
         getattr(CanfarHook("nowhere"), verb)(*VERBS[verb])
 
@@ -187,7 +189,7 @@ def test_blocking_code_creates_finds_and_destroys_a_session(platform: Emulator, 
     assert hook.destroy(ids) == dict.fromkeys(ids, True)
 
 
-def test_blocking_code_shows_the_connection_s_registry_credentials(
+def test_blocking_code_sends_the_connections_registry_credentials(
     platform: Emulator, connect: Connect
 ) -> None:
     private: dict[str, Any] = {
@@ -202,7 +204,7 @@ def test_blocking_code_shows_the_connection_s_registry_credentials(
     assert hook.destroy(hook.create(**private))
 
 
-async def test_async_code_shows_the_connection_s_registry_credentials_too(
+async def test_async_code_sends_the_connections_registry_credentials_too(
     platform: Emulator, connect: Connect
 ) -> None:
     extra = {"registry_username": "mcurie", "registry_secret": "a-secret"}
@@ -211,37 +213,35 @@ async def test_async_code_shows_the_connection_s_registry_credentials_too(
         assert await client.destroy(ids)
 
 
-def test_the_connection_tests_itself(platform: Emulator, connect: Connect) -> None:
+def test_the_connection_can_be_tested(platform: Emulator, connect: Connect) -> None:
     assert connect(as_json(platform)).test_connection() == (
         True,
-        f"{platform.url} knows you as mcurie, by the bearer token.",
+        f"Connected to {platform.url} as mcurie (bearer token).",
     )
-    is_good, words = connect(as_json(platform, password="wrong")).test_connection()
-    assert not is_good
-    assert "Get a new token" in words
+    succeeded, message = connect(as_json(platform, password="wrong")).test_connection()
+    assert not succeeded
+    assert "Get a new token" in message
 
 
-def test_blocking_calls_of_several_threads_do_not_wait_for_one_another(
-    platform: Emulator, connect: Connect
-) -> None:
+def test_blocking_calls_of_several_threads_run_at_the_same_time(platform: Emulator, connect: Connect) -> None:
     hook = connect(as_json(platform))
     both = threading.Barrier(2, timeout=30)
-    said: list[str] = []
+    users: list[str] = []
 
     async def meet(client: SkahaClient) -> str:
-        """Go on only when another thread's call is under way as well."""
+        """Continue only while another thread's call is running as well."""
         await asyncio.to_thread(both.wait)
         return await client.whoami()
 
-    threads = [threading.Thread(target=lambda: said.append(hook.call(meet))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: users.append(hook.call(meet))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert said == ["mcurie", "mcurie"]
+    assert users == ["mcurie", "mcurie"]
 
 
-def test_a_call_that_takes_too_long_is_given_up(platform: Emulator, connect: Connect) -> None:
+def test_a_call_fails_after_its_timeout(platform: Emulator, connect: Connect) -> None:
     platform.faults(outage={"mode": "hang"})
     try:
         with pytest.raises(TimeoutError):
@@ -250,27 +250,25 @@ def test_a_call_that_takes_too_long_is_given_up(platform: Emulator, connect: Con
         platform.clear_faults()
 
 
-def test_the_timeouts_of_the_connection_are_the_client_s(platform: Emulator, connect: Connect) -> None:
+def test_the_client_uses_the_connections_timeouts(platform: Emulator, connect: Connect) -> None:
     hook = connect(as_json(platform, extra={"timeout": "5", "create_timeout": 90}))
     assert (hook.settings.timeouts.other, hook.settings.timeouts.create) == (5.0, 90.0)
 
 
 async def test_errors_say_what_to_change_in_the_connection(platform: Emulator, connect: Connect) -> None:
-    with pytest.raises(AuthenticationError, match=r"the bearer token\. Get a new token"):
+    with pytest.raises(AuthenticationError, match=r"The credential was the bearer token\. Get a new token"):
         async with connect(as_json(platform, password="wrong")).client() as client:
             await client.whoami()
-    with pytest.raises(SpecError, match="There is no credential"):
+    with pytest.raises(SpecError, match="Missing credential"):
         async with connect(as_json(platform, password="")).client():
-            raise AssertionError("there is nobody to be")
+            raise AssertionError("there is no credential")
     with pytest.raises(SpecError, match="registry_secret"):
         async with connect(as_json(platform, extra={"registry_username": "mcurie"})).client():
-            raise AssertionError("half a credential is none")
+            raise AssertionError("the credential is incomplete")
 
 
 @pytest.mark.parametrize("field", ["login_url", "certificate_url"])
-def test_an_address_that_is_none_is_refused_by_its_name(
-    platform: Emulator, connect: Connect, field: str
-) -> None:
+def test_an_invalid_url_is_rejected_by_its_name(platform: Emulator, connect: Connect, field: str) -> None:
     extra = {field: "https://skaha.test:https/ac/login"}
-    with pytest.raises(SpecError, match=r"URL of .* is refused"):
+    with pytest.raises(SpecError, match=r"Invalid URL of"):
         connect(as_json(platform, login="mcurie", extra=extra)).whoami()

@@ -26,15 +26,15 @@ FIELDS = CONNECTION_TYPE["conn-fields"]
 MASKED = ("password", "secret", "token", "private_key", "proxy")
 
 
-def test_the_metadata_obeys_airflow_s_schema_of_a_provider() -> None:
-    """It is not looked at when Airflow reads it: a misspelt word would vanish without a word."""
+def test_the_metadata_matches_airflows_schema_of_a_provider() -> None:
+    """Airflow does not validate it when it reads it: a misspelt word would be ignored silently."""
     schema = json.loads(files("airflow").joinpath("provider.yaml.schema.json").read_text())
     jsonschema.validate([CONNECTION_TYPE], schema["properties"]["connection-types"])
 
 
 # Airflow 3.1 loads an old Flask, which warns.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_airflow_s_page_has_the_fields_with_labels_help_and_masks() -> None:
+def test_airflows_page_has_the_fields_with_labels_help_and_masks() -> None:
     HookMetaService.hook_meta_data.cache_clear()
     (shown,) = [one for one in HookMetaService.hook_meta_data() if one.connection_type == "canfar"]
     assert shown.hook_name == "CANFAR Science Platform"
@@ -55,7 +55,7 @@ def test_airflow_s_page_has_the_fields_with_labels_help_and_masks() -> None:
 
 @pytest.fixture(name="old_interface")
 def _old_interface(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the stand-ins there which Airflow 3.1's API server has for its old user interface."""
+    """Install the stand-ins that Airflow 3.1's API server has for its old user interface."""
     stand_ins: dict[str, dict[str, Any]] = {
         "wtforms": {
             "StringField": HookMetaService.MockStringField,
@@ -94,7 +94,7 @@ def test_airflow_3_1_shows_the_same_form(old_interface: None) -> None:
 
 
 def test_airflow_3_1_finds_the_form_where_it_looks() -> None:
-    """In the hook's class itself: what it inherits would be taken for another hook's (ProvidersManager)."""
+    """In the hook's class itself: Airflow attributes an inherited form to another hook (ProvidersManager)."""
     assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= vars(CanfarHook).keys()
 
 
@@ -106,8 +106,8 @@ def test_airflow_3_1_hides_and_renames_the_same_standard_fields() -> None:
     assert shown["placeholders"] == described["placeholders"]
 
 
-def test_what_is_secret_is_masked_in_the_form_and_by_its_name_everywhere_else() -> None:
-    """And what is not can be read: an address that is masked could not be corrected."""
+def test_secrets_are_masked_in_the_form_and_by_their_names_everywhere_else() -> None:
+    """And other fields are not: a masked URL could not be corrected."""
     for name, field in FIELDS.items():
         is_secret = field["schema"].get("format") == "password"
         assert any(word in name for word in MASKED) is is_secret, name
@@ -133,8 +133,8 @@ def test_what_is_secret_is_masked_in_the_form_and_by_its_name_everywhere_else() 
         ),
     ],
 )
-def test_the_hook_reads_what_the_form_has(fields: dict[str, Any], credential: type) -> None:
-    # A field that is left empty arrives as None, or as an empty string.
+def test_the_fields_of_the_form_make_each_credential(fields: dict[str, Any], credential: type) -> None:
+    # An empty field arrives as None, or as an empty string.
     extra = dict.fromkeys(FIELDS, None) | fields.get("extra", {})
     settings = Settings.from_fields(
         host=None,
@@ -147,24 +147,24 @@ def test_the_hook_reads_what_the_form_has(fields: dict[str, Any], credential: ty
     assert isinstance(settings.credential, credential)
 
 
-def test_each_field_of_the_form_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that nobody reads would be a promise that nobody keeps."""
-    asked: set[str] = set()
+def test_each_field_of_the_form_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field without effect would be a broken promise."""
+    used: set[str] = set()
 
     class Extra(dict[str, Any]):
         def get(self, name: str, default: Any = None) -> Any:
-            asked.add(name)
+            used.add(name)
             return super().get(name, default)
 
         def items(self) -> Any:
-            asked.update({"certificate", "proxy_certificate", "login_url", "certificate_url", "oidc_url"})
-            asked.update({"client_id", "client_secret", "client_auth", "refresh_token"})
+            used.update({"certificate", "proxy_certificate", "login_url", "certificate_url", "oidc_url"})
+            used.update({"client_id", "client_secret", "client_auth", "refresh_token"})
             return super().items()
 
     Settings.from_fields(
         host=None, port=None, schema=None, login=None, password="t", extra=Extra({"timeout": 5})
     )
-    assert asked == set(FIELDS)
+    assert used == set(FIELDS)
 
 
 @pytest.fixture(name="platform", scope="module")
@@ -173,38 +173,40 @@ def _platform() -> Iterator[Emulator]:
         yield emulator
 
 
-def asked_by_the_button(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> tuple[bool, str]:
+def press_test(monkeypatch: pytest.MonkeyPatch, connection: dict[str, Any]) -> tuple[bool, str]:
     monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps(connection))
     return CanfarHook().test_connection()
 
 
-def test_the_test_says_who_one_is_and_where(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    good, said = asked_by_the_button(monkeypatch, platform.connection)
-    assert good
-    assert said == f"{platform.url} knows you as mcurie, by the bearer token."
+def test_the_connection_test_shows_the_url_and_the_user(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeeded, message = press_test(monkeypatch, platform.connection)
+    assert succeeded
+    assert message == f"Connected to {platform.url} as mcurie (bearer token)."
 
 
-def test_the_test_says_until_when(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_test_shows_the_expiry(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     root = platform.url.partition("/skaha/")[0]
     login = {"login": "mcurie", "password": "password", "extra": {"login_url": f"{root}/ac/login"}}
-    good, said = asked_by_the_button(monkeypatch, platform.connection | login)
-    assert good, said
-    assert "a token for the user 'mcurie', which ends at 20" in said
+    succeeded, message = press_test(monkeypatch, platform.connection | login)
+    assert succeeded, message
+    assert "(token for the user 'mcurie', expires 20" in message
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"password": "stale"}, "Get a new token"),
-        ({"password": ""}, "There is no credential"),
-        ({"host": "http://127.0.0.1:9/skaha/v1"}, "gave no answer"),
-        ({"host": "http://elsewhere.example/skaha/v1"}, "Write it with https"),
-        ({"extra": {"timeout": "soon"}}, "timeout='soon' is refused"),
+        ({"password": ""}, "Missing credential"),
+        ({"host": "http://127.0.0.1:9/skaha/v1"}, "No response from"),
+        ({"host": "http://elsewhere.example/skaha/v1"}, "must use https"),
+        ({"extra": {"timeout": "soon"}}, "Invalid timeout 'soon'"),
     ],
 )
-def test_the_test_says_what_to_change(
-    platform: Emulator, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], said: str
+def test_the_connection_test_says_what_to_change(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], message: str
 ) -> None:
-    good, told = asked_by_the_button(monkeypatch, platform.connection | wrong)
-    assert not good
-    assert said in told
+    succeeded, result = press_test(monkeypatch, platform.connection | wrong)
+    assert not succeeded
+    assert message in result

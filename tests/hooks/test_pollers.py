@@ -1,4 +1,4 @@
-"""Which connections share a poll, and when they are read."""
+"""Which connections share a poller, and when they are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_canfar.hooks._pollers import READ_EVERY, PollerRegistry, watches
+from airflow_provider_canfar.hooks._pollers import CONNECTION_MAX_AGE, PollerRegistry, pollers
 from airflow_provider_canfar.hooks._settings import Settings
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
@@ -27,62 +27,62 @@ def settings(password: str = "a-token", host: str = "https://skaha.test/skaha/v1
 
 
 class Connections:
-    """Connections of Airflow, and how often each was read."""
+    """Airflow's connections, and how often each was read."""
 
-    def __init__(self, **saying: Settings | Exception) -> None:
-        self.saying = saying
-        self.read: list[str] = []
+    def __init__(self, **fields: Settings | Exception) -> None:
+        self.settings = fields
+        self.reads: list[str] = []
         self.now = 0.0
-        self.watches = PollerRegistry(clock=lambda: self.now)
+        self.registry = PollerRegistry(clock=lambda: self.now)
 
-    async def watch(self, conn_id: str) -> SessionPoller:
+    async def poller(self, conn_id: str) -> SessionPoller:
         async def read() -> Settings:
-            self.read.append(conn_id)
+            self.reads.append(conn_id)
             await asyncio.sleep(0)
-            said = self.saying[conn_id]
-            if isinstance(said, Exception):
-                raise said
-            return said
+            result = self.settings[conn_id]
+            if isinstance(result, Exception):
+                raise result
+            return result
 
-        return await self.watches.of(conn_id, read)
-
-
-# Which share a poll.
+        return await self.registry.poller_for(conn_id, read)
 
 
-async def test_a_thousand_who_come_at_once_read_their_connection_once_and_share_a_poll() -> None:
+# Sharing.
+
+
+async def test_a_thousand_callers_at_once_read_their_connection_once_and_share_a_poller() -> None:
     connections = Connections(one=settings())
-    shared = await asyncio.gather(*(connections.watch("one") for _ in range(1000)))
+    shared = await asyncio.gather(*(connections.poller("one") for _ in range(1000)))
     assert len(set(shared)) == 1
-    assert connections.read == ["one"]
+    assert connections.reads == ["one"]
 
 
-async def test_connections_that_lead_to_one_account_share_a_poll() -> None:
+async def test_connections_to_one_account_share_a_poller() -> None:
     connections = Connections(one=settings(), same=settings(), other=settings("another-token"))
-    one, same, other = [await connections.watch(conn_id) for conn_id in ("one", "same", "other")]
+    one, same, other = [await connections.poller(conn_id) for conn_id in ("one", "same", "other")]
     assert one is same
     assert one is not other
 
 
-async def test_a_connection_is_read_again_for_who_comes_later() -> None:
+async def test_a_connection_is_read_again_for_a_later_caller() -> None:
     connections = Connections(one=settings())
-    first = await connections.watch("one")
-    connections.now = READ_EVERY - 1
-    assert await connections.watch("one") is first
-    assert connections.read == ["one"]
-    connections.now = READ_EVERY
-    assert await connections.watch("one") is first
-    assert connections.read == ["one", "one"]
+    first = await connections.poller("one")
+    connections.now = CONNECTION_MAX_AGE - 1
+    assert await connections.poller("one") is first
+    assert connections.reads == ["one"]
+    connections.now = CONNECTION_MAX_AGE
+    assert await connections.poller("one") is first
+    assert connections.reads == ["one", "one"]
 
 
-async def test_a_poll_goes_on_with_the_credential_that_its_connection_has_now() -> None:
-    """Where a token lives for an hour and a task waits for a week, there must not be a hundred polls."""
+async def test_a_poller_continues_with_its_connections_new_credential() -> None:
+    """With a token for an hour and a task that waits for a week, there must not be a hundred pollers."""
     connections = Connections(one=settings("token-0"))
-    first = await connections.watch("one")
+    first = await connections.poller("one")
     for number in range(1, 10):
-        connections.saying["one"] = settings(f"token-{number}")
-        connections.now += READ_EVERY
-        assert await connections.watch("one") is first
+        connections.settings["one"] = settings(f"token-{number}")
+        connections.now += CONNECTION_MAX_AGE
+        assert await connections.poller("one") is first
 
 
 @pytest.mark.parametrize(
@@ -90,61 +90,61 @@ async def test_a_poll_goes_on_with_the_credential_that_its_connection_has_now() 
     [(["one", "same"], settings("another-token")), (["one"], settings(host="https://other.test/skaha/v1"))],
     ids=["another connection still leads to that account", "it leads to another platform"],
 )
-async def test_a_connection_that_leads_elsewhere_has_another_poll(
+async def test_a_connection_that_leads_elsewhere_has_another_poller(
     conn_ids: list[str], later: Settings
 ) -> None:
     connections = Connections(one=settings(), same=settings())
-    (first,) = {await connections.watch(conn_id) for conn_id in conn_ids}
-    connections.saying["one"] = later
-    connections.now = READ_EVERY
-    assert await connections.watch("one") is not first
+    (first,) = {await connections.poller(conn_id) for conn_id in conn_ids}
+    connections.settings["one"] = later
+    connections.now = CONNECTION_MAX_AGE
+    assert await connections.poller("one") is not first
 
 
-async def test_a_connection_that_cannot_be_read_is_told_to_all_and_read_again_for_the_next() -> None:
+async def test_an_unreadable_connection_fails_all_callers_and_is_read_again_for_the_next() -> None:
     connections = Connections(one=SpecError("there is no credential"))
-    told = await asyncio.gather(*(connections.watch("one") for _ in range(3)), return_exceptions=True)
-    assert [type(error) for error in told] == [SpecError] * 3
-    connections.saying["one"] = settings()
-    assert isinstance(await connections.watch("one"), SessionPoller)
-    assert connections.read == ["one", "one"]
+    errors = await asyncio.gather(*(connections.poller("one") for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in errors] == [SpecError] * 3
+    connections.settings["one"] = settings()
+    assert isinstance(await connections.poller("one"), SessionPoller)
+    assert connections.reads == ["one", "one"]
 
 
-async def test_one_who_gives_up_while_the_connection_is_read_costs_the_others_nothing() -> None:
+async def test_a_caller_cancelled_while_the_connection_is_read_costs_the_others_nothing() -> None:
     connections = Connections(one=settings())
-    first, second = [asyncio.create_task(connections.watch("one")) for _ in range(2)]
+    first, second = [asyncio.create_task(connections.poller("one")) for _ in range(2)]
     await asyncio.sleep(0)
     first.cancel()
     assert isinstance(await second, SessionPoller)
     assert first.cancelled()
-    assert connections.read == ["one"]
+    assert connections.reads == ["one"]
 
 
 TASK_LOG = contextvars.ContextVar("task_log", default="no task's")
 
 
-async def test_a_connection_is_read_in_nobodys_context() -> None:
-    """Whatever is logged on the way must not land in the task log of who came first."""
+async def test_a_connection_is_read_in_an_empty_context() -> None:
+    """No log line on the way must land in the task log of the first caller."""
     read_in = []
 
     async def read() -> Settings:
         read_in.append(TASK_LOG.get())
         return settings()
 
-    TASK_LOG.set("the first one's")
-    await PollerRegistry().of("one", read)
+    TASK_LOG.set("the first caller's")
+    await PollerRegistry().poller_for("one", read)
     assert read_in == ["no task's"]
 
 
-def test_each_event_loop_has_polls_of_its_own_and_those_of_closed_ones_are_forgotten() -> None:
+def test_each_event_loop_has_pollers_of_its_own() -> None:
     async def here() -> PollerRegistry:
-        assert watches() is watches()
-        return watches()
+        assert pollers() is pollers()
+        return pollers()
 
     first, second = asyncio.run(here()), asyncio.run(here())
     assert first is not second
 
 
-def test_an_account_is_told_from_others_by_a_hash() -> None:
+def test_a_hash_distinguishes_accounts() -> None:
     assert settings().account == settings().account
     others = [
         settings("another-token"),
@@ -176,13 +176,13 @@ def _connect(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 async def wait_for_the_end(hook: CanfarHook, session_id: str) -> str:
-    """Wait for a session as a trigger does, and return the word for how it ended."""
+    """Wait for a session as a trigger does, and return its final status."""
     async with hook.watch([session_id], interval=0.1) as subscription:
         async for snapshot in subscription:
             for session in snapshot.sessions:
                 if session.status.is_final:
                     return session.status_word
-    raise AssertionError("looking never ends by itself")
+    raise AssertionError("a subscription never ends by itself")
 
 
 async def launch(hook: CanfarHook, *argv: str) -> str:
@@ -191,7 +191,7 @@ async def launch(hook: CanfarHook, *argv: str) -> str:
         return session_id
 
 
-async def test_fifty_who_wait_are_served_by_one_poll(platform: Emulator, connect: Connect) -> None:
+async def test_fifty_subscribers_share_one_poll(platform: Emulator, connect: Connect) -> None:
     session_id = await launch(connect(), "sleep", "1")
     platform.forget_requests()
     words = await asyncio.gather(*(wait_for_the_end(CanfarHook(), session_id) for _ in range(50)))
@@ -200,13 +200,13 @@ async def test_fifty_who_wait_are_served_by_one_poll(platform: Emulator, connect
     assert platform.requests()["GET /session"] < 25
 
 
-def test_blocking_code_waits_by_the_same_poll(platform: Emulator, connect: Connect) -> None:
+def test_blocking_code_shares_the_poll(platform: Emulator, connect: Connect) -> None:
     hook = connect()
     session_id = hook.run(lambda: launch(hook, "false"))
     assert hook.run(lambda: wait_for_the_end(hook, session_id)) == "Failed"
 
 
-async def test_a_token_that_was_replaced_in_the_connection_is_found_there(
+async def test_a_poller_finds_a_token_that_was_replaced_in_the_connection(
     platform: Emulator, connect: Connect
 ) -> None:
     hook = connect()
@@ -218,18 +218,18 @@ async def test_a_token_that_was_replaced_in_the_connection_is_found_there(
     assert await waiting == "Completed"
 
 
-async def test_a_refused_token_is_told_to_all(platform: Emulator, connect: Connect) -> None:
+async def test_a_refused_token_fails_all_subscribers(platform: Emulator, connect: Connect) -> None:
     hook = connect()
     session_id = await launch(hook, "sleep", "30")
     waiting = [asyncio.create_task(wait_for_the_end(hook, session_id)) for _ in range(10)]
     await asyncio.sleep(0.5)
     platform.rotate_token("a-new-token")
-    told = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(error) for error in told] == [AuthenticationError] * 10
-    assert "Get a new token" in str(told[0])
+    errors = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(error) for error in errors] == [AuthenticationError] * 10
+    assert "Get a new token" in str(errors[0])
 
 
-async def test_where_a_login_gives_tokens_one_that_expires_is_fetched_once_for_all(
+async def test_an_expired_token_of_a_login_is_fetched_once_for_all_subscribers(
     platform: Emulator, connect: Connect
 ) -> None:
     login_url = platform.url.replace("/skaha/v1", "/ac/login")
@@ -257,37 +257,37 @@ async def test_where_a_login_gives_tokens_one_that_expires_is_fetched_once_for_a
     ],
     ids=lambda faults: " ".join(f"{kind} {how.get('mode', '')}" for kind, how in faults.items()).strip(),
 )
-async def test_whatever_comes_instead_of_an_answer_is_waited_out(
+async def test_a_subscriber_waits_out_any_fault(
     platform: Emulator, connect: Connect, faults: dict[str, Any]
 ) -> None:
     hook = connect(extra={"timeout": 0.2})
     session_id = await launch(hook, "sleep", "1")
-    silent = []
+    failed = []
     async with hook.watch([session_id], interval=0.1) as subscription:
         assert (await anext(subscription)).fault is None
         platform.faults(**faults)
         async for snapshot in subscription:
-            silent.append(snapshot.fault is not None)
+            failed.append(snapshot.fault is not None)
             if any(session.status.is_final for session in snapshot.sessions):
                 break
-    assert (any(silent), silent[-1]) == (True, False)
+    assert (any(failed), failed[-1]) == (True, False)
 
 
-async def test_fifty_who_wait_for_room_ask_once(platform: Emulator, connect: Connect) -> None:
+async def test_fifty_callers_of_stats_share_one_request(platform: Emulator, connect: Connect) -> None:
     connect()
     platform.forget_requests()
-    free = await asyncio.gather(*(CanfarHook().shared_stats(within=60.0) for _ in range(50)))
+    free = await asyncio.gather(*(CanfarHook().shared_stats(max_age=60.0) for _ in range(50)))
     assert len({stats.free.cores for stats in free}) == 1
     assert platform.requests() == {"GET /session?view=stats": 1}
 
 
-async def test_who_waits_for_room_finds_a_token_that_was_replaced_in_the_connection(
+async def test_stats_find_a_token_that_was_replaced_in_the_connection(
     platform: Emulator, connect: Connect
 ) -> None:
     hook = connect()
-    await hook.shared_stats(within=0.0)
+    await hook.shared_stats(max_age=0.0)
     platform.rotate_token("a-new-token")
     with pytest.raises(AuthenticationError):
-        await hook.shared_stats(within=0.0)
+        await hook.shared_stats(max_age=0.0)
     connect(password="a-new-token")
-    assert (await hook.shared_stats(within=0.0)).free.cores
+    assert (await hook.shared_stats(max_age=0.0)).free.cores

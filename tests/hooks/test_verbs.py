@@ -18,8 +18,8 @@ from dev.waiting import wait_until
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
-#: What a blocking caller has no use for.
-ASYNC_ONLY = {"stream_logs", "create_replica", "poll"}
+#: Verbs that blocking callers have no use for.
+ASYNC_ONLY = {"stream_logs", "create_replica", "poll", "replace_credential"}
 
 
 @pytest.fixture(name="platform")
@@ -29,7 +29,7 @@ def _platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield emulator
 
 
-def test_a_whole_life_of_a_session(platform: Emulator) -> None:
+def test_the_life_of_a_session(platform: Emulator) -> None:
     hook = CanfarHook()
     (session_id,) = hook.create(name="hello", image=IMAGE, command=["echo", "Hello, World!"])
     wait_until(lambda: hook.info(session_id)[session_id].status.is_final, description="its end", timeout=20)
@@ -59,7 +59,7 @@ def test_the_platform_itself(platform: Emulator) -> None:
     assert hook.repositories() == ["images.canfar.net"]
 
 
-def test_what_worked_is_in_the_error_that_tells_the_rest(platform: Emulator) -> None:
+def test_a_partial_failure_of_the_hook_has_the_results(platform: Emulator) -> None:
     hook = CanfarHook()
     (session_id,) = hook.create(name="hello", image=IMAGE, command=["true"])
     with pytest.raises(PartialFailure) as failure:
@@ -67,7 +67,7 @@ def test_what_worked_is_in_the_error_that_tells_the_rest(platform: Emulator) -> 
     assert list(failure.value.results) == [session_id]
 
 
-def test_private_images_take_the_connection_s_registry(
+def test_private_images_use_the_connections_registry(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra = {"registry_username": "mcurie", "registry_secret": "s"}
@@ -78,18 +78,18 @@ def test_private_images_take_the_connection_s_registry(
 def _public(of: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(member)
-        for name, member in vars(of).items()
-        if inspect.isfunction(member) and not name.startswith("_")
+        for name, member in inspect.getmembers(of, inspect.isfunction)
+        if not name.startswith("_")
     }
 
 
-def test_each_verb_of_the_client_is_there_with_the_same_arguments() -> None:
+def test_the_hook_has_each_verb_of_the_client_with_the_same_arguments() -> None:
     theirs, ours = _public(SkahaClient), _public(Verbs)
     verbs = {name for name in theirs if name not in ASYNC_ONLY and name in ours}
     missing = {
         name
-        for name, member in vars(SkahaClient).items()
-        if inspect.iscoroutinefunction(member) and not name.startswith("_")
+        for name, member in inspect.getmembers(SkahaClient, inspect.iscoroutinefunction)
+        if not name.startswith("_")
     } - ASYNC_ONLY
     assert missing == verbs
     for name in verbs:

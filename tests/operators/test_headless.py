@@ -417,7 +417,7 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
     ("settings", "words"),
     [
         ({"name": "find_stars"}, "find-stars"),
-        ({"gpus": 0}, "gpus=0 is refused"),
+        ({"gpus": 0}, "Invalid gpus 0"),
         ({"replicas": 0}, "replicas"),
         ({"replicas": "many"}, "Invalid replicas 'many': must be a whole number"),
         ({"replicas": 2.5}, r"Invalid replicas 2\.5"),

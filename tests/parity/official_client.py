@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 class OfficialClient:
     """Calls methods of ``canfar.sessions.Session``, or of another of its classes.
 
-    :param commands: where a call is written.
-    :param answers: where its answer is read.
+    :param commands: the pipe for calls.
+    :param results: the pipe for results.
     """
 
-    def __init__(self, commands: IO[str], answers: IO[str]) -> None:
+    def __init__(self, commands: IO[str], results: IO[str]) -> None:
         self._commands = commands
-        self._answers = answers
+        self._results = results
 
     def call(
         self, emulator: Emulator, verb: str, *args: Any, of: str = "sessions.Session", **options: Any
     ) -> Any:
-        """Return what a method returns.
+        """Call a method and return its result.
 
         :param of: the class, below ``canfar``.
-        :raises TheirError: in place of what it raises.
+        :raises TheirError: instead of its own error.
         """
         call = {
             "of": of,
@@ -46,14 +46,14 @@ class OfficialClient:
         }
         self._commands.write(json.dumps(call) + "\n")
         self._commands.flush()
-        answer = json.loads(self._answers.readline())
-        if "error" in answer:
-            raise TheirError(answer["error"])
-        return answer["result"]
+        result = json.loads(self._results.readline())
+        if "error" in result:
+            raise TheirError(result["error"])
+        return result["result"]
 
 
 class TheirError(Exception):
-    """The client has raised something: its class and its words."""
+    """The client raised an error: its class and its message."""
 
 
 @contextmanager
@@ -76,23 +76,23 @@ def official_client(home: Path) -> Iterator[OfficialClient]:
         process.stdin.close()
 
 
-def _answer_calls() -> None:
+def _serve_calls() -> None:
     from importlib import import_module
 
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # Whatever else it prints is no answer.
+    results = sys.stdout
+    sys.stdout = sys.stderr  # Anything else that it prints is not a result.
     for line in sys.stdin:
         call = json.loads(line)
         module, _, name = call["of"].rpartition(".")
         kind = getattr(import_module(f"canfar.{module}"), name)
         try:
             with kind(url=call["url"], token=call["token"]) as client:
-                answer = {"result": getattr(client, call["verb"])(*call["args"], **call["options"])}
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is told on the other side)
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+                result = {"result": getattr(client, call["verb"])(*call["args"], **call["options"])}
+        except Exception as error:  # noqa: BLE001 (any error is raised on the other side)
+            result = {"error": f"{type(error).__name__}: {error}"}
+        results.write(json.dumps(result) + "\n")
+        results.flush()
 
 
 if __name__ == "__main__":
-    _answer_calls()
+    _serve_calls()

@@ -1,6 +1,6 @@
-"""The platform's own client and ours, on the same emulator: the same calls come to the same.
+"""The platform's own client and ours, on the same emulator: the same calls have the same results.
 
-Where they do not, the difference is meant; docs/differences.md has each of them, with its reason.
+Any difference is intended; docs/differences.md has each of them, with its reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SPEC: dict[str, Any] = {"name": "stars", "image": IMAGE}
 #: What a test waits for comes within so many seconds, or not at all.
 PATIENCE = 30.0
 
-#: What the emulator records of a session that is the session's own, and not of what was asked for.
+#: Recorded fields of a session that are its own, and not part of the request.
 ITS_OWN = {"id", "name", "folder", "created", "started", "ended", "exit_code", "starts", "state", "status"}
 ITS_OWN |= {"deleted", "forgotten", "live", "environment"}
 ITS_OWN_VARIABLES = {"PWD", "skaha_sessionid"}
@@ -77,12 +77,12 @@ async def some_of_each(ours: SkahaClient) -> dict[str, str]:
     return ids
 
 
-def read(sessions: list[dict[str, Any]]) -> list[Session]:
-    """Read what they return as it is; one that is not whole would not be equal to ours."""
+def parse(sessions: list[dict[str, Any]]) -> list[Session]:
+    """Parse what they return; an incomplete session would not equal ours."""
     return [Session.model_validate(session) for session in sessions]
 
 
-# What is the same.
+# The same.
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def read(sessions: list[dict[str, Any]]) -> list[Session]:
         {"replicas": 3, "cmd": "env"},
     ],
 )
-async def test_create_asks_the_platform_for_the_same(
+async def test_create_requests_the_same(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient, fields: dict[str, Any]
 ) -> None:
     by_them = theirs("create", **SPEC | fields)
@@ -107,13 +107,13 @@ async def test_create_asks_the_platform_for_the_same(
     record = {one["id"]: one for one in emulator.all_sessions()}
     assert len(by_them) == len(by_us) == fields.get("replicas", 1)
     for their_id, our_id in zip(by_them, by_us, strict=True):
-        # Ours go out at once, so that the record has them in any order; the ids are in that of the replicas.
+        # Ours are sent at once, so that the record has them in any order; the ids are in the replicas' order.
         assert record[their_id]["name"] == record[our_id]["name"]
-        assert condition(record[their_id]) == condition(record[our_id])
+        assert requested(record[their_id]) == requested(record[our_id])
 
 
-def condition(recorded: dict[str, Any]) -> dict[str, Any]:
-    """Return what was asked for, of what is recorded."""
+def requested(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return the requested part of a record."""
     variables = {k: v for k, v in recorded["environment"].items() if k not in ITS_OWN_VARIABLES}
     return {key: value for key, value in recorded.items() if key not in ITS_OWN} | {"env": variables}
 
@@ -126,7 +126,7 @@ async def test_fetch_lists_the_same_sessions_whatever_the_filter(theirs: Theirs,
     for kind in (None, "headless", "notebook", "carta", "desktop-app"):
         for status in (None, "Pending", "Running", "Terminating", "Completed", "Failed"):
             sessions = await ours.fetch(kind=kind, status=status)
-            assert sessions == read(theirs("fetch", kind=kind, status=status)), (kind, status)
+            assert sessions == parse(theirs("fetch", kind=kind, status=status)), (kind, status)
             listed.append(len(sessions))
     assert sum(listed) == 4 + 4 + 3 + 3 + 1 + 1 + 1 + 1
     assert app not in [session.id for session in await ours.fetch()]
@@ -134,8 +134,8 @@ async def test_fetch_lists_the_same_sessions_whatever_the_filter(theirs: Theirs,
 
 async def test_info_shows_the_same_session(theirs: Theirs, ours: SkahaClient) -> None:
     ids = list((await some_of_each(ours)).values())
-    assert list((await ours.info(ids)).values()) == read(theirs("info", ids))
-    assert list((await ours.info(ids[0])).values()) == read(theirs("info", ids[0]))
+    assert list((await ours.info(ids)).values()) == parse(theirs("info", ids))
+    assert list((await ours.info(ids[0])).values()) == parse(theirs("info", ids[0]))
 
 
 async def test_events_have_the_same_text(theirs: Theirs, ours: SkahaClient) -> None:
@@ -182,9 +182,9 @@ async def test_destroy_with_destroys_the_same(
         for name, kind, replicas in (("find-stars", "headless", 2), ("find-galaxies", "headless", 1)):
             await ours.create(name=name, image=IMAGE, kind=kind, replicas=replicas)
         await ours.create(name="find-1", image=IMAGE, kind="notebook")
-        said = await destroy_with(prefix, **filters)
+        result = await destroy_with(prefix, **filters)
         made = emulator.all_sessions()[before:]
-        assert said == {one["id"]: True for one in made if one["deleted"]}
+        assert result == {one["id"]: True for one in made if one["deleted"]}
         await ours.destroy([one["id"] for one in made])
         return {one["name"] for one in made if one["deleted"]}
 
@@ -192,7 +192,9 @@ async def test_destroy_with_destroys_the_same(
     assert await destroyed(ours.destroy_with) == names
 
 
-async def test_renew_and_destroy_say_the_same_of_what_runs(theirs: Theirs, ours: SkahaClient) -> None:
+async def test_renew_and_destroy_return_the_same_for_running_sessions(
+    theirs: Theirs, ours: SkahaClient
+) -> None:
     ids = await some_of_each(ours)
     alive = [ids["notebook"], ids["runs"]]
     assert await ours.renew(alive) == theirs("renew", alive) == dict.fromkeys(alive, True)
@@ -210,10 +212,10 @@ async def test_stats_context_and_images_are_the_same(theirs: Theirs, ours: Skaha
         assert images == theirs("fetch", kind, of="images.Images")
 
 
-# What differs, and is meant to.
+# Intended differences.
 
 
-async def test_a_create_that_fails_in_part_raises_and_has_the_others_ids(
+async def test_a_partly_failed_create_raises_with_the_other_ids(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
     emulator.faults(busy={"count": 1})
@@ -235,7 +237,7 @@ async def test_an_argument_with_a_space_in_quotes_stays_one(theirs: Theirs, ours
 async def test_a_value_with_an_equals_sign_arrives(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
-    """The server drops it, and says nothing."""
+    """The server drops it silently."""
     call: dict[str, Any] = {"cmd": "printenv", "args": "QUERY", "env": {"QUERY": "ra=1"}}
     theirs("create", **SPEC, **call)
     assert "QUERY" not in emulator.all_sessions()[0]["environment"]
@@ -244,14 +246,14 @@ async def test_a_value_with_an_equals_sign_arrives(
     assert (await ours.logs(by_us))[by_us] == "ra=1\n"
 
 
-async def test_what_is_longer_than_a_url_may_be_is_created(theirs: Theirs, ours: SkahaClient) -> None:
+async def test_parameters_longer_than_a_url_are_accepted(theirs: Theirs, ours: SkahaClient) -> None:
     """Parameters travel in the request's body."""
     env = {"LIST": "tile " * 3000}
     assert theirs("create", **SPEC, env=env) == []
     assert len(await ours.create(**SPEC, env=env)) == 1
 
 
-async def test_what_the_platform_would_refuse_or_overwrite_is_refused_beforehand(
+async def test_what_the_platform_would_reject_or_overwrite_is_rejected_beforehand(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
     for fields in ({"name": "find_stars"}, {"env": {"REPLICA_ID": "7"}}):
@@ -269,18 +271,20 @@ async def test_old_and_new_words_for_a_status_are_the_same(theirs: Theirs, ours:
         assert [session.id for session in await ours.fetch(status=old)] == [ids[name]]
 
 
-async def test_what_is_unknown_is_an_error_that_has_the_rest(theirs: Theirs, ours: SkahaClient) -> None:
+async def test_unknown_sessions_raise_an_error_with_the_other_results(
+    theirs: Theirs, ours: SkahaClient
+) -> None:
     ids = [(await some_of_each(ours))["won"], "k3v9x2qa"]
     with pytest.raises(PartialFailure) as failure:
         await ours.info(ids)
-    assert list(failure.value.results.values()) == read(theirs("info", ids))
+    assert list(failure.value.results.values()) == parse(theirs("info", ids))
     with pytest.raises(PartialFailure) as failure:
         await ours.renew(ids)
     assert theirs("renew", ids) == dict.fromkeys(ids, False)
     assert isinstance(failure.value.errors[ids[0]], Rejected)
 
 
-async def test_a_session_that_waits_has_no_events_and_is_not_left_out(
+async def test_a_queued_session_has_an_empty_list_of_events(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
     emulator.configure(start_delay=60)
@@ -289,14 +293,14 @@ async def test_a_session_that_waits_has_no_events_and_is_not_left_out(
     assert await ours.events(session_id) == {session_id: []}
 
 
-async def test_nothing_is_printed_in_place_of_being_returned(theirs: Theirs, ours: SkahaClient) -> None:
+async def test_nothing_is_printed_instead_of_being_returned(theirs: Theirs, ours: SkahaClient) -> None:
     won = (await some_of_each(ours))["won"]
     for verb in ("logs", "events"):
         assert theirs(verb, won, verbose=True) is None
     assert await ours.logs(won) == {won: "won\n"}
 
 
-async def test_destroy_looks_whether_the_session_is_gone(
+async def test_destroy_checks_whether_the_session_is_gone(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
     (first, second) = await ours.create(**SPEC, replicas=2)
@@ -307,26 +311,26 @@ async def test_destroy_looks_whether_the_session_is_gone(
     assert emulator.requests() == {"DELETE /session/{id}": 2, "GET /session/{id}": 1}
 
 
-async def test_destroy_with_heeds_no_case_and_refuses_an_empty_prefix(
+async def test_destroy_with_ignores_case_and_rejects_an_empty_prefix(
     emulator: Emulator, theirs: Theirs, ours: SkahaClient
 ) -> None:
-    """The server keeps names in lower case; and every name starts with nothing."""
+    """The server keeps names in lower case; and every name starts with an empty prefix."""
     emulator.configure(start_delay=60)
     (session_id,) = await ours.create(**SPEC | {"name": "Find-Stars"})
     assert theirs("destroy_with", "Find-Stars", status="Pending") == {}
     assert await ours.destroy_with("Find-Stars", status="Pending") == {session_id: True}
     await ours.create(**SPEC)
-    with pytest.raises(SpecError, match="it matches every name"):
+    with pytest.raises(SpecError, match="every name matches it"):
         await ours.destroy_with("", status="Pending")
     assert len(emulator.live()) == 1
     assert len(theirs("destroy_with", "", status="Pending")) == 1
     with pytest.raises(TheirError, match="Invalid regex pattern"):
         theirs("destroy_with", "find(")
-    with pytest.raises(SpecError, match=r"'find\(' is refused"):
+    with pytest.raises(SpecError, match=r"Invalid prefix 'find\('"):
         await ours.destroy_with("find(")
 
 
-async def test_a_read_outlives_a_fault_that_passes(
+async def test_a_read_survives_a_transient_fault(
     emulator: Emulator, process: OfficialClient, ours: SkahaClient
 ) -> None:
     await ours.create(**SPEC)

@@ -20,7 +20,7 @@ def outcome(divide: object, items: range, replica: int, total: int) -> list[int]
 
 
 @given(count=st.integers(min_value=0, max_value=40), replica=NUMBERS, total=NUMBERS)
-def test_both_divide_as_the_platforms_client(count: int, replica: int, total: int) -> None:
+def test_chunk_and_stripe_match_the_platforms_client(count: int, replica: int, total: int) -> None:
     items = range(count)
     assert outcome(chunk, items, replica, total) == outcome(distributed.chunk, items, replica, total)
     assert outcome(stripe, items, replica, total) == outcome(distributed.stripe, items, replica, total)

@@ -1,11 +1,11 @@
-"""What of a session's description is completed as the platform's own client does."""
+"""Completing a spec as the platform's own client does."""
 
 from __future__ import annotations
 
 import pytest
 from canfar.models.session import CreateRequest
 
-from airflow_provider_canfar.skaha import validation as rules
+from airflow_provider_canfar.skaha import validation
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from airflow_provider_canfar.skaha import validation as rules
 )
 def test_an_image_is_completed_as_the_platforms_client_does(image: str) -> None:
     theirs = CreateRequest(name="a", image=image, kind="headless").image
-    assert rules.image_reference(image) == theirs
+    assert validation.image_reference(image) == theirs

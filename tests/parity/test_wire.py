@@ -8,8 +8,8 @@ from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.models import SessionSpec
 
 
-def test_the_parameters_are_those_of_the_platforms_client() -> None:
-    """But for their order."""
+def test_the_parameters_match_those_of_the_platforms_client() -> None:
+    """In any order."""
     theirs = create_parameters(
         "stars", "skaha/astroml:24.07", 2, 8, gpu=1, cmd="ls", args="-la /arc", env={"BAND": "r"}, replicas=3
     )

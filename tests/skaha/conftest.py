@@ -1,4 +1,4 @@
-"""A platform that answers as it is told, time that passes when waited for, certificates of our own."""
+"""A scripted platform, scripted time, and our own certificates."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from airflow_provider_canfar.skaha.credentials import Credential, Token
 
 URL = "https://skaha.test/skaha/v1"
 
-Answering = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+Scripted = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
 class Platform:
-    """Answers each kind of request with what was put there for it, in turn; the last one again and again."""
+    """Sends the scripted responses to each kind of request in turn, and the last one again and again."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
-        self._answers: dict[tuple[str, str], list[Answering]] = {}
+        self._responses: dict[tuple[str, str], list[Scripted]] = {}
 
-    def on(self, method: str, path: str, *answers: Answering) -> None:
-        self._answers[method, path] = list(answers)
+    def on(self, method: str, path: str, *responses: Scripted) -> None:
+        self._responses[method, path] = list(responses)
 
-    def asked(self, method: str, path: str) -> list[httpx.Request]:
+    def received(self, method: str, path: str) -> list[httpx.Request]:
         return [one for one in self.requests if (one.method, self._path(one)) == (method, path)]
 
     @property
     def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self._answer)
+        return httpx.MockTransport(self._respond)
 
     def _path(self, request: httpx.Request) -> str:
         return request.url.path.removeprefix("/skaha/v1/")
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def _respond(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        answers = self._answers[request.method, self._path(request)]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, httpx.Response):
-            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
-        return answer(request)
+        responses = self._responses[request.method, self._path(request)]
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, httpx.Response):
+            return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+        return response(request)
 
 
 class Time:
-    """Seconds that pass when somebody sleeps."""
+    """Seconds that pass in a sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -84,7 +84,7 @@ def _time() -> Time:
 
 @pytest.fixture(name="make_client")
 def _make_client(platform: Platform, time: Time) -> Callable[..., SkahaClient]:
-    """Make clients of the scripted platform, on the scripted time."""
+    """Return a function that creates clients of the scripted platform, on the scripted time."""
 
     def make(credential: Credential | None = None, **options: Any) -> SkahaClient:
         settings: dict[str, Any] = {
@@ -105,29 +105,29 @@ async def _client(make_client: Callable[..., SkahaClient]) -> AsyncIterator[Skah
 
 @pytest.fixture(name="sample", scope="session")
 def _sample() -> Callable[[str], bytes]:
-    """Read a recorded answer of a server."""
+    """Return a function that reads a server's recorded response."""
     folder = Path(__file__).parents[1] / "samples"
     return lambda name: folder.joinpath(name).read_bytes()
 
 
-#: Takes a request's head and body, and returns what goes over the wire; nothing, to hang up; None, to hang.
+#: Gets a request's head and body, and returns the bytes to send; b"" to hang up; None to hang.
 Respond = Callable[[str, bytes], bytes | None]
 Serve = Callable[..., AbstractContextManager[str]]
 
 
 def converse(client: socket.socket, respond: Respond) -> None:
-    """Read one request and answer it."""
+    """Read one request and respond."""
     with client.makefile("rb") as stream:
         lines = takewhile(lambda line: line != b"\r\n", iter(stream.readline, b""))
         head = "".join(line.decode("latin-1") for line in lines)
-        if not head:  # The client gave up before it said anything.
+        if not head:  # The client gave up before it sent anything.
             return
         length = re.search(r"(?i)^content-length: *(\d+)", head, re.MULTILINE)
-        answer = respond(head, stream.read(int(length[1]) if length else 0))
-        if answer is None:
+        response = respond(head, stream.read(int(length[1]) if length else 0))
+        if response is None:
             stream.read()  # Until the client gives up.
         else:
-            client.sendall(answer)
+            client.sendall(response)
 
 
 def receive(client: socket.socket, respond: Respond, tls: ssl.SSLContext | None) -> None:
@@ -140,7 +140,7 @@ def receive(client: socket.socket, respond: Respond, tls: ssl.SSLContext | None)
                 secured.do_handshake()
                 converse(secured, respond)
             except OSError:
-                # The client shall read the alert: to close on what it has sent would reset the connection.
+                # Let the client read the alert: closing with its data unread would reset the connection.
                 secured.shutdown(socket.SHUT_WR)
                 while secured.recv(4096):
                     pass
@@ -163,14 +163,14 @@ def _serve() -> Serve:
             scheme = "https" if tls else "http"
             try:
                 yield f"{scheme}://localhost:{listener.getsockname()[1]}/skaha/v1"
-            finally:  # Or a test that fails would wait for ever for the next to connect.
+            finally:  # Or a failing test would wait for ever for the next connection.
                 listener.shutdown(socket.SHUT_RDWR)
 
     return serve
 
 
 def on_the_wire(status: int, body: str = "", **headers: str) -> bytes:
-    """Write an answer as it goes over the wire."""
+    """Return a response as it goes over the wire."""
     content = body.encode()
     lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(content)}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -198,11 +198,11 @@ def _trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.fixture(name="server_tls")
 def _server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    """TLS as the platform's proxy has it: a client's certificate is looked at when there is one."""
+    """TLS as the platform's proxy has it: it checks a client certificate if there is one."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
-    # Python 3.13 asks for more than that proxy does, and than CADC's certificates have.
+    # Python 3.13 requires more than that proxy does, and more than CADC's certificates have.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

@@ -1,19 +1,22 @@
-"""The platform's verbs."""
+"""The client's verbs."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
 from airflow_provider_canfar.skaha.client import DESTROY_PAUSES, SkahaClient
-from airflow_provider_canfar.skaha.credentials import RegistryCredential
+from airflow_provider_canfar.skaha.command.encoding import Parameters, encode
+from airflow_provider_canfar.skaha.credentials import RegistryCredential, Token
 from airflow_provider_canfar.skaha.errors import (
     NotFound,
     PartialFailure,
@@ -26,8 +29,6 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.models import SessionSpec, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.skaha.conftest import Platform, Time
 
     Sample = Callable[[str], bytes]
@@ -61,14 +62,27 @@ def named(platform: Platform, number: int = -1) -> dict[str, list[str]]:
 
 
 def by_name(request: httpx.Request) -> httpx.Response:
-    """Create a session whose id tells its name."""
+    """Create a session with its name in its id."""
     (name,) = parse_qs(request.content.decode())["name"]
     return httpx.Response(200, text=f"id-of-{name}\n")
 
 
-def test_a_client_shows_where_it_goes_and_no_secret(client: SkahaClient) -> None:
+def test_the_repr_of_a_client_shows_its_url_and_no_secret(client: SkahaClient) -> None:
     assert client.url == "https://skaha.test/skaha/v1"
     assert repr(client) == "SkahaClient('https://skaha.test/skaha/v1', Token(expires_at=None))"
+
+
+async def test_replace_credential_takes_effect_with_the_next_request(
+    platform: Platform, client: SkahaClient
+) -> None:
+    platform.on("GET", "session", listed())
+    await client.fetch()
+    client.replace_credential(Token("another-token"))
+    await client.fetch()
+    assert [request.headers["Authorization"] for request in platform.requests] == [
+        "Bearer a-token",
+        "Bearer another-token",
+    ]
 
 
 # create
@@ -87,7 +101,7 @@ async def test_create_returns_ids_in_the_replicas_order(platform: Platform, clie
     assert {"REPLICA_ID=1", "REPLICA_COUNT=12"} <= set(named(platform, 0)["env"])
 
 
-async def test_create_takes_all_kinds_and_their_resources(platform: Platform, client: SkahaClient) -> None:
+async def test_create_accepts_all_kinds_and_their_resources(platform: Platform, client: SkahaClient) -> None:
     platform.on("POST", "session", by_name)
     await client.create(**SPEC, kind="notebook", cores=2, ram=8, gpus=1)
     form = named(platform)
@@ -95,15 +109,15 @@ async def test_create_takes_all_kinds_and_their_resources(platform: Platform, cl
     assert "env" not in form
 
 
-async def test_create_tells_the_replicas_that_are_from_those_that_are_not(
+async def test_a_partly_failed_create_has_the_ids_and_the_errors(
     platform: Platform, client: SkahaClient
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if b"name=stars-2&" in request.content:
             raise httpx.ReadTimeout("")
         return by_name(request)
 
-    platform.on("POST", "session", answer)
+    platform.on("POST", "session", respond)
     with pytest.raises(PartialFailure) as failure:
         await client.create(**SPEC, replicas=3)
     assert failure.value.results == {1: "id-of-stars-1", 3: "id-of-stars-3"}
@@ -112,13 +126,13 @@ async def test_create_tells_the_replicas_that_are_from_those_that_are_not(
     assert error.maybe_applied
 
 
-async def test_create_raises_the_only_replicas_own_error(platform: Platform, client: SkahaClient) -> None:
+async def test_create_raises_a_single_replicas_own_error(platform: Platform, client: SkahaClient) -> None:
     platform.on("POST", "session", httpx.Response(400, text="Invalid value for 'cores': 3\n"))
     with pytest.raises(Rejected, match="Invalid value for 'cores': 3"):
         await client.create(**SPEC, cores=3)
 
 
-async def test_create_refuses_what_the_platform_would_before_any_request(
+async def test_create_rejects_an_invalid_spec_before_any_request(
     platform: Platform, client: SkahaClient
 ) -> None:
     for fields in (SPEC | {"name": "my_stars"}, SPEC | {"gpu": 1}, {}):
@@ -131,7 +145,36 @@ async def test_create_refuses_what_the_platform_would_before_any_request(
     assert platform.requests == []
 
 
-async def test_create_shows_registry_credentials_in_their_header(
+class Encoder:
+    """Encodes commands, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, **fields: Any) -> Parameters:
+        self.count += 1
+        return replace(encode(**fields), cmd="injected")
+
+
+async def test_create_encodes_the_command_once_for_all_replicas(
+    platform: Platform, client: SkahaClient
+) -> None:
+    """A large command takes a tenth of a second, on the event loop."""
+    counting = Encoder()
+
+    class CountedSpec(SessionSpec):
+        encoder: ClassVar[Callable[..., Parameters]] = counting
+
+    platform.on("POST", "session", by_name)
+    await client.create(CountedSpec(**SPEC, command=["echo", "x" * 100_000], replicas=100))
+    assert counting.count == 1
+    forms = [named(platform, number) for number in range(100)]
+    assert {form["cmd"][0] for form in forms} == {"injected"}
+    assert len({form["name"][0] for form in forms}) == 100
+    assert sorted(int(form["env"][0].removeprefix("REPLICA_ID=")) for form in forms) == [*range(1, 101)]
+
+
+async def test_create_sends_registry_credentials_in_their_header(
     platform: Platform, client: SkahaClient
 ) -> None:
     platform.on("POST", "session", by_name)
@@ -139,7 +182,7 @@ async def test_create_shows_registry_credentials_in_their_header(
     assert platform.requests[0].headers["x-skaha-registry-auth"] == "bWN1cmllOmEtc2VjcmV0"
 
 
-async def test_create_shows_the_clients_registry_credentials_where_it_is_given_none(
+async def test_create_sends_the_clients_registry_credentials_by_default(
     platform: Platform, make_client: Callable[..., SkahaClient]
 ) -> None:
     platform.on("POST", "session", by_name)
@@ -154,20 +197,20 @@ async def test_create_shows_the_clients_registry_credentials_where_it_is_given_n
     ]
 
 
-async def test_create_refuses_resources_that_a_known_context_does_not_offer(
+async def test_create_rejects_resources_that_a_known_context_does_not_offer(
     platform: Platform, client: SkahaClient, sample: Sample
 ) -> None:
     platform.on("GET", "context", httpx.Response(200, content=sample("context_file.json")))
     platform.on("POST", "session", by_name)
     await client.create(**SPEC, cores=3)
     await client.context()
-    with pytest.raises(SpecError, match="this platform offers 1, 2, 4"):
+    with pytest.raises(SpecError, match="must be one of 1, 2, 4"):
         await client.create(**SPEC, cores=3)
     await client.create(**SPEC, cores=2)
-    assert len(platform.asked("POST", "session")) == 2
+    assert len(platform.received("POST", "session")) == 2
 
 
-async def test_create_replica_sends_one_request_under_the_name_it_is_given(
+async def test_create_replica_sends_one_request_with_the_given_name(
     platform: Platform, client: SkahaClient
 ) -> None:
     platform.on("POST", "session", by_name)
@@ -208,10 +251,10 @@ EVERY_WORD = [
         ("Unknown", ["g"]),
     ],
 )
-async def test_fetch_matches_both_spellings_whatever_the_server_says(
+async def test_fetch_matches_both_spellings_of_a_status(
     platform: Platform, client: SkahaClient, status: str, ids: list[str]
 ) -> None:
-    """The server compares with one word of its own, and would leave out the other."""
+    """The server compares with one word of its own, and would omit the other."""
     platform.on("GET", "session", listed(*EVERY_WORD))
     assert [one.id for one in await client.fetch(status=status)] == ids
     assert platform.requests[0].url.query == b""
@@ -228,15 +271,15 @@ async def test_fetch_leaves_to_the_server_what_it_can_filter(platform: Platform,
     }
 
 
-async def test_poll_hands_over_the_answer_as_it_came(platform: Platform, client: SkahaClient) -> None:
-    """Who asks again and again reads no more of it than is news."""
+async def test_poll_passes_the_response_on_unparsed(platform: Platform, client: SkahaClient) -> None:
+    """The caller parses only what has changed."""
     platform.on("GET", "session", listed(*EVERY_WORD))
-    body = await client.poll(lambda answer: answer.body, status="Completed")
+    body = await client.poll(lambda response: response.body, status="Completed")
     assert json.loads(body) == list(EVERY_WORD)
     assert dict(platform.requests[0].url.params) == {"status": "Completed"}
 
 
-async def test_fetch_of_everybodys_sessions_tells_no_ids(platform: Platform, client: SkahaClient) -> None:
+async def test_fetch_of_all_users_sessions_has_no_ids(platform: Platform, client: SkahaClient) -> None:
     theirs = {
         "userid": "pcurie",
         "type": "notebook",
@@ -249,13 +292,13 @@ async def test_fetch_of_everybodys_sessions_tells_no_ids(platform: Platform, cli
 
 
 @pytest.mark.parametrize(
-    ("filters", "told"),
+    ("filters", "message"),
     [({"kind": "notebok"}, "notebook"), ({"status": "Done"}, "Completed"), ({"view": "stats"}, r"stats\(\)")],
 )
-async def test_fetch_refuses_a_filter_that_matches_nothing(
-    client: SkahaClient, filters: dict[str, str], told: str
+async def test_fetch_rejects_an_invalid_filter(
+    client: SkahaClient, filters: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=message):
         await client.fetch(**filters)
 
 
@@ -283,9 +326,9 @@ async def test_info_of_an_unknown_session_says_so(platform: Platform, client: Sk
     assert isinstance(failure.value.errors["a"], NotFound)
 
 
-async def test_info_of_what_is_no_id_asks_nothing(platform: Platform, client: SkahaClient) -> None:
+async def test_info_of_an_invalid_id_sends_no_request(platform: Platform, client: SkahaClient) -> None:
     for ids in ("", ["k3v9x2qa", "../context"]):
-        with pytest.raises(SpecError, match="is refused"):
+        with pytest.raises(SpecError, match="Invalid session id"):
             await client.info(ids)
     assert platform.requests == []
 
@@ -306,12 +349,12 @@ async def test_events_are_parsed_and_events_text_is_as_printed(
 async def test_events_of_a_session_that_is_not_scheduled_yet_are_none(
     platform: Platform, client: SkahaClient
 ) -> None:
-    """The server says 404 of the events until there is a pod, and of the session when there is none."""
+    """The server responds 404 for the events until there is a pod, and for the session if there is none."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         return gone("a") if request.url.query else httpx.Response(200, json=session("a", "Pending"))
 
-    platform.on("GET", "session/a", answer)
+    platform.on("GET", "session/a", respond)
     assert await client.events("a") == {"a": []}
 
 
@@ -328,7 +371,7 @@ async def test_logs_are_text_whatever_a_program_wrote(platform: Platform, client
     assert dict(platform.requests[0].url.params) == {"view": "logs"}
 
 
-async def test_a_page_of_a_proxy_is_no_log(
+async def test_a_proxys_page_is_not_a_log(
     platform: Platform, make_client: Callable[..., SkahaClient]
 ) -> None:
     platform.on("GET", "session/a", httpx.Response(200, html="<h1>Sign in</h1>"))
@@ -339,40 +382,38 @@ async def test_a_page_of_a_proxy_is_no_log(
             _ = [chunk async for chunk in client.stream_logs("a")]
 
 
-class InPieces(httpx.AsyncByteStream):
-    """A body that comes in pieces, and may end in an error."""
+class Chunked(httpx.AsyncByteStream):
+    """A body that arrives in chunks, and may end in an error."""
 
-    def __init__(self, *pieces: bytes | Exception) -> None:
-        self._pieces = pieces
+    def __init__(self, *chunks: bytes | Exception) -> None:
+        self._chunks = chunks
 
-    async def __aiter__(self):  # type: ignore[no-untyped-def] # The base class has it as a plain method.
-        for piece in self._pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            yield piece
+    async def __aiter__(self):  # type: ignore[no-untyped-def]  # A plain method in the base class.
+        for chunk in self._chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
 
 
-async def test_stream_logs_yields_text_whose_letters_are_whole(
-    platform: Platform, client: SkahaClient
-) -> None:
+async def test_stream_logs_yields_whole_characters(platform: Platform, client: SkahaClient) -> None:
     star = "★".encode()
     platform.on(
         "GET",
         "session/a",
         httpx.Response(500),
-        lambda _: httpx.Response(200, stream=InPieces(b"a " + star[:1], star[1:], b" b", star[:2])),
+        lambda _: httpx.Response(200, stream=Chunked(b"a " + star[:1], star[1:], b" b", star[:2])),
     )
     chunks = [chunk async for chunk in client.stream_logs("a")]
     assert chunks == ["a ", "★", " b", "\ufffd"]
 
 
-async def test_stream_logs_of_a_session_without_a_log_yet_is_empty_as_logs_are(
+async def test_stream_logs_of_a_session_without_a_log_is_empty_like_logs(
     platform: Platform, client: SkahaClient
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         return gone("a") if request.url.query else httpx.Response(200, json=session("a", "Pending"))
 
-    platform.on("GET", "session/a", answer)
+    platform.on("GET", "session/a", respond)
     assert await client.logs("a") == {"a": ""}
     assert [chunk async for chunk in client.stream_logs("a")] == []
     platform.on("GET", "session/a", gone("a"))
@@ -380,10 +421,10 @@ async def test_stream_logs_of_a_session_without_a_log_yet_is_empty_as_logs_are(
         _ = [chunk async for chunk in client.stream_logs("a")]
 
 
-async def test_stream_logs_that_breaks_off_says_so_and_repeats_nothing(
+async def test_an_interrupted_stream_of_logs_raises_and_repeats_nothing(
     platform: Platform, client: SkahaClient
 ) -> None:
-    broken = InPieces(b"one\n", httpx.ReadError("Connection reset by peer"))
+    broken = Chunked(b"one\n", httpx.ReadError("Connection reset by peer"))
     platform.on("GET", "session/a", lambda _: httpx.Response(200, stream=broken))
     stream = client.stream_logs("a")
     assert await anext(stream) == "one\n"
@@ -395,23 +436,25 @@ async def test_stream_logs_that_breaks_off_says_so_and_repeats_nothing(
 # renew
 
 
-async def test_renew_asks_for_the_whole_time_again(platform: Platform, client: SkahaClient) -> None:
+async def test_renew_restarts_the_lifetime(platform: Platform, client: SkahaClient) -> None:
     platform.on("POST", "session/a", httpx.Response(500, text="unexpected exception: x"), OK)
     assert await client.renew("a") == {"a": True}
     assert named(platform) == {"action": ["renew"]}
 
 
-async def test_renew_of_what_does_not_run_is_refused(platform: Platform, client: SkahaClient) -> None:
-    said = "No active job for user mcurie with session a"
-    platform.on("POST", "session/a", httpx.Response(400, text=f"{said}\n"))
-    with pytest.raises(Rejected, match=said):
+async def test_renew_of_a_session_that_is_not_running_is_rejected(
+    platform: Platform, client: SkahaClient
+) -> None:
+    sentence = "No active job for user mcurie with session a"
+    platform.on("POST", "session/a", httpx.Response(400, text=f"{sentence}\n"))
+    with pytest.raises(Rejected, match=sentence):
         await client.renew("a")
 
 
 # destroy
 
 
-async def test_destroy_is_true_when_the_session_is_gone(
+async def test_destroy_is_true_if_the_session_is_gone(
     platform: Platform, client: SkahaClient, time: Time
 ) -> None:
     platform.on("DELETE", "session/a", OK)
@@ -420,44 +463,44 @@ async def test_destroy_is_true_when_the_session_is_gone(
     assert time.slept == []
 
 
-async def test_destroy_looks_until_the_session_is_gone(
+async def test_destroy_checks_until_the_session_is_gone(
     platform: Platform, client: SkahaClient, time: Time
 ) -> None:
     there = httpx.Response(200, json=session("a", "Terminating"))
     platform.on("DELETE", "session/a", OK)
     platform.on("GET", "session/a", there, there, gone("a"))
     assert await client.destroy("a") == {"a": True}
-    assert len(platform.asked("DELETE", "session/a")) == 1
+    assert len(platform.received("DELETE", "session/a")) == 1
     assert len(time.slept) == 2
 
 
-async def test_destroy_is_false_when_the_session_stays(
+async def test_destroy_is_false_if_the_session_stays(
     platform: Platform, client: SkahaClient, time: Time
 ) -> None:
-    """A DELETE answers 200 whatever happens."""
+    """A DELETE responds 200 whatever happens."""
     platform.on("DELETE", "session/a", OK)
     platform.on("GET", "session/a", httpx.Response(200, json=session("a")))
     assert await client.destroy("a") == {"a": False}
     assert time.slept == [pause for pause in DESTROY_PAUSES if pause]
 
 
-async def test_destroy_takes_an_old_servers_404_for_gone(platform: Platform, client: SkahaClient) -> None:
+async def test_destroy_accepts_an_old_servers_404_as_gone(platform: Platform, client: SkahaClient) -> None:
     platform.on("DELETE", "session/a", httpx.Response(404, text="a"))
     assert await client.destroy("a") == {"a": True}
 
 
-async def test_destroy_does_not_take_a_proxys_404_for_gone(
+async def test_destroy_does_not_mistake_a_proxys_404_for_gone(
     platform: Platform, make_client: Callable[..., SkahaClient]
 ) -> None:
     platform.on("DELETE", "session/a", OK)
     platform.on("GET", "session/a", httpx.Response(404, text="404 page not found\n"))
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerError) as fault:
+        with pytest.raises(ServerError) as raised:
             await client.destroy("a")
-    assert fault.value.__notes__ == ["The session a was told to go; nobody saw whether it did."]
+    assert raised.value.__notes__ == ["Session a: delete was requested but not confirmed."]
 
 
-async def test_destroy_outlives_an_outage(platform: Platform, client: SkahaClient) -> None:
+async def test_destroy_survives_an_outage(platform: Platform, client: SkahaClient) -> None:
     platform.on("DELETE", "session/a", httpx.ConnectError("refused"), httpx.Response(503), OK)
     platform.on("GET", "session/a", httpx.Response(500), gone("a"))
     assert await client.destroy("a") == {"a": True}
@@ -498,7 +541,7 @@ async def test_destroy_with_matches_a_prefix_or_searches_a_regular_expression(
     assert await client.destroy_with(prefix) == dict.fromkeys(ids, True)
 
 
-async def test_destroy_with_touches_no_other_kind_and_no_other_status(
+async def test_destroy_with_leaves_other_kinds_and_statuses_alone(
     platform: Platform, client: SkahaClient
 ) -> None:
     platform.on(
@@ -514,10 +557,10 @@ async def test_destroy_with_touches_no_other_kind_and_no_other_status(
 
 
 @pytest.mark.parametrize("prefix", ["", "tiles-(", "*"])
-async def test_destroy_with_refuses_what_would_match_everything_or_nothing(
+async def test_destroy_with_rejects_an_empty_or_invalid_prefix(
     platform: Platform, client: SkahaClient, prefix: str
 ) -> None:
-    with pytest.raises(SpecError, match="is refused"):
+    with pytest.raises(SpecError, match="Invalid prefix"):
         await client.destroy_with(prefix)
     assert platform.requests == []
 
@@ -525,7 +568,7 @@ async def test_destroy_with_refuses_what_would_match_everything_or_nothing(
 # The platform itself.
 
 
-async def test_stats_context_images_and_repositories_are_read(
+async def test_stats_context_images_and_repositories_are_parsed(
     platform: Platform, client: SkahaClient, sample: Sample
 ) -> None:
     platform.on("GET", "session", httpx.Response(200, content=sample("stats.json")))
@@ -566,18 +609,18 @@ async def test_connect_url_of_a_pending_session_says_that_it_is_pending(
     assert error.value.retryable
 
 
-async def test_connect_url_of_a_headless_session_is_refused(platform: Platform, client: SkahaClient) -> None:
+async def test_connect_url_of_a_headless_session_is_rejected(platform: Platform, client: SkahaClient) -> None:
     platform.on("GET", "session/a", httpx.Response(200, json=session("a")))
-    with pytest.raises(SpecError, match="Read its logs"):
+    with pytest.raises(SpecError, match="See its logs"):
         await client.connect_url("a")
 
 
-async def test_whoami_is_the_servers_own_word(platform: Platform, client: SkahaClient) -> None:
+async def test_whoami_is_the_servers_own_header(platform: Platform, client: SkahaClient) -> None:
     platform.on("GET", "session", httpx.Response(200, json=[], headers={"X-VO-Authenticated": "mcurie"}))
     assert await client.whoami() == "mcurie"
 
 
-async def test_whoami_of_something_that_is_no_platform_is_an_error(
+async def test_whoami_of_anything_but_a_platform_is_an_error(
     platform: Platform, make_client: Callable[..., SkahaClient]
 ) -> None:
     platform.on("GET", "session", httpx.Response(200, json=[]))

@@ -1,4 +1,4 @@
-"""Each verb of the client on the emulator: what is asked for is what the platform has, by its own record."""
+"""Each verb of the client on the emulator, compared with the emulator's own record."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def record(emulator: Emulator, session_id: str) -> dict[str, Any]:
         *(({"kind": kind}, {"kind": kind.value, "replica_id": None}) for kind in Kind if kind != "headless"),
     ],
 )
-async def test_create_makes_what_is_asked_for(
+async def test_create_makes_the_requested_session(
     emulator: Emulator, client: SkahaClient, fields: dict[str, Any], recorded: dict[str, Any]
 ) -> None:
     ids = await client.create(**(SPEC | fields))
@@ -102,7 +102,7 @@ async def test_create_returns_the_ids_of_replicas_in_their_order(
     assert len(emulator.all_sessions()) == 12
 
 
-async def test_create_replica_makes_one_of_them_under_the_name_it_is_given(
+async def test_create_replica_makes_one_of_them_with_the_given_name(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     session_id = await client.create_replica(SessionSpec(**SPEC, replicas=12), 7, name="stars-k3v5-0-7-2")
@@ -111,7 +111,7 @@ async def test_create_replica_makes_one_of_them_under_the_name_it_is_given(
     assert (made["replica_id"], made["replica_count"]) == ("7", "12")
 
 
-async def test_create_takes_an_unknown_image_with_registry_credentials_only(
+async def test_create_accepts_an_unknown_image_only_with_registry_credentials(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     private: dict[str, Any] = {"name": "stars", "image": "images.canfar.net/private/stars:1"}
@@ -130,7 +130,7 @@ async def test_create_takes_an_unknown_image_with_registry_credentials_only(
         ({"gpus": 29}, "Invalid value for 'gpus': 29"),
     ],
 )
-async def test_create_tells_the_platforms_own_sentence_where_it_refuses(
+async def test_create_raises_the_platforms_own_sentence(
     emulator: Emulator, client: SkahaClient, fields: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(Rejected) as refusal:
@@ -140,7 +140,7 @@ async def test_create_tells_the_platforms_own_sentence_where_it_refuses(
     assert emulator.all_sessions() == []
 
 
-async def test_create_tells_that_the_user_has_enough_interactive_sessions(
+async def test_create_raises_the_limit_of_interactive_sessions(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     emulator.configure(max_interactive=1)
@@ -177,7 +177,7 @@ async def test_fetch_filters_by_kind_status_and_view(client: SkahaClient) -> Non
     assert [(session.id, session.kind) for session in everybodys] == [("", "headless"), ("", "notebook")]
 
 
-async def test_info_is_what_the_platform_shows_of_one_or_many(client: SkahaClient) -> None:
+async def test_info_returns_the_platforms_view_of_one_or_many(client: SkahaClient) -> None:
     (fixed,) = await client.create(**SPEC, cores=2, ram=8, command=["sleep", "60"])
     (flexible,) = await client.create(**SPEC, kind="notebook")
     await until(client, fixed, Status.RUNNING)
@@ -193,9 +193,7 @@ async def test_info_is_what_the_platform_shows_of_one_or_many(client: SkahaClien
     assert (ends - begun).days == 14
 
 
-async def test_info_of_what_the_platform_does_not_know_keeps_the_rest(
-    emulator: Emulator, client: SkahaClient
-) -> None:
+async def test_info_of_an_unknown_session_keeps_the_others(emulator: Emulator, client: SkahaClient) -> None:
     (known,) = await client.create(**SPEC)
     with pytest.raises(NotFound, match="session k3v9x2qa not found"):
         await client.info("k3v9x2qa")
@@ -208,7 +206,7 @@ async def test_info_of_what_the_platform_does_not_know_keeps_the_rest(
         await client.info(known)
 
 
-async def test_a_preempted_session_is_pending_again_and_has_no_past(
+async def test_a_preempted_session_is_pending_again_without_start_or_events(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     (session_id,) = await client.create(**SPEC, command=["sleep", "60"])
@@ -224,7 +222,7 @@ async def test_a_preempted_session_is_pending_again_and_has_no_past(
 # events, logs
 
 
-async def test_events_are_none_in_the_queue_and_tell_a_start_afterwards(
+async def test_events_are_empty_in_the_queue_and_show_the_start_afterwards(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     emulator.configure(start_delay=60)
@@ -278,7 +276,7 @@ async def test_stream_logs_yields_a_large_log_piece_by_piece(client: SkahaClient
 # renew, destroy, destroy_with
 
 
-async def test_renew_moves_the_end_of_what_runs(emulator: Emulator, client: SkahaClient) -> None:
+async def test_renew_extends_a_running_session(emulator: Emulator, client: SkahaClient) -> None:
     emulator.configure(interactive_deadline=3600)
     (session_id,) = await client.create(**SPEC, kind="notebook")
     await until(client, session_id, Status.RUNNING)
@@ -291,14 +289,14 @@ async def test_renew_moves_the_end_of_what_runs(emulator: Emulator, client: Skah
     assert (after - before).total_seconds() > 3000
 
 
-async def test_renew_of_what_has_ended_is_refused(client: SkahaClient) -> None:
+async def test_renew_of_an_ended_session_is_rejected(client: SkahaClient) -> None:
     (session_id,) = await client.create(**SPEC, command=["true"])
     await ended(client, session_id)
     with pytest.raises(Rejected, match="No active job for user astronomer"):
         await client.renew(session_id)
 
 
-async def test_destroy_ends_what_runs_and_is_true_for_what_is_gone_already(
+async def test_destroy_ends_running_sessions_and_is_true_for_gone_ones(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     ids = await client.create(**SPEC, replicas=3, command=["sleep", "60"])
@@ -318,7 +316,7 @@ async def test_destroy_ends_what_runs_and_is_true_for_what_is_gone_already(
         ("find", {"kind": "notebook", "status": "Running"}, {"find-nothing"}),
     ],
 )
-async def test_destroy_with_destroys_what_matches_and_nothing_else(
+async def test_destroy_with_destroys_only_matching_sessions(
     emulator: Emulator, client: SkahaClient, prefix: str, filters: dict[str, str], names: set[str]
 ) -> None:
     spec: dict[str, Any] = {"image": IMAGE}
@@ -335,7 +333,7 @@ async def test_destroy_with_destroys_what_matches_and_nothing_else(
 # the rest
 
 
-async def test_stats_count_what_runs(client: SkahaClient) -> None:
+async def test_stats_count_running_sessions(client: SkahaClient) -> None:
     before = await client.stats()
     (session_id,) = await client.create(**SPEC, cores=4, ram=16, command=["sleep", "60"])
     await until(client, session_id, Status.RUNNING)
@@ -345,7 +343,7 @@ async def test_stats_count_what_runs(client: SkahaClient) -> None:
     assert (after.free.cores, after.most_cores.ram) == (2185.0, 192.0)
 
 
-async def test_context_images_and_repositories_are_what_the_platform_offers(client: SkahaClient) -> None:
+async def test_context_images_and_repositories_match_the_platform(client: SkahaClient) -> None:
     context = await client.context()
     assert context.ram.allow(192)
     assert not context.gpus.allow(0)
@@ -368,7 +366,7 @@ async def test_connect_url_is_of_an_interactive_session_that_runs(
     await until(client, runs, Status.RUNNING)
     assert (await client.connect_url(runs)).endswith(f"/session/carta/{runs}/")
     (headless,) = await client.create(**SPEC)
-    with pytest.raises(SpecError, match="headless and has no page"):
+    with pytest.raises(SpecError, match="a headless one has no page"):
         await client.connect_url(headless)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree."""
+"""The tree of errors."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ FACTS: dict[str, Any] = {
     "server_message": "no",
     "maybe_applied": True,
 }
-TOLD: list[CanfarError] = [
-    SpecError("gpus=0 is refused"),
+EXAMPLES: list[CanfarError] = [
+    SpecError("Invalid gpus 0"),
     *(
-        kind("told", **FACTS)
+        kind("failed", **FACTS)
         for kind in (
             RequestError,
             AuthenticationError,
@@ -50,10 +50,10 @@ TOLD: list[CanfarError] = [
             Rejected,
         )
     ),
-    ServiceBusy("told", retry_after=30.0, **FACTS),
+    ServiceBusy("failed", retry_after=30.0, **FACTS),
     *(
         kind(
-            "told",
+            "failed",
             session_id="k3v9x2qa",
             name="stars-7",
             replica=7,
@@ -73,19 +73,19 @@ def facts_of(error: BaseException) -> dict[str, object]:
     return {name: repr(value) for name, value in vars(error).items()}
 
 
-@pytest.mark.parametrize("error", TOLD, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_keeps_its_facts_through_pickling_and_copying(error: CanfarError) -> None:
     """Airflow moves exceptions between processes."""
     error.add_note("seen at noon")
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 (our own bytes)
-        assert type(twin) is type(error)
-        assert str(twin) == str(error)
-        assert facts_of(twin) == facts_of(error)
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 (our own bytes)
+        assert type(other) is type(error)
+        assert str(other) == str(error)
+        assert facts_of(other) == facts_of(error)
 
 
-def test_all_errors_have_one_root_and_their_place_in_the_drawing() -> None:
+def test_all_errors_have_one_root_and_are_in_the_drawing() -> None:
     kinds = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, Exception)]
-    assert len(kinds) == len(TOLD) + 1
+    assert len(kinds) == len(EXAMPLES) + 1
     for kind in kinds:
         assert issubclass(kind, CanfarError)
         assert f" {kind.__name__}" in (errors.__doc__ or "")
@@ -112,10 +112,10 @@ def test_an_error_says_whether_a_retry_can_help(kind: type[CanfarError], helps: 
 
 def test_a_spec_error_is_a_value_error_too() -> None:
     with pytest.raises(ValueError, match="gpus"):
-        raise SpecError("gpus=0 is refused")
+        raise SpecError("Invalid gpus 0")
 
 
-def test_a_partial_failure_tells_a_shared_reason_once() -> None:
+def test_a_partial_failure_states_a_shared_reason_once() -> None:
     failure = PartialFailure(
         results=dict.fromkeys(range(1, 4), "id"),
         errors={replica: ServerError("the platform is full") for replica in range(4, 12)},
@@ -123,6 +123,6 @@ def test_a_partial_failure_tells_a_shared_reason_once() -> None:
     assert str(failure) == "8 of 11 failed. 4, 5, 6, 7, 8 and 3 more: the platform is full."
 
 
-def test_a_retry_of_many_can_help_only_if_it_can_help_each() -> None:
+def test_a_partial_failure_is_retryable_only_if_each_error_is() -> None:
     assert PartialFailure(errors={1: ServiceBusy("busy"), 2: Unreachable("away")}).retryable
     assert not PartialFailure(errors={1: ServiceBusy("busy"), 2: Rejected("no")}).retryable

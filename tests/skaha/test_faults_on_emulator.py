@@ -1,4 +1,4 @@
-"""Each fault of the emulator, met by the client: which error, whether it may be done, and what has been done.
+"""Each fault of the emulator: which error it raises, whether the request may have been applied, and was it.
 
 The client's time is scripted, so that its pauses take none; the emulator's faults are real.
 """
@@ -61,7 +61,7 @@ def login(emulator: Emulator) -> Login:
 
 
 def timeouts(fault: str) -> Timeouts:
-    """Wait for nobody who says nothing, and for everybody else."""
+    """Return short timeouts for a platform that hangs."""
     return Timeouts(create=0.2, other=0.2) if fault == "out: silent" else Timeouts()
 
 
@@ -72,14 +72,14 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-#: A fault; which error a create raises; whether it may have been done; how many sessions it has made.
+#: A fault; the error that a create raises; whether it may have been applied; how many sessions it created.
 CREATES: dict[str, tuple[dict[str, Any], type[RequestError], bool, int]] = {
     "closed before": ({"drop_before": {}}, Unreachable, True, 0),
     "closed after": ({"drop_after": {}}, Unreachable, True, 1),
     "503": ({"busy": {"retry_after": 7}}, ServiceBusy, True, 0),
     "502 in HTML": ({"html": {}}, ServerError, True, 0),
     "500": ({"server_error": {}}, ServerError, True, 0),
-    "half an id": ({"truncated": {"method": "POST"}}, ServerError, True, 1),
+    "truncated id": ({"truncated": {"method": "POST"}}, ServerError, True, 1),
     "no job, and none made": ({"not_created": {}}, ServerError, True, 0),
     "no job, and one made": ({"created_unseen": {}}, ServerError, True, 1),
     "401": ({"expired_token": {}}, AuthenticationError, False, 0),
@@ -90,10 +90,10 @@ CREATES: dict[str, tuple[dict[str, Any], type[RequestError], bool, int]] = {
 
 
 @pytest.mark.parametrize("fault", CREATES)
-async def test_a_create_is_sent_once_and_its_error_tells_whether_a_session_may_be_there(
+async def test_a_create_is_sent_once_and_its_error_says_whether_a_session_may_exist(
     emulator: Emulator, make_client: MakeClient, fault: str
 ) -> None:
-    """Where there is one, the list has it by its name; and nobody is told that there is certainly none."""
+    """If it exists, the list has it by its name; and the error never says that it certainly does not."""
     faults, error, maybe_applied, made = CREATES[fault]
     emulator.faults(**faults)
     async with make_client(timeouts=timeouts(fault)) as client:
@@ -108,13 +108,13 @@ async def test_a_create_is_sent_once_and_its_error_tells_whether_a_session_may_b
     assert listed == [session["id"] for session in emulator.all_sessions()]
 
 
-async def test_a_create_that_took_too_long_is_made_all_the_same(
+async def test_a_create_that_timed_out_may_still_create_its_session(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
-    """As on the platform, which has been seen to take 90 s."""
+    """On the platform, creates have taken 90 s."""
     emulator.configure(create_latency=0.5)
     async with make_client(timeouts=Timeouts(create=0.1)) as client:
-        with pytest.raises(Unreachable, match="nothing came within the time-out") as failure:
+        with pytest.raises(Unreachable, match="nothing arrived within the timeout") as failure:
             await client.create(**SPEC)
         assert failure.value.maybe_applied
         assert await client.fetch() == []
@@ -122,29 +122,27 @@ async def test_a_create_that_took_too_long_is_made_all_the_same(
         assert len(await client.fetch()) == 1
 
 
-async def test_a_create_where_nobody_listens_has_certainly_not_been_done(
+async def test_a_create_on_a_refused_connection_has_certainly_not_been_applied(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     parts = urlsplit(emulator.url)
 
-    def nobody_listens() -> bool:
+    def is_refused() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((parts.hostname, parts.port)) != 0
 
     emulator.faults(outage={"mode": "refuse", "seconds": 2})
-    await until(nobody_listens)
+    await until(is_refused)
     async with make_client() as client:
         with pytest.raises(Unreachable) as failure:
             await client.create(**SPEC)
         assert not failure.value.maybe_applied
-        await until(lambda: not nobody_listens())
+        await until(lambda: not is_refused())
         await client.create(**SPEC)
     assert len(emulator.all_sessions()) == 1
 
 
-async def test_of_many_replicas_each_is_told_what_became_of_it(
-    emulator: Emulator, make_client: MakeClient
-) -> None:
+async def test_a_create_of_many_replicas_reports_each(emulator: Emulator, make_client: MakeClient) -> None:
     emulator.faults(busy={"count": 2}, created_unseen={"count": 1})
     async with make_client() as client:
         with pytest.raises(PartialFailure) as failure:
@@ -165,54 +163,56 @@ async def test_of_many_replicas_each_is_told_what_became_of_it(
     assert failure.value.retryable
 
 
-#: What passes: a read that meets it twice is answered at the third try.
-PASSING: dict[str, dict[str, Any]] = {
+#: Transient faults: a read fails twice and succeeds at the third try.
+TRANSIENT: dict[str, dict[str, Any]] = {
     "closed before": {"drop_before": {"count": 2}},
     "closed after": {"drop_after": {"count": 2}},
     "503": {"busy": {"count": 2, "retry_after": 7}},
     "502 in HTML": {"html": {"count": 2}},
     "500": {"server_error": {"count": 2}},
-    "half a JSON": {"truncated": {"count": 2}},
+    "truncated JSON": {"truncated": {"count": 2}},
     "out: 503": {"outage": {"count": 2}},
     "out: closed": {"outage": {"mode": "close", "count": 2}},
 }
 
 
-@pytest.mark.parametrize("fault", PASSING)
-async def test_a_read_outlives_what_passes(emulator: Emulator, make_client: MakeClient, fault: str) -> None:
-    async with make_client() as client:
-        (session_id,) = await client.create(**SPEC)
-        emulator.forget_requests()
-        emulator.faults(**PASSING[fault])
-        assert [session.id for session in await client.fetch()] == [session_id]
-    assert emulator.requests() == {"GET /session": 3}
-
-
-@pytest.mark.parametrize("fault", [fault for fault in PASSING if fault != "half a JSON"])
-async def test_a_destroy_outlives_what_passes(
+@pytest.mark.parametrize("fault", TRANSIENT)
+async def test_a_read_survives_transient_faults(
     emulator: Emulator, make_client: MakeClient, fault: str
 ) -> None:
     async with make_client() as client:
         (session_id,) = await client.create(**SPEC)
-        emulator.faults(**PASSING[fault])
+        emulator.forget_requests()
+        emulator.faults(**TRANSIENT[fault])
+        assert [session.id for session in await client.fetch()] == [session_id]
+    assert emulator.requests() == {"GET /session": 3}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in TRANSIENT if fault != "truncated JSON"])
+async def test_a_destroy_survives_transient_faults(
+    emulator: Emulator, make_client: MakeClient, fault: str
+) -> None:
+    async with make_client() as client:
+        (session_id,) = await client.create(**SPEC)
+        emulator.faults(**TRANSIENT[fault])
         assert await client.destroy(session_id) == {session_id: True}
     assert emulator.all_sessions()[0]["deleted"]
     assert emulator.requests()["DELETE /session/{id}"] == 3
 
 
-#: What does not pass, and the error that a read raises when its time is over.
+#: Lasting faults, and the error that a read raises after its time is over.
 LASTING: dict[str, tuple[dict[str, Any], type[RequestError], int | None]] = {
     "closed": ({"drop_before": {}}, Unreachable, None),
     "503": ({"busy": {}}, ServiceBusy, 503),
     "502 in HTML": ({"html": {}}, ServerError, 502),
     "500": ({"server_error": {}}, ServerError, 500),
-    "half a JSON": ({"truncated": {}}, ServerError, 200),
+    "truncated JSON": ({"truncated": {}}, ServerError, 200),
     "out: silent": ({"outage": {"mode": "hang"}}, Unreachable, None),
 }
 
 
 @pytest.mark.parametrize("fault", LASTING)
-async def test_what_lasts_is_told_when_the_time_is_over(
+async def test_a_lasting_fault_is_raised_after_the_time_is_over(
     emulator: Emulator, make_client: MakeClient, time: Time, fault: str
 ) -> None:
     faults, error, status = LASTING[fault]
@@ -226,7 +226,7 @@ async def test_what_lasts_is_told_when_the_time_is_over(
     assert sum(time.slept) <= 20.0
 
 
-async def test_the_servers_own_time_is_heeded(
+async def test_a_retry_waits_for_the_servers_retry_after(
     emulator: Emulator, make_client: MakeClient, time: Time
 ) -> None:
     emulator.faults(busy={"count": 1, "retry_after": 17})
@@ -236,17 +236,17 @@ async def test_the_servers_own_time_is_heeded(
     assert 17 <= waited <= 18
 
 
-async def test_a_page_of_a_proxy_is_told_by_its_first_line(
+async def test_the_error_about_a_proxys_page_has_its_first_line(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     emulator.faults(html={})
     async with make_client(retry_for=0) as client:
-        with pytest.raises(ServerError, match=r"502: 502 Bad Gateway") as failure:
+        with pytest.raises(ServerError, match=r"status 502: 502 Bad Gateway") as failure:
             await client.fetch()
     assert "<" not in str(failure.value)
 
 
-async def test_many_at_once_outlive_a_platform_that_fails_every_third_time(
+async def test_many_requests_at_once_survive_a_platform_that_fails_every_third_time(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     async with make_client() as client:
@@ -259,17 +259,17 @@ async def test_many_at_once_outlive_a_platform_that_fails_every_third_time(
     assert sum(emulator.requests().values()) > 5 * 16
 
 
-async def test_a_destroy_that_nobody_saw_is_no_success(emulator: Emulator, make_client: MakeClient) -> None:
-    """The session was told to go, and the platform does not say whether it did."""
+async def test_an_unconfirmed_destroy_is_not_a_success(emulator: Emulator, make_client: MakeClient) -> None:
+    """The platform accepted the delete, and does not say whether the session is gone."""
     async with make_client(retry_for=0) as client:
         (session_id,) = await client.create(**SPEC)
         emulator.faults(server_error={"method": "GET"})
         with pytest.raises(ServerError) as failure:
             await client.destroy(session_id)
-    assert failure.value.__notes__ == [f"The session {session_id} was told to go; nobody saw whether it did."]
+    assert failure.value.__notes__ == [f"Session {session_id}: delete was requested but not confirmed."]
 
 
-async def test_an_outage_is_never_taken_for_a_session_that_is_gone(
+async def test_an_outage_is_never_mistaken_for_a_gone_session(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     async with make_client(retry_for=0) as client:
@@ -285,7 +285,7 @@ async def test_an_outage_is_never_taken_for_a_session_that_is_gone(
         assert list(await client.info(session_id)) == [session_id]
 
 
-async def test_a_token_that_has_ended_is_told_at_once_with_what_to_do(
+async def test_an_expired_token_fails_at_once_with_a_way_out(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     emulator.faults(expired_token={})
@@ -297,10 +297,10 @@ async def test_a_token_that_has_ended_is_told_at_once_with_what_to_do(
     assert emulator.requests() == {"GET /session": 1}
 
 
-async def test_a_login_gets_another_token_when_the_first_has_ended(
+async def test_a_login_fetches_another_token_when_the_first_has_expired(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
-    """A create that was refused for its token has made nothing, so it is sent with the next one."""
+    """A create whose token was refused has created nothing, so it is sent again with the next token."""
     async with make_client(login(emulator)) as client:
         await client.fetch()
         emulator.faults(expired_token={"count": 1, "method": "POST", "path": "session"})
@@ -309,7 +309,7 @@ async def test_a_login_gets_another_token_when_the_first_has_ended(
     assert emulator.requests() == {"POST /ac/login": 2, "GET /session": 1, "POST /session": 2}
 
 
-async def test_a_hundred_who_meet_rotated_tokens_log_in_once(
+async def test_a_hundred_requests_with_a_rotated_token_log_in_once(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     async with make_client(login(emulator)) as client:
@@ -321,7 +321,7 @@ async def test_a_hundred_who_meet_rotated_tokens_log_in_once(
     assert emulator.requests()["POST /ac/login"] == 1
 
 
-async def test_a_rotated_token_is_no_outage(emulator: Emulator, make_client: MakeClient) -> None:
+async def test_a_rotated_token_is_not_an_outage(emulator: Emulator, make_client: MakeClient) -> None:
     async with make_client() as client:
         emulator.rotate_token("another")
         with pytest.raises(AuthenticationError) as failure:
@@ -332,7 +332,7 @@ async def test_a_rotated_token_is_no_outage(emulator: Emulator, make_client: Mak
     assert emulator.all_sessions() == []
 
 
-async def test_a_login_service_that_is_out_is_waited_for_and_nothing_is_made_meanwhile(
+async def test_requests_wait_for_a_login_service_that_is_down_and_create_nothing_meanwhile(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
     emulator.faults(busy={"path": "/ac/login", "count": 2})

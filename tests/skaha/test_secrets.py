@@ -1,4 +1,4 @@
-"""No secret is in any log, repr, message, note or URL: canaries are planted and looked for everywhere."""
+"""No secret is in any log, repr, message, note or URL: tests plant canaries and look for them everywhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.skaha.conftest import Serve, Time
 
-#: What a fault answers with; nothing to hang up, None to hang.
+#: The response to each fault; nothing to hang up, None to hang.
 FAULTS: dict[str, tuple[int, str, str] | bytes | None] = {
     "none": (200, "", "text/plain"),
     "400": (400, "Missing parameter 'image'", "text/plain"),
@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[int, str, str] | bytes | None] = {
     "500 page": (500, "<h1>Internal Server Error</h1>", "text/html"),
     "503": (503, "temporarily unavailable: x", "text/plain"),
     "200 page": (200, "<h1>Sign in</h1>", "text/html"),
-    "half a JSON": (200, '[{"id": "k3v9', "application/json"),
+    "truncated JSON": (200, '[{"id": "k3v9', "application/json"),
     "hangs up": b"",
     "hangs": None,
 }
@@ -66,12 +66,12 @@ class Canaries:
         return canary
 
     def plant_text(self, secret: str) -> str:
-        """Take a secret that is what it is, such as a private key: each of its lines is one."""
+        """Plant a given secret, such as a private key: each of its lines is one."""
         self.planted += [line for line in secret.splitlines() if len(line) > 40]
         return secret
 
     def found_in(self, text: str) -> list[str]:
-        """Return what is in a text, be it plain or in base64, as it is after a user's name and a colon."""
+        """Return the canaries in a text, plain or in base64, as after a user's name and a colon."""
         forms = [(canary, canary) for canary in self.planted]
         for canary in self.planted:
             for shift in range(3):
@@ -81,7 +81,7 @@ class Canaries:
 
 
 class Server:
-    """The platform and all that grants, on one socket."""
+    """The platform and the granting services, on one socket."""
 
     def __init__(self, canaries: Canaries, pem: str, raw: Callable[..., bytes]) -> None:
         self.fault = "none"
@@ -112,7 +112,7 @@ class Server:
 
 
 def fields_of(kind: str, url: str, canaries: Canaries, pem: str) -> dict[str, Any]:
-    """Fill in a connection, with a canary for each secret."""
+    """Return the fields of a connection, with a canary for each secret."""
     user = {"login": f"mcurie-{uuid4().hex}", "password": canaries.plant()}
     oidc = {"client_id": "a-client", "client_secret": canaries.plant(), "refresh_token": canaries.plant()}
     kinds: dict[str, dict[str, Any]] = {
@@ -149,18 +149,18 @@ def verbs(client: SkahaClient, spec: SessionSpec, registry: RegistryCredential) 
     ]
 
 
-def all_that_it_says(error: BaseException) -> str:
-    said = [*traceback.format_exception(error), repr(error), repr(vars(error))]
+def texts_of(error: BaseException) -> str:
+    texts = [*traceback.format_exception(error), repr(error), repr(vars(error))]
     if isinstance(error, PartialFailure):
-        said += [all_that_it_says(one) for one in error.errors.values()]
-    return "\n".join(said)
+        texts += [texts_of(one) for one in error.errors.values()]
+    return "\n".join(texts)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(
     "kind", ["token", "login", "proxy certificate", "certificate", "oidc basic", "oidc post"]
 )
-async def test_no_call_tells_a_secret_whatever_becomes_of_it(
+async def test_no_call_reveals_a_secret_whatever_happens(
     kind: str,
     fault: str,
     serve: Serve,
@@ -177,7 +177,7 @@ async def test_no_call_tells_a_secret_whatever_becomes_of_it(
     pem = leaf.private_key_and_cert_chain_pem.bytes().decode()
     server = Server(canaries, pem, raw)
     server.fault = fault
-    said: list[str] = []
+    texts: list[str] = []
     with serve(server) as url:
         fields = fields_of(kind, url, canaries, pem)
         credential: Credential = credential_from_connection(**fields)
@@ -188,13 +188,13 @@ async def test_no_call_tells_a_secret_whatever_becomes_of_it(
         async with SkahaClient(url, credential, retry_for=0, timeouts=timeouts, sleep=time.sleep) as client:
             for call in verbs(client, spec, registry):
                 try:
-                    said.append(repr(await call))
+                    texts.append(repr(await call))
                 except CanfarError as error:
-                    said.append(all_that_it_says(error))
-            said += [repr(thing) for thing in (client, credential, spec, registry)]
+                    texts.append(texts_of(error))
+            texts += [repr(thing) for thing in (client, credential, spec, registry)]
     assert "/skaha/v1/session" in "".join(server.urls)
     assert canaries.found_in(caplog.text) == []
-    assert canaries.found_in("\n".join(said)) == []
+    assert canaries.found_in("\n".join(texts)) == []
     assert canaries.found_in("\n".join(server.urls)) == []
     assert "HTTP Request" in caplog.text or FAULTS[fault] in (b"", None), "httpx has logged"
 

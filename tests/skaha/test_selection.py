@@ -1,4 +1,4 @@
-"""Choosing sessions: what is chosen, and what is refused."""
+"""Choosing sessions: which are selected, and which selections are invalid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDS = st.from_regex(r"[a-z][a-z0-9]{7}", fullmatch=True)
 
 
 def session(name: str = "survey-1", **fields: Any) -> Session:
-    """Make a session as the platform reports it."""
+    """Return a session as the platform reports it."""
     standard = {"id": "k3v9x2qa", "name": name, "type": "headless", "status": "Running"}
     return Session.model_validate(standard | fields)
 
@@ -32,27 +32,27 @@ def chosen(selection: Selection, *sessions: Session) -> list[str]:
     return [one.name for one in selection.choose(sessions, NOW)]
 
 
-def test_a_prefix_is_taken_literally() -> None:
+def test_a_prefix_is_literal() -> None:
     assert chosen(Selection(prefix="a-"), session("a-1"), session("ab1"), session("b-a-1")) == ["a-1"]
 
 
-def test_a_regular_expression_is_searched_for_and_case_does_not_matter() -> None:
+def test_a_regular_expression_is_searched_for_without_regard_to_case() -> None:
     assert chosen(Selection(regex="^A.1$"), session("a-1"), session("a-12")) == ["a-1"]
 
 
-def test_ids_choose_themselves_and_none_choose_none() -> None:
+def test_ids_select_themselves_and_no_ids_select_none() -> None:
     first, second = session("a", id="k3v9x2qa"), session("b", id="m0d4tt7z")
     assert chosen(Selection(ids=("m0d4tt7z",)), first, second) == ["b"]
     assert chosen(Selection(ids=()), first, second) == []
 
 
-def test_keys_choose_what_a_task_has_launched() -> None:
+def test_keys_select_the_sessions_of_a_task() -> None:
     name = str(Identity("stars", "k3v5x2qamd", 2).name(7, 3))
     assert chosen(Selection(keys=("k3v5x2qamd",)), session(name), session("stars")) == [name]
     assert chosen(Selection(keys=()), session(name)) == []
 
 
-def test_all_that_is_given_must_hold() -> None:
+def test_all_criteria_must_hold() -> None:
     selection = Selection(prefix="a", kinds=("notebook", "carta"), statuses=("Error",))
     good = session("a-good", type="carta", status="Failed")
     others = [
@@ -63,14 +63,14 @@ def test_all_that_is_given_must_hold() -> None:
     assert chosen(selection, good, *others) == ["a-good"]
 
 
-def test_an_age_is_counted_from_the_start_and_what_has_not_started_has_none() -> None:
+def test_the_age_of_a_session_counts_from_its_start() -> None:
     selection = Selection(older_than=3600)
     old = session("old", startTime="2026-03-04T11:00:00Z")
     young = session("young", startTime="2026-03-04T11:00:01Z")
     assert chosen(selection, old, young, session("pending")) == ["old"]
 
 
-def test_a_status_that_nobody_has_heard_of_is_chosen_by_no_status() -> None:
+def test_no_selection_includes_an_unknown_status() -> None:
     assert chosen(Selection(statuses=tuple(set(Status) - {Status.UNKNOWN})), session(status="Frozen")) == []
 
 
@@ -98,7 +98,7 @@ def test_a_status_that_nobody_has_heard_of_is_chosen_by_no_status() -> None:
         ),
     ],
 )
-def test_what_chooses_every_session_says_why(selection: Selection) -> None:
+def test_a_selection_of_every_session_is_refused_with_the_reason(selection: Selection) -> None:
     assert selection.reason_to_refuse()
 
 
@@ -113,26 +113,26 @@ def test_what_chooses_every_session_says_why(selection: Selection) -> None:
         Selection(keys=()),
     ],
 )
-def test_what_chooses_by_what_is_in_a_name_is_taken(selection: Selection) -> None:
+def test_a_selection_that_depends_on_the_name_is_accepted(selection: Selection) -> None:
     assert selection.reason_to_refuse() is None
 
 
 @given(NAMES, NAMES)
-def test_a_prefix_is_refused_or_chooses_by_it(prefix: str, name: str) -> None:
+def test_a_prefix_selects_the_names_that_start_with_it(prefix: str, name: str) -> None:
     selection = Selection(prefix=prefix)
     assert selection.reason_to_refuse() is None
     assert chosen(selection, session(name)) == ([name] if name.startswith(prefix) else [])
 
 
 @given(st.lists(NAMES, min_size=1, max_size=4, unique=True), NAMES)
-def test_names_in_a_regular_expression_are_no_everything(wanted: list[str], name: str) -> None:
+def test_a_regular_expression_of_names_selects_only_them(wanted: list[str], name: str) -> None:
     selection = Selection(regex=f"^({'|'.join(map(re.escape, wanted))})$")
     assert selection.reason_to_refuse() is None
     assert chosen(selection, session(name)) == ([name] if name in wanted else [])
 
 
 @given(st.lists(IDS, max_size=5, unique=True))
-def test_ids_are_read_in_whatever_form_they_come(ids: list[str]) -> None:
+def test_ids_are_parsed_in_any_form(ids: list[str]) -> None:
     wanted = tuple(ids)
     assert session_ids(ids) == wanted
     assert session_ids(str(ids)) == wanted
@@ -144,12 +144,12 @@ def test_ids_are_read_in_whatever_form_they_come(ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", [[None], [7], [{"id": "k3v9x2qa"}], "[oops", 7, [["k3v9x2qa", 7]]])
-def test_what_is_no_id_is_refused(value: Any) -> None:
-    with pytest.raises(SpecError, match="refused"):
+def test_an_invalid_id_is_rejected(value: Any) -> None:
+    with pytest.raises(SpecError, match="Invalid"):
         session_ids(value)
 
 
-def test_no_ids_given_are_not_the_same_as_none_at_all() -> None:
+def test_an_empty_list_of_ids_is_not_the_same_as_no_list() -> None:
     assert session_ids(None) is None
     assert session_ids("") == ()
 
@@ -170,36 +170,36 @@ def test_a_selection_comes_back_from_json(selection: Selection) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"prefix": "a", "regex": "a"}, "together"),
+        ({"prefix": "a", "regex": "a"}, "must use only one of them"),
         ({"ids": ("a b",)}, "session id 'a b'"),
-        ({"prefix": "a_"}, "none starts with it"),
+        ({"prefix": "a_"}, "must have only letters, digits"),
         ({"regex": "("}, "regex"),
         ({"kinds": ("Notebook",)}, "kind 'Notebook'"),
         ({"statuses": ("Unknown",)}, "status 'Unknown'"),
-        ({"older_than": -1.0}, "below zero"),
+        ({"older_than": -1.0}, "must be 0 or more"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], reason: str) -> None:
+def test_an_invalid_selection_is_rejected_with_the_reason(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(SpecError, match=re.escape(reason)):
         Selection(**fields)
 
 
 @pytest.mark.parametrize(
-    ("selection", "said"),
+    ("selection", "text"),
     [
         (Selection(), "all sessions"),
         (Selection(ids=("k3v9x2qa",)), "the sessions k3v9x2qa"),
         (Selection(ids=()), "the sessions (none)"),
         (Selection(keys=("a", "b")), "the sessions of 2 task instances"),
-        (Selection(regex="x"), "the sessions in whose names 'x' is found"),
+        (Selection(regex="x"), "the sessions whose names match 'x'"),
         (
             Selection(prefix="a", kinds=("carta",), statuses=("Failed",), older_than=60),
             "the sessions whose names start with 'a' of kind carta that are Failed and older than 60 s",
         ),
     ],
 )
-def test_it_says_what_it_chooses(selection: Selection, said: str) -> None:
-    assert str(selection) == said
+def test_a_selection_describes_itself(selection: Selection, text: str) -> None:
+    assert str(selection) == text
 
 
 def test_one_word_is_not_its_letters() -> None:

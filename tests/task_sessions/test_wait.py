@@ -45,7 +45,7 @@ class FakeSubscription:
     """Shows snapshots of a platform in memory."""
 
     snapshots: AsyncIterator[Snapshot]
-    reads: SessionReader
+    reader: SessionReader
 
     def __aiter__(self) -> AsyncIterator[Snapshot]:
         return self.snapshots

@@ -1,14 +1,14 @@
-r"""The bootstrap: plain words that become, inside the container, any command whatever.
+r"""The bootstrap: plain words that become, inside the container, any command at all.
 
 The session runs ``/bin/sh -c OUTER sh CHUNK CHUNK ...``. The chunks are the base64 of one line of POSIX
 shell, and that line *is* the command::
 
     exec env -- 'GREETING=it'\''s me' 'python' '-c' 'print("$HOME")'
 
-It execs all the way: the program takes the shell's place, so SIGTERM reaches it, its exit code is the
-session's, and its stdin is untouched. Every image that the platform can run has ``/bin/sh`` (the platform's
-own init container starts it in the user's image); it must have ``base64`` and ``env`` too, which come with
-coreutils and busybox. Without ``base64`` the log says ``base64: not found``, and the exit code is 127.
+It execs all the way: the program replaces the shell, so SIGTERM reaches it, its exit code is the session's,
+and its stdin is untouched. Every image that the platform can run has ``/bin/sh`` (the platform's own init
+container starts it in the user's image); it must have ``base64`` and ``env`` too, which come with coreutils
+and busybox. Without ``base64`` the log says ``base64: not found``, and the exit code is 127.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The ``cmd`` of the session.
 SHELL = "/bin/sh"
 
-# Linux takes 131,071 bytes in one argument (MAX_ARG_STRLEN); the rest is a margin.
+# Linux accepts 131,071 bytes in one argument (MAX_ARG_STRLEN); the rest is a margin.
 _CHUNK_LENGTH = 100_000
 
 
@@ -32,26 +32,26 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-# printf is the shell's own, to which no limit on the length of a command line applies.
+# printf is a builtin of the shell, which no limit on the length of a command line applies to.
 _INNER = 'eval "$(printf %s "$@"|base64 -d)"'
 
 # For the server this must be one word, so TAB stands for the space; and it has none of ", \ and $, which the
-# server's YAML and replaceAll eat. Should it split at TAB some day, sh would be given a lone "{", and fail.
+# server's YAML and replaceAll eat. If the server ever splits at TAB, sh gets a lone "{", and fails.
 _OUTER = f"{{\teval\t`echo\t{_base64(_INNER)}|base64\t-d`;exit\t127;}}"
 
 
 def bootstrap_args(argv: Sequence[str], env: Mapping[str, str]) -> str:
-    """Make the ``args`` with which :data:`SHELL` becomes a command.
+    """Return the ``args`` with which :data:`SHELL` becomes a command.
 
     :param argv: the program, looked up in PATH unless it has a ``/``, and its arguments; without NUL.
     :param env: variables to set for it: names without ``=``, and values; both without NUL.
-    :raises SpecError: for a program whose name starts with ``-`` and has a ``=``; its path will do.
+    :raises SpecError: for a program whose name starts with ``-`` and contains ``=``; use its path.
     """
     return " ".join(["-c", _OUTER, "sh", *_chunks(_base64(script(argv, env)))])
 
 
 def script(argv: Sequence[str], env: Mapping[str, str]) -> str:
-    """Write the line of POSIX shell that becomes the command.
+    """Return the line of POSIX shell that becomes the command.
 
     >>> script(["echo", "Hello, World!"], {"N": "1"})
     "exec env -- 'N=1' 'echo' 'Hello, World!'"
@@ -67,11 +67,11 @@ def _guard(program: str) -> list[str]:
         return []
     if program.startswith("-") and program != "-":
         raise SpecError(
-            f"The program {program!r} is refused: what would start it takes it for an option. "
-            f"Name it by its path, such as {'./' + program!r}."
+            f"Invalid program {program!r}: env would read it as an option. "
+            f"Use its path, such as {'./' + program!r}."
         )
     # nice execs what follows. (A shell would change the variables: dash drops what it could not have set.)
-    # It is looked up here, before env sets the user's PATH; where it is missing, the log says so (127).
+    # It is looked up here, before env sets the user's PATH; if it is missing, the log says so (127).
     return ['"$(command -v nice || echo nice)"', "-n", "0"]
 
 
@@ -81,7 +81,7 @@ def _quoted(text: str) -> str:
 
 
 def _chunks(text: str) -> list[str]:
-    # All of about one length, because kubectl might read a short last one as a number, such as 0o17.
+    # All of about the same length, because kubectl might read a short last one as a number, such as 0o17.
     count = -(-len(text) // _CHUNK_LENGTH)
     length = -(-len(text) // count)
     return [text[start : start + length] for start in range(0, len(text), length)]

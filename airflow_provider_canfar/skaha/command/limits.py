@@ -1,9 +1,8 @@
-"""How much of a command Linux can start, and how much of its encoding the platform takes."""
+"""How large a command Linux can start, and how large an encoding the platform accepts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -17,7 +16,7 @@ MAX_STRING_BYTES = 131_071
 #: quarter of the stack, which usually has 8 MiB), less 128 KiB for what the image and the platform set.
 MAX_PROCESS_BYTES = 2 * 1024 * 1024 - 128 * 1024
 
-#: Bytes in the encoded command: Kubernetes takes objects of 1.5 MiB, and the session has other fields.
+#: Bytes in the encoded command: Kubernetes accepts objects of 1.5 MiB, and the session has other fields.
 MAX_ENCODED_BYTES = 1_400_000
 
 #: Bytes in the form that carries it (Tomcat: maxPostSize), less 8 KiB for the other fields. With one byte
@@ -30,48 +29,52 @@ MAX_PLAIN_VARIABLES = 9_900
 
 
 def check_strings(strings: Mapping[str, str]) -> None:
-    """Refuse what Linux cannot start a program with, however it gets there.
+    """Reject strings that Linux cannot start a program with, however they get there.
 
-    :param strings: each argument and each ``NAME=value``, by the name its author knows it by.
-    :raises SpecError: with the limit named, and without the string.
+    :param strings: each argument and each ``NAME=value``, by the name that its author knows it by.
+    :raises SpecError: with the limit, and without the string.
     """
     total = 0
     for where, text in strings.items():
         size = _size_of(where, text)
         if size > MAX_STRING_BYTES:
             raise SpecError(
-                f"{where} has {size:,} bytes; an argument or a NAME=value can have {MAX_STRING_BYTES:,}. "
-                "Pass it in a file."
+                f"Invalid {where}: must have at most {MAX_STRING_BYTES:,} bytes, as any argument or "
+                f"NAME=value; it has {size:,}. Pass it in a file."
             )
         total += size + 1 + 8
     if total > MAX_PROCESS_BYTES:
         raise SpecError(
-            f"The command and its variables have {total:,} bytes; Linux can start a program with "
-            f"{MAX_PROCESS_BYTES:,}. Pass some of them in a file."
+            f"Invalid command: it and its variables must have at most {MAX_PROCESS_BYTES:,} bytes for "
+            f"Linux to start it; they have {total:,}. Pass some of them in a file."
         )
 
 
 def _size_of(where: str, text: str) -> int:
     if "\0" in text:
-        raise SpecError(f"{where} has a NUL character, at which every argument ends. Pass it in a file.")
+        raise SpecError(
+            f"Invalid {where}: must not contain a NUL character, which ends an argument. Pass it in a file."
+        )
     try:
         return len(text.encode())
     except UnicodeEncodeError as error:
         raise SpecError(
-            f"{where} has a lone surrogate at index {error.start}, which is no text. Pass it in a file."
+            f"Invalid {where}: must be text, without the lone surrogate at index {error.start}. "
+            "Pass it in a file."
         ) from None
 
 
-def check_encoded(cmd: str | None, args: str | None, env: Iterable[tuple[str, str]]) -> None:
-    """Refuse an encoded command that the platform would not take whole.
+def check_encoded(pairs: Iterable[tuple[str, str]], form: str) -> None:
+    """Reject an encoded command that the platform would not accept whole.
 
-    :raises SpecError: with the limits named.
+    :param pairs: the names and values of its parameters.
+    :param form: the same, percent-encoded.
+    :raises SpecError: with the limits.
     """
-    fields = [("cmd", cmd or ""), ("args", args or ""), *(("env", f"{name}={value}") for name, value in env)]
-    encoded = sum(len(value) for _, value in fields)
-    posted = len(urlencode(fields))
-    if encoded > MAX_ENCODED_BYTES or posted > MAX_FORM_BYTES:
+    encoded_bytes = sum(len(value) for _, value in pairs)
+    if encoded_bytes > MAX_ENCODED_BYTES or len(form) > MAX_FORM_BYTES:
         raise SpecError(
-            f"The encoded command has {encoded:,} bytes, and {posted:,} in a form; the platform takes "
-            f"{MAX_ENCODED_BYTES:,} and {MAX_FORM_BYTES:,}: about 1 MB as written. Pass some of it in a file."
+            f"Invalid command: once encoded, it must have at most {MAX_ENCODED_BYTES:,} bytes, and "
+            f"{MAX_FORM_BYTES:,} in a form, which is about 1 MB as written; it has {encoded_bytes:,} and "
+            f"{len(form):,}. Pass some of it in a file."
         )

@@ -1,4 +1,4 @@
-"""Which credential it is, by what somebody has filled in."""
+"""Which credential the fields of a connection make."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_canfar.skaha.credentials.base import Credential
+    from airflow_provider_canfar.skaha.http.authorization import Credential
 
-_WAYS = (
+_CHOICES = (
     "Give a token as the password; or a login and its password; or as certificate the path of a proxy "
     "certificate; or as proxy_certificate its PEM text; or client_id, client_secret and refresh_token."
 )
@@ -32,13 +32,13 @@ def credential_from_connection(
     extra: Mapping[str, Any] | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Credential:
-    """Choose the credential by what is there; an empty field is one left out.
+    """Choose the credential by the fields that are given; an empty field counts as omitted.
 
-    ``extra`` may hold ``certificate`` (the path of a proxy certificate) or ``proxy_certificate`` (its PEM
+    ``extra`` may have ``certificate`` (the path of a proxy certificate) or ``proxy_certificate`` (its PEM
     text); or ``client_id``, ``client_secret`` and ``refresh_token`` of OIDC, with ``oidc_url`` and
-    ``client_auth`` (``client_secret_basic`` or ``client_secret_post``) where they are not SKA IAM's; or
-    ``login_url``, where login and password give a token; or ``certificate_url``, where they give a proxy
-    certificate, and then that is used. Whatever else it holds is none of this function's business.
+    ``client_auth`` (``client_secret_basic`` or ``client_secret_post``) if they are not SKA IAM's; or
+    ``login_url``, where login and password are exchanged for a token; or ``certificate_url``, where they are
+    exchanged for a proxy certificate, which is then used. Its other fields are ignored here.
 
     >>> credential_from_connection(password="a-token")
     Token(expires_at=None)
@@ -46,18 +46,18 @@ def credential_from_connection(
     :param login: a CADC user name.
     :param password: the user's password; without a login, a bearer token.
     :param extra: more fields, by their names.
-    :param transport: what carries requests for tokens and certificates, for tests.
-    :raises SpecError: naming the fields, when they make no credential, or several.
+    :param transport: sends requests for tokens and certificates, for tests.
+    :raises SpecError: with the fields, if they make no credential, or several.
     """
     fields = {name: str(value).strip() for name, value in (extra or {}).items() if value}
     fields |= {name: value for name, value in (("login", login), ("password", password)) if value}
     groups = (("login", "password"), ("certificate",), ("proxy_certificate",), _OIDC)
-    ways = [way for group in groups if (way := [name for name in group if name in fields])]
-    if not ways:
-        raise SpecError(f"There is no credential. {_WAYS}")
-    if len(ways) > 1:
-        translate_errors = " as well as ".join(", ".join(way) for way in ways)
-        raise SpecError(f"There are {translate_errors}, and only one of them can be the credential. {_WAYS}")
+    given = [names for group in groups if (names := [name for name in group if name in fields])]
+    if not given:
+        raise SpecError(f"Missing credential. {_CHOICES}")
+    if len(given) > 1:
+        both = " as well as ".join(", ".join(names) for names in given)
+        raise SpecError(f"Invalid credential: {both} are given, and only one can be used. {_CHOICES}")
     if "password" in fields or "login" in fields:
         return _password(fields, transport)
     if any(name in fields for name in _OIDC):
@@ -66,18 +66,18 @@ def credential_from_connection(
 
 
 def _certificate(fields: Mapping[str, str]) -> Credential:
-    # Airflow masks what is in an extra by the name of the field, and "certificate" is no such name: its API
-    # and its pages would show the private key.
+    # Airflow masks a field of an extra by its name, and "certificate" is no such name: its API and its pages
+    # would show the private key.
     if "-----BEGIN" in fields.get("certificate", ""):
         raise SpecError(
-            "The certificate is refused: it must be the path of a file. Give the text as proxy_certificate, "
+            "Invalid certificate: must be the path of a file. Give the text as proxy_certificate, "
             "which Airflow masks."
         )
     if "certificate" in fields:
         return Certificate(fields["certificate"])
     if "-----BEGIN" not in fields["proxy_certificate"]:
         raise SpecError(
-            "The proxy_certificate is refused: it must be a PEM text, which starts with -----BEGIN. "
+            "Invalid proxy_certificate: must be a PEM text, which starts with -----BEGIN. "
             "Give the path of a file as certificate."
         )
     return Certificate(pem=fields["proxy_certificate"])
@@ -85,22 +85,22 @@ def _certificate(fields: Mapping[str, str]) -> Credential:
 
 def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
     if "password" not in fields:
-        raise SpecError(f"The login {fields['login']!r} is without its password. {_WAYS}")
+        raise SpecError(f"Missing password for the login {fields['login']!r}. {_CHOICES}")
     if "login" not in fields:
         return Token(fields["password"])
-    who = (fields["login"], fields["password"])
+    user = (fields["login"], fields["password"])
     if "certificate_url" in fields:
-        return ProxyCertificate(*who, fields["certificate_url"], transport=transport)
-    return Login(*who, fields.get("login_url", LOGIN_URL), transport=transport)
+        return ProxyCertificate(*user, fields["certificate_url"], transport=transport)
+    return Login(*user, fields.get("login_url", LOGIN_URL), transport=transport)
 
 
 def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
     if missing := [name for name in _OIDC if name not in fields]:
-        raise SpecError(f"OIDC needs {', '.join(_OIDC)}; {' and '.join(missing)} is not there. {_WAYS}")
-    asked = fields.get("client_auth", "client_secret_basic")
-    client_auth = next((known for known in CLIENT_AUTHS if known == asked), None)
+        raise SpecError(f"Missing {' and '.join(missing)}: OIDC needs {', '.join(_OIDC)}. {_CHOICES}")
+    chosen = fields.get("client_auth", "client_secret_basic")
+    client_auth = next((known for known in CLIENT_AUTHS if known == chosen), None)
     if client_auth is None:
-        raise SpecError(f"client_auth={asked!r} is refused. Choose one of {', '.join(CLIENT_AUTHS)}.")
+        raise SpecError(f"Invalid client_auth {chosen!r}: must be one of {', '.join(CLIENT_AUTHS)}.")
     return OidcRefresh(
         fields["client_id"],
         fields["client_secret"],

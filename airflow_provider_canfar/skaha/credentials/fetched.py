@@ -1,45 +1,40 @@
-"""Credentials that are fetched from a service, kept, and fetched again before they end."""
+"""Credentials that are fetched from a service, cached, and fetched again before they expire."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from airflow_provider_canfar.skaha import wire
-from airflow_provider_canfar.skaha.credentials.grant_cache import shared
+from airflow_provider_canfar.skaha.credentials.grant_cache import grant_cache_of
 from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.http import exchange
 from airflow_provider_canfar.skaha.http.response import error_from
+from airflow_provider_canfar.skaha.http.urls import service_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     import httpx
 
-    from airflow_provider_canfar.skaha.credentials.base import Authorization
     from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
+    from airflow_provider_canfar.skaha.http.authorization import Authorization
     from airflow_provider_canfar.skaha.http.response import ApiResponse
 
-#: Seconds to wait for the service that grants.
+#: Seconds to wait for the granting service.
 TIMEOUT = 60.0
 
 
-def utc_now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
-
-
 class FetchedCredential(ABC):
-    """What all fetched credentials have in common: one grant in a process, and one fetch at a time.
+    """What all fetched credentials share: one grant in a process, and one fetch at a time.
 
-    :param url: the service that grants.
-    :param identity: what else makes two objects of a class the same account; it may hold secrets.
-    :param transport: what carries requests to that service, for tests.
-    :param clock: the time.
-    :raises SpecError: for a URL that is none, or that would show the secret on the way.
+    :param url: the granting service.
+    :param identity: what else makes two objects of a class the same account; it may contain secrets.
+    :param transport: sends requests to that service, for tests.
+    :param clock: the current time.
+    :raises SpecError: for an invalid URL, or one that would expose the secret on the way.
     """
 
     renewal: str
@@ -51,8 +46,8 @@ class FetchedCredential(ABC):
         transport: httpx.AsyncBaseTransport | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._url = wire.service_url(url, f"URL of {type(self).__name__}")
-        self._shared = shared(type(self).__name__, self._url, *identity)
+        self._url = service_url(url, f"URL of {type(self).__name__}")
+        self._cache = grant_cache_of(type(self).__name__, self._url, *identity)
         self._transport = transport
         self._clock = clock
 
@@ -66,33 +61,33 @@ class FetchedCredential(ABC):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When what was fetched last ends."""
-        grant = self._shared.grant
+        """When the last grant expires."""
+        grant = self._cache.grant
         return grant.expires_at if grant else None
 
     async def authorize(self) -> Authorization:
-        """Return what was granted, and fetch it where there is nothing yet, or little time left.
+        """Return the grant's authorization; fetch one first if there is none, or it expires soon.
 
-        :raises AuthenticationError: when the service refuses.
-        :raises RequestError: when the service cannot be asked.
+        :raises AuthenticationError: if the service refuses.
+        :raises RequestError: if the service cannot be reached.
         """
-        grant = self._shared.grant
+        grant = self._cache.grant
         if grant is None or grant.is_due(self._clock()):
-            grant = await self._shared.fetch(self._fetch)
+            grant = await self._cache.fetch(self._fetch)
         return grant.authorization
 
     async def refresh(self, rejected: Authorization) -> bool:
-        """Fetch another, unless somebody has done so since."""
-        grant = self._shared.grant
+        """Fetch another, unless another caller has already done so."""
+        grant = self._cache.grant
         if grant is None or grant.authorization is rejected:
-            await self._shared.fetch(self._fetch)
+            await self._cache.fetch(self._fetch)
         return True
 
     @abstractmethod
     async def _fetch(self) -> Grant:
-        """Ask the service."""
+        """Request a grant from the service."""
 
-    async def _ask(
+    async def _send(
         self,
         method: str,
         *,
@@ -101,36 +96,35 @@ class FetchedCredential(ABC):
         auth: tuple[str, str] | None = None,
         secrets: Iterable[str] = (),
     ) -> ApiResponse:
-        """Ask the service for a grant. Whatever comes of it, the platform itself has not been asked yet.
+        """Send a request for a grant. Whatever happens, the platform itself has not received anything yet.
 
-        :param secrets: what of it no message may repeat.
-        :raises AuthenticationError: when the service does not take what it is shown.
+        :param secrets: the parts of the request that no message may repeat.
+        :raises AuthenticationError: if the service rejects the login, or whatever else the request presents.
         """
         parts = urlsplit(self._url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        headers = {"Content-Type": wire.FORM_TYPE} if form else {}
         try:
             with exchange.translate_errors(method, parts.path, origin):
                 async with await asyncio.to_thread(self._new_client) as client:
-                    response = await client.request(
+                    reply = await client.request(
                         method,
                         self._url,
                         params=params,
-                        headers=headers,
-                        content=wire.form_body(form.items()) if form else None,
+                        headers={"Content-Type": exchange.FORM_TYPE} if form else {},
+                        content=urlencode(form) if form else None,
                         auth=auth,
                     )
-            answer = exchange.response_of(response, parts.path, origin, response.content, secrets)
-            if not answer.is_good:
-                raise error_from(answer)
+            response = exchange.response_of(reply, parts.path, origin, reply.content, secrets)
+            if not response.is_success:
+                raise error_from(response)
         except RequestError as error:
             error.maybe_applied = False
-            # A redirect refuses nobody: it is the address that is wrong, and the error says so.
+            # A redirect is not about the credential: the URL is wrong, and the error says so.
             is_redirect = error.status is not None and error.status < 400
             if isinstance(error, AuthenticationError | Rejected) and not is_redirect:
                 raise self._refused(error) from error
             raise
-        return answer
+        return response
 
     def _new_client(self) -> httpx.AsyncClient:
         return exchange.new_client(
@@ -140,26 +134,19 @@ class FetchedCredential(ABC):
             timeout=exchange.timeout(TIMEOUT),
         )
 
-    def _meaning(self, error: RequestError) -> str:
-        """Say why the service refuses."""
+    def _reason(self, error: RequestError) -> str:
+        """Return why the service refuses."""
         return error.server_message
 
-    def _useless(self, answer: ApiResponse) -> ServerError:
-        """Tell that what came is not what was asked for; not what came, as some of it may be secret."""
+    def _unusable(self, response: ApiResponse) -> ServerError:
+        """Return the error for a response without a grant. Its text is omitted, as it may be secret."""
         return ServerError(
-            f"{self._url} was asked for {self.name}, and answered with something else. Is that its address?",
-            method=answer.method,
-            path=answer.path,
-            status=answer.status,
+            f"The response of {self._url} does not contain {self.name}. Is the URL right?",
+            method=response.method,
+            path=response.path,
+            status=response.status,
         )
 
     def _refused(self, error: RequestError) -> AuthenticationError:
-        """Tell that the service does not take what it was shown."""
-        why = self._meaning(error).rstrip(".") or error.status or "it wants another certificate"
-        return AuthenticationError(
-            f"{self._url} refuses {self.name}: {why}. {self.renewal}",
-            method=error.method,
-            path=error.path,
-            status=error.status,
-            server_message=error.server_message,
-        )
+        why = self._reason(error).rstrip(".") or error.status or "it requires another certificate"
+        return AuthenticationError(f"{self._url} refused {self.name}: {why}. {self.renewal}", **error.facts)

@@ -1,8 +1,8 @@
-"""One fetch at a time, however many wait for it.
+"""One fetch at a time for all clients of one account in a process.
 
-Clients live on several event loops of a process (each sync call of a hook has its own), and each may hold its
-own object of what is one account. An OIDC refresh token, for one, may be good for one use only. So what has
-been fetched is shared by the whole process.
+Clients live on several event loops of a process (each sync call of a hook has its own), and each may have its
+own credential object for one account. An OIDC refresh token, for one, may be valid for one use only. So the
+whole process shares what was fetched.
 """
 
 from __future__ import annotations
@@ -19,93 +19,93 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from airflow_provider_canfar.skaha.credentials.base import Authorization
+    from airflow_provider_canfar.skaha.http.authorization import Authorization
 
-#: A grant is fetched anew this long before it ends, as a request under way must not outlive it; one of a
-#: short life, in the last fifth of it.
-MARGIN = timedelta(minutes=5)
+#: A grant is renewed this long before it expires, so that it outlives a request in flight; a short-lived one,
+#: in the last fifth of its life.
+RENEWAL_MARGIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a fetch has brought.
+    """The result of a fetch.
 
-    :param granted_at: when.
-    :param expires_at: when it ends; None where it does not say.
-    :param successor: what the next fetch must show instead of what was configured: a rotated refresh token.
+    :param granted_at: when it was granted.
+    :param expires_at: when it expires; None if the service does not say.
+    :param refresh_token: for the next fetch, in place of the configured one, if the service rotates it.
     """
 
     authorization: Authorization = field(repr=False)
     granted_at: datetime
     expires_at: datetime | None = None
-    successor: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time for another."""
+        """Whether it is time to fetch another."""
         if self.expires_at is None:
             return False
-        return now >= self.expires_at - min(MARGIN, (self.expires_at - self.granted_at) / 5)
+        return now >= self.expires_at - min(RENEWAL_MARGIN, (self.expires_at - self.granted_at) / 5)
 
 
 class GrantCache:
-    """The last grant of one account, and the fetch of the next."""
+    """The last grant of one account, and the fetch of the next one."""
 
     def __init__(self) -> None:
         self.grant: Grant | None = None
-        self._flight: Future[Grant] | None = None
+        self._pending: Future[Grant] | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
 
     async def fetch(self, fetch: Callable[[], Awaitable[Grant]]) -> Grant:
-        """Return what the fetch under way brings, and begin one where there is none."""
+        """Return the result of the fetch in progress; start one if there is none."""
         while True:
             with self._lock:
-                if self._flight is None:
-                    self._flight = Future()
-                    # A task of its own: that one who waits gives up must not cost the others their grant, or
-                    # a rotated token its successor.
-                    self._task = asyncio.create_task(self._run(self._flight, fetch))
-                flight = self._flight
-            waiting = asyncio.wrap_future(flight)
-            waiting.add_done_callback(_seen)
-            # Unlike an await of the future itself, this leaves it alone when it is cancelled.
-            await asyncio.wait([waiting])
-            if not waiting.cancelled():
-                return waiting.result()
-            # The event loop that fetched has ended. Whoever still waits begins anew.
+                if self._pending is None:
+                    self._pending = Future()
+                    # A task of its own: a caller that is cancelled must not cost the others their grant, or
+                    # the account its rotated refresh token.
+                    self._task = asyncio.create_task(self._run(self._pending, fetch))
+                pending = self._pending
+            result = asyncio.wrap_future(pending)
+            result.add_done_callback(_retrieve_exception)
+            # Unlike awaiting the future itself, this does not cancel it when the caller is cancelled.
+            await asyncio.wait([result])
+            if not result.cancelled():
+                return result.result()
+            # The event loop of that fetch has closed. Start another.
 
-    async def _run(self, flight: Future[Grant], fetch: Callable[[], Awaitable[Grant]]) -> None:
+    async def _run(self, pending: Future[Grant], fetch: Callable[[], Awaitable[Grant]]) -> None:
         try:
             grant = await fetch()
         except asyncio.CancelledError:
             self._finish()
-            flight.cancel()
+            pending.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is raised in those who wait)
+        except Exception as error:  # noqa: BLE001 (any error is raised in the callers)
             self._finish()
-            flight.set_exception(error)
+            pending.set_exception(error)
         else:
             self._finish(grant)
-            flight.set_result(grant)
+            pending.set_result(grant)
 
     def _finish(self, grant: Grant | None = None) -> None:
         with self._lock:
-            self._flight = None
+            self._pending = None
             self.grant = grant or self.grant
 
 
-def _seen(waiting: asyncio.Future[Grant]) -> None:
-    """Take note of an error, or asyncio would log it as forgotten where the one who waits was cancelled."""
-    if not waiting.cancelled():
-        waiting.exception()
+def _retrieve_exception(result: asyncio.Future[Grant]) -> None:
+    """Retrieve an error, or asyncio would log it as never retrieved if the caller was cancelled."""
+    if not result.cancelled():
+        result.exception()
 
 
-_accounts: dict[str, GrantCache] = {}
-_accounts_lock = threading.Lock()
+_caches: dict[str, GrantCache] = {}
+_caches_lock = threading.Lock()
 
 
-def shared(*identity: str) -> GrantCache:
-    """Return what the process knows of an account. The identity may hold secrets: only its hash is kept."""
+def grant_cache_of(*identity: str) -> GrantCache:
+    """Return the process's cache for an account. The identity may contain secrets: only its hash is kept."""
     key = hashlib.sha256("\0".join(identity).encode()).hexdigest()
-    with _accounts_lock:
-        return _accounts.setdefault(key, GrantCache())
+    with _caches_lock:
+        return _caches.setdefault(key, GrantCache())

@@ -1,4 +1,4 @@
-"""A CADC user name and password, and what they are exchanged for."""
+"""A CADC user name and password, and what a service exchanges them for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.credentials import certificate
-from airflow_provider_canfar.skaha.credentials.base import expiry_of
-from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential, utc_now
+from airflow_provider_canfar.skaha.credentials.expiry import expiry_of, utc_now
+from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 from airflow_provider_canfar.skaha.errors import SpecError
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 #: Where CADC exchanges a user name and password for a token.
 LOGIN_URL = "https://ws-cadc.canfar.net/ac/login"
 
-#: For how many days a proxy certificate is asked for.
+#: The lifetime to request for a proxy certificate, in days.
 DAYS_VALID = 10
 
 
 class Login(FetchedCredential):
-    """A token for a user name and a password, fetched again before it ends (after 48 hours).
+    """A token for a user name and a password, fetched again before it expires (after 48 hours).
 
     :param username: of CADC.
     :param password: goes to ``url`` and nowhere else.
-    :param url: the service that gives tokens.
+    :param url: the service that issues tokens.
     """
 
     renewal = "Correct the user name and the password."
@@ -54,26 +54,27 @@ class Login(FetchedCredential):
         return f"a token for the user {self._username!r}"
 
     async def _fetch(self) -> Grant:
-        answer = await self._ask(
+        response = await self._send(
             "POST",
             form={"username": self._username, "password": self._password},
             secrets=(self._password,),
         )
-        token = answer.text.strip()
+        token = response.text.strip()
         try:
             return Grant(bearer(token), self._clock(), expiry_of(token))
         except ValueError:
-            raise self._useless(answer) from None
+            raise self._unusable(response) from None
 
 
 class ProxyCertificate(Login):
-    """A proxy certificate for a user name and a password, for services that take no token.
+    """A proxy certificate for a user name and a password, for services that accept no token.
 
     :param username: of CADC.
     :param password: goes to ``url`` and nowhere else.
     :param url: the service that issues certificates, ``https://.../generate``; the registry has it as
         ``ivo://cadc.nrc.ca/cred``.
-    :param days_valid: how long one lasts; it is fetched again before it ends. The service has a bound.
+    :param days_valid: the lifetime to request; it is fetched again before it expires. The service has a
+        limit.
     """
 
     def __init__(
@@ -95,17 +96,17 @@ class ProxyCertificate(Login):
         return f"a proxy certificate for the user {self._username!r}"
 
     async def _fetch(self) -> Grant:
-        answer = await self._ask(
+        response = await self._send(
             "GET",
             params={"daysValid": f"{self._days_valid:g}"},
             auth=(self._username, self._password),
             secrets=(self._password,),
         )
         try:
-            loaded = await asyncio.to_thread(certificate.load, answer.text)
+            loaded = await asyncio.to_thread(certificate.load, response.text)
         except SpecError:
-            raise  # It is about whom this machine trusts.
+            raise  # About the authorities that this machine trusts.
         except ValueError:
-            # Neither the text nor a traceback whose frames hold it: there may be a private key in it.
-            raise self._useless(answer) from None
+            # Neither the text nor a traceback whose frames hold it: it may contain a private key.
+            raise self._unusable(response) from None
         return Grant(loaded.authorization, self._clock(), loaded.expires_at)

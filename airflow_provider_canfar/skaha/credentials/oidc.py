@@ -1,4 +1,4 @@
-"""An OIDC refresh token, such as SKA IAM gives, and the access tokens that it is exchanged for."""
+"""An OIDC refresh token, such as SKA IAM issues, and the access tokens that it is exchanged for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
-from airflow_provider_canfar.skaha.credentials.base import expiry_of
-from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential, utc_now
+from airflow_provider_canfar.skaha.credentials.expiry import expiry_of, utc_now
+from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 
@@ -26,32 +26,32 @@ TOKEN_URL = "https://ska-iam.stfc.ac.uk/token"  # noqa: S105 (an address)
 ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 CLIENT_AUTHS: tuple[ClientAuth, ...] = get_args(ClientAuth)
 
-_USED_UP = "the refresh token has ended, was revoked, or was used up by another process"
+_USED_UP = "the refresh token has expired, was revoked, or was used up by another process"
 
-#: OAuth's words for a refusal that only a person can mend (RFC 6749, 5.2), and what they mean here.
-_REFUSALS = {
+#: OAuth's error codes that only a person can resolve (RFC 6749, 5.2), and what they mean here.
+_REASONS = {
     "invalid_grant": _USED_UP,
     "invalid_token": _USED_UP,  # As SKA IAM has it (MITREid's DefaultOAuth2ProviderTokenService).
-    "invalid_client": "the client's id or secret is wrong, or the registration has ended",
+    "invalid_client": "the client's id or secret is wrong, or its registration has expired",
 }
 
 
 class OidcRefresh(FetchedCredential):
-    """An access token for a refresh token, fetched again before it ends.
+    """An access token for a refresh token, fetched again before it expires.
 
-    A service may give a new refresh token each time and take the old one no more. That is followed within the
-    process; another process that was given the same one cannot follow.
+    A service may issue a new refresh token each time and invalidate the old one. The process follows that;
+    another process with the same configured one cannot.
 
     :param client_id: of the registered client.
     :param client_secret: its secret; like the refresh token, it goes to ``url`` and nowhere else.
     :param refresh_token: with the scope ``offline_access``.
     :param url: the service's token endpoint.
-    :param client_auth: how the client shows its secret: in a header (``client_secret_basic``) or in the form
+    :param client_auth: how the client sends its secret: in a header (``client_secret_basic``) or in the form
         (``client_secret_post``).
     """
 
     name = "an access token for the refresh token"
-    renewal = "Log in again where the refresh token came from, and give the new one."
+    renewal = "Log in again where the refresh token came from, and configure the new one."
 
     def __init__(
         self,
@@ -71,31 +71,34 @@ class OidcRefresh(FetchedCredential):
         self._client_auth = client_auth
 
     async def _fetch(self) -> Grant:
-        last = self._shared.grant
-        refresh_token = (last and last.successor) or self._refresh_token
+        last = self._cache.grant
+        refresh_token = (last and last.refresh_token) or self._refresh_token
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         auth = None
         if self._client_auth == "client_secret_post":
             form |= {"client_id": self._client_id, "client_secret": self._client_secret}
         else:
-            # Encoded as a form's values are, before they are joined (RFC 6749, 2.3.1).
+            # Percent-encoded like a form's values before they are joined (RFC 6749, 2.3.1).
             auth = (quote(self._client_id, safe=""), quote(self._client_secret, safe=""))
-        answer = await self._ask("POST", form=form, auth=auth, secrets=(refresh_token, self._client_secret))
+        secrets = (refresh_token, self._client_secret)
+        response = await self._send("POST", form=form, auth=auth, secrets=secrets)
         granted_at = self._clock()
         try:
-            tokens = json.loads(answer.body)
+            tokens = json.loads(response.body)
             access_token = tokens["access_token"]
             lifetime = tokens.get("expires_in")
-            ends = granted_at + timedelta(seconds=float(lifetime)) if lifetime else expiry_of(access_token)
+            expires_at = (
+                granted_at + timedelta(seconds=float(lifetime)) if lifetime else expiry_of(access_token)
+            )
             return Grant(
                 bearer(access_token),
                 granted_at,
-                ends,
-                successor=tokens.get("refresh_token") or refresh_token,
+                expires_at,
+                refresh_token=tokens.get("refresh_token") or refresh_token,
             )
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-            raise self._useless(answer) from None
+            raise self._unusable(response) from None
 
-    def _meaning(self, error: RequestError) -> str:
-        said = error.server_message
-        return next((why for word, why in _REFUSALS.items() if word in said), said)
+    def _reason(self, error: RequestError) -> str:
+        message = error.server_message
+        return next((reason for code, reason in _REASONS.items() if code in message), message)

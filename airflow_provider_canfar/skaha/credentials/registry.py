@@ -1,4 +1,4 @@
-"""Who may pull a private image."""
+"""The credential for pulling a private image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from airflow_provider_canfar.skaha.errors import SpecError
 class RegistryCredential:
     """The user name and secret of a container registry, for images that are not public.
 
-    With them the server also takes public images that it does not know, such as an image's second tag.
+    With them the server also accepts public images that it does not know, such as an image's second tag.
 
     :param username: the registry's user.
     :param secret: its CLI secret (in Harbor, *User profile*), not the password.
-    :raises SpecError: for what the server could not tell apart.
+    :raises SpecError: if the server could not tell the two apart.
     """
 
     username: str
@@ -26,8 +26,8 @@ class RegistryCredential:
         # The server splits at ":" and wants exactly two parts (PostAction).
         if not self.username or not self.secret or ":" in self.username + self.secret:
             raise SpecError(
-                f"The registry credentials of {self.username!r} are refused: the platform takes a user name "
-                "and a secret, none of them empty or with a ':' in it. Make another secret in the registry."
+                f"Invalid registry credential of {self.username!r}: user name and secret must not be empty "
+                "or contain ':'. Generate another secret in the registry."
             )
 
     def headers(self) -> dict[str, str]:

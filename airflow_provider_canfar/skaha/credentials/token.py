@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.skaha.credentials.base import Authorization, expiry_of
+from airflow_provider_canfar.skaha.credentials.expiry import expiry_of
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.http.authorization import Authorization
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
 class Token:
-    """A bearer token as it is. Nothing renews it but its owner; a CADC token lives for 48 hours.
+    """A fixed bearer token. Only its owner can renew it; a CADC token is valid for 48 hours.
 
-    :param token: the token by itself, without ``Bearer``.
-    :raises SpecError: for what cannot be a token.
+    :param token: the token itself, without ``Bearer``.
+    :raises SpecError: if it cannot be a token.
     """
 
     name = "the bearer token"
-    renewal = (
-        "Get a new token, or give a user name and a password instead, with which tokens are fetched as they "
-        "are needed."
-    )
+    renewal = "Get a new token, or use a user name and password, which fetch tokens as needed."
 
     def __init__(self, token: str) -> None:
         token = token.strip()
@@ -31,7 +29,7 @@ class Token:
             self._authorization = bearer(token)
         except ValueError:
             raise SpecError(
-                "The bearer token is refused: it must be one word, without spaces or line ends. "
+                "Invalid bearer token: must be one word without spaces or line breaks. "
                 "Copy it again, without 'Bearer'."
             ) from None
         self._expires_at = expiry_of(token)
@@ -41,7 +39,7 @@ class Token:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When it ends, if it says so."""
+        """When it expires, if the token says so."""
         return self._expires_at
 
     async def authorize(self) -> Authorization:
@@ -49,14 +47,14 @@ class Token:
         return self._authorization
 
     async def refresh(self, rejected: Authorization) -> bool:
-        """There is no other."""
+        """Return False: there is no other token."""
         return False
 
 
 def bearer(token: str) -> Authorization:
-    """Return what carries a token.
+    """Return the header for a token.
 
-    :raises ValueError: for what is not one word, and would be more than a header's value. It is not shown.
+    :raises ValueError: if it is not one word, and so would inject into the header. The message omits it.
     """
     if not re.fullmatch(r"[!-~]+", token):
         raise ValueError("not a token")

@@ -1,4 +1,4 @@
-"""The one way to the platform: a request is signed, bounded, tried again by policy, and told as an error."""
+"""The one way to the platform: authenticates, limits and retries requests, and raises our own errors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from airflow_provider_canfar import __version__
-from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
+from airflow_provider_canfar.skaha.http.urls import service_url
 
 if TYPE_CHECKING:
     import ssl
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from airflow_provider_canfar.skaha.credentials import Authorization, Credential
+    from airflow_provider_canfar.skaha.http.authorization import Authorization, Credential
     from airflow_provider_canfar.skaha.http.response import ApiResponse
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
 
 T = TypeVar("T")
 
-#: An answer of more bytes than this is read off the event loop.
-LARGE = 256 * 1024
+#: A response of more bytes than this is parsed off the event loop.
+LARGE_RESPONSE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,15 @@ class Request:
 
     :param path: relative to the platform's base URL.
     :param params: the query.
-    :param form: the parameters of a POST, in its body: a query would hold but 8 kB of them.
-    :param headers: besides the usual ones. Not in the repr, as they may hold a secret; nor is the form.
+    :param form: the parameters of a POST, percent-encoded, for its body: a query could hold only 8 kB of
+        them.
+    :param headers: besides the usual ones. Not in the repr, as they may contain a secret; nor is the form.
     """
 
     method: str
     path: str
     params: Mapping[str, str] | None = None
-    form: tuple[tuple[str, str], ...] | None = None
+    form: str | None = None
     headers: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
@@ -55,13 +56,13 @@ class Request:
 class HttpClient:
     """Requests to one platform, as one account.
 
-    The credential goes to that platform's host and to no other: no redirect is followed.
+    The credential goes to that platform's host and to no other: redirects are not followed.
 
     :param url: the platform's base URL.
-    :param credential: who asks.
-    :param retry_for: seconds within which a last try may begin; 0 for a single try.
-    :param concurrency: how many requests are under way at once.
-    :param transport: what carries requests, for tests.
+    :param credential: authenticates the requests; it may be replaced at any time.
+    :param transport: sends requests, for tests.
+    :param retry_for: seconds in which the last try may start; 0 for a single try.
+    :param concurrency: the number of requests in flight at once.
     """
 
     def __init__(
@@ -69,22 +70,22 @@ class HttpClient:
         url: str,
         credential: Credential,
         *,
-        retry_for: float = RETRY_FOR,
-        concurrency: int = 32,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
+        retry_for: float = RETRY_FOR,
+        concurrency: int = 32,
     ) -> None:
-        self.url = wire.service_url(url)
+        self.url = service_url(url)
         self.credential = credential
         self._retry_for = retry_for
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
-        self._free = asyncio.Semaphore(concurrency)
-        self._trust: ssl.SSLContext | None = None
-        self._trusting = asyncio.Lock()
-        self._idle: list[tuple[ssl.SSLContext | None, httpx.AsyncClient]] = []
+        self._in_flight = asyncio.Semaphore(concurrency)
+        self._default_tls: ssl.SSLContext | None = None
+        self._default_tls_lock = asyncio.Lock()
+        self._idle_clients: list[tuple[ssl.SSLContext | None, httpx.AsyncClient]] = []
         self._is_open = False
 
     async def __aenter__(self) -> Self:
@@ -95,34 +96,35 @@ class HttpClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        while self._idle:
-            await self._idle.pop()[1].aclose()
+        while self._idle_clients:
+            await self._idle_clients.pop()[1].aclose()
 
     async def send(
-        self, request: Request, read: Callable[[ApiResponse], T], *, timeout: float, retry: bool = True
+        self, request: Request, parse: Callable[[ApiResponse], T], *, timeout: float, retry: bool = True
     ) -> T:
-        """Send a request and return what is read from its answer.
+        """Send a request and return what is parsed from its response.
 
-        :param read: takes a good answer; what it cannot read is as bad an answer as any other.
+        :param parse: gets a successful response; if it cannot parse it, the request has failed like any
+            other.
         :param timeout: seconds to wait for the server.
-        :param retry: whether it may be sent again. False where the server might do twice what is asked.
-        :raises RequestError: when there is no good answer.
+        :param retry: whether to send it again after a failure. False if the server might then act twice.
+        :raises RequestError: if there is no successful response.
         """
 
-        async def once() -> T:
-            async with self._send_once(request, timeout) as response:
-                answer = exchange.response_of(response, request.path, self.url, await response.aread())
-            if len(answer.body) <= LARGE:
-                return read(answer)
-            return await asyncio.to_thread(read, answer)
+        async def send_once() -> T:
+            async with self._send_once(request, timeout) as stream:
+                response = exchange.response_of(stream, request.path, self.url, await stream.aread())
+            if len(response.body) <= LARGE_RESPONSE:
+                return parse(response)
+            return await asyncio.to_thread(parse, response)
 
         if not retry:
-            return await once()
-        return await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(once)
+            return await send_once()
+        return await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(send_once)
 
     @asynccontextmanager
     async def stream(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
-        """Send a request and return its answer as it comes. Once it has begun, it is not asked for again."""
+        """Send a request and return its response as it arrives. Once it has begun, there is no retry."""
         async with AsyncExitStack() as stack:
 
             async def begin() -> httpx.Response:
@@ -132,94 +134,88 @@ class HttpClient:
 
     @asynccontextmanager
     async def _send_once(self, request: Request, timeout: float) -> AsyncIterator[httpx.Response]:
-        """Send a request in one try, and hold a place among those under way until its answer is read."""
-        async with self._free, AsyncExitStack() as stack:
+        """Send a request without retry, and count it as in flight until its response has been read."""
+        async with self._in_flight, AsyncExitStack() as stack:
             yield await self._send_authenticated(stack, request, timeout)
 
     async def _send_authenticated(
         self, stack: AsyncExitStack, request: Request, timeout: float
     ) -> httpx.Response:
-        """Send a request; where the credential is refused and there is another, once more with that."""
-        authorization = await self.credential.authorize()
+        """Send a request; if the server refuses the credential and it can be refreshed, send it once more."""
+        credential = self.credential
+        authorization = await credential.authorize()
         try:
             return await stack.enter_async_context(self._send_single(request, timeout, authorization))
         except AuthenticationError as error:
             refused = error
-        if await self.credential.refresh(authorization):
-            authorization = await self.credential.authorize()
+        if await credential.refresh(authorization):
+            authorization = await credential.authorize()
             try:
                 return await stack.enter_async_context(self._send_single(request, timeout, authorization))
             except AuthenticationError as error:
                 refused = error
-        raise self._explained(refused) from refused
+        raise AuthenticationError(
+            f"{refused} The credential was {credential.name}. {credential.renewal}", **refused.facts
+        ) from refused
 
     @asynccontextmanager
     async def _send_single(
         self, request: Request, timeout: float, authorization: Authorization
     ) -> AsyncIterator[httpx.Response]:
         headers = {**(request.headers or {}), **authorization.headers}
-        content = None
         if request.form is not None:
-            headers["Content-Type"] = wire.FORM_TYPE
-            content = wire.form_body(request.form)
-        async with self._connection(authorization.tls) as client:
+            headers["Content-Type"] = exchange.FORM_TYPE
+        async with self._borrowed_client(authorization.tls) as client:
             with exchange.translate_errors(request.method, request.path, self.url):
                 async with client.stream(
                     request.method,
                     f"{self.url}/{request.path}",
                     params=request.params,
                     headers=headers,
-                    content=content,
+                    content=request.form,
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not exchange.response_of(response, request.path, self.url).is_good:
+                    if not exchange.response_of(response, request.path, self.url).is_success:
                         body = await response.aread()
                         raise error_from(exchange.response_of(response, request.path, self.url, body))
                     yield response
 
     @asynccontextmanager
-    async def _connection(self, tls: ssl.SSLContext | None) -> AsyncIterator[httpx.AsyncClient]:
-        """Lend a client that nobody else uses meanwhile: the one that was used last, or a new one.
+    async def _borrowed_client(self, tls: ssl.SSLContext | None) -> AsyncIterator[httpx.AsyncClient]:
+        """Lend a client to one request at a time: the one used last, or a new one.
 
-        One that all share would look at each of its connections for each request; with 32 at once, that takes
-        longer than the requests (httpcore's AsyncConnectionPool).
+        A client shared by all would look at each of its connections for each request; with 32 at once, that
+        takes longer than the requests (httpcore's AsyncConnectionPool).
         """
-        client = await self._take(tls)
+        client = await self._idle_client(tls) or await self._new_client(tls)
         try:
             yield client
         finally:
             if self._is_open:
-                self._idle.append((tls, client))
+                self._idle_clients.append((tls, client))
             else:
                 await client.aclose()
 
-    async def _take(self, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
+    async def _idle_client(self, tls: ssl.SSLContext | None) -> httpx.AsyncClient | None:
         if not self._is_open:
             raise RuntimeError("The client is not open. Use it as `async with SkahaClient(...) as client:`.")
-        while self._idle:
-            its_tls, client = self._idle.pop()
+        while self._idle_clients:
+            its_tls, client = self._idle_clients.pop()
             if its_tls is tls:
                 return client
             await client.aclose()  # Its certificate has been renewed.
-        async with self._trusting:
-            if tls is None and self._trust is None and self._transport is None:
-                self._trust = await asyncio.to_thread(exchange.tls_context, self.url)
+        return None
+
+    async def _new_client(self, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
+        async with self._default_tls_lock:
+            if tls is None and self._default_tls is None and self._transport is None:
+                self._default_tls = await asyncio.to_thread(exchange.tls_context, self.url)
         return exchange.new_client(
             self.url,
-            verify=tls or self._trust or True,
+            verify=tls or self._default_tls or True,
             transport=self._transport,
             headers={
                 "Accept": "application/json, text/plain",
                 "User-Agent": f"airflow-provider-canfar/{__version__}",
             },
-        )
-
-    def _explained(self, error: AuthenticationError) -> AuthenticationError:
-        return AuthenticationError(
-            f"{error} That was with {self.credential.name}. {self.credential.renewal}",
-            method=error.method,
-            path=error.path,
-            status=error.status,
-            server_message=error.server_message,
-            maybe_applied=error.maybe_applied,
         )

@@ -1,4 +1,4 @@
-"""One exchange over HTTP: how long it may take, whom it trusts, and what it means when no answer comes."""
+"""One exchange over HTTP: its timeouts, its TLS, and what it means when no response arrives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 
-from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     RequestError,
@@ -21,23 +20,28 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.http.response import ApiResponse
+from airflow_provider_canfar.skaha.http.urls import is_loopback
 
-# At DEBUG, httpcore logs the headers of each answer, and a login's answer carries the token in one of them.
+# At DEBUG, httpcore logs the headers of each response, and one of those to a login contains the token.
 _SECRET_HEADER = re.compile(r"(?i)(b'(?:x-vo-bearer|set-cookie|authorization)', b)('[^']*'|\"[^\"]*\")")
 
 
-def _without_headers(record: logging.LogRecord) -> bool:
+def _mask_headers(record: logging.LogRecord) -> bool:
     if isinstance(record.msg, str):
         record.msg = _SECRET_HEADER.sub(r"\1'***'", record.msg)
     return True
 
 
-logging.getLogger("httpcore.http11").addFilter(_without_headers)
+logging.getLogger("httpcore.http11").addFilter(_mask_headers)
 
-#: A host that does not take a connection within these seconds is not there.
+#: Without this type the server reads no parameter of a POST; without the charset, it reads them as ISO-8859-1
+#: (SyncInput, and Tomcat's default).
+FORM_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
+
+#: A host that does not accept a connection in this many seconds is unreachable.
 CONNECT_TIMEOUT = 15.0
 
-# These happen before anything of the request has left. After any other failure, the server may have acted.
+# These happen before any part of the request has left. After any other failure, the server may have acted.
 _NEVER_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -47,8 +51,8 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
 )
 
-# OpenSSL's names for the alerts with which a server turns a client's certificate down.
-_REFUSED_CERTIFICATE = (
+# OpenSSL's names for the alerts with which a server rejects a client's certificate.
+_REJECTED_CERTIFICATE = (
     "ALERT_CERTIFICATE",
     "ALERT_BAD_CERTIFICATE",
     "CERTIFICATE_REQUIRED",
@@ -57,61 +61,61 @@ _REFUSED_CERTIFICATE = (
 
 
 def timeout(seconds: float) -> httpx.Timeout:
-    """Bound each wait for the server, and the wait for a connection by itself."""
+    """Limit each wait for the server, and separately the wait for a connection."""
     return httpx.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT), pool=None)
 
 
 def tls_context(url: str = "https:") -> ssl.SSLContext:
-    """Return whom to trust, as ``SSL_CERT_FILE`` says. It reads files, so keep it off the event loop.
+    """Return the trusted authorities, from ``SSL_CERT_FILE`` if set. It reads files, so use a thread.
 
-    :param url: where to; plain http needs no authorities, and to read them takes longer than a request.
-    :raises SpecError: when that file cannot be read.
+    :param url: the server; plain http needs no authorities, and reading them takes longer than a request.
+    :raises SpecError: if that file cannot be read.
     """
     if url.startswith("http:"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return httpx.create_ssl_context()
-    except OSError as error:  # Of which OpenSSL's own is one; neither says which file it is.
+    except OSError as error:  # OpenSSL's own is one as well; neither names the file.
         raise SpecError(
-            f"SSL_CERT_FILE={os.environ.get('SSL_CERT_FILE')!r} is refused: {error.strerror or error}. "
-            "It must be the path of a PEM file with the authorities to trust. Correct it, or leave it out."
+            f"Invalid SSL_CERT_FILE {os.environ.get('SSL_CERT_FILE')!r}: {error.strerror or error}. "
+            "It must be the path of a PEM file with the trusted authorities. Correct it, or unset it."
         ) from None
 
 
 def new_client(
     url: str, *, verify: ssl.SSLContext | bool, transport: httpx.AsyncBaseTransport | None, **options: Any
 ) -> httpx.AsyncClient:
-    """Make a client for one service. It follows no redirect: the credential is for that service alone.
+    """Create a client for one service. It follows no redirect: the credential is for that service alone.
 
     :param url: the service.
-    :raises SpecError: for a proxy of the environment that cannot be used.
+    :raises SpecError: if the environment names a proxy that cannot be used.
     """
     try:
         return httpx.AsyncClient(
             verify=verify,
             transport=transport,
             follow_redirects=False,
-            # A proxy of the environment is for the world outside; to this machine the way is direct. With
-            # plain http, which is for this machine only, it would be shown the credential.
-            trust_env=not wire.is_loopback(httpx.URL(url).host),
+            # A proxy from the environment is for other hosts. On the way to this machine, it would see the
+            # credential, as plain http is allowed there.
+            trust_env=not is_loopback(httpx.URL(url).host),
             **options,
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        # What is no address is not told: there may be a password in it.
-        why = "it is no address" if isinstance(error, httpx.InvalidURL) else str(error).rstrip(".")
+        # The message omits an invalid URL: it may contain a password.
+        why = "not a URL" if isinstance(error, httpx.InvalidURL) else str(error).rstrip(".")
         raise SpecError(
-            f"The proxy of the environment (HTTPS_PROXY, ALL_PROXY) is refused: {why}. Correct it, or name "
-            f"{httpx.URL(url).host} in NO_PROXY."
+            f"Invalid proxy in the environment (HTTPS_PROXY, ALL_PROXY): {why}. Correct it, or add "
+            f"{httpx.URL(url).host} to NO_PROXY."
         ) from None
 
 
 def response_of(
     response: httpx.Response, path: str, base: str, body: bytes = b"", secrets: Iterable[str] = ()
 ) -> ApiResponse:
-    """Return what came back.
+    """Convert httpx's response into ours.
 
-    :param path: what was asked for, relative to ``base``.
-    :param secrets: what the request held, besides its headers, that no message may repeat.
+    :param path: of the request, relative to ``base``.
+    :param secrets: secrets in the request besides its headers, which no message may repeat.
     """
     return ApiResponse(
         method=response.request.method,
@@ -120,55 +124,55 @@ def response_of(
         status=response.status_code,
         headers=response.headers,
         body=body,
-        sent=response.request.headers,
+        request_headers=response.request.headers,
         secrets=tuple(secrets),
     )
 
 
 @contextmanager
 def translate_errors(method: str, path: str, base: str) -> Iterator[None]:
-    """Tell what httpx raises as an error of ours.
+    """Raise httpx's errors as ours.
 
-    :param base: where it was sent, for the message.
+    :param base: the server, for the message.
     """
     try:
         yield
-    # With TLS 1.3 the server looks at the client's certificate after the handshake, and its alert comes with
-    # the first read, where httpcore lets it through as it is.
+    # With TLS 1.3 the server checks the client's certificate after the handshake, and its alert arrives with
+    # the first read, where httpcore does not translate it.
     except (httpx.RequestError, ssl.SSLError) as error:
-        raise _fault_of(error, base, {"method": method, "path": path}) from error
+        raise _request_error(error, base, {"method": method, "path": path}) from error
 
 
-def _fault_of(error: Exception, base: str, facts: dict[str, Any]) -> RequestError:
+def _request_error(error: Exception, base: str, facts: dict[str, Any]) -> RequestError:
     tls = _tls_error(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return TLSVerificationError(
-            f"{base} is not to be trusted: {tls.verify_message}. Asking again does not help. If its "
-            "certificate is signed by an authority of your own, name that one's file in SSL_CERT_FILE.",
+            f"Could not verify the TLS certificate of {base}: {tls.verify_message}. A retry does not help. "
+            "If your own authority signed it, set SSL_CERT_FILE to that authority's file.",
             **facts,
         )
     reason = str(getattr(tls, "reason", None) or "")
-    if any(words in reason for words in _REFUSED_CERTIFICATE):
-        said = reason.partition("ALERT_")[2].replace("_", " ").lower() or "certificate required"
-        return AuthenticationError(f"{base} refused the client's certificate: {said}.", **facts)
-    why = _TIMED_OUT.get(type(error)) or str(error) or type(error).__name__
+    if any(alert in reason for alert in _REJECTED_CERTIFICATE):
+        alert = reason.partition("ALERT_")[2].replace("_", " ").lower() or "certificate required"
+        return AuthenticationError(f"{base} rejected the client certificate: {alert}.", **facts)
+    why = _TIMEOUTS.get(type(error)) or str(error) or type(error).__name__
     return Unreachable(
-        f"{base} gave no answer to {facts['method']} {facts['path']}: {why}.",
+        f"No response from {base} to {facts['method']} {facts['path']}: {why}.",
         maybe_applied=not isinstance(error, _NEVER_SENT),
         **facts,
     )
 
 
-# httpx has no words for these.
-_TIMED_OUT: dict[type[Exception], str] = {
-    httpx.ConnectTimeout: "no connection within the time-out",
-    httpx.ReadTimeout: "nothing came within the time-out",
-    httpx.WriteTimeout: "the request could not be sent within the time-out",
+# httpx raises these without a message.
+_TIMEOUTS: dict[type[Exception], str] = {
+    httpx.ConnectTimeout: "no connection within the timeout",
+    httpx.ReadTimeout: "nothing arrived within the timeout",
+    httpx.WriteTimeout: "could not send the request within the timeout",
 }
 
 
 def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Find what TLS said below httpx, httpcore and anyio, but not what was being handled before them."""
+    """Find TLS's own error below httpx, httpcore and anyio, but not one that was handled before them."""
     while error is not None and not isinstance(error, ssl.SSLError):
         is_theirs = type(error).__module__.partition(".")[0] in {"httpx", "httpcore", "anyio"}
         error = (error.__cause__ or error.__context__) if is_theirs else None

@@ -1,6 +1,6 @@
-"""What came back for a request, and what it means where it is not what was asked for. No I/O.
+"""A response of the platform, and which error an unsuccessful one means. No I/O.
 
-Here HTTP's numbers and the server's sentences become the classes of :mod:`~.errors`.
+Here HTTP's status codes and the server's sentences become the classes of :mod:`~.errors`.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from airflow_provider_canfar.skaha.errors import (
     ServerError,
     ServiceBusy,
 )
+from airflow_provider_canfar.skaha.http.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The longest part of a server's words that a message quotes.
-QUOTED = 500
+#: The longest part of a server's message that ours quotes, in characters.
+MAX_QUOTE = 500
 
-#: Headers of a request that show who asks, the secret in their last word.
+#: Headers of a request whose last word is a secret.
 _SECRET_HEADERS = ("authorization", "x-skaha-registry-auth")
 
-#: What is shorter is a word like any other, and no secret: the emulator's token is "token".
+#: Anything shorter is a word like any other, and not a secret: the emulator's token is "token".
 SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What came back for a request.
+    """A response to a request.
 
-    :param path: what was asked for, relative to the platform's base URL.
+    :param path: of the request, relative to the platform's base URL.
     :param base: the platform's base URL.
-    :param headers: asked for by their names in lower case.
-    :param sent: the request's headers, of which some hold secrets.
-    :param secrets: what else of the request no message may repeat.
+    :param headers: looked up by their names in lower case.
+    :param request_headers: the headers of the request, some of which contain secrets.
+    :param secrets: other secrets in the request, which no message may repeat.
     """
 
     method: str
@@ -50,17 +51,17 @@ class ApiResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    sent: Mapping[str, str] = field(default_factory=dict, repr=False)
+    request_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
-        """The body as text. Logs are whatever a program wrote, so what is no UTF-8 is replaced."""
+        """The body as text. A log is whatever a program wrote, so invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
     @property
-    def is_good(self) -> bool:
-        """Whether the platform did what was asked. A page says that something else has answered."""
+    def is_success(self) -> bool:
+        """Whether the platform did what was requested. An HTML page means that something else responded."""
         return 200 <= self.status < 300 and not self.is_html
 
     @property
@@ -69,111 +70,107 @@ class ApiResponse:
         return "html" in self.headers.get("content-type", "").lower()
 
 
-def error_from(answer: ApiResponse) -> RequestError:
-    """Tell an answer that is no good one as an error.
+def error_from(response: ApiResponse) -> RequestError:
+    """Return the error that an unsuccessful response means.
 
-    The number says whether the server may have acted: a 4xx refuses beforehand, a 5xx may come after the deed
-    (a create that answers 500 has often been seen to make a session).
+    The status says whether the server may have acted: a 4xx refuses beforehand, a 5xx may come afterwards (a
+    create that responds 500 has often created a session).
     """
-    if 200 <= answer.status < 300:
-        return unreadable(answer)
-    said = first_line(answer)
+    if 200 <= response.status < 300:
+        return unreadable(response)
+    quote = first_line(response)
     facts: dict[str, Any] = {
-        "method": answer.method,
-        "path": answer.path,
-        "status": answer.status,
-        "server_message": said,
-        "maybe_applied": answer.status >= 500,
+        "method": response.method,
+        "path": response.path,
+        "status": response.status,
+        "server_message": quote,
+        "maybe_applied": response.status >= 500,
     }
-    translate_errors = f"{answer.method} {answer.path} was answered with {answer.status}"
-    translate_errors = (
-        f"{translate_errors}: {said.rstrip('.')}." if said else f"{translate_errors} and no word."
-    )
-    if answer.status < 400:
-        target = without_secrets(answer.headers.get("location", ""))
+    summary = f"{response.method} {response.path} failed with status {response.status}"
+    message = f"{summary}: {quote.rstrip('.')}." if quote else f"{summary} and no message."
+    if response.status < 400:
+        target = without_secrets(response.headers.get("location", ""))
         return Rejected(
-            f"{translate_errors} A redirect to {target!r} is not followed. Is {answer.base} right?", **facts
+            f"{message} Redirects are not followed; this one is to {target!r}. Is {response.base} right?",
+            **facts,
         )
-    if answer.status == 401 or any(words in said for words in _UNAUTHENTICATED):
-        return AuthenticationError(translate_errors, **facts)
-    if answer.status == 404:
-        return _not_found(answer, translate_errors, facts)
-    if answer.status in {408, 429, 503}:
-        return ServiceBusy(translate_errors, retry_after=retry_after(answer), **facts)
-    if answer.status < 500:
-        return Rejected(translate_errors, **facts)
-    if "jobs.batch" in said:
-        translate_errors += (
-            " (The platform could not start it: too busy, over a quota, or something in the request that "
-            "Kubernetes refuses.)"
+    if response.status == 401 or any(words in quote for words in _UNAUTHENTICATED):
+        return AuthenticationError(message, **facts)
+    if response.status == 404:
+        return _not_found(response, message, facts)
+    if response.status in {408, 429, 503}:
+        return ServiceBusy(message, retry_after=retry_after(response), **facts)
+    if response.status < 500:
+        return Rejected(message, **facts)
+    if "jobs.batch" in quote:
+        message += (
+            " (The platform could not start it: it is too busy, a quota is exceeded, or Kubernetes rejected "
+            "something in the request.)"
         )
-    return ServerError(translate_errors, **facts)
+    return ServerError(message, **facts)
 
 
 # A request without any credential gets 400 (the group client's own words); a proxy certificate that the
-# server does not take gets 403, with this very spelling (RestAction).
+# server does not accept gets 403, with this very spelling (RestAction).
 _UNAUTHENTICATED = ("group memberships for anonymous", "invalid proxy certficate")
 
 
-def _not_found(answer: ApiResponse, translate_errors: str, facts: dict[str, Any]) -> RequestError:
-    """Believe a 404 only where the server names the session: a proxy without its service says 404 as well."""
-    resource, _, session_id = answer.path.partition("/")
-    is_named = session_id and re.search(rf"\b{re.escape(session_id)}\b", answer.text)
-    if resource == "session" and is_named and not answer.is_html:
-        return NotFound(translate_errors, **facts)
+def _not_found(response: ApiResponse, message: str, facts: dict[str, Any]) -> RequestError:
+    """Believe a 404 only if the server names the session: a proxy without its service says 404 as well."""
+    resource, _, session_id = response.path.partition("/")
+    is_named = session_id and re.search(rf"\b{re.escape(session_id)}\b", response.text)
+    if resource == "session" and is_named and not response.is_html:
+        return NotFound(message, **facts)
     return ServerError(
-        f"{translate_errors} (It is not the platform that says so: {answer.base} is wrong, or the service is away.)",
+        f"{message} (This did not come from the platform: {response.base} is wrong, or the service is down.)",
         **facts,
     )
 
 
-def unreadable(answer: ApiResponse) -> ServerError:
-    """Tell that an answer is not what was asked for, with the first line of what came."""
-    said = first_line(answer)
+def unreadable(response: ApiResponse) -> ServerError:
+    """Return the error for a response of an unexpected form, with its first line."""
+    quote = first_line(response)
     return ServerError(
-        f"{answer.method} {answer.path} was answered with {answer.status}, but what came cannot be read: "
-        f"{said or 'nothing at all'!r}. Something on the way may have answered in the platform's place.",
-        method=answer.method,
-        path=answer.path,
-        status=answer.status,
-        server_message=said,
+        f"Could not read the response to {response.method} {response.path} (status {response.status}): "
+        f"{quote or 'empty'!r}. Something on the way may have responded in the platform's place.",
+        method=response.method,
+        path=response.path,
+        status=response.status,
+        server_message=quote,
         maybe_applied=True,
     )
 
 
-def first_line(answer: ApiResponse) -> str:
-    """Return the first line of what the server said, without a page's tags and without a secret.
+def first_line(response: ApiResponse) -> str:
+    """Return the first line of the server's message, without HTML tags and without secrets.
 
-    Whoever refuses something may well repeat it: "Invalid refresh token: ..." has the token whole (MITREid,
-    of which SKA IAM is made), and pages about a header that is too long show the header.
+    A server may well repeat what it refuses: "Invalid refresh token: ..." contains the whole token (MITREid,
+    which SKA IAM is made of), and pages about a header that is too long show the header.
     """
-    text = answer.text
-    shown = (word for name in _SECRET_HEADERS for word in answer.sent.get(name, "").split()[-1:])
-    for secret in (*shown, *answer.secrets):
+    text = response.text
+    from_headers = (
+        word for name in _SECRET_HEADERS for word in response.request_headers.get(name, "").split()[-1:]
+    )
+    for secret in (*from_headers, *response.secrets):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    if answer.is_html or text.lstrip()[:1] == "<":
+    if response.is_html or text.lstrip()[:1] == "<":
         text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", "\n", text)
         text = html.unescape(re.sub(r"(?s)<[^>]*>?", "\n", text))
-    # A JSON's first line may be but a bracket: its lines are told as one.
+    # The first line of JSON may be just a bracket: its lines are quoted as one.
     lines = [text] if text.lstrip()[:1] in ("{", "[") else text.splitlines()
     line = next(filter(None, (" ".join(line.split()) for line in lines)), "")
     line = "".join(character for character in line if character.isprintable())
-    return line if len(line) <= QUOTED else f"{line[:QUOTED]}..."
+    return line if len(line) <= MAX_QUOTE else f"{line[:MAX_QUOTE]}..."
 
 
-def retry_after(answer: ApiResponse) -> float | None:
-    """Return in how many seconds the server wants to be asked again, be it said in seconds or as a date."""
-    said = answer.headers.get("retry-after", "").strip()
-    if said.isdecimal():
-        return float(said)
+def retry_after(response: ApiResponse) -> float | None:
+    """Return the seconds after which the server wants the next request; it gives seconds or a date."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
     try:
-        wait = parsedate_to_datetime(said) - parsedate_to_datetime(answer.headers.get("date", ""))
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(response.headers.get("date", ""))
     except (TypeError, ValueError):
         return None
     return max(0.0, wait.total_seconds())
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL as it may be told: without a password, and without its query and its fragment."""
-    return re.sub(r"[?#].*", "", re.sub(r"//[^/@]*@", "//***@", url), flags=re.DOTALL)

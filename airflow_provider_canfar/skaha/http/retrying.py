@@ -1,16 +1,15 @@
 """The one retry policy.
 
-Reads, deletes and renewals are sent again when a retry can help: after 429, 503 and any other 5xx, after a
-reset, a refused connection or a time-out, and after an answer that nobody can read. The pauses between the
-tries grow from a second to half a minute, and are random below that, so that many who wait do not come back
-in step. A server that says when to come back (Retry-After) is heeded, for up to a minute. No try begins later
-than ``retry_for`` seconds after the first; then the last error is raised, unchanged. ``retry_for=0`` is a
-single try.
+Reads, deletes and renewals are sent again if a retry can help: after 429, 503 and any other 5xx, after a
+reset, a refused connection or a timeout, and after an unreadable response. The delays between the tries grow
+from a second to half a minute, and are random below that, so that many clients do not come back in step. A
+server's Retry-After is honoured, up to a minute. No try starts later than ``retry_for`` seconds after the
+first; then the last error is raised, unchanged. ``retry_for=0`` is a single try.
 
-A create is never sent again here: after a doubtful answer the session may well exist, and only a look at the
-list can tell. A 401 is no matter of this policy either: the credential is renewed once, and once only.
+A create is never sent again here: after an ambiguous response the session may well exist, and only the list
+can say. Nor is a 401 retried here: the credential is refreshed once, and only once.
 
-These numbers are a policy and no promise: they may change.
+These numbers are a policy and not a promise: they may change.
 """
 
 from __future__ import annotations
@@ -32,25 +31,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds from the first try within which the last one begins.
+#: Seconds after the first try in which the last one starts.
 RETRY_FOR = 120.0
 
-#: The longest pause of our own making, and the longest Retry-After that is heeded, in seconds.
-LONGEST_PAUSE = 30.0
-LONGEST_RETRY_AFTER = 60.0
+#: The longest delay of our own choice between two tries, in seconds.
+MAX_RETRY_DELAY = 30.0
 
-_BACK_OFF = wait_random_exponential(multiplier=1.0, max=LONGEST_PAUSE, min=0.1)
-_SPREAD = wait_random(0.0, 1.0)
+#: The longest Retry-After that a retry honours, in seconds.
+MAX_RETRY_AFTER = 60.0
+
+_BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_RETRY_DELAY, min=0.1)
+_JITTER = wait_random(0.0, 1.0)
 
 
 def retrying(
     retry_for: float = RETRY_FOR, *, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic
 ) -> AsyncRetrying:
-    """Make the policy for one request, as this module describes it. Its time runs from now.
+    """Return the policy for one request, as this module describes it. Its time starts now.
 
-    :param retry_for: seconds within which a last try may begin; 0 for a single try.
-    :param sleep: what waits between tries.
-    :param clock: seconds that never go back.
+    :param retry_for: seconds in which the last try may start; 0 for a single try.
+    :param sleep: waits between tries.
+    :param clock: monotonic seconds.
     """
     started = clock()
 
@@ -58,28 +59,28 @@ def retrying(
         return clock() - started + state.upcoming_sleep >= retry_for
 
     return AsyncRetrying(
-        retry=retry_if_exception(can_help),
-        wait=pause,
+        retry=retry_if_exception(is_retryable),
+        wait=delay,
         stop=is_late,
         sleep=sleep,
-        before_sleep=_say,
+        before_sleep=_log_retry,
         reraise=True,
     )
 
 
-def can_help(error: BaseException) -> bool:
-    """Whether the same request, sent again later, may be answered."""
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same request, sent again later, may succeed."""
     return isinstance(error, RequestError) and error.retryable
 
 
-def pause(state: RetryCallState) -> float:
-    """Return how long to wait before the next try, in seconds."""
+def delay(state: RetryCallState) -> float:
+    """Return the seconds to wait before the next try."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, ServiceBusy) and error.retry_after is not None:
-        return min(error.retry_after, LONGEST_RETRY_AFTER) + _SPREAD(state)
-    return _BACK_OFF(state)
+        return min(error.retry_after, MAX_RETRY_AFTER) + _JITTER(state)
+    return _BACKOFF(state)
 
 
-def _say(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.info("Trying again in %.1f s: %s", state.upcoming_sleep, error)
+    log.info("Retrying in %.1f s: %s", state.upcoming_sleep, error)

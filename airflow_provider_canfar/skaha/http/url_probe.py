@@ -1,4 +1,4 @@
-"""The page of an interactive session, as a browser would ask for it."""
+"""Whether an interactive session's page responds, as a browser would find it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from airflow_provider_canfar.skaha.http import exchange
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Seconds that a page may take. One that answers at all does so soon.
+#: Seconds to wait for a page. One that responds at all does so quickly.
 PAGE_TIMEOUT = 10.0
 
 
-async def answers(
+async def responds(
     url: str,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     tls_context: Callable[[str], ssl.SSLContext] = exchange.tls_context,
 ) -> bool:
-    """Ask for a page, and tell whether somebody is there.
+    """Request a page, and return whether its program responds.
 
-    A session is Running some seconds before its program listens; until then the platform's proxy answers 404,
-    502 or 503. A page that asks for a login, or sends the browser elsewhere, is there. No credential goes
-    along.
+    A session is Running some seconds before its program listens; until then the platform's proxy responds
+    404, 502 or 503. A page that asks for a login, or redirects the browser, counts as a response. The request
+    carries no credential.
 
     :param url: a session's connect URL.
-    :param transport: what carries the request, for tests.
-    :param tls_context: makes the TLS context for a URL.
+    :param transport: sends the request, for tests.
+    :param tls_context: returns the TLS context for a URL.
     """
     tls = await asyncio.to_thread(tls_context, url)
     timeout = exchange.timeout(PAGE_TIMEOUT)

@@ -1,35 +1,35 @@
-"""When to look again. Pure, but for a little chance that keeps many who wait from asking in step."""
+"""When to poll next. Pure, except for the jitter that keeps many clients from asking in step."""
 
 from __future__ import annotations
 
 import random
 
-#: The pause after the first look, in seconds; each one after it is twice as long, up to the interval.
+#: The pause after the first poll, in seconds; each later one is twice as long, up to the interval.
 FIRST_PAUSE = 1.0
 
-#: The shortest pause, whatever anybody asks for.
+#: The shortest pause, whatever a subscriber asks for.
 SHORTEST_PAUSE = 0.1
 
-#: The longest pause between two looks while the platform does not answer, in seconds; or the interval, where
+#: The longest pause between two polls while the platform does not respond, in seconds; or the interval, if
 #: that is longer.
-LONGEST_PAUSE = 60.0
+MAX_OUTAGE_PAUSE = 60.0
 
-#: The longest Retry-After that is honoured, in seconds: somebody's deadline may pass meanwhile.
-LONGEST_RETRY_AFTER = 600.0
+#: The longest Retry-After that the poll honours, in seconds: a subscriber's deadline may pass meanwhile.
+MAX_POLL_RETRY_AFTER = 600.0
 
-#: A pause is longer by up to a tenth, and never shorter than it was meant.
+#: A pause is longer by up to a tenth, and never shorter than intended.
 JITTER = 0.1
 
 
 class PollBackoff:
-    """The pauses between looks: short at first, for sessions that are short, then one interval.
+    """The pauses between polls: short at first, for sessions that are short, then one interval.
 
-    While the platform does not answer they double, up to a minute.
+    While the platform does not respond they double, up to a minute.
 
-    >>> pace = PollBackoff()
-    >>> pace.hurry(1.0)
+    >>> backoff = PollBackoff()
+    >>> backoff.restart(1.0)
     1.0
-    >>> [int(pace.after_an_answer(interval=15)) for _ in range(4)]
+    >>> [int(backoff.after_response(interval=15)) for _ in range(4)]
     [1, 2, 4, 8]
     """
 
@@ -38,30 +38,30 @@ class PollBackoff:
         #: How old an answer that several share may be, in seconds: the last pause, without its jitter.
         self.max_age = 0.0
 
-    def hurry(self, soon: float) -> float:
-        """Begin with short pauses again, for somebody who has just come; return the first of them."""
-        self._next = self.max_age = max(SHORTEST_PAUSE, min(self._next, soon))
+    def restart(self, first_pause: float) -> float:
+        """Start with short pauses again, for a new subscriber; return the first of them."""
+        self._next = self.max_age = max(SHORTEST_PAUSE, min(self._next, first_pause))
         return self._next
 
-    def after_an_answer(self, interval: float) -> float:
-        """Return how long to wait when the platform has answered.
+    def after_response(self, interval: float) -> float:
+        """Return the pause after the platform has responded.
 
-        :param interval: the shortest that anybody asks for.
+        :param interval: the shortest of all subscribers.
         """
         return self._pause(interval)
 
-    def after_a_fault(self, interval: float, retry_after: float | None = None) -> float:
-        """Return how long to wait when it has not.
+    def after_failure(self, interval: float, retry_after: float | None = None) -> float:
+        """Return the pause after it has not.
 
-        :param retry_after: in how many seconds the server wants to be asked again.
+        :param retry_after: in how many seconds the server wants the next request.
         """
-        pause = self._pause(max(interval, LONGEST_PAUSE))
-        requested = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+        pause = self._pause(max(interval, MAX_OUTAGE_PAUSE))
+        requested = min(retry_after or 0.0, MAX_POLL_RETRY_AFTER)
         self.max_age = max(self.max_age, requested)
         return max(pause, requested)
 
     def _pause(self, longest: float) -> float:
         pause = max(SHORTEST_PAUSE, min(self._next, longest))
         self._next, self.max_age = 2 * pause, pause
-        # A spread of requests over time.
-        return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 - no secret is made of it
+        # This spreads requests over time.
+        return pause * random.uniform(1.0, 1.0 + JITTER)  # noqa: S311 (not for a secret)

@@ -1,11 +1,11 @@
-"""What a task's log says of an outage of the platform: when it begins, that it goes on, when it ends."""
+"""What a task's log says about an outage of the platform: that it begins, continues, ends."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeVar
 
-#: Seconds between two lines that say that an outage goes on.
+#: Seconds between two lines about an outage that continues.
 REPORT_EVERY = 300.0
 
 
@@ -25,7 +25,7 @@ R = TypeVar("R", bound=PollResult)
 
 
 class OutageLog:
-    """The lines about an outage: one when it begins, one every five minutes, one at its end.
+    """The log lines about an outage: one when it begins, one every five minutes, one when it ends.
 
     >>> from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
     >>> outage_log = OutageLog()
@@ -41,7 +41,7 @@ class OutageLog:
         self._reported_at = 0.0
 
     def update(self, snapshot: PollResult) -> str | None:
-        """Take in a snapshot, and return the line to log, if any."""
+        """Return the line to log after a snapshot, if any."""
         since = self._since
         if snapshot.fault is None:
             self._since = None
@@ -58,9 +58,9 @@ class OutageLog:
 
 
 async def with_outage_log(snapshots: AsyncIterator[R], emit: Callable[[str], None]) -> AsyncIterator[R]:
-    """Pass snapshots on, and log when an outage begins, goes on and ends."""
+    """Pass snapshots on, and log when an outage begins, continues and ends."""
     outage_log = OutageLog()
     async for snapshot in snapshots:
-        if (news := outage_log.update(snapshot)) is not None:
-            emit(news)
+        if (line := outage_log.update(snapshot)) is not None:
+            emit(line)
         yield snapshot

@@ -1,7 +1,7 @@
-"""Questions about single sessions, and a credential that is refused: both shared by all who wait.
+"""Requests about single sessions, and a refused credential: both shared by all subscribers.
 
-A list answers for all of an account's sessions at once. Events, logs, and whether the platform knows a
-session at all, are a request each; so there is a bound on them for all who wait together.
+One list covers all of an account's sessions. Events, logs, and whether the platform knows a session at all
+are a request each; so all subscribers together have a limit on them.
 """
 
 from __future__ import annotations
@@ -25,113 +25,115 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: So many questions about single sessions are asked between two looks, by all who wait together.
-READS_PER_LOOK = 16
+#: The number of requests about single sessions between two polls, for all subscribers together.
+REQUESTS_PER_POLL = 16
 
 
 class ReauthOnce:
-    """A credential that is fetched afresh where it was given, once for all who see it refused.
+    """Renews a refused credential once for all requests that it was refused for.
 
-    :param renew: fetches it, and tells whether there is another than before; None where there never is.
+    :param renew: renews it, and returns whether there is another one now; None if there never is.
     """
 
     def __init__(self, renew: Callable[[], Awaitable[bool]] | None = None) -> None:
         self._renew = renew
-        self._times = 0
+        self._renewals = 0
         self._lock = asyncio.Lock()
 
-    async def __call__(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask; and once more with another credential, where there is one.
+    async def __call__(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Send a request; and once more after renewing the credential, if that is possible.
 
-        :raises AuthenticationError: when the platform refuses that, too.
+        :raises AuthenticationError: if the platform refuses the other credential, too.
         """
-        times = self._times
+        renewals = self._renewals
         try:
-            return await ask()
+            return await send()
         except AuthenticationError:
             async with self._lock:
-                if self._times == times:
+                if self._renewals == renewals:
                     if self._renew is None or not await self._renew():
                         raise
-                    self._times += 1
-        return await ask()
+                    self._renewals += 1
+        return await send()
 
 
 class SessionReader:
-    """Questions about single sessions, so many between two looks.
+    """Requests about single sessions, at most :data:`REQUESTS_PER_POLL` between two polls.
 
-    What is more is refused with a :class:`~.errors.ServiceBusy`, as a busy platform would: whoever asks asks
-    again later. The answers are dicts by id, as the client's own are.
+    Any more fail with a :class:`~.errors.ServiceBusy`, as on a busy platform: the caller tries again later.
+    The results are dicts by id, as the client's own are.
 
     :param client: the platform.
-    :param renewal: for a refused credential.
+    :param reauth: for a refused credential.
     """
 
-    def __init__(self, client: SkahaClient, renewal: ReauthOnce) -> None:
+    def __init__(self, client: SkahaClient, reauth: ReauthOnce) -> None:
         self._client = client
-        self._renewal = renewal
-        self._left = READS_PER_LOOK
-        self._under_way = 0
-        #: The ids that the platform has answered 404 for.
+        self._reauth = reauth
+        self._left = REQUESTS_PER_POLL
+        self._in_flight = 0
+        #: The ids for which the platform has responded 404.
         self.unknown: set[str] = set()
 
-    def replenish(self) -> None:
-        """Allow as many as there may be; those that wait for an answer are counted still."""
-        self._left = READS_PER_LOOK - self._under_way
+    def reset_limit(self) -> None:
+        """Allow the full number of requests again; those still in flight count."""
+        self._left = REQUESTS_PER_POLL - self._in_flight
 
     async def info(self, session_id: str) -> dict[str, Session]:
         """Return a session as the platform knows it.
 
-        :raises NotFound: for one that it does not know.
+        :raises NotFound: for a session that it does not know.
         """
         try:
-            return await self._ask(lambda: self._client.info(session_id))
+            return await self._send(lambda: self._client.info(session_id))
         except NotFound:
             self.unknown.add(session_id)
             raise
 
     async def events(self, session_id: str) -> dict[str, list[Event]]:
-        """Return what Kubernetes says of a session."""
-        return await self._ask(lambda: self._client.events(session_id))
+        """Return the Kubernetes events of a session."""
+        return await self._send(lambda: self._client.events(session_id))
 
     async def logs(self, session_id: str) -> dict[str, str]:
         """Return what a session has written."""
-        return await self._ask(lambda: self._client.logs(session_id))
+        return await self._send(lambda: self._client.logs(session_id))
 
     async def renew(self, session_id: str) -> dict[str, bool]:
-        """Give a session its whole time again. There are few such, and none that may be put off."""
-        return await self._renewal(lambda: self._client.renew(session_id))
+        """Restart a session's lifetime. This has no limit: it is rare, and must not be postponed."""
+        return await self._reauth(lambda: self._client.renew(session_id))
 
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+    async def _send(self, call: Callable[[], Awaitable[T]]) -> T:
         if self._left <= 0:
-            raise ServiceBusy("Others who wait have asked about single sessions; this is asked again later.")
+            raise ServiceBusy(
+                "Too many requests about single sessions since the last poll; trying again after the next."
+            )
         self._left -= 1
-        self._under_way += 1
+        self._in_flight += 1
         try:
-            return await self._renewal(question)
+            return await self._reauth(call)
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
 
 
 async def fetch_each(
     client: SessionReader | SkahaClient, session_ids: Iterable[str]
 ) -> tuple[list[Session], list[str]]:
-    """Ask for each session by itself; return those that exist, and the ids that the platform answers 404 for.
+    """Fetch each session by itself; return those that exist, and the ids that the platform does not know.
 
-    :raises AuthenticationError: when the platform refuses the credential.
+    :raises AuthenticationError: if the platform refuses the credential.
     """
-    there, unknown = [], []
+    found, unknown = [], []
     for session_id in session_ids:
         try:
-            there.append((await client.info(session_id))[session_id])
+            found.append((await client.info(session_id))[session_id])
         except NotFound:
             unknown.append(session_id)
         except AuthenticationError:
             raise
         except (ServiceBusy, Unreachable):
-            # The next one would wait for an answer as long, while a deadline may pass.
+            # The next one would wait as long, while a deadline may pass.
             break
         except RequestError:
-            # No answer says nothing about the session; it is asked for again after the next list.
+            # A failed request says nothing about the session; fetch it again after the next list.
             continue
-    return there, unknown
+    return found, unknown

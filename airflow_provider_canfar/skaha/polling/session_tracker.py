@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from airflow_provider_canfar.skaha.selection import status_of
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
@@ -171,4 +170,4 @@ def parse_end_statuses(given: Iterable[str]) -> tuple[str, ...]:
     >>> parse_end_statuses(["succeeded", "Gone"])
     ('Completed', 'Gone')
     """
-    return tuple(GONE if word.capitalize() == GONE else status_of(word).value for word in given)
+    return tuple(GONE if word.capitalize() == GONE else Status.parse(word).value for word in given)

@@ -1,4 +1,4 @@
-"""One question that many ask again and again, put to the platform once for all of them."""
+"""One call that many make again and again, made once for all of them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,44 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """What was answered last, on one event loop; an error is an answer like any other.
+    """The last result of a call, on one event loop.
 
-    :param ask: puts the question. It runs in nobody's context, so that no log line of it lands in the task
-        log of whoever happened to ask.
-    :param clock: seconds that never go back.
+    :param call: the call. It runs in an empty context, so that none of its log lines lands in the task log of
+        the first caller.
+    :param keep_errors: whether an error is a result like any other; False to call again after one.
+    :param clock: monotonic seconds.
     """
 
-    def __init__(self, ask: Callable[[], Coroutine[None, None, T]], *, clock: Clock = time.monotonic) -> None:
-        self._ask = ask
+    def __init__(
+        self,
+        call: Callable[[], Coroutine[None, None, T]],
+        *,
+        keep_errors: bool = True,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._call = call
+        self._keep_errors = keep_errors
         self._clock = clock
-        self._asked_at = 0.0
-        self._answer: asyncio.Task[T] | None = None
+        self._started_at = 0.0
+        self._task: asyncio.Task[T] | None = None
 
-    async def __call__(self, within: float) -> T:
-        """Return an answer to a question that was put in the last so many seconds, or put it now."""
-        now = self._clock()
-        if self._answer is None or (self._answer.done() and now - self._asked_at >= within):
-            self._asked_at = now
-            self._answer = asyncio.create_task(self._ask(), name="canfar-question", context=Context())
-        # That one who waits gives up must not cost the others their answer.
-        return await asyncio.shield(self._answer)
+    async def __call__(self, max_age: float) -> T:
+        """Return the result of a call that started at most ``max_age`` seconds ago, or is still running."""
+        task, now = self._task, self._clock()
+        if task is None or (task.done() and (now - self._started_at >= max_age or self._is_discarded(task))):
+            self._started_at = now
+            self._task = task = asyncio.create_task(
+                self._call(), name="canfar-single-flight", context=Context()
+            )
+            task.add_done_callback(_retrieve_exception)
+        # A caller that is cancelled must not cost the others their result.
+        return await asyncio.shield(task)
+
+    def _is_discarded(self, task: asyncio.Task[T]) -> bool:
+        return task.cancelled() or (task.exception() is not None and not self._keep_errors)
+
+
+def _retrieve_exception(task: asyncio.Task[T]) -> None:
+    """Retrieve an error, or asyncio would log it as never retrieved if every caller was cancelled."""
+    if not task.cancelled():
+        task.exception()

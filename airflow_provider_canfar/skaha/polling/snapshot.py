@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one look showed to one who waits.
+    """A subscriber's sessions at one time.
 
     :param at: seconds since the epoch.
-    :param sessions: those that are waited for, as far as the look has shown them; of a session only its id,
-        name, kind, status, times and connect URL.
-    :param fault: why there was no answer; None where there was one.
-    :param is_complete: whether every session would have been shown, so that one which was not is missing. A look
-        for ended sessions shows no others.
-    :param previous_at: when the look before this one was answered, in seconds since the epoch. What is news in
-        this one is no older; None where nobody knows.
+    :param sessions: the subscriber's sessions in this poll; each with only its id, name, kind, status, times
+        and connect URL.
+    :param fault: why the platform did not respond; None if it did.
+    :param is_complete: whether the poll listed every session, so that one which is not here is missing. A
+        poll for ended sessions lists no others.
+    :param previous_at: when the platform responded to the poll before this one, in seconds since the epoch.
+        Changes in this one are not older; None if that is unknown.
     """
 
     at: float

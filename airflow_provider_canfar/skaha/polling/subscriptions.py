@@ -1,4 +1,4 @@
-"""Those who wait in one process for sessions of one account: found by what they wait for. No I/O."""
+"""The subscriptions to one account's sessions in a process, indexed by the sessions they want. No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -16,72 +16,63 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
 
-#: So many times that are not awaited any more are no matter.
-FEW = 100
-
-
-class Showing(Protocol):
-    """What the shared poll does for one who waits."""
-
-    @property
-    def reads(self) -> SessionReader:
-        """Questions about single sessions."""
-
-    def wants_next(self, subscription: Subscription) -> None:
-        """Take note that one waits for the next thing to see."""
-
-    def next_snapshot(self, subscription: Subscription) -> Snapshot:
-        """Return what there is to see."""
+#: The index keeps up to this many outdated wake times before it cleans up.
+MAX_OUTDATED = 100
 
 
 class Subscription:
-    """What one who waits is shown: an async iterator of :class:`~.snapshot.Snapshot`.
+    """A subscriber's async iterator of :class:`~.snapshot.Snapshot`.
 
-    The parameters are those of :meth:`.watch.SessionPoller.subscribe`, which makes it.
+    The other parameters are those of :meth:`.session_poller.SessionPoller.subscribe`, which creates it.
+
+    :param reader: requests about single sessions, with one limit for all subscribers.
+    :param next_snapshot: waits for the next snapshot.
     """
 
     def __init__(
         self,
-        watch: Showing,
         ids: Iterable[str],
         *,
         key: str | None,
         choose: Callable[[Row], bool] | None,
         interval: float,
         wake_at: Callable[[], float | None] | None,
+        reader: SessionReader,
+        next_snapshot: Callable[[Subscription], Awaitable[Snapshot]],
     ) -> None:
         self.ids = dict.fromkeys(ids)
         self.key = key
         self.choose = choose
         self.interval = interval
         self.wake_at = wake_at
-        #: When it wants to be woken, in seconds since the epoch; None when it does not.
-        self.awaited: float | None = None
-        #: Whether no look has been answered for it yet.
+        self.reader = reader
+        #: When to wake it in any case, in seconds since the epoch; None for no such time.
+        self.wake_time: float | None = None
+        #: Whether it has not had a list of its sessions yet.
         self.is_new = True
-        #: Whether it has been woken by a look, and not by its time alone.
-        self.is_fresh = False
-        #: When the look before the one that woke it was answered.
+        #: Whether a poll has woken it, and not its wake time alone.
+        self.woken_by_poll = False
+        #: When the platform responded to the poll before the one that woke it.
         self.previous_at: float | None = None
-        #: What went wrong in its own functions.
+        #: What its own functions raised.
         self.error: Exception | None = None
-        self._watch = watch
+        self._next_snapshot = next_snapshot
         self._woken = asyncio.Event()
 
-    @property
-    def reads(self) -> SessionReader:
-        """Questions about single sessions, bounded for all who wait together."""
-        return self._watch.reads
+    def wake(self, *, by_poll: bool, previous_at: float | None = None) -> None:
+        """Let it have a snapshot.
 
-    def wake(self, *, is_fresh: bool, previous_at: float | None = None) -> None:
-        """Let it see what there is to see.
-
-        :param is_fresh: whether it is a look that wakes it, and not its time alone.
-        :param previous_at: when the look before that one was answered.
+        :param by_poll: whether a poll wakes it, and not its wake time alone.
+        :param previous_at: when the platform responded to the poll before that one.
         """
-        if is_fresh and not self.is_fresh:
-            self.is_fresh, self.previous_at = True, previous_at
+        if by_poll and not self.woken_by_poll:
+            self.woken_by_poll, self.previous_at = True, previous_at
         self._woken.set()
+
+    async def wait(self) -> None:
+        """Wait to be woken."""
+        await self._woken.wait()
+        self._woken.clear()
 
     def __aiter__(self) -> Self:
         return self
@@ -89,18 +80,15 @@ class Subscription:
     async def __anext__(self) -> Snapshot:
         """Wait until there is something to see.
 
-        :raises AuthenticationError: when the platform refuses the credential, which waiting cannot mend.
+        :raises AuthenticationError: if the platform refuses the credential, which waiting cannot change.
         """
-        self._watch.wants_next(self)
-        await self._woken.wait()
-        self._woken.clear()
-        return self._watch.next_snapshot(self)
+        return await self._next_snapshot(self)
 
 
 class Subscribe(Protocol):
-    """Begins to wait for sessions, as :meth:`.session_poller.SessionPoller.subscribe` does.
+    """Subscribes to sessions, as :meth:`.session_poller.SessionPoller.subscribe` does.
 
-    The interval, and how soon the second list follows the first, are bound before it is handed on.
+    The interval, and how soon the second poll follows the first, are bound before it is passed on.
     """
 
     def __call__(
@@ -115,29 +103,29 @@ class Subscribe(Protocol):
 
 
 class SubscriptionIndex:
-    """All who wait, and the shortest way to those whom something concerns.
+    """All subscriptions, and the shortest way to those that a change affects.
 
     >>> subscriptions = SubscriptionIndex()
-    >>> len(subscriptions), subscriptions.next_time
+    >>> len(subscriptions), subscriptions.next_wake_time
     (0, inf)
     """
 
     def __init__(self) -> None:
-        self.members: set[Subscription] = set()
-        #: Those who go by more than ends, and may come to wait for sessions that nobody has seen yet.
+        self.all: set[Subscription] = set()
+        #: Those that also choose by name, and may come to want sessions that do not exist yet.
         self.choosing: set[Subscription] = set()
         self.by_id: dict[str, set[Subscription]] = defaultdict(set)
         self._by_key: dict[str, set[Subscription]] = defaultdict(set)
         self._intervals: Counter[float] = Counter()
-        self._times: list[tuple[float, int, Subscription]] = []
+        self._wake_times: list[tuple[float, int, Subscription]] = []
         self._count = itertools.count()
 
     def __len__(self) -> int:
-        return len(self.members)
+        return len(self.all)
 
     def add(self, subscription: Subscription) -> None:
-        """Let one more wait."""
-        self.members.add(subscription)
+        """Add a subscription."""
+        self.all.add(subscription)
         self._intervals[subscription.interval] += 1
         for session_id in subscription.ids:
             self.by_id[session_id].add(subscription)
@@ -147,30 +135,30 @@ class SubscriptionIndex:
             self.choosing.add(subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """Let one go."""
-        self.members.discard(subscription)
+        """Remove a subscription."""
+        self.all.discard(subscription)
         self.choosing.discard(subscription)
         self._intervals -= Counter({subscription.interval: 1})
-        subscription.awaited = None
+        subscription.wake_time = None
         for session_id in subscription.ids:
             _discard(self.by_id, session_id, subscription)
         if subscription.key is not None:
             _discard(self._by_key, subscription.key, subscription)
 
     @property
-    def interval(self) -> float:
-        """The shortest that anybody asks for."""
+    def shortest_interval(self) -> float:
+        """The shortest interval of all subscriptions."""
         return min(self._intervals, default=float("inf"))
 
-    def affected(self, news: Collection[str], listing: SessionCache) -> set[Subscription]:
-        """Return those whom news of sessions concern; of the others, none is looked at."""
+    def affected(self, changed: Collection[str], cache: SessionCache) -> set[Subscription]:
+        """Return the subscriptions that want any of the changed sessions, without a look at the others."""
         found: set[Subscription] = set()
-        for session_id in news:
+        for session_id in changed:
             found |= self.by_id.get(session_id, set())
-            key = listing.key(session_id)
+            key = cache.key_of(session_id)
             if key is not None:
                 found |= self._by_key.get(key, set())
-        rows = [listing.rows[session_id] for session_id in news]
+        rows = [cache.rows[session_id] for session_id in changed]
         return found | {
             subscription
             for subscription in self.choosing
@@ -178,15 +166,15 @@ class SubscriptionIndex:
         }
 
     def choose(self, subscription: Subscription, rows: Iterable[Row]) -> bool:
-        """Let one decide for which sessions it waits from now on, and return whether there are such.
+        """Let a subscription choose the sessions that it wants from now on, and return whether it wants any.
 
-        Its mistakes are its own.
+        An error in its function is its own.
         """
-        if subscription.choose is None or subscription not in self.members:
+        if subscription.choose is None or subscription not in self.all:
             return False
         try:
             chosen = [row.id for row in rows if subscription.choose(row)]
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where that one waits
+        except Exception as error:  # noqa: BLE001 (any error is raised in that subscriber)
             subscription.error = error
             return True
         for session_id in chosen:
@@ -194,30 +182,30 @@ class SubscriptionIndex:
             self.by_id[session_id].add(subscription)
         return bool(chosen)
 
-    def awaits(self, subscription: Subscription, time: float) -> None:
-        """Take note of when one wants to be woken, in seconds since the epoch."""
-        if subscription.awaited == time:
+    def set_wake_time(self, subscription: Subscription, time: float) -> None:
+        """Set when to wake a subscription, in seconds since the epoch."""
+        if subscription.wake_time == time:
             return
-        subscription.awaited = time
-        heapq.heappush(self._times, (time, next(self._count), subscription))
-        if len(self._times) > 2 * len(self.members) + FEW:
-            # Who has left, or thought better of it, may have wanted to be woken in days.
-            self._times = [entry for entry in self._times if entry[0] == entry[2].awaited]
-            heapq.heapify(self._times)
+        subscription.wake_time = time
+        heapq.heappush(self._wake_times, (time, next(self._count), subscription))
+        if len(self._wake_times) > 2 * len(self.all) + MAX_OUTDATED:
+            # Subscriptions that are gone, or have changed their wake time, may have wanted it in days.
+            self._wake_times = [entry for entry in self._wake_times if entry[0] == entry[2].wake_time]
+            heapq.heapify(self._wake_times)
 
     @property
-    def next_time(self) -> float:
-        """When the next one wants to be woken; infinity when none does."""
-        while self._times and self._times[0][0] != self._times[0][2].awaited:
-            heapq.heappop(self._times)
-        return self._times[0][0] if self._times else float("inf")
+    def next_wake_time(self) -> float:
+        """When to wake the next subscription; infinity if none wants to be woken."""
+        while self._wake_times and self._wake_times[0][0] != self._wake_times[0][2].wake_time:
+            heapq.heappop(self._wake_times)
+        return self._wake_times[0][0] if self._wake_times else float("inf")
 
-    def due(self, now: float) -> list[Subscription]:
-        """Return those whose time has come, each once."""
+    def pop_due(self, now: float) -> list[Subscription]:
+        """Return the subscriptions whose wake time has come, each once."""
         due = []
-        while self.next_time <= now:
-            subscription = heapq.heappop(self._times)[2]
-            subscription.awaited = None
+        while self.next_wake_time <= now:
+            subscription = heapq.heappop(self._wake_times)[2]
+            subscription.wake_time = None
             due.append(subscription)
         return due
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from airflow_provider_canfar.skaha.http.url_probe import answers
+from airflow_provider_canfar.skaha.http.url_probe import responds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ async def test_it_responds_only_while_the_session_runs(make_caller: Callable[...
     caller = make_caller(start_delay=60)
     session = caller.create(type="notebook")
     url = connect_url(caller, session)
-    assert (visit(url).status_code, await answers(url)) == (404, False)
+    assert (visit(url).status_code, await responds(url)) == (404, False)
     caller.http.delete(f"/session/{session}")
 
     caller.emulator.configure(start_delay=0)
@@ -53,14 +53,14 @@ async def test_it_responds_only_while_the_session_runs(make_caller: Callable[...
     session = caller.create(type="notebook")
     url = connect_url(caller, session)
     caller.until(lambda: caller.record(session)["state"] == "pulling")
-    assert (visit(url).status_code, await answers(url)) == (503, False)
+    assert (visit(url).status_code, await responds(url)) == (503, False)
 
     caller.emulator.clear_faults()
     caller.until_status(session, "Running")
-    assert (visit(url).status_code, await answers(url)) == (200, True)
+    assert (visit(url).status_code, await responds(url)) == (200, True)
 
     caller.http.delete(f"/session/{session}")
-    assert (visit(url).status_code, await answers(url)) == (404, False)
+    assert (visit(url).status_code, await responds(url)) == (404, False)
 
 
 def test_it_is_gone_after_the_deadline(make_caller: Callable[..., Caller]) -> None:

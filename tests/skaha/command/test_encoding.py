@@ -1,4 +1,4 @@
-"""What is posted for a command, and what is refused instead."""
+"""The parameters of a command, and the commands that are rejected."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.command.bootstrap import script
 from airflow_provider_canfar.skaha.command.encoding import CommandEncoding, Parameters, encode
-from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES, fault_in_word
+from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES, word_problem
 from airflow_provider_canfar.skaha.errors import SpecError
 
 THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
 
-# What some layer between here and the program splits, drops, expands or folds; and anything else.
+# Characters that some layer between here and the program splits, drops, expands or folds; and any others.
 CHARACTERS = st.sampled_from("'\"\\$`#!*~{},;&%() \t\n\r\x1b\x85\u2028é😀=-nY0o17xa") | st.characters(
     exclude_categories=["Cs"], exclude_characters="\0"
 )
@@ -75,7 +75,7 @@ def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str,
     env=st.dictionaries(NAMES, TEXTS, max_size=4),
     command_encoding=st.sampled_from(["auto", "bootstrap"]),
 )
-def test_what_is_written_is_what_arrives(
+def test_a_command_arrives_as_written(
     program: str, arguments: list[str], env: dict[str, str], command_encoding: str
 ) -> None:
     argv = [program, *arguments]
@@ -87,7 +87,7 @@ def test_what_is_written_is_what_arrives(
 @given(
     argv=st.lists(TEXTS.filter(bool), min_size=1, max_size=3), env=st.dictionaries(NAMES, TEXTS, max_size=2)
 )
-def test_plain_sends_as_it_is_or_refuses(argv: list[str], env: dict[str, str]) -> None:
+def test_plain_sends_words_unchanged_or_rejects_them(argv: list[str], env: dict[str, str]) -> None:
     """And ``auto`` agrees with it on what needs no bootstrap."""
     try:
         parameters = encode(command=argv, env=env, command_encoding="plain")
@@ -151,7 +151,7 @@ def test_one_empty_argument_is_not_none_at_all() -> None:
     assert as_the_program_gets_it(encode(cmd="prog", args=[""])) == (["prog", ""], {})
 
 
-def test_the_images_own_entry_point_takes_plain_words_and_variables() -> None:
+def test_the_images_own_entry_point_accepts_plain_words_and_variables() -> None:
     assert encode() == Parameters(None, None, ())
     assert encode(args=["--all", "7"], env={"A": "b"}) == Parameters(None, "--all 7", (("A", "b"),))
 
@@ -160,7 +160,7 @@ def test_the_images_own_entry_point_takes_plain_words_and_variables() -> None:
 @pytest.mark.parametrize(
     "fields", [{"args": ["a b"]}, {"args": "'a b'"}, {"env": {"A": "b=c"}}, {"env": {"HOME": "/x"}}]
 )
-def test_what_cannot_reach_an_entry_point_is_refused_with_a_way_out(
+def test_arguments_that_cannot_reach_an_entry_point_are_rejected_with_a_way_out(
     fields: dict[str, Any], command_encoding: str
 ) -> None:
     with pytest.raises(SpecError, match=r"entry point runs.* Name the program in command"):
@@ -173,7 +173,7 @@ def test_a_bootstrap_needs_a_program() -> None:
 
 
 @pytest.mark.parametrize("command_encoding", ["bootstrap", CommandEncoding.BOOTSTRAP])
-def test_a_bootstrap_can_be_asked_for(command_encoding: str) -> None:
+def test_a_bootstrap_can_be_requested(command_encoding: str) -> None:
     parameters = encode(command=["true"], command_encoding=command_encoding)
     assert parameters.cmd == "/bin/sh"
     assert as_the_program_gets_it(parameters) == (["true"], {})
@@ -195,7 +195,7 @@ def test_the_number_of_a_replica_stays_outside_the_bootstrap() -> None:
     assert one.args == two.args
 
 
-def test_a_long_command_is_cut_into_arguments_that_linux_takes() -> None:
+def test_a_long_command_is_split_into_arguments_that_linux_accepts() -> None:
     argv = ["prog", *("x" * 100_000 for _ in range(9))]
     parameters = encode(command=argv)
     words, _ = as_the_server_reads_it(parameters)
@@ -213,7 +213,7 @@ def test_no_chunk_is_a_word_that_would_not_arrive() -> None:
         words, _ = as_the_server_reads_it(
             encode(command=["prog", "x" * length], command_encoding="bootstrap")
         )
-        assert not any(map(fault_in_word, words[4:]))
+        assert not any(map(word_problem, words[4:]))
         counts.add(len(words[4:]))
     assert counts == {1, 2}
 
@@ -221,7 +221,7 @@ def test_no_chunk_is_a_word_that_would_not_arrive() -> None:
 def test_more_variables_than_tomcat_reads_parameters_travel_inside() -> None:
     env = {f"V{index}": "x" for index in range(10_000)}
     assert as_the_program_gets_it(encode(command=["prog"], env=env)) == (["prog"], env)
-    with pytest.raises(SpecError, match="10,000 variables, and the server reads 9,900"):
+    with pytest.raises(SpecError, match="10,000 variables, and the server reads only 9,900"):
         encode(command=["prog"], env=env, command_encoding="plain")
 
 
@@ -234,40 +234,46 @@ def test_the_line_that_becomes_the_command_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"command": ["true"], "cmd": "true"}, "together with cmd or args"),
-        ({"command": ["true"], "args": ["x"]}, "together with cmd or args"),
-        ({"command": "echo hi"}, r"command is one string.*shlex.split\(command\)"),
-        ({"command": []}, "command is empty. Name a program, or leave command out"),
-        ({"command": b"true"}, "command is of type bytes. Give a list"),
-        ({"command": {"true"}}, "command is of type set. Give a list"),
-        ({"command": 7}, "command is of type int. Give a list"),
-        ({"command": ["echo", 7]}, r"command\[1\] is of type int. Give a string; str\(\)"),
-        ({"command": ["echo", None]}, r"command\[1\] is of type NoneType"),
-        ({"command": [""]}, r"command\[0\] is empty. Name a program"),
-        ({"command": ["", "x"]}, r"command\[0\] is empty"),
-        ({"command": ["a\0"]}, r"command\[0\] has a NUL"),
-        ({"command": ["a", "\udcff"]}, r"command\[1\] has a lone surrogate at index 0"),
-        ({"command": ["a", "x" * 131_072]}, r"command\[1\] has 131,072 bytes; .* can have 131,071"),
-        ({"command": ["a", *["'" * 130_000] * 3]}, "The encoded command has .* about 1 MB as written"),
-        ({"command": ["a", *["?>~" * 40_000] * 9]}, "takes 1,400,000 and 2,088,960"),
-        ({"command": ["-x=1", "a b"]}, r"'-x=1' is refused.*such as './-x=1'"),
-        ({"cmd": ""}, "cmd is empty. Name a program"),
-        ({"cmd": 7}, "cmd is of type int"),
-        ({"cmd": ["echo"]}, "cmd is of type list"),
-        ({"cmd": "echo", "args": "it's"}, "split as a shell would: No closing quotation. Give a list"),
-        ({"cmd": "echo", "args": 7}, "args is of type int. Give a list"),
-        ({"cmd": "echo", "args": ["a", 7]}, r"args\[1\] is of type int"),
-        ({"cmd": "echo", "args": ["a\0"]}, r"args\[0\] has a NUL"),
-        ({"env": ["A=b"]}, "env is of type list. Give a mapping"),
-        ({"env": {"A": 7}}, r"env\['A'\] is of type int"),
-        ({"env": {7: "A"}}, "A name in env is of type int"),
-        ({"env": {"": "x"}}, "A name in env is empty, which no environment can hold"),
-        ({"env": {"A=B": "x"}}, "A name in env starts with 'A' and has a '='"),
-        ({"cmd": "x", "env": {"A\0": "x"}}, r"env\['A\\x00'\] has a NUL"),
-        ({"cmd": "x", "env": {"A": "x" * 131_070}}, r"env\['A'\] has 131,072 bytes"),
+        ({"command": ["true"], "cmd": "true"}, "Invalid command together with cmd or args"),
+        ({"command": ["true"], "args": ["x"]}, "Invalid command together with cmd or args"),
+        ({"command": "echo hi"}, r"Invalid command: must be a list.*shlex.split\(command\)"),
+        ({"command": []}, "Invalid command: must not be empty. Name a program, or omit command"),
+        ({"command": b"true"}, "Invalid command: must be a list, not bytes. Give a list"),
+        ({"command": {"true"}}, "Invalid command: must be a list, not set. Give a list"),
+        ({"command": 7}, "Invalid command: must be a list, not int. Give a list"),
+        ({"command": ["echo", 7]}, r"Invalid command\[1\]: must be a string, not int. Use str\(\)"),
+        ({"command": ["echo", None]}, r"Invalid command\[1\]: must be a string, not NoneType"),
+        ({"command": [""]}, r"Invalid command\[0\]: must not be empty. Name a program"),
+        ({"command": ["", "x"]}, r"Invalid command\[0\]: must not be empty"),
+        ({"command": ["a\0"]}, r"Invalid command\[0\]: must not contain a NUL"),
+        ({"command": ["a", "\udcff"]}, r"Invalid command\[1\]: .* lone surrogate at index 0"),
+        (
+            {"command": ["a", "x" * 131_072]},
+            r"Invalid command\[1\]: must have at most 131,071 bytes, .* it has 131,072",
+        ),
+        ({"command": ["a", *["'" * 130_000] * 3]}, "Invalid command: once encoded, .* about 1 MB as written"),
+        ({"command": ["a", *["?>~" * 40_000] * 9]}, "at most 1,400,000 bytes, and 2,088,960 in a form"),
+        ({"command": ["-x=1", "a b"]}, r"Invalid program '-x=1'.*such as './-x=1'"),
+        ({"cmd": ""}, "Invalid cmd: must not be empty. Name a program"),
+        ({"cmd": 7}, "Invalid cmd: must be a string, not int"),
+        ({"cmd": ["echo"]}, "Invalid cmd: must be a string, not list"),
+        (
+            {"cmd": "echo", "args": "it's"},
+            r"Invalid args: a shell cannot split it \(No closing quotation\). Give a list",
+        ),
+        ({"cmd": "echo", "args": 7}, "Invalid args: must be a list, not int. Give a list"),
+        ({"cmd": "echo", "args": ["a", 7]}, r"Invalid args\[1\]: must be a string, not int"),
+        ({"cmd": "echo", "args": ["a\0"]}, r"Invalid args\[0\]: must not contain a NUL"),
+        ({"env": ["A=b"]}, "Invalid env: must be a mapping, not list. Give a mapping"),
+        ({"env": {"A": 7}}, r"Invalid env\['A'\]: must be a string, not int"),
+        ({"env": {7: "A"}}, "Invalid name in env: must be a string, not int"),
+        ({"env": {"": "x"}}, "Invalid name in env '': must not be empty or contain '='"),
+        ({"env": {"A=B": "x"}}, "Invalid name in env starting with 'A': must not be empty or contain '='"),
+        ({"cmd": "x", "env": {"A\0": "x"}}, r"Invalid env\['A\\x00'\]: must not contain a NUL"),
+        ({"cmd": "x", "env": {"A": "x" * 131_070}}, r"Invalid env\['A'\]: .* it has 131,072"),
         (
             {"cmd": "x", "command_encoding": "base64"},
-            "no command_encoding 'base64'. Choose one of 'auto', 'plain', 'bootstrap'",
+            "Invalid command_encoding 'base64': must be one of auto, plain, bootstrap",
         ),
         (
             {"cmd": "x", "args": ["a", "b c"], "command_encoding": "plain"},
@@ -275,7 +281,7 @@ def test_the_line_that_becomes_the_command_can_be_read() -> None:
         ),
         (
             {"command": ["x", "n"], "command_encoding": "plain"},
-            r"command\[1\] would not .* truth value. Leave command_encoding",
+            r"command\[1\] would not .* boolean. Leave command_encoding",
         ),
         (
             {"cmd": "x", "env": {"N": "1"}, "command_encoding": "plain"},
@@ -283,7 +289,7 @@ def test_the_line_that_becomes_the_command_can_be_read() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(fields: dict[str, Any], message: str) -> None:
+def test_an_invalid_command_is_rejected_with_the_reason(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         encode(**fields)
 
@@ -301,14 +307,14 @@ def test_what_cannot_be_is_refused_with_the_reason(fields: dict[str, Any], messa
         {"args": "'hunter2"},
     ],
 )
-def test_no_refusal_tells_a_users_value(fields: dict[str, Any]) -> None:
-    with pytest.raises(SpecError) as refusal:
+def test_no_error_contains_a_users_value(fields: dict[str, Any]) -> None:
+    with pytest.raises(SpecError) as rejection:
         encode(**{"cmd": "prog", **fields})
-    assert "hunter2" not in str(refusal.value)
+    assert "hunter2" not in str(rejection.value)
 
 
 @pytest.mark.parametrize("command_encoding", ["auto", "bootstrap"])
-def test_parameters_do_not_show_what_is_the_users(command_encoding: str) -> None:
+def test_the_repr_of_parameters_hides_the_users_values(command_encoding: str) -> None:
     parameters = encode(
         command=["prog", "hunter2"],
         env={"TOKEN": "hunter2", "REPLICA_ID": "1"},
@@ -322,4 +328,4 @@ def test_parameters_do_not_show_what_is_the_users(command_encoding: str) -> None
 def test_parameters_can_be_copied_and_pickled() -> None:
     parameters = encode(command=["a b"], env={"REPLICA_ID": "1"})
     assert copy.copy(parameters) == parameters
-    assert pickle.loads(pickle.dumps(parameters)) == parameters  # noqa: S301 - It was pickled right here.
+    assert pickle.loads(pickle.dumps(parameters)) == parameters  # noqa: S301 (pickled right here)

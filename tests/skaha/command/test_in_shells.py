@@ -173,7 +173,7 @@ def check(
     env=st.dictionaries(NAMES, TEXTS, max_size=5),
     command_encoding=st.sampled_from(["auto", "bootstrap"]),
 )
-def test_what_is_written_is_what_arrives(
+def test_a_command_arrives_as_written(
     image: Image, program: str, arguments: list[str], env: dict[str, str], command_encoding: str
 ) -> None:
     check(image, program, arguments, env, command_encoding)
@@ -191,7 +191,7 @@ def test_a_plain_command_arrives_either_way(image: Image, command_encoding: str)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_may_be_called_anything(image: Image, program: str) -> None:
+def test_a_program_may_have_any_name(image: Image, program: str) -> None:
     """Also what env(1) would take for an option or a variable; and no variable is lost on the way."""
     check(image, program, ["a b"], {"a.b": "1", "PWD": "/x", "_": "mine", "SHLVL": "7"}, "auto")
 
@@ -199,7 +199,7 @@ def test_a_program_may_be_called_anything(image: Image, program: str) -> None:
 @pytest.mark.parametrize(
     "name", sorted({*PLATFORM_NAMES, "PATH", "LD_LIBRARY_PATH", "IFS", "ENV", "SHELLOPTS"})
 )
-def test_a_variable_of_the_users_wins(image: Image, name: str) -> None:
+def test_a_users_variable_wins(image: Image, name: str) -> None:
     """The platform's own comes after it, and the bootstrap might heed it; neither does it any harm."""
     check(image, "show", ["a b"], {name: "/nowhere"}, "auto")
 
@@ -222,7 +222,7 @@ def test_the_largest_argument_and_the_largest_variable_arrive(image: Image) -> N
 
 
 @pytest.mark.parametrize("length", [1, 10, 1_000])
-def test_as_much_as_is_taken_arrives(image: Image, length: int) -> None:
+def test_the_largest_command_arrives(image: Image, length: int) -> None:
     """As many arguments as Linux allows, or as the platform does."""
     words = ["x" * length] * min((MAX_PROCESS_BYTES - 1_000) // (length + 9), 1_040_000 // (length + 3))
     ended = image.run("/bin/sh", "-c", 'echo "$#"', "sh", *words, command_encoding="bootstrap")
@@ -230,7 +230,7 @@ def test_as_much_as_is_taken_arrives(image: Image, length: int) -> None:
 
 
 @pytest.mark.parametrize("code", range(256) if THOROUGH else [0, 1, 2, 42, 126, 127, 128, 130, 137, 143, 255])
-def test_the_exit_code_is_the_programs(image: Image, code: int) -> None:
+def test_the_exit_code_is_the_programs_own(image: Image, code: int) -> None:
     assert image.run("/bin/sh", "-c", f"exit {code}").exit_code == code
 
 
@@ -249,7 +249,7 @@ print(json.dumps({
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_the_program_takes_the_place_of_the_shell(image: Image, tmp_path: Path, guarded: bool) -> None:
+def test_the_program_replaces_the_shell(image: Image, tmp_path: Path, guarded: bool) -> None:
     """It has the shell's PID and open files, its stdin from the first byte, and all else it would have."""
     script = tmp_path / ("inherited=.py" if guarded else "inherited.py")
     script.write_text(f"#!{sys.executable}\n{INHERITED}")
@@ -268,7 +268,7 @@ def test_the_program_takes_the_place_of_the_shell(image: Image, tmp_path: Path, 
     assert inherited("bootstrap") == directly
 
 
-def test_a_termination_reaches_the_program(image: Image) -> None:
+def test_sigterm_reaches_the_program(image: Image) -> None:
     program = (
         "import os, signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
         "print(os.getpid(), flush=True); time.sleep(60)"
@@ -281,7 +281,7 @@ def test_a_termination_reaches_the_program(image: Image) -> None:
         assert process.wait() == 7
 
 
-def test_a_termination_ends_a_program_that_does_not_care(image: Image) -> None:
+def test_sigterm_ends_a_program_without_a_handler(image: Image) -> None:
     process = image.start(
         encode(command=["/bin/sh", "-c", "echo started; exec sleep 60"], env={"PATH": "/usr/bin:/bin"})
     )
@@ -293,7 +293,7 @@ def test_a_termination_ends_a_program_that_does_not_care(image: Image) -> None:
 
 
 @pytest.mark.parametrize("missing", ["base64", "env"])
-def test_an_image_that_lacks_a_program_of_the_bootstrap_says_so(
+def test_the_log_names_a_program_of_the_bootstrap_that_an_image_lacks(
     image: Image, tmp_path: Path, missing: str
 ) -> None:
     for name in {"base64", "env"} - {missing}:
@@ -310,7 +310,7 @@ def test_a_missing_program_is_named(image: Image) -> None:
     assert "no such program" in ended.stderr
 
 
-def test_a_program_that_may_not_be_run_is_named(image: Image, tmp_path: Path) -> None:
+def test_the_log_names_a_program_that_is_not_executable(image: Image, tmp_path: Path) -> None:
     (tmp_path / "not executable").write_text(SHOW)
     ended = image.run(str(tmp_path / "not executable"))
     assert (ended.exit_code, ended.stdout) == (126, b"")

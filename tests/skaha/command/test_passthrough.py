@@ -1,4 +1,4 @@
-"""What is certain to arrive as it is, and what is not."""
+"""Which words are certain to arrive unchanged."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from airflow_provider_canfar.emulator.job_pipeline.job_template import running_container
 from airflow_provider_canfar.skaha.command.passthrough import (
     PLATFORM_NAMES,
-    fault_in_name,
-    fault_in_value,
-    fault_in_word,
+    name_problem,
+    value_problem,
+    word_problem,
 )
 
 SAFE_IN_WORDS = string.ascii_letters + string.digits + "_@%+=:,./~^-"
 SAFE_IN_VALUES = (SAFE_IN_WORDS + " ;<>?!#&*()[]{}|'`").replace("=", "")
 
-# kubectl's YAML takes these for something else than snakeyaml does, so the API server refuses the job.
+# kubectl's YAML reads these differently from snakeyaml, so the API server rejects the job.
 RETYPED = ["y", "Y", "n", "N", "0o17", "0O7", "0B1", "0X1F", "-0o7", "+08", "-09", "1e3", "012", "1:30", "5e"]
 RETYPED_WITH_UNDERSCORES = ["+_7", "7e_1", "0_x19", "1_000", "9E_9"]
 DECIMALS = ["0", "7", "-7", "100", "3.14", "-0.5", "10.0", "123456789012345678901234567890"]
@@ -28,67 +28,67 @@ MERE_WORDS = ["null", "true", "no", "on", "=", "~", "-", ".inf", "run.py", "--x=
 
 
 @pytest.mark.parametrize("word", ["run.py", "--tile=7", "/arc/home/jdoe/a.fits", *DECIMALS, *MERE_WORDS])
-def test_a_plain_word_has_no_fault(word: str) -> None:
-    assert fault_in_word(word) is None
+def test_a_plain_word_has_no_problem(word: str) -> None:
+    assert word_problem(word) is None
 
 
 def test_the_safe_characters_of_a_word_are_these_and_no_others() -> None:
-    """Between two others, which make it no number and no truth value."""
-    safe = {character for character in map(chr, range(0x10000)) if not fault_in_word(f"z{character}z")}
+    """Between two others, so that it is not a number or a boolean."""
+    safe = {character for character in map(chr, range(0x10000)) if not word_problem(f"z{character}z")}
     assert safe == set(SAFE_IN_WORDS)
 
 
 def test_the_safe_characters_of_a_value_are_these_and_no_others() -> None:
     """Without ``=``, and with those that matter to a shell but not to the server."""
-    safe = {character for character in map(chr, range(0x10000)) if not fault_in_value(f"z{character}z")}
+    safe = {character for character in map(chr, range(0x10000)) if not value_problem(f"z{character}z")}
     assert safe == set(SAFE_IN_VALUES)
 
 
 @pytest.mark.parametrize("text", [*RETYPED, *RETYPED_WITH_UNDERSCORES])
-def test_what_kubectl_would_retype_is_not_plain(text: str) -> None:
-    assert "kubectl" in str(fault_in_word(text))
-    assert "kubectl" in str(fault_in_value(text))
+def test_a_word_that_kubectl_would_retype_is_not_plain(text: str) -> None:
+    assert "kubectl" in str(word_problem(text))
+    assert "kubectl" in str(value_problem(text))
 
 
 @pytest.mark.parametrize("text", ["", "\n", "a\n", "7\n", "é", "\ufeff", "a\u2028b"])
 def test_no_pattern_stops_short_of_the_end_of_the_text(text: str) -> None:
     """A ``$`` in a regular expression would overlook a last newline."""
-    assert fault_in_word(text)
-    assert fault_in_value(text)
-    assert fault_in_name(text)
+    assert word_problem(text)
+    assert value_problem(text)
+    assert name_problem(text)
 
 
-def test_the_fault_of_a_word_is_named_and_located() -> None:
-    assert fault_in_word("a b") == ("it has ' ' at index 1; safe are letters, digits and _@%+=:,./~^-")
+def test_the_problem_of_a_word_names_the_character_and_its_index() -> None:
+    assert word_problem("a b") == ("it has ' ' at index 1; safe are letters, digits and _@%+=:,./~^-")
 
 
-def test_the_fault_of_a_value_does_not_tell_the_value() -> None:
-    fault = fault_in_value("hunter2$")
-    assert fault is not None
-    assert "index 7" in fault
-    assert "hunter2" not in fault
-    assert "$" not in fault
+def test_the_problem_of_a_value_does_not_contain_the_value() -> None:
+    problem = value_problem("hunter2$")
+    assert problem is not None
+    assert "index 7" in problem
+    assert "hunter2" not in problem
+    assert "$" not in problem
 
 
 @pytest.mark.parametrize("name", ["A", "a", "_", "REPLICA_ID", "PATH", "yess", "a1"])
 def test_an_identifier_is_a_plain_name(name: str) -> None:
-    assert fault_in_name(name) is None
+    assert name_problem(name) is None
 
 
 @pytest.mark.parametrize("name", ["", "1", "1A", "a b", "a.b", "a-b", "é", "A #B", "A: B", "*A", "A="])
 def test_other_names_are_not_plain(name: str) -> None:
-    assert "letters, digits and _" in str(fault_in_name(name))
+    assert "letters, digits and _" in str(name_problem(name))
 
 
 @pytest.mark.parametrize("word", ["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
-def test_a_name_that_yaml_knows_is_not_plain_in_any_case(word: str) -> None:
+def test_a_yaml_word_is_not_a_plain_name_in_upper_or_lower_case(word: str) -> None:
     for name in (word, word.upper(), word.title(), word[:1] + word[1:].upper()):
-        assert "YAML" in str(fault_in_name(name))
+        assert "YAML" in str(name_problem(name))
 
 
 @pytest.mark.parametrize("name", sorted(PLATFORM_NAMES))
 def test_a_name_that_the_platform_sets_after_the_user_is_not_plain(name: str) -> None:
-    assert "the platform sets" in str(fault_in_name(name))
+    assert "the platform sets" in str(name_problem(name))
 
 
 TEMPLATE = dict.fromkeys(
@@ -107,15 +107,15 @@ IDENTIFIERS = st.from_regex(re.compile("[A-Za-z_][A-Za-z0-9_]*", re.ASCII), full
 
 @given(drawn=st.lists(WORDS, max_size=40))
 def test_plain_words_pass_the_rules_of_the_server(drawn: list[str]) -> None:
-    """The emulator has these rules from the server, and knows nothing of what is held to be plain here."""
-    words = [word for word in ("run.py", *drawn) if not fault_in_word(word)]
+    """The emulator has its rules from the server, and not from here."""
+    words = [word for word in ("run.py", *drawn) if not word_problem(word)]
     container = running_container(words[0], " ".join(words), [], TEMPLATE)
     assert (container.command, container.args) == ((words[0],), tuple(words))
 
 
 @given(drawn=st.dictionaries(IDENTIFIERS, VALUES, max_size=20))
 def test_plain_variables_pass_the_rules_of_the_server(drawn: dict[str, str]) -> None:
-    env = {name: value for name, value in drawn.items() if not (fault_in_name(name) or fault_in_value(value))}
+    env = {name: value for name, value in drawn.items() if not (name_problem(name) or value_problem(value))}
     container = running_container(None, None, [f"{name}={value}" for name, value in env.items()], TEMPLATE)
     assert dict(container.environment[: len(env)]) == env
     assert not env.keys() & {name for name, _ in container.environment[len(env) :]}

@@ -51,7 +51,7 @@ def test_a_certificate_is_a_path_or_a_text() -> None:
         Certificate("x.pem", pem="y")
 
 
-async def test_a_certificate_is_read_when_it_is_first_needed(authority: trustme.CA, tmp_path: Path) -> None:
+async def test_a_certificate_is_loaded_when_it_is_first_needed(authority: trustme.CA, tmp_path: Path) -> None:
     file = tmp_path / "proxy.pem"
     credential = Certificate(file)
     assert credential.expires_at is None
@@ -69,28 +69,28 @@ async def test_a_text_is_on_disk_only_while_it_is_loaded_and_for_its_owner_only(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     modes = []
 
-    def present(tls: ssl.SSLContext, path: Path) -> None:
+    def load_cert_chain(tls: ssl.SSLContext, path: Path) -> None:
         modes.append(path.stat().st_mode & 0o777)
         tls.load_cert_chain(path)
 
-    monkeypatch.setattr(certificates, "_present", present)
+    monkeypatch.setattr(certificates, "_load_cert_chain", load_cert_chain)
     await Certificate(pem=issue(authority)).authorize()
     assert modes == [0o600]
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 (an empty folder)
 
 
-async def test_an_ended_certificate_says_when_it_ended_and_how_to_get_another(
+async def test_the_error_about_an_expired_certificate_says_when_and_how_to_get_another(
     authority: trustme.CA, tmp_path: Path
 ) -> None:
     file = tmp_path / "proxy.pem"
     file.write_text(issue(authority, until=NOW - timedelta(days=1)))
-    with pytest.raises(AuthenticationError, match="cadc-get-cert") as refusal:
+    with pytest.raises(AuthenticationError, match="cadc-get-cert") as rejection:
         await Certificate(file).authorize()
     for words in (str(file), str(NOW - timedelta(days=1)), "mcurie"):
-        assert words in str(refusal.value)
+        assert words in str(rejection.value)
 
 
-async def test_a_certificate_that_will_end_soon_is_worth_a_warning(
+async def test_a_certificate_that_expires_soon_is_logged_as_a_warning(
     authority: trustme.CA, caplog: pytest.LogCaptureFixture
 ) -> None:
     await Certificate(pem=issue(authority, until=NOW + timedelta(hours=30))).authorize()
@@ -98,7 +98,7 @@ async def test_a_certificate_that_will_end_soon_is_worth_a_warning(
     assert "cadc-get-cert" in record.getMessage()
 
 
-async def test_a_process_that_lives_long_is_warned_once_when_the_end_comes_near(
+async def test_a_long_lived_process_logs_one_warning_before_the_expiry(
     authority: trustme.CA, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = NOW
@@ -112,18 +112,18 @@ async def test_a_process_that_lives_long_is_warned_once_when_the_end_comes_near(
     assert str(NOW + timedelta(days=10)) in warning
 
 
-async def test_a_file_that_somebody_renews_is_read_again(authority: trustme.CA, tmp_path: Path) -> None:
+async def test_a_renewed_file_is_loaded_again(authority: trustme.CA, tmp_path: Path) -> None:
     file = tmp_path / "proxy.pem"
     file.write_text(issue(authority, until=NOW + timedelta(days=1)))
     now = NOW
     credential = Certificate(file, clock=lambda: now)
     first = await credential.authorize()
-    assert not await credential.refresh(first), "it is the same file still"
+    assert not await credential.refresh(first), "the file has not changed"
     file.write_text(issue(authority, until=NOW + timedelta(days=9)))
     now = NOW + timedelta(days=2)
     second = await credential.authorize()
     assert second is not first
-    assert await credential.refresh(first), "another has been read since"
+    assert await credential.refresh(first), "another has been loaded since"
     assert credential.expires_at == NOW + timedelta(days=9)
 
 
@@ -134,7 +134,7 @@ def encrypted(pem: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda pem: "",
         lambda pem: "no certificate",
@@ -146,24 +146,24 @@ def encrypted(pem: str) -> str:
     ids=["empty", "no PEM", "key only", "no key", "not ASCII", "key with a passphrase"],
 )
 @pytest.mark.parametrize("as_text", [True, False])
-async def test_a_certificate_that_cannot_be_used_says_so_without_showing_its_key(
-    authority: trustme.CA, tmp_path: Path, spoil: Callable[[str], str], as_text: bool
+async def test_the_error_about_an_unusable_certificate_does_not_contain_its_key(
+    authority: trustme.CA, tmp_path: Path, damage: Callable[[str], str], as_text: bool
 ) -> None:
-    """A key with a passphrase must not wait for somebody to type it, either."""
+    """Nor must a key with a passphrase wait for a person to type it."""
     whole = issue(authority)
-    spoiled = spoil(whole)
+    damaged = damage(whole)
     file = tmp_path / "proxy.pem"
-    file.write_text(spoiled)
-    credential = Certificate(pem=spoiled) if as_text else Certificate(file)
-    with pytest.raises(AuthenticationError, match="cannot be read") as refusal:
+    file.write_text(damaged)
+    credential = Certificate(pem=damaged) if as_text else Certificate(file)
+    with pytest.raises(AuthenticationError, match="Could not load the proxy certificate") as rejection:
         await credential.authorize()
-    assert whole.splitlines()[1] not in f"{refusal.value!r}"
-    assert refusal.value.__cause__ is None
+    assert whole.splitlines()[1] not in f"{rejection.value!r}"
+    assert rejection.value.__cause__ is None
 
 
 @pytest.mark.parametrize("end", ["", " ", "\\n", "\r\n"])
-async def test_a_text_that_has_lost_its_lines_is_read_all_the_same(authority: trustme.CA, end: str) -> None:
-    """A form's field of one line takes them away, and a variable often has them written out."""
+async def test_a_text_without_line_breaks_is_loaded(authority: trustme.CA, end: str) -> None:
+    """A single-line form field removes them, and a variable often has them written out."""
     credential = Certificate(pem=issue(authority).replace("\n", end))
     assert (await credential.authorize()).tls
     assert credential.expires_at == NOW + timedelta(days=10)
@@ -174,34 +174,34 @@ async def test_a_missing_file_is_named(tmp_path: Path) -> None:
         await Certificate(tmp_path / "missing.pem").authorize()
 
 
-# What a login gives.
+# Proxy certificates for a login.
 
 
 async def test_a_login_is_exchanged_for_a_proxy_certificate(authority: trustme.CA) -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
         return httpx.Response(200, text=issue(authority), headers={"Content-Type": "application/x-pem-file"})
 
     credential = ProxyCertificate(
-        uuid4().hex, "radium", "https://cred.test/generate", transport=httpx.MockTransport(answer)
+        uuid4().hex, "radium", "https://cred.test/generate", transport=httpx.MockTransport(respond)
     )
     assert (await credential.authorize()).tls is not None
     assert credential.expires_at == NOW + timedelta(days=10)
-    assert str(asked[0].url) == "https://cred.test/generate?daysValid=10"
-    assert asked[0].headers["Authorization"].startswith("Basic ")
+    assert str(requests[0].url) == "https://cred.test/generate?daysValid=10"
+    assert requests[0].headers["Authorization"].startswith("Basic ")
 
 
-async def test_an_answer_that_is_no_certificate_is_not_shown() -> None:
+async def test_a_response_without_a_certificate_is_not_shown() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, text="-----BEGIN canary"))
     credential = ProxyCertificate(uuid4().hex, "radium", "https://cred.test/generate", transport=transport)
-    with pytest.raises(ServerError, match="something else") as fault:
+    with pytest.raises(ServerError, match="does not contain a proxy certificate") as raised:
         await credential.authorize()
-    assert "canary" not in str(fault.value)
+    assert "canary" not in str(raised.value)
 
 
-async def test_a_refused_number_of_days_is_told_in_the_services_words() -> None:
+async def test_the_error_about_an_excessive_lifetime_has_the_services_words() -> None:
     transport = httpx.MockTransport(
         lambda _: httpx.Response(400, text="daysValid larger than maximum allowed: 30.0")
     )
@@ -227,7 +227,7 @@ async def whoami(url: str, credential: Credential, time: Time) -> str:
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_certificate_opens_the_door(
+async def test_the_server_accepts_a_certificate(
     authority: trustme.CA, server_tls: ssl.SSLContext, tls_platform: str, time: Time
 ) -> None:
     server_tls.verify_mode = ssl.CERT_REQUIRED
@@ -235,31 +235,31 @@ async def test_a_certificate_opens_the_door(
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_server_that_wants_a_certificate_says_so_to_a_token(
+async def test_the_error_of_a_server_that_requires_a_certificate_says_so(
     server_tls: ssl.SSLContext, tls_platform: str, time: Time
 ) -> None:
     server_tls.verify_mode = ssl.CERT_REQUIRED
-    with pytest.raises(AuthenticationError, match="refused the client's certificate"):
+    with pytest.raises(AuthenticationError, match="rejected the client certificate"):
         await whoami(tls_platform, Token("a-token"), time)
     assert time.slept == []
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_certificate_that_the_server_finds_expired_is_no_outage(
+async def test_a_certificate_that_the_server_finds_expired_is_not_an_outage(
     authority: trustme.CA, tls_platform: str, time: Time
 ) -> None:
     """TLS ends with an alert, before any HTTP; this machine's clock is behind."""
     expired = issue(authority, until=NOW - timedelta(days=1))
     credential = Certificate(pem=expired, clock=lambda: NOW - timedelta(days=2))
-    with pytest.raises(AuthenticationError, match="certificate expired") as refusal:
+    with pytest.raises(AuthenticationError, match="certificate expired") as rejection:
         await whoami(tls_platform, credential, time)
-    assert "cadc-get-cert" in str(refusal.value)
-    assert not refusal.value.maybe_applied
+    assert "cadc-get-cert" in str(rejection.value)
+    assert not rejection.value.maybe_applied
     assert time.slept == []
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_refused_certificate_that_somebody_has_renewed_meanwhile_is_read_again(
+async def test_a_refused_certificate_is_loaded_again_if_it_has_been_renewed(
     authority: trustme.CA, tls_platform: str, time: Time, tmp_path: Path
 ) -> None:
     file = tmp_path / "proxy.pem"
@@ -271,23 +271,23 @@ async def test_a_refused_certificate_that_somebody_has_renewed_meanwhile_is_read
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_certificate_of_another_authority_is_refused(tls_platform: str, time: Time) -> None:
-    with pytest.raises(AuthenticationError, match="refused the client's certificate"):
+async def test_the_server_rejects_a_certificate_of_another_authority(tls_platform: str, time: Time) -> None:
+    with pytest.raises(AuthenticationError, match="rejected the client certificate"):
         await whoami(tls_platform, Certificate(pem=issue(trustme.CA())), time)
 
 
-async def test_a_server_of_an_unknown_authority_is_not_trusted_and_not_asked_again(
+async def test_a_server_of_an_unknown_authority_is_not_trusted_and_not_retried(
     tls_platform: str, time: Time
 ) -> None:
-    with pytest.raises(TLSVerificationError, match="SSL_CERT_FILE") as fault:
+    with pytest.raises(TLSVerificationError, match="SSL_CERT_FILE") as raised:
         await whoami(tls_platform, Token("a-token"), time)
-    assert isinstance(fault.value, Unreachable)
-    assert not fault.value.maybe_applied
+    assert isinstance(raised.value, Unreachable)
+    assert not raised.value.maybe_applied
     assert time.slept == []
 
 
 @pytest.mark.parametrize("file", ["missing.pem", "no-authority.pem"])
-async def test_authorities_that_cannot_be_read_are_told_by_the_name_of_their_variable(
+async def test_the_error_about_unreadable_authorities_names_their_variable(
     authority: trustme.CA,
     tls_platform: str,
     time: Time,
@@ -295,7 +295,7 @@ async def test_authorities_that_cannot_be_read_are_told_by_the_name_of_their_var
     monkeypatch: pytest.MonkeyPatch,
     file: str,
 ) -> None:
-    """And not as a fault of the certificate that was to be shown."""
+    """And not the client certificate."""
     tmp_path.joinpath("no-authority.pem").write_text("none")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
     pem = issue(authority)
@@ -306,9 +306,9 @@ async def test_authorities_that_cannot_be_read_are_told_by_the_name_of_their_var
         transport=httpx.MockTransport(lambda _: httpx.Response(200, text=pem)),
     )
     for credential in (Token("a-token"), Certificate(pem=pem), from_a_service):
-        with pytest.raises(SpecError, match=f"SSL_CERT_FILE=.*{file}") as refusal:
+        with pytest.raises(SpecError, match=f"Invalid SSL_CERT_FILE .*{file}") as rejection:
             await whoami(tls_platform, credential, time)
-        assert "cadc-get-cert" not in str(refusal.value)
+        assert "cadc-get-cert" not in str(rejection.value)
     assert time.slept == []
 
 

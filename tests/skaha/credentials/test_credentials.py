@@ -1,4 +1,4 @@
-"""Who asks: tokens, logins and refresh tokens. Certificates have a file of their own."""
+"""Tokens, logins and refresh tokens. Certificates have a file of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from airflow_provider_canfar.skaha.credentials import (
     Token,
     credential_from_connection,
 )
-from airflow_provider_canfar.skaha.credentials.base import expiry_of
+from airflow_provider_canfar.skaha.credentials.expiry import expiry_of
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     CanfarError,
@@ -49,10 +49,10 @@ TOKEN_URL = "https://iam.test/token"
 
 
 def cadc_token(expires: datetime, user: str = "mcurie") -> str:
-    """Make a token as CADC's login does: base64 of what it says, without a key to sign it."""
-    ends = int(expires.timestamp() * 1000)
-    said = f"expirytime={ends}&userid={user}&domain=canfar.net&signature={uuid4().hex}"
-    return base64.b64encode(said.encode()).decode()
+    """Return a token as CADC's login does: base64 of its fields, without a valid signature."""
+    expirytime = int(expires.timestamp() * 1000)
+    fields = f"expirytime={expirytime}&userid={user}&domain=canfar.net&signature={uuid4().hex}"
+    return base64.b64encode(fields.encode()).decode()
 
 
 def jwt(expires: datetime) -> str:
@@ -61,42 +61,42 @@ def jwt(expires: datetime) -> str:
     return ".".join([*encoded, "signature"])
 
 
-class Granting:
-    """A service that grants: it answers with what is next in line, the last again and again."""
+class Service:
+    """A granting service: it sends its responses in turn, and the last one again and again."""
 
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: httpx.Response | Exception) -> None:
+        self.responses = list(responses)
         self.requests: list[httpx.Request] = []
         self.now = NOW
-        self.asked = asyncio.Event()
+        self.received = asyncio.Event()
 
     @property
     def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self._answer)
+        return httpx.MockTransport(self._respond)
 
     def clock(self) -> datetime:
         return self.now
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _respond(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        self.asked.set()
-        await asyncio.sleep(0.01)  # Long enough for others to come and wait.
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        self.received.set()
+        await asyncio.sleep(0.01)  # Long enough for other callers to wait as well.
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return httpx.Response(response.status_code, headers=response.headers, content=response.content)
 
     def form(self, number: int = -1) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(self.requests[number].content.decode()).items()}
 
 
-def login(service: Granting, username: str | None = None) -> Login:
-    """Make a login that no other test shares a grant with."""
+def login(service: Service, username: str | None = None) -> Login:
+    """Return a login that no other test shares a grant with."""
     user = username or f"mcurie-{uuid4().hex}"
     return Login(user, "radium", LOGIN_URL, transport=service.transport, clock=service.clock)
 
 
-def oidc(service: Granting, refresh_token: str | None = None, **options: Any) -> OidcRefresh:
+def oidc(service: Service, refresh_token: str | None = None, **options: Any) -> OidcRefresh:
     return OidcRefresh(
         "a-client",
         SECRET,
@@ -108,7 +108,7 @@ def oidc(service: Granting, refresh_token: str | None = None, **options: Any) ->
     )
 
 
-#: What the client shows beside its refresh token, and the header that has it.
+#: The client's secret, and the header that contains it.
 SECRET = "its secret&"
 BASIC = base64.b64encode(b"a-client:its%20secret%26").decode()
 
@@ -124,7 +124,7 @@ def shown(authorization: Authorization) -> str:
 # A token.
 
 
-async def test_a_token_is_carried_as_it_is_and_nothing_renews_it() -> None:
+async def test_a_token_is_sent_as_it_is_and_cannot_be_refreshed() -> None:
     token = Token(" a-token\n")
     authorization = await token.authorize()
     assert authorization.headers == {"Authorization": "Bearer a-token"}
@@ -132,14 +132,14 @@ async def test_a_token_is_carried_as_it_is_and_nothing_renews_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "two words", "Bearer x", "a\nb", "é"])
-def test_what_cannot_be_a_token_is_refused_without_being_shown(text: str) -> None:
-    with pytest.raises(SpecError) as refusal:
+def test_an_invalid_token_is_rejected_without_being_shown(text: str) -> None:
+    with pytest.raises(SpecError) as rejection:
         Token(text)
-    assert repr(text) not in str(refusal.value)
+    assert repr(text) not in str(rejection.value)
 
 
 @pytest.mark.parametrize("make", [cadc_token, jwt])
-def test_a_token_knows_when_it_ends_if_it_says_so(make: Callable[[datetime], str]) -> None:
+def test_the_expiry_of_a_token_is_parsed_from_it(make: Callable[[datetime], str]) -> None:
     assert Token(make(NOW)).expires_at == NOW
     assert str(NOW) in repr(Token(make(NOW)))
 
@@ -147,7 +147,7 @@ def test_a_token_knows_when_it_ends_if_it_says_so(make: Callable[[datetime], str
 @pytest.mark.parametrize(
     "text", ["a-token", "a.b.c", "e30.e30.e30", base64.b64encode(b"x=1").decode(), "%%%"]
 )
-def test_a_token_that_does_not_say_when_it_ends_is_taken_all_the_same(text: str) -> None:
+def test_a_token_without_an_expiry_is_accepted(text: str) -> None:
     assert expiry_of(text) is None
 
 
@@ -156,7 +156,7 @@ def test_a_token_that_does_not_say_when_it_ends_is_taken_all_the_same(text: str)
 
 async def test_a_login_is_exchanged_for_a_token_once() -> None:
     token = cadc_token(NOW + timedelta(hours=48))
-    service = Granting(httpx.Response(200, text=token))
+    service = Service(httpx.Response(200, text=token))
     credential = login(service, "mcurie")
     assert credential.expires_at is None
     for _ in range(3):
@@ -167,8 +167,8 @@ async def test_a_login_is_exchanged_for_a_token_once() -> None:
     assert credential.expires_at == NOW + timedelta(hours=48)
 
 
-async def test_a_login_is_repeated_before_its_token_ends() -> None:
-    service = Granting(
+async def test_a_login_is_repeated_before_its_token_expires() -> None:
+    service = Service(
         *(httpx.Response(200, text=cadc_token(NOW + timedelta(hours=hours))) for hours in (48, 96))
     )
     credential = login(service)
@@ -180,26 +180,26 @@ async def test_a_login_is_repeated_before_its_token_ends() -> None:
     assert len(service.requests) == 2
 
 
-async def test_a_token_of_a_short_life_is_not_fetched_for_each_request() -> None:
-    service = Granting(httpx.Response(200, text=cadc_token(NOW + timedelta(minutes=4))))
+async def test_a_short_lived_token_is_not_fetched_for_each_request() -> None:
+    service = Service(httpx.Response(200, text=cadc_token(NOW + timedelta(minutes=4))))
     credential = login(service)
     for _ in range(3):
         await credential.authorize()
     assert len(service.requests) == 1
 
 
-async def test_a_hundred_who_were_refused_make_one_fetch() -> None:
-    service = Granting(*(httpx.Response(200, text=f"token-{number}") for number in (1, 2, 3)))
+async def test_a_hundred_refused_callers_share_one_fetch() -> None:
+    service = Service(*(httpx.Response(200, text=f"token-{number}") for number in (1, 2, 3)))
     credential = login(service)
     rejected = await credential.authorize()
     assert all(await asyncio.gather(*(credential.refresh(rejected) for _ in range(100))))
     assert shown(await credential.authorize()) == "Bearer token-2"
-    assert await credential.refresh(rejected), "somebody has fetched another since"
+    assert await credential.refresh(rejected), "another has been fetched since"
     assert len(service.requests) == 2
 
 
-async def test_two_clients_of_one_account_share_what_was_fetched() -> None:
-    service = Granting(httpx.Response(200, text="a-token"))
+async def test_two_clients_of_one_account_share_a_grant() -> None:
+    service = Service(httpx.Response(200, text="a-token"))
     user = uuid4().hex
     first, second = (login(service, user) for _ in range(2))
     assert await first.authorize() is await second.authorize()
@@ -208,7 +208,7 @@ async def test_two_clients_of_one_account_share_what_was_fetched() -> None:
 
 def test_event_loops_in_several_threads_share_one_fetch() -> None:
     """Each sync call of a hook has an event loop of its own."""
-    service = Granting(httpx.Response(200, text="a-token"))
+    service = Service(httpx.Response(200, text="a-token"))
     user = uuid4().hex
     start = threading.Barrier(4)
     seen: list[str] = []
@@ -226,8 +226,8 @@ def test_event_loops_in_several_threads_share_one_fetch() -> None:
     assert len(service.requests) == 1
 
 
-async def test_one_who_gives_up_does_not_cost_the_others_their_token() -> None:
-    service = Granting(httpx.Response(200, text="a-token"))
+async def test_a_cancelled_caller_does_not_cost_the_others_their_token() -> None:
+    service = Service(httpx.Response(200, text="a-token"))
     credential = login(service)
     first, second = (asyncio.create_task(credential.authorize()) for _ in range(2))
     await asyncio.sleep(0)
@@ -238,32 +238,32 @@ async def test_one_who_gives_up_does_not_cost_the_others_their_token() -> None:
     assert len(service.requests) == 1
 
 
-def test_a_fetch_whose_event_loop_ends_is_begun_anew_by_who_still_waits() -> None:
-    service = Granting(httpx.Response(200, text="a-token"))
+def test_a_fetch_whose_event_loop_has_closed_starts_again_for_another_caller() -> None:
+    service = Service(httpx.Response(200, text="a-token"))
     user = uuid4().hex
 
     async def give_up() -> None:
-        asking = asyncio.create_task(login(service, user).authorize())
-        await service.asked.wait()
-        asking.cancel()
+        caller = asyncio.create_task(login(service, user).authorize())
+        await service.received.wait()
+        caller.cancel()
 
     asyncio.run(give_up())
     assert shown(asyncio.run(login(service, user).authorize())) == "Bearer a-token"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-async def test_a_refused_login_says_whose_it_is_and_what_to_do(status: int) -> None:
-    service = Granting(httpx.Response(status, text="Invalid username or password"))
-    with pytest.raises(AuthenticationError, match="Correct the user name and the password") as refusal:
+async def test_the_error_about_a_refused_login_names_the_user_and_a_way_out(status: int) -> None:
+    service = Service(httpx.Response(status, text="Invalid username or password"))
+    with pytest.raises(AuthenticationError, match="Correct the user name and the password") as rejection:
         await login(service, f"mcurie-{status}").authorize()
-    assert LOGIN_URL in str(refusal.value)
-    assert f"mcurie-{status}" in str(refusal.value)
-    assert "Invalid username or password" in str(refusal.value)
-    assert "radium" not in str(refusal.value)
+    assert LOGIN_URL in str(rejection.value)
+    assert f"mcurie-{status}" in str(rejection.value)
+    assert "Invalid username or password" in str(rejection.value)
+    assert "radium" not in str(rejection.value)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (httpx.Response(503, headers={"Retry-After": "30"}), ServiceBusy),
         (httpx.Response(500, text="Internal Server Error: ..."), ServerError),
@@ -273,25 +273,25 @@ async def test_a_refused_login_says_whose_it_is_and_what_to_do(status: int) -> N
         (httpx.ReadTimeout(""), Unreachable),
     ],
 )
-async def test_a_login_service_in_trouble_is_worth_another_try_and_no_session_was_made(
-    answer: httpx.Response | Exception, kind: type[RequestError]
+async def test_a_failing_login_service_is_retryable_and_no_session_was_created(
+    response: httpx.Response | Exception, kind: type[RequestError]
 ) -> None:
-    """The platform itself has not been asked yet, whatever became of the login."""
-    with pytest.raises(kind, match=r"login\.test|/ac/login") as fault:
-        await login(Granting(answer)).authorize()
-    assert fault.value.retryable
-    assert not fault.value.maybe_applied
+    """The platform itself has not received anything yet, whatever happened to the login."""
+    with pytest.raises(kind, match=r"login\.test|/ac/login") as raised:
+        await login(Service(response)).authorize()
+    assert raised.value.retryable
+    assert not raised.value.maybe_applied
 
 
 @pytest.mark.parametrize("text", ["", "canary two words", '{"token": "canary"}'])
-async def test_an_answer_that_is_no_token_is_not_shown(text: str) -> None:
-    with pytest.raises(ServerError, match="something else") as fault:
-        await login(Granting(httpx.Response(200, text=text))).authorize()
-    assert "canary" not in str(fault.value)
+async def test_a_response_without_a_token_is_not_shown(text: str) -> None:
+    with pytest.raises(ServerError, match="does not contain") as raised:
+        await login(Service(httpx.Response(200, text=text))).authorize()
+    assert "canary" not in str(raised.value)
 
 
-async def test_a_failed_fetch_is_tried_again_by_the_next_who_asks() -> None:
-    service = Granting(httpx.ConnectError("refused"), httpx.Response(200, text="a-token"))
+async def test_a_failed_fetch_is_repeated_for_the_next_caller() -> None:
+    service = Service(httpx.ConnectError("refused"), httpx.Response(200, text="a-token"))
     credential = login(service)
     with pytest.raises(Unreachable):
         await credential.authorize()
@@ -302,7 +302,7 @@ async def test_a_failed_fetch_is_tried_again_by_the_next_who_asks() -> None:
 
 
 async def test_a_refresh_token_is_exchanged_with_the_secret_in_a_header() -> None:
-    service = Granting(tokens("access-1"))
+    service = Service(tokens("access-1"))
     configured = uuid4().hex
     credential = oidc(service, configured)
     assert shown(await credential.authorize()) == "Bearer access-1"
@@ -313,7 +313,7 @@ async def test_a_refresh_token_is_exchanged_with_the_secret_in_a_header() -> Non
 
 
 async def test_a_refresh_token_is_exchanged_with_the_secret_in_the_form() -> None:
-    service = Granting(tokens("access-1"))
+    service = Service(tokens("access-1"))
     await oidc(service, client_auth="client_secret_post").authorize()
     assert service.form()["client_id"] == "a-client"
     assert service.form()["client_secret"] == "its secret&"
@@ -321,7 +321,7 @@ async def test_a_refresh_token_is_exchanged_with_the_secret_in_the_form() -> Non
 
 
 async def test_a_rotated_refresh_token_is_used_by_the_whole_process() -> None:
-    service = Granting(
+    service = Service(
         tokens("access-1", refresh_token="second"),
         tokens("access-2"),
         tokens("access-3", refresh_token="fourth"),
@@ -335,60 +335,60 @@ async def test_a_rotated_refresh_token_is_used_by_the_whole_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "word", "told"),
+    ("status", "code", "message"),
     [
         (400, "invalid_grant", "used up by another process"),
         (401, "invalid_client", "id or secret is wrong"),
         (400, "unsupported_grant_type", "unsupported_grant_type"),
     ],
 )
-async def test_a_refused_refresh_token_is_explained(status: int, word: str, told: str) -> None:
-    service = Granting(httpx.Response(status, text=f'{{\n  "error": "{word}"\n}}'))
+async def test_a_refused_refresh_token_is_explained(status: int, code: str, message: str) -> None:
+    service = Service(httpx.Response(status, text=f'{{\n  "error": "{code}"\n}}'))
     configured = uuid4().hex
-    with pytest.raises(AuthenticationError, match="Log in again") as refusal:
+    with pytest.raises(AuthenticationError, match="Log in again") as rejection:
         await oidc(service, configured).authorize()
-    assert told in str(refusal.value)
-    assert configured not in str(refusal.value)
+    assert message in str(rejection.value)
+    assert configured not in str(rejection.value)
 
 
 @pytest.mark.parametrize("client_auth", ["client_secret_basic", "client_secret_post"])
-async def test_a_refusal_that_repeats_what_it_refuses_is_told_without_it(client_auth: str) -> None:
-    """SKA IAM has the token in its words (MITREid's DefaultOAuth2ProviderTokenService), others the rest."""
+async def test_a_secret_that_the_service_repeats_is_masked(client_auth: str) -> None:
+    """SKA IAM repeats the token (MITREid's DefaultOAuth2ProviderTokenService), others the rest."""
     configured = uuid4().hex
     repeated = f"Invalid refresh token: {configured} {SECRET} {BASIC}"
-    service = Granting(
+    service = Service(
         httpx.Response(401, json={"error": "invalid_token", "error_description": repeated}),
         httpx.Response(500, text=repeated),
         httpx.Response(200, text=repeated, headers={"Content-Type": "text/html"}),
     )
     credential = oidc(service, configured, client_auth=client_auth)
     for words in ("was used up by another process", "Invalid refresh token: ***", "***"):
-        with pytest.raises(RequestError, match=re.escape(words)) as refusal:
+        with pytest.raises(RequestError, match=re.escape(words)) as rejection:
             await credential.authorize()
-        told = "".join(traceback.format_exception(refusal.value))
+        text = "".join(traceback.format_exception(rejection.value))
         for secret in (configured, SECRET, *([BASIC] if client_auth == "client_secret_basic" else [])):
-            assert secret not in told + refusal.value.server_message
+            assert secret not in text + rejection.value.server_message
 
 
-async def test_a_refused_login_that_repeats_the_password_is_told_without_it() -> None:
-    service = Granting(httpx.Response(401, text="no user mcurie with the password radium"))
-    with pytest.raises(AuthenticationError, match=r"with the password \*\*\*") as refusal:
+async def test_a_password_that_the_login_repeats_is_masked() -> None:
+    service = Service(httpx.Response(401, text="no user mcurie with the password radium"))
+    with pytest.raises(AuthenticationError, match=r"with the password \*\*\*") as rejection:
         await login(service).authorize()
-    assert "radium" not in "".join(traceback.format_exception(refusal.value))
+    assert "radium" not in "".join(traceback.format_exception(rejection.value))
 
 
-async def test_a_redirect_of_a_login_is_about_the_address_and_not_about_the_password() -> None:
-    service = Granting(httpx.Response(301, headers={"Location": "https://login.test/ac2/login"}))
-    with pytest.raises(Rejected, match=r"Is https://login\.test right") as refusal:
+async def test_the_error_about_a_redirected_login_is_about_its_url_and_not_its_password() -> None:
+    service = Service(httpx.Response(301, headers={"Location": "https://login.test/ac2/login"}))
+    with pytest.raises(Rejected, match=r"Is https://login\.test right") as rejection:
         await login(service).authorize()
-    assert "Correct the user name" not in str(refusal.value)
+    assert "Correct the user name" not in str(rejection.value)
     assert len(service.requests) == 1
 
 
-async def test_the_way_to_a_login_on_this_machine_leads_past_a_proxy_of_the_environment(
+async def test_a_login_on_this_machine_bypasses_the_proxy_of_the_environment(
     serve: Serve, raw: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be shown the password in plain text."""
+    """The proxy would see the password in plain text."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with serve(lambda *_: raw(200, "a-token")) as url:
@@ -396,21 +396,22 @@ async def test_the_way_to_a_login_on_this_machine_leads_past_a_proxy_of_the_envi
 
 
 @pytest.mark.parametrize(
-    "answer", [httpx.Response(200, json={"token": "canary"}), httpx.Response(200, text="canary"), tokens("é")]
+    "response",
+    [httpx.Response(200, json={"token": "canary"}), httpx.Response(200, text="canary"), tokens("é")],
 )
-async def test_an_answer_without_an_access_token_is_not_shown(answer: httpx.Response) -> None:
-    with pytest.raises(ServerError, match="something else") as fault:
-        await oidc(Granting(answer)).authorize()
-    assert "canary" not in str(fault.value)
+async def test_a_response_without_an_access_token_is_not_shown(response: httpx.Response) -> None:
+    with pytest.raises(ServerError, match="does not contain") as raised:
+        await oidc(Service(response)).authorize()
+    assert "canary" not in str(raised.value)
 
 
-async def test_an_access_token_without_a_lifetime_may_say_it_by_itself() -> None:
-    credential = oidc(Granting(tokens(jwt(NOW + timedelta(minutes=20)), expires_in=None)))
+async def test_an_access_token_without_a_lifetime_may_contain_its_expiry() -> None:
+    credential = oidc(Service(tokens(jwt(NOW + timedelta(minutes=20)), expires_in=None)))
     await credential.authorize()
     assert credential.expires_at == NOW + timedelta(minutes=20)
 
 
-# The choice.
+# Choosing the credential.
 
 
 @pytest.mark.parametrize(
@@ -435,16 +436,16 @@ async def test_an_access_token_without_a_lifetime_may_say_it_by_itself() -> None
         ({"extra": {"client_id": "a", "client_secret": "b", "refresh_token": "c", "else": 7}}, OidcRefresh),
     ],
 )
-def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind: type[Credential]) -> None:
+def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], kind: type[Credential]) -> None:
     assert type(credential_from_connection(**fields)) is kind
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
-        ({}, "There is no credential"),
-        ({"extra": {"certificate": ""}}, "There is no credential"),
-        ({"login": "mcurie"}, "without its password"),
+        ({}, "Missing credential"),
+        ({"extra": {"certificate": ""}}, "Missing credential"),
+        ({"login": "mcurie"}, "Missing password for the login"),
         ({"password": "canary", "extra": {"certificate": "x.pem"}}, "password as well as certificate"),
         (
             {"extra": {"certificate": "x.pem", "proxy_certificate": "canary"}},
@@ -457,7 +458,7 @@ def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind:
             {"login": "a", "password": "canary", "extra": {"refresh_token": "canary"}},
             "login, password as well as",
         ),
-        ({"extra": {"client_id": "a", "refresh_token": "canary"}}, "client_secret is not there"),
+        ({"extra": {"client_id": "a", "refresh_token": "canary"}}, "Missing client_secret"),
         (
             {
                 "extra": {
@@ -472,19 +473,19 @@ def test_the_credential_is_chosen_by_what_is_there(fields: dict[str, Any], kind:
         ({"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}}, "URL of Login"),
     ],
 )
-def test_fields_that_make_no_credential_or_several_are_refused_by_name(
-    fields: dict[str, Any], told: str
+def test_fields_that_make_no_credential_or_several_are_rejected_by_name(
+    fields: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SpecError) as refusal:
+    with pytest.raises(SpecError) as rejection:
         credential_from_connection(**fields)
-    assert told in str(refusal.value)
-    assert "canary" not in str(refusal.value)
+    assert message in str(rejection.value)
+    assert "canary" not in str(rejection.value)
 
 
 # A registry.
 
 
-def test_registry_credentials_go_in_one_header() -> None:
+def test_registry_credentials_are_one_header() -> None:
     headers = RegistryCredential("mcurie", "a-secret").headers()
     assert base64.b64decode(headers["x-skaha-registry-auth"]) == b"mcurie:a-secret"
     assert "a-secret" not in repr(RegistryCredential("mcurie", "a-secret"))
@@ -493,15 +494,15 @@ def test_registry_credentials_go_in_one_header() -> None:
 @pytest.mark.parametrize(
     "pair", [("", "s3cr3t"), ("mcurie", ""), ("mcurie", "s3:cr3t"), ("m:curie", "s3cr3t")]
 )
-def test_registry_credentials_that_the_server_could_not_tell_apart_are_refused(pair: tuple[str, str]) -> None:
-    with pytest.raises(SpecError, match="registry") as refusal:
+def test_ambiguous_registry_credentials_are_rejected(pair: tuple[str, str]) -> None:
+    with pytest.raises(SpecError, match="registry") as rejection:
         RegistryCredential(*pair)
-    assert "cr3t" not in str(refusal.value)
+    assert "cr3t" not in str(rejection.value)
 
 
 @pytest.fixture(name="sealed")
 def _sealed() -> list[Credential]:
-    service = Granting(httpx.Response(200, text="canary"))
+    service = Service(httpx.Response(200, text="canary"))
     return [
         Token("canary"),
         Login("mcurie", "canary", LOGIN_URL, transport=service.transport),
@@ -513,10 +514,10 @@ def _sealed() -> list[Credential]:
 
 async def test_no_credential_shows_its_secret(sealed: list[Credential]) -> None:
     for credential in sealed:
-        said = f"{credential!r} {credential.name} {credential.renewal}"
+        text = f"{credential!r} {credential.name} {credential.renewal}"
         try:
-            said += repr(await credential.authorize())
-            said += repr(vars(credential).get("_shared") and vars(credential)["_shared"].grant)
+            text += repr(await credential.authorize())
+            text += repr(vars(credential).get("_cache") and vars(credential)["_cache"].grant)
         except CanfarError as error:
-            said += f"{error!r}"
-        assert "canary" not in said
+            text += f"{error!r}"
+        assert "canary" not in text

@@ -1,4 +1,4 @@
-"""The one way to the platform: signed, bounded, tried again by policy, told as an error."""
+"""The one way to the platform: authenticates, limits and retries requests, and raises our own errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPEC: dict[str, Any] = {"name": "stars", "image": "skaha/astroml:24.07"}
 
 
 class Renewable:
-    """A credential that has as many tokens as it was given, one after the other."""
+    """A credential with several tokens, one after the other."""
 
     name = "a renewable token"
     renewal = "Wind it up again."
@@ -60,17 +60,19 @@ class Renewable:
 
 
 def accepting(*tokens: str) -> Callable[[httpx.Request], httpx.Response]:
-    """Answer 401 to any other token."""
+    """Respond 401 to any other token."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def respond(request: httpx.Request) -> httpx.Response:
         if request.headers["Authorization"].removeprefix("Bearer ") in tokens:
             return httpx.Response(200, json=[])
         return httpx.Response(401, text="invalid token", headers={"WWW-Authenticate": "Bearer"})
 
-    return answer
+    return respond
 
 
-async def test_a_request_is_signed_and_says_who_we_are(platform: Platform, client: SkahaClient) -> None:
+async def test_a_request_has_the_credential_and_our_user_agent(
+    platform: Platform, client: SkahaClient
+) -> None:
     platform.on("GET", "session", EMPTY)
     await client.fetch()
     (request,) = platform.requests
@@ -82,7 +84,7 @@ async def test_a_request_is_signed_and_says_who_we_are(platform: Platform, clien
 async def test_parameters_go_in_a_form_of_utf_8_and_never_in_the_url(
     platform: Platform, client: SkahaClient
 ) -> None:
-    """Without the type the server reads no parameter; without the charset it reads another alphabet."""
+    """Without the type the server reads no parameter; without the charset it reads ISO-8859-1."""
     platform.on("POST", "session", CREATED)
     await client.create(**SPEC, command=["echo", "Ångström"], env={"BAND": "r"})
     (request,) = platform.requests
@@ -91,21 +93,21 @@ async def test_parameters_go_in_a_form_of_utf_8_and_never_in_the_url(
     assert b"env=BAND" in request.content or b"args=" in request.content
 
 
-async def test_no_redirect_is_followed_to_wherever_it_leads(platform: Platform, client: SkahaClient) -> None:
+async def test_redirects_are_not_followed(platform: Platform, client: SkahaClient) -> None:
     platform.on("GET", "session", httpx.Response(302, headers={"Location": "https://evil.test/skaha/v1"}))
     with pytest.raises(Rejected, match=r"https://evil\.test"):
         await client.fetch()
     assert [request.url.host for request in platform.requests] == ["skaha.test"]
 
 
-async def test_a_url_that_would_show_the_credential_is_refused_before_anything_is_sent(
+async def test_a_url_that_would_expose_the_credential_is_rejected_before_any_request(
     make_client: MakeClient,
 ) -> None:
     with pytest.raises(SpecError, match="plain http"):
         SkahaClient("http://ws-uv.canfar.net/skaha/v1", Token("a-token"))
 
 
-async def test_a_client_that_is_not_open_says_how_to_open_it(make_client: MakeClient) -> None:
+async def test_the_error_about_a_closed_client_says_how_to_open_it(make_client: MakeClient) -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await make_client().fetch()
 
@@ -113,7 +115,7 @@ async def test_a_client_that_is_not_open_says_how_to_open_it(make_client: MakeCl
 # The credential.
 
 
-async def test_a_hundred_who_are_refused_get_one_new_credential_and_succeed(
+async def test_a_hundred_refused_requests_refresh_the_credential_once_and_succeed(
     platform: Platform, make_client: MakeClient, time: Time
 ) -> None:
     platform.on("GET", "session", accepting("second"))
@@ -125,7 +127,7 @@ async def test_a_hundred_who_are_refused_get_one_new_credential_and_succeed(
     assert time.slept == []
 
 
-async def test_a_create_that_was_refused_for_its_credential_is_sent_once_more(
+async def test_a_create_is_sent_once_more_after_its_credential_was_refused(
     platform: Platform, make_client: MakeClient
 ) -> None:
     """A 401 is certain: nothing was created."""
@@ -134,31 +136,31 @@ async def test_a_create_that_was_refused_for_its_credential_is_sent_once_more(
         assert await client.create(**SPEC) == ["k3v9x2qa"]
 
 
-async def test_a_credential_is_renewed_once_and_then_the_error_says_which_and_how_to_mend_it(
+async def test_a_credential_is_refreshed_once_and_then_the_error_says_which_and_how_to_renew_it(
     platform: Platform, make_client: MakeClient, time: Time
 ) -> None:
     platform.on("GET", "session", accepting("none"))
     async with make_client(Renewable("first", "second", "third")) as client:
-        with pytest.raises(AuthenticationError) as refusal:
+        with pytest.raises(AuthenticationError) as rejection:
             await client.fetch()
     for words in ("invalid token", "a renewable token", "Wind it up again."):
-        assert words in str(refusal.value)
+        assert words in str(rejection.value)
     assert len(platform.requests) == 2
     assert time.slept == []
 
 
-async def test_an_anonymous_answer_is_about_the_credential_too(
+async def test_a_400_for_an_anonymous_request_is_about_the_credential(
     platform: Platform, client: SkahaClient
 ) -> None:
-    """The server says 400 when it was shown none, as when a proxy has taken the header away."""
+    """The server responds 400 without a credential, for example if a proxy has removed the header."""
     platform.on("GET", "session", httpx.Response(400, text="cannot get group memberships for anonymous\n"))
     with pytest.raises(AuthenticationError, match="the bearer token"):
         await client.fetch()
 
 
-# Reads and deletes are tried again.
+# Reads and deletes are retried.
 
-FLEETING: dict[str, httpx.Response | Exception] = {
+TRANSIENT: dict[str, httpx.Response | Exception] = {
     "429": httpx.Response(429),
     "500 of the server": httpx.Response(500, text="unexpected exception: java.lang.RuntimeException: x"),
     "500 page": httpx.Response(500, html="<h1>Internal Server Error</h1>"),
@@ -166,7 +168,7 @@ FLEETING: dict[str, httpx.Response | Exception] = {
     "503": httpx.Response(503, text="temporarily unavailable: x", headers={"Retry-After": "30"}),
     "504": httpx.Response(504),
     "200 page": httpx.Response(200, html="<p>Sign in</p>"),
-    "half a JSON": httpx.Response(200, text='[{"id": "k3v9x2qa", "sta'),
+    "truncated JSON": httpx.Response(200, text='[{"id": "k3v9x2qa", "sta'),
     "404 of a proxy": httpx.Response(404, text="404 page not found\n"),
     "refused": httpx.ConnectError("Connection refused"),
     "no such host": httpx.ConnectError("Name or service not known"),
@@ -177,8 +179,8 @@ FLEETING: dict[str, httpx.Response | Exception] = {
 }
 
 
-@pytest.mark.parametrize("fault", FLEETING.values(), ids=FLEETING.keys())
-async def test_a_read_outlives_what_passes(
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT.keys())
+async def test_a_read_survives_transient_faults(
     platform: Platform, client: SkahaClient, time: Time, fault: httpx.Response | Exception
 ) -> None:
     platform.on("GET", "session", fault, fault, EMPTY)
@@ -186,8 +188,8 @@ async def test_a_read_outlives_what_passes(
     assert len(time.slept) == 2
 
 
-@pytest.mark.parametrize("fault", FLEETING.values(), ids=FLEETING.keys())
-async def test_without_retries_the_same_is_raised_at_once(
+@pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT.keys())
+async def test_without_retries_a_fault_is_raised_at_once(
     platform: Platform, make_client: MakeClient, time: Time, fault: httpx.Response | Exception
 ) -> None:
     platform.on("GET", "session", fault)
@@ -199,13 +201,13 @@ async def test_without_retries_the_same_is_raised_at_once(
     assert time.slept == []
 
 
-async def test_retry_after_is_heeded(platform: Platform, client: SkahaClient, time: Time) -> None:
-    platform.on("GET", "session", FLEETING["503"], EMPTY)
+async def test_retry_after_is_honoured(platform: Platform, client: SkahaClient, time: Time) -> None:
+    platform.on("GET", "session", TRANSIENT["503"], EMPTY)
     await client.fetch()
     assert 30.0 <= sum(time.slept) <= 31.0
 
 
-async def test_tries_end_when_their_time_is_over(
+async def test_retries_stop_when_their_time_is_over(
     platform: Platform, make_client: MakeClient, time: Time
 ) -> None:
     platform.on("GET", "session", httpx.ConnectError("Connection refused"))
@@ -217,20 +219,20 @@ async def test_tries_end_when_their_time_is_over(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "sentence"),
     [
         (400, "Missing parameter 'image'"),
         (403, "Not authorized to use the skaha system"),
         (413, "limit: 2097152"),
     ],
 )
-async def test_what_the_server_refuses_is_told_in_its_own_sentence_and_not_tried_again(
-    platform: Platform, client: SkahaClient, status: int, said: str
+async def test_a_rejection_has_the_servers_own_sentence_and_is_not_retried(
+    platform: Platform, client: SkahaClient, status: int, sentence: str
 ) -> None:
-    platform.on("GET", "session", httpx.Response(status, text=f"{said}\n"))
-    with pytest.raises(Rejected, match=said) as refusal:
+    platform.on("GET", "session", httpx.Response(status, text=f"{sentence}\n"))
+    with pytest.raises(Rejected, match=sentence) as rejection:
         await client.fetch()
-    assert refusal.value.server_message == said
+    assert rejection.value.server_message == sentence
     assert len(platform.requests) == 1
 
 
@@ -257,7 +259,7 @@ async def test_what_the_server_refuses_is_told_in_its_own_sentence_and_not_tried
         (httpx.Response(200, text=""), True),
     ],
 )
-async def test_a_create_is_sent_once_and_its_error_says_whether_it_may_have_been_done(
+async def test_a_create_is_sent_once_and_its_error_says_whether_it_may_have_been_applied(
     platform: Platform,
     client: SkahaClient,
     time: Time,
@@ -287,15 +289,15 @@ def alone(url: str, **options: Any) -> SkahaClient:
     return SkahaClient(url, Token("a-token"), retry_for=0, **options)
 
 
-async def test_a_platform_that_hangs_is_left_after_the_time_out(serve: Serve) -> None:
+async def test_a_platform_that_hangs_is_unreachable_after_the_timeout(serve: Serve) -> None:
     with serve(lambda *_: None) as url:
         async with alone(url, timeouts=Timeouts(create=0.1, other=0.1)) as client:
-            with pytest.raises(Unreachable, match="within the time-out") as outage_log:
+            with pytest.raises(Unreachable, match="within the timeout") as timeout:
                 await client.create(**SPEC)
-    assert outage_log.value.maybe_applied
+    assert timeout.value.maybe_applied
 
 
-async def test_a_connection_that_is_closed_on_a_request_leaves_a_doubt(serve: Serve) -> None:
+async def test_a_create_may_have_been_applied_if_the_server_closes_the_connection(serve: Serve) -> None:
     with serve(lambda *_: b"") as url:
         async with alone(url) as client:
             with pytest.raises(Unreachable) as reset:
@@ -303,7 +305,7 @@ async def test_a_connection_that_is_closed_on_a_request_leaves_a_doubt(serve: Se
     assert reset.value.maybe_applied
 
 
-async def test_an_answer_that_breaks_off_leaves_a_doubt(serve: Serve) -> None:
+async def test_a_create_may_have_been_applied_if_its_response_is_truncated(serve: Serve) -> None:
     with serve(lambda *_: b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nk3v9") as url:
         async with alone(url) as client:
             with pytest.raises(Unreachable) as reset:
@@ -311,19 +313,19 @@ async def test_an_answer_that_breaks_off_leaves_a_doubt(serve: Serve) -> None:
     assert reset.value.maybe_applied
 
 
-async def test_a_port_where_nobody_listens_leaves_none(serve: Serve) -> None:
+async def test_a_create_on_a_closed_port_has_certainly_not_been_applied(serve: Serve) -> None:
     with serve(lambda *_: b"") as url:
         pass
     async with alone(url) as client:
-        with pytest.raises(Unreachable, match="gave no answer") as refusal:
+        with pytest.raises(Unreachable, match="No response from") as rejection:
             await client.create(**SPEC)
-    assert not refusal.value.maybe_applied
+    assert not rejection.value.maybe_applied
 
 
-async def test_the_way_to_this_machine_leads_past_a_proxy_of_the_environment(
+async def test_requests_to_this_machine_bypass_the_proxy_of_the_environment(
     serve: Serve, raw: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would be shown the credential in plain text."""
+    """The proxy would see the credential in plain text."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with serve(lambda *_: raw(200, "[]")) as url:
@@ -332,21 +334,21 @@ async def test_the_way_to_this_machine_leads_past_a_proxy_of_the_environment(
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:9", "http://me:s3cr3t@127.0.0.1:none"])
-async def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+async def test_the_error_about_an_invalid_proxy_has_no_password(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     async with alone("https://skaha.test/skaha/v1") as client:
         with pytest.raises(
-            SpecError, match=r"proxy of the environment .* name skaha\.test in NO_PROXY"
-        ) as no:
+            SpecError, match=r"Invalid proxy in the environment .* add skaha\.test to NO_PROXY"
+        ) as rejection:
             await client.fetch()
-    assert "s3cr3t" not in str(no.value)
+    assert "s3cr3t" not in str(rejection.value)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-async def test_what_a_server_repeats_of_the_credentials_is_not_told(serve: Serve, status: int) -> None:
-    """As a proxy's page about too long a header does, or a service that answers with what it was sent."""
+async def test_credentials_that_the_server_repeats_are_masked(serve: Serve, status: int) -> None:
+    """Like a proxy's page about a header that is too long, or a service that echoes its request."""
 
     def repeat(head: str, _: bytes) -> bytes:
         return f"HTTP/1.1 {status} -\r\nConnection: close\r\n\r\n{' '.join(head.splitlines())}".encode()
@@ -357,17 +359,17 @@ async def test_what_a_server_repeats_of_the_credentials_is_not_told(serve: Serve
         async with alone(url, registry=registry) as client:
             with pytest.raises(RequestError, match=r"(?i)authorization: Bearer \*\*\*") as raised:
                 await client.create(**SPEC)
-    told = "".join(traceback.format_exception(raised.value)) + raised.value.server_message
-    assert "x-skaha-registry-auth: ***" in told
-    assert secret not in told
-    assert "a-token" not in told
+    text = "".join(traceback.format_exception(raised.value)) + raised.value.server_message
+    assert "x-skaha-registry-auth: ***" in text
+    assert secret not in text
+    assert "a-token" not in text
 
 
-# How many at once, and where.
+# Requests in flight, and threads.
 
 
 class Counting(httpx.AsyncBaseTransport):
-    """Counts the requests under way."""
+    """Counts the requests in flight."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -380,14 +382,14 @@ class Counting(httpx.AsyncBaseTransport):
         return httpx.Response(200, text="k3v9x2qa\n")
 
 
-async def test_no_more_requests_are_under_way_than_asked_for(make_client: MakeClient) -> None:
+async def test_the_number_of_requests_in_flight_is_limited(make_client: MakeClient) -> None:
     transport = Counting()
     async with make_client(transport=transport, concurrency=4) as client:
         await client.create(**SPEC, replicas=20)
     assert transport.most == 4
 
 
-async def test_one_who_waits_for_another_try_takes_nobodys_place(
+async def test_a_request_that_waits_for_a_retry_is_not_in_flight(
     platform: Platform, make_client: MakeClient
 ) -> None:
     fetched = asyncio.Event()
@@ -405,7 +407,7 @@ async def test_one_who_waits_for_another_try_takes_nobodys_place(
 
 
 @pytest.mark.parametrize(("sessions", "in_a_thread"), [(10, False), (3000, True)])
-async def test_a_large_list_is_read_off_the_event_loop(
+async def test_a_large_list_is_parsed_off_the_event_loop(
     platform: Platform, make_client: MakeClient, sessions: int, in_a_thread: bool
 ) -> None:
     platform.on(
@@ -413,14 +415,14 @@ async def test_a_large_list_is_read_off_the_event_loop(
         "session",
         httpx.Response(200, json=[{"id": f"a{i}", "image": "x" * 100} for i in range(sessions)]),
     )
-    where = []
+    threads = []
 
-    def read(answer: ApiResponse) -> int:
-        where.append(threading.current_thread())
-        return len(wire.sessions(answer))
+    def parse(response: ApiResponse) -> int:
+        threads.append(threading.current_thread())
+        return len(wire.sessions(response))
 
     async with http.HttpClient(
         "https://skaha.test/skaha/v1", Token("a-token"), transport=platform.transport
-    ) as channel:
-        assert await channel.send(http.Request("GET", "session"), read, timeout=1) == sessions
-    assert (where[0] is not threading.main_thread()) is in_a_thread
+    ) as client:
+        assert await client.send(http.Request("GET", "session"), parse, timeout=1) == sessions
+    assert (threads[0] is not threading.main_thread()) is in_a_thread

@@ -1,4 +1,4 @@
-"""When to look again."""
+"""When to poll next."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.polling.backoff import (
     JITTER,
-    LONGEST_PAUSE,
-    LONGEST_RETRY_AFTER,
+    MAX_OUTAGE_PAUSE,
+    MAX_POLL_RETRY_AFTER,
     SHORTEST_PAUSE,
     PollBackoff,
 )
@@ -16,70 +16,68 @@ from airflow_provider_canfar.skaha.polling.backoff import (
 INTERVALS = st.floats(SHORTEST_PAUSE, 3600)
 
 
-def is_about(pause: float, meant: float) -> bool:
-    """Whether a pause is what it was meant to be, and at most a tenth longer."""
-    return meant <= pause <= meant * (1 + JITTER)
+def is_about(pause: float, expected: float) -> bool:
+    """Whether a pause is as long as expected, or up to a tenth longer."""
+    return expected <= pause <= expected * (1 + JITTER)
 
 
-def test_pauses_are_short_at_first_and_then_an_interval() -> None:
-    pace = PollBackoff()
-    pace.hurry(1.0)
-    for meant in (1, 2, 4, 8, 15, 15, 15):
-        assert is_about(pace.after_an_answer(interval=15), meant)
+def test_pauses_are_short_at_first_and_then_one_interval() -> None:
+    backoff = PollBackoff()
+    backoff.restart(1.0)
+    for expected in (1, 2, 4, 8, 15, 15, 15):
+        assert is_about(backoff.after_response(interval=15), expected)
 
 
-def test_who_comes_later_makes_them_short_again() -> None:
-    pace = PollBackoff()
-    pace.hurry(1.0)
+def test_a_new_subscriber_makes_them_short_again() -> None:
+    backoff = PollBackoff()
+    backoff.restart(1.0)
     for _ in range(10):
-        pace.after_an_answer(interval=15)
-    assert pace.hurry(10.0) == 10.0
-    for meant in (10, 15, 15):
-        assert is_about(pace.after_an_answer(interval=15), meant)
+        backoff.after_response(interval=15)
+    assert backoff.restart(10.0) == 10.0
+    for expected in (10, 15, 15):
+        assert is_about(backoff.after_response(interval=15), expected)
 
 
-def test_who_is_patient_slows_nobody_down() -> None:
-    pace = PollBackoff()
-    pace.hurry(1.0)
-    assert pace.hurry(10.0) == 1.0
+def test_a_patient_subscriber_slows_no_other_down() -> None:
+    backoff = PollBackoff()
+    backoff.restart(1.0)
+    assert backoff.restart(10.0) == 1.0
 
 
 @given(st.lists(INTERVALS, min_size=1, max_size=50))
-def test_no_pause_is_longer_than_the_interval_or_shorter_than_may_be(intervals: list[float]) -> None:
-    pace = PollBackoff()
-    pace.hurry(0.0)
+def test_a_pause_is_between_the_shortest_and_the_interval(intervals: list[float]) -> None:
+    backoff = PollBackoff()
+    backoff.restart(0.0)
     for interval in intervals:
-        assert SHORTEST_PAUSE <= pace.after_an_answer(interval) <= interval * (1 + JITTER)
+        assert SHORTEST_PAUSE <= backoff.after_response(interval) <= interval * (1 + JITTER)
 
 
-def test_in_an_outage_they_double_up_to_a_minute_and_are_an_interval_again_after_it() -> None:
-    pace = PollBackoff()
-    pace.hurry(15.0)
-    pace.after_an_answer(interval=15)
-    for meant in (30, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE):
-        assert is_about(pace.after_a_fault(interval=15), meant)
-    assert is_about(pace.after_an_answer(interval=15), 15)
+def test_pauses_double_up_to_a_minute_in_an_outage_and_are_one_interval_again_after_it() -> None:
+    backoff = PollBackoff()
+    backoff.restart(15.0)
+    backoff.after_response(interval=15)
+    for expected in (30, MAX_OUTAGE_PAUSE, MAX_OUTAGE_PAUSE, MAX_OUTAGE_PAUSE):
+        assert is_about(backoff.after_failure(interval=15), expected)
+    assert is_about(backoff.after_response(interval=15), 15)
 
 
-def test_an_outage_makes_nobody_ask_more_often_than_wanted() -> None:
-    pace = PollBackoff()
-    pace.hurry(300.0)
-    pace.after_an_answer(interval=300)
-    assert is_about(pace.after_a_fault(interval=300), 300)
+def test_an_outage_never_shortens_an_interval() -> None:
+    backoff = PollBackoff()
+    backoff.restart(300.0)
+    backoff.after_response(interval=300)
+    assert is_about(backoff.after_failure(interval=300), 300)
 
 
 @given(INTERVALS, st.none() | st.floats(0, 1e6))
-def test_no_one_asks_before_the_server_wants_it_unless_it_wants_too_much(
-    interval: float, retry_after: float | None
-) -> None:
-    pause = PollBackoff().after_a_fault(interval, retry_after)
-    assert pause >= min(retry_after or 0.0, LONGEST_RETRY_AFTER)
-    assert pause <= max(interval, LONGEST_PAUSE, retry_after or 0.0) * (1 + JITTER)
+def test_retry_after_is_honoured_up_to_its_limit(interval: float, retry_after: float | None) -> None:
+    pause = PollBackoff().after_failure(interval, retry_after)
+    assert pause >= min(retry_after or 0.0, MAX_POLL_RETRY_AFTER)
+    assert pause <= max(interval, MAX_OUTAGE_PAUSE, retry_after or 0.0) * (1 + JITTER)
 
 
 def test_an_answer_to_share_may_be_as_old_as_the_pause_without_its_jitter() -> None:
     backoff = PollBackoff()
-    assert backoff.hurry(15.0) == backoff.max_age
-    assert is_about(backoff.after_an_answer(interval=15), backoff.max_age)
-    assert is_about(backoff.after_a_fault(interval=15), backoff.max_age)
-    assert backoff.after_a_fault(interval=15, retry_after=300) == backoff.max_age
+    assert backoff.restart(15.0) == backoff.max_age
+    assert is_about(backoff.after_response(interval=15), backoff.max_age)
+    assert is_about(backoff.after_failure(interval=15), backoff.max_age)
+    assert backoff.after_failure(interval=15, retry_after=300) == backoff.max_age

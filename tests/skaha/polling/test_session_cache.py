@@ -1,4 +1,4 @@
-"""What lists show: what is asked, what is read of an answer, and what of it is news."""
+"""The cache of listed sessions: what to query, how a list is parsed, and what has changed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from airflow_provider_canfar.skaha.errors import ServerError
 from airflow_provider_canfar.skaha.http.response import ApiResponse
 from airflow_provider_canfar.skaha.models import Kind, Session
 from airflow_provider_canfar.skaha.naming import SessionName
-from airflow_provider_canfar.skaha.polling import session_cache as listing_module
+from airflow_provider_canfar.skaha.polling import session_cache
 from airflow_provider_canfar.skaha.polling.session_cache import (
     FULL_LIST,
-    WHOLE_EVERY,
-    WHOLE_SOON,
+    FULL_LIST_INTERVAL,
+    URGENT_FULL_LIST_INTERVAL,
     SessionCache,
-    read,
+    parse_list,
 )
 
 KEYS = ["k3v5x2qamd", "m0d4tt7zzz".replace("0", "2")]
 
 
-def answer(sessions: Any) -> ApiResponse:
+def response(sessions: Any) -> ApiResponse:
     body = sessions if isinstance(sessions, bytes) else json.dumps(sessions, indent=2).encode()
     return ApiResponse("GET", "session", "https://skaha.test/skaha/v1", 200, {}, body)
 
@@ -36,92 +36,92 @@ def described(session_id: str, status: str = "Running", **more: Any) -> dict[str
     return standard | more
 
 
-def shows(
-    listing: SessionCache, *sessions: dict[str, Any], at: float = 0.0, question: str | None = None
+def update(
+    cache: SessionCache, *sessions: dict[str, Any], at: float = 0.0, status: str | None = None
 ) -> set[str]:
-    """Let a list show these, and return the ids of those that are news."""
-    reading = listing.reader(question)(answer(list(sessions)))
-    listing.take(reading, at)
-    return set(reading.news)
+    """Add a list of these, and return the ids of those that are new or have changed."""
+    result = cache.parser(status)(response(list(sessions)))
+    cache.update(result, at)
+    return set(result.changed)
 
 
-# What is read.
+# Parsing.
 
 
-def test_of_a_recorded_list_the_same_is_read_as_the_whole_model_has(sample: Any) -> None:
+def test_a_recorded_list_is_parsed_into_the_same_fields_as_the_whole_model(sample: Any) -> None:
     sessions = [
         json.loads(sample(f"session_{name}.json")) for name in ("running", "pending", "notebook", "legacy")
     ]
-    listing = SessionCache()
-    shows(listing, *sessions)
+    cache = SessionCache()
+    update(cache, *sessions)
     for session in sessions:
         full = Session.model_validate(session)
-        seen = listing.session(full.id)
+        seen = cache.session(full.id)
         for field in (
             "id", "name", "kind", "status", "status_word", "start_time", "expiry_time", "connect_url"
         ):  # fmt: skip
             assert getattr(seen, field) == getattr(full, field)
 
 
-def test_a_list_that_is_known_is_not_parsed() -> None:
-    first = read(None, answer([described("a")]))
-    broken = answer(b"not even JSON")
-    assert read(None, answer([described("a")]), known=first.digest).rows is None
+def test_an_unchanged_list_is_not_parsed_again() -> None:
+    first = parse_list(None, response([described("a")]))
+    broken = response(b"not even JSON")
+    assert parse_list(None, response([described("a")]), known_digest=first.digest).rows is None
     with pytest.raises(ServerError):
-        read(None, broken, known=first.digest)
+        parse_list(None, broken, known_digest=first.digest)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[", b'{"id": "a"}', b'["a"]', b"[1]", b"null", b"<html></html>", b'[{"id": ["a"]}]']
 )
-def test_what_is_no_list_of_sessions_is_a_fault_of_the_server(body: bytes) -> None:
+def test_anything_but_a_list_of_sessions_is_a_server_error(body: bytes) -> None:
     with pytest.raises(ServerError):
-        read(None, answer(body))
+        parse_list(None, response(body))
 
 
-def test_what_a_server_leaves_out_is_no_fault() -> None:
-    listing = SessionCache()
-    shows(listing, {"id": "a"}, {"status": "Running"}, described("b", startTime=None))
-    assert listing.rows.keys() == {"a", "b"}
-    assert listing.session("a").kind == ""
-    assert listing.session("b").kind is Kind.HEADLESS
+def test_omitted_fields_are_not_an_error() -> None:
+    cache = SessionCache()
+    update(cache, {"id": "a"}, {"status": "Running"}, described("b", startTime=None))
+    assert cache.rows.keys() == {"a", "b"}
+    assert cache.session("a").kind == ""
+    assert cache.session("b").kind is Kind.HEADLESS
 
 
-# What is news.
+# Changes.
 
 
-def test_only_what_has_changed_is_news() -> None:
-    listing = SessionCache()
-    assert shows(listing, described("a"), described("b")) == {"a", "b"}
-    assert shows(listing, described("a"), described("b", "Completed")) == {"b"}
-    assert shows(listing, described("a", cpuCoresInUse="0.9"), described("b", "Completed")) == set()
-    assert shows(listing, described("b", "Completed"), described("a", "Failed"), question="Failed") == {"a"}
-    assert listing.session("a").status_word == "Failed"
+def test_only_new_and_changed_sessions_are_reported() -> None:
+    cache = SessionCache()
+    assert update(cache, described("a"), described("b")) == {"a", "b"}
+    assert update(cache, described("a"), described("b", "Completed")) == {"b"}
+    assert update(cache, described("a", cpuCoresInUse="0.9"), described("b", "Completed")) == set()
+    assert update(cache, described("b", "Completed"), described("a", "Failed"), status="Failed") == {"a"}
+    assert cache.session("a").status_word == "Failed"
 
 
-def test_of_ended_sessions_a_server_may_list_others_too() -> None:
-    """One that takes no notice of the question."""
-    listing = SessionCache()
-    shows(listing, described("a"))
-    assert shows(listing, described("a", "Pending"), described("b"), question="Completed") == set()
-    assert listing.session("a").status_word == "Running"
+def test_sessions_that_have_not_ended_are_ignored_in_a_list_of_ended_ones() -> None:
+    """Some servers ignore the status in the query."""
+    cache = SessionCache()
+    update(cache, described("a"))
+    assert update(cache, described("a", "Pending"), described("b"), status="Completed") == set()
+    assert cache.session("a").status_word == "Running"
 
 
-def test_what_a_whole_list_omits_is_missing_unless_it_has_ended_or_is_unknown() -> None:
-    listing = SessionCache()
+def test_a_session_that_a_full_list_omits_is_missing_unless_it_has_ended_or_is_unknown() -> None:
+    cache = SessionCache()
     wanted = dict.fromkeys(["runs", "ended", "vanished", "unknown", "new"])
-    shows(listing, *map(described, ["runs", "ended", "vanished", "unknown"]))
-    shows(listing, described("ended", "Completed"), question="Completed")
-    shows(listing, described("runs"))
-    assert listing.missing(wanted.keys(), {"unknown"}) == {"vanished", "new"}
+    update(cache, *map(described, ["runs", "ended", "vanished", "unknown"]))
+    update(cache, described("ended", "Completed"), status="Completed")
+    update(cache, described("runs"))
+    assert cache.missing(wanted.keys(), {"unknown"}) == {"vanished", "new"}
 
 
-def test_ends_that_nobody_waits_for_are_forgotten_with_the_platform() -> None:
-    listing = SessionCache()
-    shows(listing, *(described(one, "Failed") for one in "abc"))
-    shows(listing, described("c", "Failed"))
-    listing.forget({"a": None}.keys())
-    assert listing.ended == {"a", "c"}
+def test_ended_sessions_that_no_subscription_wants_are_forgotten_with_the_platform() -> None:
+    cache = SessionCache()
+    update(cache, *(described(one, "Failed") for one in "abc"))
+    update(cache, described("c", "Failed"))
+    cache.forget_ended({"a": None}.keys())
+    assert cache.ended == {"a", "c"}
 
 
 NAMES = st.one_of(
@@ -139,44 +139,44 @@ LISTS = st.lists(
 
 
 @given(LISTS)
-def test_whatever_lists_show_each_session_is_found_by_its_key(
+def test_after_any_lists_each_session_is_found_by_its_key(
     lists: list[dict[str, tuple[str, str]]],
 ) -> None:
-    listing, names = SessionCache(), dict[str, str]()
+    cache, names = SessionCache(), dict[str, str]()
     for rows in lists:
         # A session never changes its name.
         names = {one: names.get(one, name) for one, (name, _) in rows.items()}
-        before = {one: row.status for one, row in listing.rows.items()}
-        news = shows(listing, *(described(one, status, name=names[one]) for one, (_, status) in rows.items()))
+        before = {one: row.status for one, row in cache.rows.items()}
+        news = update(cache, *(described(one, status, name=names[one]) for one, (_, status) in rows.items()))
         assert news == {one for one, (_, status) in rows.items() if before.get(one) != status}
         expected = defaultdict(set)
         for session_id, name in names.items():
             if parsed := SessionName.parse(name):
                 expected[parsed.key].add(session_id)
-        assert listing.by_key == expected
+        assert cache.by_key == expected
 
 
-# What is asked.
+# Queries.
 
 
-def test_a_small_account_is_asked_for_all_sessions_each_time() -> None:
-    listing = SessionCache()
+def test_a_small_account_gets_a_full_list_each_time() -> None:
+    cache = SessionCache()
     for at in range(5):
-        assert listing.questions(float(at), urgent=False) == FULL_LIST
-        shows(listing, described("a"), at=float(at))
+        assert cache.query(float(at), urgent=False) == FULL_LIST
+        update(cache, described("a"), at=float(at))
 
 
-def test_a_large_account_is_asked_for_ended_ones_and_now_and_then_for_all(
+def test_a_large_account_gets_lists_of_ended_sessions_and_a_full_list_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
-    listing = SessionCache()
-    assert listing.questions(0.0, urgent=False) == FULL_LIST
-    shows(listing, described("a"))
-    assert listing.questions(WHOLE_EVERY - 1, urgent=False) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_EVERY, urgent=False) == FULL_LIST
-    assert listing.questions(WHOLE_SOON - 1, urgent=True) == ("Completed", "Failed")
-    assert listing.questions(WHOLE_SOON, urgent=True) == FULL_LIST
+    monkeypatch.setattr(session_cache, "LARGE_LIST_BYTES", 10)
+    cache = SessionCache()
+    assert cache.query(0.0, urgent=False) == FULL_LIST
+    update(cache, described("a"))
+    assert cache.query(FULL_LIST_INTERVAL - 1, urgent=False) == ("Completed", "Failed")
+    assert cache.query(FULL_LIST_INTERVAL, urgent=False) == FULL_LIST
+    assert cache.query(URGENT_FULL_LIST_INTERVAL - 1, urgent=True) == ("Completed", "Failed")
+    assert cache.query(URGENT_FULL_LIST_INTERVAL, urgent=True) == FULL_LIST
 
 
 @pytest.mark.parametrize(
@@ -187,18 +187,18 @@ def test_a_large_account_is_asked_for_ended_ones_and_now_and_then_for_all(
         ("Failed (BackoffLimitExceeded)", ("Completed", "Failed (BackoffLimitExceeded)")),
     ],
 )
-def test_an_older_server_is_asked_in_its_own_words(
+def test_the_query_uses_an_older_servers_own_words(
     monkeypatch: pytest.MonkeyPatch, word: str, asked: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(listing_module, "LARGE_LIST", 10)
-    listing = SessionCache()
-    shows(listing, described("a", word))
-    assert listing.questions(1.0, urgent=False) == asked
+    monkeypatch.setattr(session_cache, "LARGE_LIST_BYTES", 10)
+    cache = SessionCache()
+    update(cache, described("a", word))
+    assert cache.query(1.0, urgent=False) == asked
 
 
-def test_the_answer_to_one_question_is_not_taken_for_that_to_another() -> None:
-    listing = SessionCache()
-    shows(listing, described("a"))
-    same = answer([described("a")])
-    assert listing.reader(None)(same).rows is None
-    assert listing.reader("Completed")(same).rows == {}
+def test_the_response_to_one_query_is_not_mistaken_for_that_to_another() -> None:
+    cache = SessionCache()
+    update(cache, described("a"))
+    same = response([described("a")])
+    assert cache.parser(None)(same).rows is None
+    assert cache.parser("Completed")(same).rows == {}

@@ -1,0 +1,153 @@
+"""The calls that concern an account as a whole: its sessions, what the platform offers it, who it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from airflow_provider_canfar.skaha import wire
+from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.http.client import HttpClient, Request
+from airflow_provider_canfar.skaha.statuses import Kind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from airflow_provider_canfar.skaha.http.authorization import Credential
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
+    from airflow_provider_canfar.skaha.models import Image, ResourceOptions, Session, Stats
+
+T = TypeVar("T")
+
+
+#: The statuses that every version of the server spells alike.
+_SPELLED_ALIKE = frozenset({Status.PENDING, Status.RUNNING, Status.TERMINATING})
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait for the server: creates have taken 90, anything else is quick.
+
+    :param create: for a create. After a timeout the session may still be created.
+    :param other: for anything else.
+    """
+
+    create: float = 180.0
+    other: float = 60.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
+class AccountClient:
+    """One account on the platform: its list of sessions, what the platform offers it, who it is.
+
+    :param url: the service's base URL including its version.
+    :param credential: authenticates the requests; it is sent to that URL's host only.
+    :param timeouts: seconds to wait for the server.
+    :param options: those of :class:`~.http.client.HttpClient`.
+    :raises SpecError: for an invalid URL, or one that would expose the credential on the way.
+    """
+
+    def __init__(
+        self, url: str, credential: Credential, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, **options: Any
+    ) -> None:
+        self._http = HttpClient(url, credential, **options)
+        self._timeouts = timeouts
+        self._context: ResourceOptions | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    @property
+    def url(self) -> str:
+        """The platform's base URL."""
+        return self._http.url
+
+    def replace_credential(self, credential: Credential) -> None:
+        """Authenticate with another credential from the next request on.
+
+        :param credential: of the same platform.
+        """
+        self._http.credential = credential
+
+    async def fetch(
+        self, kind: str | None = None, status: str | None = None, view: str | None = None
+    ) -> list[Session]:
+        """List the account's sessions.
+
+        :param kind: of this :class:`~.models.Kind` only. ``desktop-app`` sessions are listed only for this
+            kind.
+        :param status: in this :class:`~.models.Status` only; old and new words for one status are the same.
+        :param view: ``interactive`` omits headless ones; ``all`` lists every user's, by kind, status and
+            start only.
+        """
+        if view not in {None, "all", "interactive"}:
+            raise SpecError(f"Invalid view {view!r}: must be one of all, interactive. See also stats().")
+        wanted_kind = None if kind is None else Kind.parse(kind)
+        wanted_status = Status.UNKNOWN if status == Status.UNKNOWN else status and Status.parse(status)
+        params = {}
+        if wanted_kind is not None:
+            params["type"] = wanted_kind.value
+        # The server compares its own word. We compare those that have changed between its versions.
+        if wanted_status in _SPELLED_ALIKE:
+            params["status"] = str(wanted_status)
+        if view is not None:
+            params["view"] = view
+        return [
+            session
+            for session in await self._get("session", wire.sessions, params)
+            if wanted_kind in {None, session.kind} and wanted_status in {None, session.status}
+        ]
+
+    async def poll(self, parse: Callable[[ApiResponse], T], status: str | None = None) -> T:
+        """List the account's sessions, and return what ``parse`` makes of the response.
+
+        For a caller that lists again and again, and parses only what has changed (:mod:`~.session_cache`).
+
+        :param parse: runs in a thread if the response is large.
+        :param status: in this status only, in the server's own word for it.
+        """
+        return await self._get("session", parse, None if status is None else {"status": status})
+
+    async def stats(self) -> Stats:
+        """Return how busy the platform is."""
+        return await self._get("session", wire.stats, {"view": "stats"})
+
+    async def context(self) -> ResourceOptions:
+        """Return the resources that the platform offers to a session."""
+        self._context = await self._get("context", wire.context)
+        return self._context
+
+    async def images(self, kind: str | None = None) -> list[Image]:
+        """Return the images that the platform knows without registry credentials.
+
+        :param kind: only those labelled for this kind.
+        """
+        params = None if kind is None else {"type": Kind.parse(kind).value}
+        return await self._get("image", wire.images, params)
+
+    async def repositories(self) -> list[str]:
+        """Return the registries that the platform accepts images from."""
+        return await self._get("repository", wire.repositories)
+
+    async def whoami(self) -> str:
+        """Return the account's user name, as the platform itself has it."""
+        # The cheapest list: no account has such sessions. Each response names its user in a header.
+        params = {"type": Kind.HEADLESS.value, "status": Status.TERMINATING.value}
+        return await self._get("session", wire.user, params)
+
+    async def _get(
+        self, path: str, parse: Callable[[ApiResponse], T], params: Mapping[str, str] | None = None
+    ) -> T:
+        return await self._http.send(Request("GET", path, params=params), parse, timeout=self._timeouts.other)
