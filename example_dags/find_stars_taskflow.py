@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from airflow_provider_canfar import replicas
-from airflow_provider_canfar.replicas import chunk  # For type checkers; sessions have it without an import.
+from airflow_provider_canfar.replicas import chunk  # Only for type checkers.
 
 SCRIPT = Path(__file__).parent / "scripts" / "detect_stars.py"
 TILES_PER_SIDE = 4

@@ -132,7 +132,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
     ) -> Any:
         """Resume after a wait in the triggerer, with what was known before and what the wait has seen.
 
-        ``dag.test()`` forgets what the deferral carried, and resumes in the process that deferred, which still
+        ``dag.test()`` forgets what the deferral carried; the process that deferred, which resumes, still
         has it. Without either, the names of the sessions give the rest.
         """
         from airflow_provider_canfar.task_sessions.batch import Batch

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
     from airflow_provider_canfar.skaha.models import Event, Session
 
-__all__ = ["SkahaClient", "Timeouts"]
+__all__ = ["DEFAULT_TIMEOUTS", "SkahaClient", "Timeouts"]
 
 #: Seconds to wait before each check whether a destroyed session is gone. It nearly always is at the first.
 DESTROY_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
