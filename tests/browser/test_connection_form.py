@@ -42,7 +42,7 @@ def test_the_test_button_says_who_one_is_and_where(
     airflow: AirflowPages, connection: str, emulator: Emulator, keep: Callable[[Page, str], None]
 ) -> None:
     airflow.test_connection(connection)
-    said = f"{emulator.root}/skaha/v1 knows you as astronomer, by the bearer token."
+    said = f"Connected to {emulator.root}/skaha/v1 as astronomer (bearer token)."
     expect(airflow.notifications).to_contain_text(said)
     keep(airflow.page, "airflow-connection-tested")
 

@@ -305,7 +305,7 @@ def test_an_environment_that_nothing_can_carry_is_refused_before_any_request(pla
     def measure() -> int:
         return 1
 
-    with pytest.raises(AirflowFailException, match=r"env\['PLATE'\] has a NUL character"):
+    with pytest.raises(AirflowFailException, match=r"Invalid env\['PLATE'\]: must not contain a NUL"):
         task(measure, env={"PLATE": "m13\0"}).run()
     assert not platform.requests()
 
