@@ -1,4 +1,4 @@
-"""The calls that concern an account as a whole: its sessions, what the platform offers it, who it is."""
+"""The calls about an account as a whole: its list of sessions, what the platform offers, its user name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DEFAULT_TIMEOUTS = Timeouts()
 
 
 class AccountClient:
-    """One account on the platform: its list of sessions, what the platform offers it, who it is.
+    """One account on the platform: its list of sessions, what the platform offers, its user name.
 
     :param url: the service's base URL including its version.
     :param credential: authenticates the requests; it is sent to that URL's host only.

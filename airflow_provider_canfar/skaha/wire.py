@@ -125,8 +125,7 @@ def events(printed: str) -> list[Event]:
     """Parse the events that kubectl prints: a header, and columns that are padded with spaces.
 
     Only the message contains spaces (or even line breaks), and what follows it is either a time or
-    ``<none>``, so that a row is parsed by its shape: it is right even if a column is wider than the header
-    says.
+    ``<none>``, so that a row is parsed by its shape, even if a column is wider than its header.
     """
     header, _, rows = printed.partition("\n")
     if header.split() != ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]:

@@ -307,7 +307,7 @@ def test_a_nul_in_the_environment_is_rejected_before_any_request(platform: Emula
     def measure() -> int:
         return 1
 
-    with pytest.raises(AirflowFailException, match=r"env\['PLATE'\] has a NUL character"):
+    with pytest.raises(AirflowFailException, match=r"Invalid env\['PLATE'\]: must not contain a NUL"):
         task(measure, env={"PLATE": "m13\0"}).run()
     assert not platform.requests()
 

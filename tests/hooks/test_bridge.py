@@ -1,4 +1,4 @@
-"""Blocking callers, and code that awaits."""
+"""The bridge from blocking callers to async code."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def _bridge() -> Bridge:
     return Bridge()
 
 
-#: Takes what to call in a signal handler, and when this may be.
+#: Gets a function to call in a signal handler, and the event after which to send the signal.
 Interrupt = Callable[[Callable[[], object], threading.Event], None]
 
 
 class Interrupted(BaseException):
-    """What a signal handler raises, as Airflow's own for its time-outs."""
+    """Raised in a signal handler, as Airflow does for its timeouts."""
 
 
 class Work:
-    """A coroutine that goes on until it is told to stop, and remembers how it ended."""
+    """A coroutine that runs until it is stopped, and records how it ended."""
 
     def __init__(self) -> None:
         self.has_begun = threading.Event()
         self.was_cancelled = threading.Event()
 
-    async def go_on(self) -> None:
+    async def run(self) -> None:
         self.has_begun.set()
         try:
             await asyncio.Event().wait()
@@ -52,11 +52,11 @@ async def thread_name() -> str:
 
 
 def test_a_coroutine_runs_to_its_end_for_a_caller_without_a_loop(bridge: Bridge) -> None:
-    async def answer() -> int:
+    async def result() -> int:
         await asyncio.sleep(0)
         return 42
 
-    assert bridge.run(answer) == 42
+    assert bridge.run(result) == 42
 
 
 def test_an_error_in_a_coroutine_is_raised_in_its_caller(bridge: Bridge) -> None:
@@ -76,14 +76,14 @@ def test_all_calls_run_on_one_loop_in_its_own_thread(bridge: Bridge) -> None:
 
 
 def test_simultaneous_first_callers_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when two people press Test in a fresh API server, which answers each in a thread."""
+    """Like two people who press Test in a fresh API server, which serves each in a thread."""
     bridge, make = Bridge(), asyncio.new_event_loop
-    both, answered = threading.Barrier(2, timeout=10), threading.Event()
+    both, finished = threading.Barrier(2, timeout=10), threading.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
     def make_when_both_are_there() -> asyncio.AbstractEventLoop:
-        if both.wait() == 1:  # One of them is so slow that the other has its answer by then.
-            answered.wait(10)
+        if both.wait() == 1:  # One of them is so slow that the other has its result by then.
+            finished.wait(10)
         return make()
 
     async def loop() -> asyncio.AbstractEventLoop:
@@ -91,7 +91,7 @@ def test_simultaneous_first_callers_share_one_loop(monkeypatch: pytest.MonkeyPat
 
     def call() -> None:
         loops.append(bridge.run(loop, timeout=10))
-        answered.set()
+        finished.set()
 
     monkeypatch.setattr(asyncio, "new_event_loop", make_when_both_are_there)
     threads = [threading.Thread(target=call) for _ in range(2)]
@@ -110,15 +110,15 @@ def test_callers_in_several_threads_get_their_own_results(bridge: Bridge) -> Non
         await both.wait()
         return number
 
-    answers: dict[int, int] = {}
+    results: dict[int, int] = {}
     threads = [
-        threading.Thread(target=lambda n=n: answers.update({n: bridge.run(lambda: meet(n))})) for n in (1, 2)
+        threading.Thread(target=lambda n=n: results.update({n: bridge.run(lambda: meet(n))})) for n in (1, 2)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == {1: 1, 2: 2}
+    assert results == {1: 1, 2: 2}
 
 
 async def test_a_blocking_call_inside_a_running_loop_fails_with_a_way_out(bridge: Bridge) -> None:
@@ -133,27 +133,27 @@ async def test_a_blocking_call_inside_a_running_loop_fails_with_a_way_out(bridge
     assert calls == 0
 
 
-async def test_from_a_thread_of_a_program_with_a_loop_a_blocking_call_is_fine(bridge: Bridge) -> None:
+async def test_a_blocking_call_works_in_a_thread_of_a_program_with_a_loop(bridge: Bridge) -> None:
     assert await asyncio.to_thread(bridge.run, thread_name) == "canfar-bridge"
 
 
 def test_the_coroutine_is_cancelled_after_the_timeout(bridge: Bridge) -> None:
     work = Work()
     with pytest.raises(TimeoutError):
-        bridge.run(work.go_on, timeout=0.05)
+        bridge.run(work.run, timeout=0.05)
     assert work.was_cancelled.wait(10)
 
 
 @pytest.fixture(name="interrupt")
 def _interrupt() -> Iterator[Interrupt]:
-    """Call something in a signal handler of this thread, while this thread waits for a coroutine."""
+    """Return a function that calls another in a signal handler while this thread waits for a coroutine."""
     before, threads = signal.getsignal(signal.SIGUSR1), []
 
     def interrupt(handle: Callable[[], object], begun: threading.Event) -> None:
         is_handled = threading.Event()
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            # One that comes a moment before the wait is sent again.
+            # A signal that comes just before the wait is sent again.
             if frame is not None and frame.f_code.co_name == "wait" and not is_handled.is_set():
                 is_handled.set()
                 handle()
@@ -180,13 +180,13 @@ def test_interrupting_a_caller_cancels_its_coroutine(bridge: Bridge, interrupt: 
     work = Work()
     interrupt(time_out, work.has_begun)
     with pytest.raises(Interrupted):
-        bridge.run(work.go_on)
+        bridge.run(work.run)
     assert work.was_cancelled.wait(10)
 
 
 def test_a_signal_handler_can_call_while_its_thread_waits(bridge: Bridge, interrupt: Interrupt) -> None:
-    """Airflow calls an operator's on_kill in such a handler; after it, the wait goes on."""
-    is_killed, begun, answers = asyncio.Event(), threading.Event(), []
+    """Airflow calls an operator's on_kill in such a handler; after it, the wait continues."""
+    is_killed, begun, results = asyncio.Event(), threading.Event(), []
 
     async def kill() -> str:
         is_killed.set()
@@ -197,34 +197,34 @@ def test_a_signal_handler_can_call_while_its_thread_waits(bridge: Bridge, interr
         await is_killed.wait()
         return "waited"
 
-    interrupt(lambda: answers.append(bridge.run(kill)), begun)
+    interrupt(lambda: results.append(bridge.run(kill)), begun)
     assert bridge.run(wait) == "waited"
-    assert answers == ["killed"]
+    assert results == ["killed"]
 
 
 FORKING = """
     import asyncio, os, sys
     from airflow_provider_canfar.hooks._bridge import BRIDGE
 
-    async def answer():
+    async def result():
         await asyncio.sleep(0)
         return os.getpid()
 
-    assert BRIDGE.run(answer) == os.getpid()
+    assert BRIDGE.run(result) == os.getpid()
     child = os.fork()
     if child == 0:
-        # The loop's thread has not followed; without a loop of its own the child would wait for ever.
-        is_fine = BRIDGE.run(answer, timeout=20) == BRIDGE.run(answer, timeout=20) == os.getpid()
+        # The loop's thread does not exist here; without a loop of its own the child would wait for ever.
+        is_fine = BRIDGE.run(result, timeout=20) == BRIDGE.run(result, timeout=20) == os.getpid()
         os._exit(0 if is_fine else 1)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    # What the child did to its copy has not hurt the loop of its parent.
-    assert BRIDGE.run(answer, timeout=20) == os.getpid()
+    # The child has not affected its parent's loop.
+    assert BRIDGE.run(result, timeout=20) == os.getpid()
     sys.exit(status)
 """
 
 
 def test_a_forked_child_has_its_own_loop_and_leaves_its_parents_alone() -> None:
-    """As Airflow's executors fork. In a process of its own, as a fork of this one would copy the tests."""
+    """Airflow's executors fork. It runs in its own process, as a fork of this one would copy the tests."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORKING)],
         timeout=60,

@@ -133,7 +133,7 @@ def test_an_extra_that_is_not_an_object_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("registry_user", "registry_username"),
         ("registry-secret", "registry_secret"),
@@ -143,9 +143,9 @@ def test_an_extra_that_is_not_an_object_is_rejected() -> None:
         ("proxy_certifcate", "proxy_certificate"),
     ],
 )
-def test_a_misspelt_extra_is_rejected_without_its_value(name: str, meant: str) -> None:
+def test_a_misspelt_extra_is_rejected_without_its_value(name: str, suggestion: str) -> None:
     with pytest.raises(
-        SpecError, match=f"Unknown connection extra '{name}'. Did you mean '{meant}'"
+        SpecError, match=f"Unknown connection extra '{name}'. Did you mean '{suggestion}'"
     ) as rejection:
         settings(extra={name: "canary"})
     assert "canary" not in str(rejection.value)

@@ -120,7 +120,7 @@ def test_the_page_may_have_to_answer(platform: Emulator, task: Make, monkeypatch
         asked.append(url)
         return len(asked) == 3
 
-    monkeypatch.setattr(interactive, "answers", answers_the_third_time)
+    monkeypatch.setattr(interactive, "responds", answers_the_third_time)
     url = task(wait_for_url=True).run()
     assert asked == [url] * 3
 
@@ -200,7 +200,7 @@ def test_a_session_that_ends_before_it_can_be_opened_fails_the_task(
     async def never(url: str) -> bool:
         return False
 
-    monkeypatch.setattr(interactive, "answers", never)
+    monkeypatch.setattr(interactive, "responds", never)
     platform.configure(interactive_deadline=1)
     with pytest.raises(SessionFailed, match="ended before it could be opened: Failed"):
         task(wait_for_url=True).run()

@@ -23,7 +23,7 @@ from tests.parity.official_client import OfficialClient, TheirError, official_cl
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 SPEC: dict[str, Any] = {"name": "stars", "image": IMAGE}
 
-#: What a test waits for comes within so many seconds, or not at all.
+#: Seconds after which a test stops waiting.
 PATIENCE = 30.0
 
 #: Recorded fields of a session that are its own, and not part of the request.

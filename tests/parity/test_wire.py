@@ -13,7 +13,7 @@ def test_the_parameters_match_those_of_the_platforms_client() -> None:
     theirs = create_parameters(
         "stars", "skaha/astroml:24.07", 2, 8, gpu=1, cmd="ls", args="-la /arc", env={"BAND": "r"}, replicas=3
     )
-    asked = SessionSpec(
+    spec = SessionSpec(
         name="stars",
         image="skaha/astroml:24.07",
         cores=2,
@@ -25,6 +25,6 @@ def test_the_parameters_match_those_of_the_platforms_client() -> None:
         replicas=3,
     )
     for replica, parameters in enumerate(theirs, start=1):
-        assert sorted(wire.create_form(asked, replica)) == sorted(
+        assert sorted(wire.create_form(spec, replica)) == sorted(
             (name, str(value)) for name, value in parameters
         )

@@ -18,7 +18,7 @@ from airflow_provider_canfar.testing import Emulator, running_emulator
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 SPEC: dict[str, Any] = {"name": "Stars", "image": IMAGE}
 
-#: What a test waits for comes within so many seconds, or not at all.
+#: Seconds after which a test stops waiting.
 PATIENCE = 30.0
 
 
@@ -354,7 +354,7 @@ async def test_context_images_and_repositories_match_the_platform(client: SkahaC
     assert await client.repositories() == ["images.canfar.net"]
 
 
-async def test_connect_url_is_of_an_interactive_session_that_runs(
+async def test_connect_url_requires_a_running_interactive_session(
     emulator: Emulator, client: SkahaClient
 ) -> None:
     emulator.configure(start_delay=60)

@@ -76,7 +76,7 @@ def facts_of(error: BaseException) -> dict[str, object]:
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_error_keeps_its_facts_through_pickling_and_copying(error: CanfarError) -> None:
     """Airflow moves exceptions between processes."""
-    error.add_note("seen at noon")
+    error.add_note("a note")
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 (our own bytes)
         assert type(other) is type(error)
         assert str(other) == str(error)

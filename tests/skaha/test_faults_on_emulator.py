@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SPEC: dict[str, Any] = {"name": "stars", "image": "images.canfar.net/skaha/astroml:24.07"}
 
-#: What a test waits for comes within so many seconds, or not at all.
+#: Seconds after which a test stops waiting.
 PATIENCE = 30.0
 
 MakeClient = Callable[..., SkahaClient]

@@ -141,10 +141,10 @@ def test_images_are_parsed(sample: Sample) -> None:
 
 
 def test_a_spec_is_normalized_as_it_will_be_sent() -> None:
-    asked = spec(name="Stars", command=["echo", "Hello, World!"], cores="2", ram=4.5)
-    assert asked.name == "stars"
-    assert asked.command == ("echo", "Hello, World!")
-    assert (asked.cores, asked.ram) == (2, 4.5)
+    normalized = spec(name="Stars", command=["echo", "Hello, World!"], cores="2", ram=4.5)
+    assert normalized.name == "stars"
+    assert normalized.command == ("echo", "Hello, World!")
+    assert (normalized.cores, normalized.ram) == (2, 4.5)
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_an_invalid_spec_is_rejected_with_a_way_out(fields: dict[str, object], m
 
 
 def test_the_environments_values_are_in_no_repr_and_in_no_error() -> None:
-    asked = spec(env={"PASSWORD": "s3cr3t"})
-    assert "PASSWORD" in repr(asked)
-    assert "s3cr3t" not in f"{asked!r} {asked}"
+    normalized = spec(env={"PASSWORD": "s3cr3t"})
+    assert "PASSWORD" in repr(normalized)
+    assert "s3cr3t" not in f"{normalized!r} {normalized}"
     for fields in ({"gpus": 0}, {"gpu": 0}, {"kind": "notebook"}, {"name": "_"}):
         with pytest.raises(SpecError) as rejection:
             spec(**fields, env={"PASSWORD": "s3cr3t"})

@@ -87,18 +87,18 @@ ENVIRONMENTS = st.dictionaries(
 @given(st.lists(TEXTS, min_size=1).filter(lambda argv: bool(argv[0])), ENVIRONMENTS, st.integers(1, 9))
 def test_a_body_is_ascii_and_decodes_to_the_form(argv: list[str], env: dict[str, str], replica: int) -> None:
     try:
-        asked = spec(command=argv, env=env, replicas=9)
+        requested = spec(command=argv, env=env, replicas=9)
     except SpecError:
         assume(False)
-    body = wire.create_body(asked, replica)
+    body = wire.create_body(requested, replica)
     assert body.isascii()
     form = parse_qsl(body, keep_blank_values=True, strict_parsing=True)
-    assert sorted(form) == sorted(wire.create_form(asked, replica))
+    assert sorted(form) == sorted(wire.create_form(requested, replica))
 
 
 def test_the_body_of_an_interactive_session_has_no_command() -> None:
-    asked = spec(kind="notebook", cores=2)
-    assert parse_qsl(wire.create_body(asked, 1)) == wire.create_form(asked, 1)
+    requested = spec(kind="notebook", cores=2)
+    assert parse_qsl(wire.create_body(requested, 1)) == wire.create_form(requested, 1)
 
 
 def test_the_id_of_a_created_session_is_one_word() -> None:

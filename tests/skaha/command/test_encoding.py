@@ -137,7 +137,7 @@ def test_a_command_and_the_clients_cmd_and_args_are_the_same() -> None:
     ],
 )
 def test_a_string_of_args_is_split_as_a_shell_splits_words(args: str, words: list[str]) -> None:
-    """It splits and takes quotes off, but expands nothing."""
+    """It splits and removes quotes, but expands nothing."""
     assert as_the_program_gets_it(encode(cmd="prog", args=args)) == (["prog", *words], {})
 
 

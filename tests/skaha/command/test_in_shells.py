@@ -1,6 +1,6 @@
-"""What is encoded, taken through the emulator's rules, and executed by each shell that an image may have.
+"""Encoded commands, through the emulator's rules, in each shell that an image may have.
 
-With ``CANFAR_THOROUGH=1`` in the environment, it is thousands of commands.
+With ``CANFAR_THOROUGH=1`` in the environment, these are thousands of commands.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/environ").exists(),
-    reason="What a program was given is read from /proc, as Linux has it.",
+    reason="The arguments of a program are read from Linux's /proc.",
 )
 
 THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
 EXECUTIONS = settings(max_examples=1_500 if THOROUGH else 80, deadline=None)
 
-# What the placeholders of the server's template stand for.
+# Values for the placeholders in the server's template.
 TEMPLATE = {
     "software.imageid": "images.canfar.net/skaha/astroml:24.07",
     "software.threads": "1",
@@ -44,7 +44,7 @@ TEMPLATE = {
     "skaha.workdir": "/arc/home/jdoe",
 }
 
-# The variables that it sets with them.
+# The variables that the template sets.
 PLATFORM = {
     "skaha_hostname": "ws-uv.canfar.net",
     "skaha_username": "jdoe",
@@ -54,16 +54,16 @@ PLATFORM = {
     "OMP_NUM_THREADS": "1",
 }
 
-# What a shell sets for the programs it starts, whatever it was given.
+# The variables that a shell always sets for the programs it starts.
 OF_SHELLS = {"_", "SHLVL", "PWD", "OLDPWD"}
 
-# Prints what it was started with: "/bin/sh", its path, the arguments, and the environment.
+# Prints how it was started: "/bin/sh", its path, the arguments, and the environment.
 SHOW = '#!/bin/sh\n/bin/cat "/proc/$$/cmdline" "/proc/$$/environ"\n'
 
-# Programs of every image, all the same; the names of some mean something else to a shell, or to env(1).
+# The programs of every image, all the same; some names have a meaning for a shell, or for env(1).
 PROGRAMS = ["show", "a b", "$HOME", "it's", 'a"\\b', "n", "0o17", "é\n😀", "-x", "*", "a=b", "=", "-", "--"]
 
-# What means something to a shell, or is not one byte; and anything else.
+# Characters with a meaning for a shell, or of several bytes; and any others.
 CHARACTERS = st.sampled_from("'\"\\$`#!*~{},;&%() \t\n\r\x01\x7f\x81\x88é😀=-nx0") | st.characters(
     exclude_categories=["Cs"], exclude_characters="\0"
 )
@@ -90,7 +90,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Image:
-    """What a container has of its image: the shell that is its ``/bin/sh``, and a directory of programs."""
+    """An image: the shell that is its ``/bin/sh``, and a directory of programs."""
 
     shell: str
     programs: Path
@@ -100,7 +100,7 @@ class Image:
         return {"PATH": str(self.programs), "LANG": "C.UTF-8", "FROM_IMAGE": "it's here"}
 
     def start(self, parameters: Parameters) -> subprocess.Popen[bytes]:
-        """Start what the server makes of a request, as a container runtime does."""
+        """Start the command that the server makes of a request, as a container runtime does."""
         variables = [f"{name}={value}" for name, value in parameters.env]
         container = running_container(parameters.cmd, parameters.args, variables, TEMPLATE)
         assert container.command is not None
@@ -120,7 +120,7 @@ class Image:
         return Ended.of(self.start(encode(command=command, env=env, command_encoding=command_encoding)))
 
     def program(self, name: str, env: dict[str, str]) -> str:
-        """Call a program as one would: by its name, or by its path where the name would not find it."""
+        """Return a program's name, or its path if the name would not find it."""
         by_name = "PATH" not in env and not (name.startswith("-") and "=" in name)
         return name if by_name else str(self.programs / name)
 
@@ -131,8 +131,8 @@ def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shell = shutil.which(request.param)
     if shell is None:
         pytest.skip(
-            f"{request.param} is not installed here, so nothing is known about images that have it as sh. "
-            f"Install it to try it, with 'apt-get install {request.param}' for example."
+            f"{request.param} is not installed here, so images that have it as sh are not tested. "
+            f"Install it, for example with 'apt-get install {request.param}'."
         )
     programs = tmp_path_factory.mktemp(request.param)
     for name in PROGRAMS:
@@ -150,7 +150,7 @@ def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def check(
     image: Image, program: str, arguments: list[str], env: dict[str, str], command_encoding: str
 ) -> None:
-    """Run a program that shows what it was given, and compare that with what was written."""
+    """Run a program that prints its arguments and environment, and compare them with those requested."""
     path = image.programs / program
     ended = image.run(image.program(program, env), *arguments, env=env, command_encoding=command_encoding)
     shown = [field.decode() for field in ended.stdout.split(b"\0")]
@@ -158,9 +158,9 @@ def check(
     assert shown[:boundary] == ["/bin/sh", str(path), *arguments], ended.stderr
     variables = dict(variable.split("=", 1) for variable in shown[boundary:-1])
     expected = {**image.environment, **PLATFORM, **env}
-    unasked = OF_SHELLS - env.keys()
-    assert {k: v for k, v in variables.items() if k not in unasked} == {
-        k: v for k, v in expected.items() if k not in unasked
+    set_by_shells = OF_SHELLS - env.keys()
+    assert {k: v for k, v in variables.items() if k not in set_by_shells} == {
+        k: v for k, v in expected.items() if k not in set_by_shells
     }
     assert ended.exit_code == 0
 
@@ -192,7 +192,7 @@ def test_a_plain_command_arrives_either_way(image: Image, command_encoding: str)
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_may_have_any_name(image: Image, program: str) -> None:
-    """Also what env(1) would take for an option or a variable; and no variable is lost on the way."""
+    """Including one that env(1) would read as an option or a variable; and no variable is lost on the way."""
     check(image, program, ["a b"], {"a.b": "1", "PWD": "/x", "_": "mine", "SHLVL": "7"}, "auto")
 
 
@@ -200,7 +200,7 @@ def test_a_program_may_have_any_name(image: Image, program: str) -> None:
     "name", sorted({*PLATFORM_NAMES, "PATH", "LD_LIBRARY_PATH", "IFS", "ENV", "SHELLOPTS"})
 )
 def test_a_users_variable_wins(image: Image, name: str) -> None:
-    """The platform's own comes after it, and the bootstrap might heed it; neither does it any harm."""
+    """Although the platform sets its own after it, and the bootstrap's shell could use it."""
     check(image, "show", ["a b"], {name: "/nowhere"}, "auto")
 
 
@@ -223,7 +223,7 @@ def test_the_largest_argument_and_the_largest_variable_arrive(image: Image) -> N
 
 @pytest.mark.parametrize("length", [1, 10, 1_000])
 def test_the_largest_command_arrives(image: Image, length: int) -> None:
-    """As many arguments as Linux allows, or as the platform does."""
+    """As many arguments as Linux or the platform allows."""
     words = ["x" * length] * min((MAX_PROCESS_BYTES - 1_000) // (length + 9), 1_040_000 // (length + 3))
     ended = image.run("/bin/sh", "-c", 'echo "$#"', "sh", *words, command_encoding="bootstrap")
     assert ended == Ended(0, f"{len(words)}\n".encode(), "")
@@ -234,7 +234,7 @@ def test_the_exit_code_is_the_programs_own(image: Image, code: int) -> None:
     assert image.run("/bin/sh", "-c", f"exit {code}").exit_code == code
 
 
-# Of a process's signals, all but SigQ, which counts those that wait in all processes of the user.
+# A process's signals, except SigQ, which counts the pending ones of all of the user's processes.
 INHERITED = """
 import json, os, sys
 of_this_process = ("SigPnd:", "SigBlk:", "SigIgn:", "SigCgt:")
@@ -250,7 +250,7 @@ print(json.dumps({
 
 @pytest.mark.parametrize("guarded", [False, True])
 def test_the_program_replaces_the_shell(image: Image, tmp_path: Path, guarded: bool) -> None:
-    """It has the shell's PID and open files, its stdin from the first byte, and all else it would have."""
+    """It has the shell's PID and open files, the whole stdin, and everything else it would have."""
     script = tmp_path / ("inherited=.py" if guarded else "inherited.py")
     script.write_text(f"#!{sys.executable}\n{INHERITED}")
     script.chmod(0o755)
@@ -259,9 +259,9 @@ def test_the_program_replaces_the_shell(image: Image, tmp_path: Path, guarded: b
         process = image.start(encode(command=[str(script)], command_encoding=command_encoding))
         ended = Ended.of(process, b"one\ntwo\n")
         assert ended.stderr == ""
-        told: dict[str, Any] = json.loads(ended.stdout)
-        assert told.pop("pid") == process.pid
-        return told
+        properties: dict[str, Any] = json.loads(ended.stdout)
+        assert properties.pop("pid") == process.pid
+        return properties
 
     directly = inherited("plain")
     assert directly["stdin"] == "one\ntwo\n"
@@ -318,7 +318,7 @@ def test_the_log_names_a_program_that_is_not_executable(image: Image, tmp_path: 
 
 
 def test_a_server_that_splits_differently_fails_loudly(image: Image) -> None:
-    """Were it to split at TAB some day, or not at all, no session would succeed without its command."""
+    """If it splits at TAB some day, or not at all, no session succeeds without its command."""
     parameters = encode(command=["a b"])
     assert parameters.args is not None
     for words in (parameters.args.split(), [parameters.args]):

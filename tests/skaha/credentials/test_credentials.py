@@ -211,18 +211,18 @@ def test_event_loops_in_several_threads_share_one_fetch() -> None:
     service = Service(httpx.Response(200, text="a-token"))
     user = uuid4().hex
     start = threading.Barrier(4)
-    seen: list[str] = []
+    headers: list[str] = []
 
     def use() -> None:
         start.wait()
-        seen.append(shown(asyncio.run(login(service, user).authorize())))
+        headers.append(shown(asyncio.run(login(service, user).authorize())))
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == ["Bearer a-token"] * 4
+    assert headers == ["Bearer a-token"] * 4
     assert len(service.requests) == 1
 
 

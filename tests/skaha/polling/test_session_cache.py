@@ -56,11 +56,11 @@ def test_a_recorded_list_is_parsed_into_the_same_fields_as_the_whole_model(sampl
     update(cache, *sessions)
     for session in sessions:
         full = Session.model_validate(session)
-        seen = cache.session(full.id)
+        cached = cache.session(full.id)
         for field in (
             "id", "name", "kind", "status", "status_word", "start_time", "expiry_time", "connect_url"
         ):  # fmt: skip
-            assert getattr(seen, field) == getattr(full, field)
+            assert getattr(cached, field) == getattr(full, field)
 
 
 def test_an_unchanged_list_is_not_parsed_again() -> None:
@@ -147,8 +147,10 @@ def test_after_any_lists_each_session_is_found_by_its_key(
         # A session never changes its name.
         names = {one: names.get(one, name) for one, (name, _) in rows.items()}
         before = {one: row.status for one, row in cache.rows.items()}
-        news = update(cache, *(described(one, status, name=names[one]) for one, (_, status) in rows.items()))
-        assert news == {one for one, (_, status) in rows.items() if before.get(one) != status}
+        changed = update(
+            cache, *(described(one, status, name=names[one]) for one, (_, status) in rows.items())
+        )
+        assert changed == {one for one, (_, status) in rows.items() if before.get(one) != status}
         expected = defaultdict(set)
         for session_id, name in names.items():
             if parsed := SessionName.parse(name):
@@ -180,7 +182,7 @@ def test_a_large_account_gets_lists_of_ended_sessions_and_a_full_list_now_and_th
 
 
 @pytest.mark.parametrize(
-    ("word", "asked"),
+    ("word", "query"),
     [
         ("Succeeded", ("Succeeded", "Failed")),
         ("Error", ("Completed", "Error")),
@@ -188,12 +190,12 @@ def test_a_large_account_gets_lists_of_ended_sessions_and_a_full_list_now_and_th
     ],
 )
 def test_the_query_uses_an_older_servers_own_words(
-    monkeypatch: pytest.MonkeyPatch, word: str, asked: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, word: str, query: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(session_cache, "LARGE_LIST_BYTES", 10)
     cache = SessionCache()
     update(cache, described("a", word))
-    assert cache.query(1.0, urgent=False) == asked
+    assert cache.query(1.0, urgent=False) == query
 
 
 def test_the_response_to_one_query_is_not_mistaken_for_that_to_another() -> None:

@@ -239,10 +239,10 @@ async def test_a_change_is_not_older_than_the_poll_before_it(scene: Scene) -> No
     late, _ = scene.subscribe([other])
     one.end("Completed", scene.time.now)
     await scene.time.pass_(INTERVAL)
-    first, news = early.snapshots
+    first, change = early.snapshots
     assert first.previous_at is None
-    assert news.previous_at is not None
-    assert news.at - INTERVAL * 1.2 <= news.previous_at < news.at
+    assert change.previous_at is not None
+    assert change.at - INTERVAL * 1.2 <= change.previous_at < change.at
     assert [snapshot.previous_at for snapshot in late.snapshots] == [None]
 
 
@@ -515,7 +515,7 @@ async def test_a_request_about_one_session_renews_a_refused_credential_too(scene
     async with scene.poller.subscribe(interval=INTERVAL) as subscription:
         await anext(subscription)
         logs = await asyncio.gather(*(subscription.reader.logs(row.session_id) for row in rows))
-    assert [log for answer in logs for log in answer.values()] == [""] * 10
+    assert [log for result in logs for log in result.values()] == [""] * 10
     assert scene.renewed == 1
 
 
@@ -590,10 +590,10 @@ async def test_a_large_account_is_polled_for_ended_sessions_and_now_and_then_for
     (row,) = scene.sessions(1)
     subscriber, _ = scene.subscribe([row])
     await scene.time.pass_(FULL_LIST_INTERVAL + INTERVAL)
-    asked = scene.platform.called("fetch")
-    assert asked[:3] == ["", "Completed", "Failed"]
-    assert asked.count("") == 2
-    assert asked.count("Completed") == asked.count("Failed") >= 8
+    queries = scene.platform.called("fetch")
+    assert queries[:3] == ["", "Completed", "Failed"]
+    assert queries.count("") == 2
+    assert queries.count("Completed") == queries.count("Failed") >= 8
     row.end("Failed", scene.time.now)
     await scene.time.pass_(INTERVAL * 1.2)
     assert subscriber.statuses == [["Running"], ["Failed"]]
