@@ -1,1 +1,5 @@
-"""The operators, and the loop they share."""
+"""The operators: they launch sessions and wait for them, or destroy them.
+
+They speak to the platform through the hook alone; what to do about a task's sessions is decided in
+``task_sessions``.
+"""

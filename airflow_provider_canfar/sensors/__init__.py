@@ -1,1 +1,4 @@
-"""Sensors: wait for sessions of the account, and for free cores and RAM."""
+"""The sensors: they wait for sessions of the account, and for free cores and RAM.
+
+They launch and destroy nothing; what they wait for is decided in ``account_sessions``.
+"""

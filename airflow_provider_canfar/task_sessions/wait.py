@@ -23,7 +23,7 @@ async def wait_for_sessions(
 ) -> WakeEvent:
     """Wait until there is a reason to wake the worker.
 
-    :param task_wait: what is waited for, and what has been seen of it.
+    :param task_wait: what to wait for, and what has been seen of it.
     :param subscribe: joins a poll.
     :param emit: writes one line to the task's log.
     """

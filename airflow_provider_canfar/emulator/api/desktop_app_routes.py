@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.emulator.api import request_rules
 from airflow_provider_canfar.emulator.api.http_errors import bad_request, not_found, session_not_found
+from airflow_provider_canfar.emulator.api.platform_routes import PlatformRoutes
 from airflow_provider_canfar.emulator.api.responses import json_response, text_response
 from airflow_provider_canfar.emulator.api.rows import cell, filtered, listed_rows, public
 from airflow_provider_canfar.emulator.runtime.sessions import DESKTOP, DESKTOP_APP
@@ -15,24 +16,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from airflow_provider_canfar.emulator.api.endpoints import Endpoints
     from airflow_provider_canfar.emulator.api.parameters import Parameters
-    from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 
-class DesktopAppRoutes:
+class DesktopAppRoutes(PlatformRoutes):
     """Lists, shows, attaches and deletes desktop apps.
 
     The server does not read the word behind the session's id: ``/session/{id}/anything`` is about apps, too
     (*SessionAction.initRequest*).
-
-    :param platform: has the sessions.
-    :param endpoints: authenticates requests.
     """
-
-    def __init__(self, platform: Platform, endpoints: Endpoints) -> None:
-        self._platform = platform
-        self._endpoints = endpoints
 
     def routes(self) -> list[Route]:
         """Return the routes."""

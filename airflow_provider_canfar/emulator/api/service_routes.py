@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from airflow_provider_canfar.emulator.api import documents
 from airflow_provider_canfar.emulator.api.http_errors import bad_request
+from airflow_provider_canfar.emulator.api.platform_routes import PlatformRoutes
 from airflow_provider_canfar.emulator.api.request_rules import CONTEXT
 from airflow_provider_canfar.emulator.api.responses import json_response, xml_response
 from airflow_provider_canfar.emulator.api.serializers import base_url
@@ -17,21 +18,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from airflow_provider_canfar.emulator.api.endpoints import Endpoints
     from airflow_provider_canfar.emulator.api.parameters import Parameters
-    from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 
-class ServiceRoutes:
-    """Describes the platform.
-
-    :param platform: has the settings and limits.
-    :param endpoints: authenticates requests.
-    """
-
-    def __init__(self, platform: Platform, endpoints: Endpoints) -> None:
-        self._platform = platform
-        self._endpoints = endpoints
+class ServiceRoutes(PlatformRoutes):
+    """Describes the platform."""
 
     def routes(self) -> list[Route]:
         """Return the routes; capabilities and availability need no credential."""

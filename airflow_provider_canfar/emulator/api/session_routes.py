@@ -15,6 +15,7 @@ from airflow_provider_canfar.emulator.api.http_errors import (
     not_found,
     session_not_found,
 )
+from airflow_provider_canfar.emulator.api.platform_routes import PlatformRoutes
 from airflow_provider_canfar.emulator.api.responses import json_response, text_response
 from airflow_provider_canfar.emulator.api.rows import (
     cell,
@@ -41,25 +42,15 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from airflow_provider_canfar.emulator.api.endpoints import Endpoints
     from airflow_provider_canfar.emulator.api.parameters import Parameters
     from airflow_provider_canfar.emulator.faults.fault import Fault
-    from airflow_provider_canfar.emulator.runtime.platform import Platform
 
 LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 FAULT_MESSAGE = "the emulator was asked to fail"
 
 
-class SessionRoutes:
-    """Creates, lists, shows, renews and deletes sessions.
-
-    :param platform: has the sessions.
-    :param endpoints: authenticates requests.
-    """
-
-    def __init__(self, platform: Platform, endpoints: Endpoints) -> None:
-        self._platform = platform
-        self._endpoints = endpoints
+class SessionRoutes(PlatformRoutes):
+    """Creates, lists, shows, renews and deletes sessions."""
 
     def routes(self) -> list[Route]:
         """Return the routes, including the server's quirk of a trailing slash."""
