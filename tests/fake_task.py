@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk.execution_time import macros
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -71,7 +72,7 @@ class FakeTask:
 
     @property
     def context(self) -> Context:
-        context: dict[str, Any] = {"ti": self.ti, "dag_run": self.dag_run}
+        context: dict[str, Any] = {"ti": self.ti, "dag_run": self.dag_run, "macros": macros}
         if self.store is not None:
             context["task_state_store"] = self.store
         return cast("Context", context)

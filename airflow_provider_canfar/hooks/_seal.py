@@ -13,15 +13,28 @@ import base64
 import hashlib
 import os
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
+    from airflow_provider_canfar.hooks._settings import Settings
+
 _SALT_BYTES = 16
 
 # Slow enough that a password which a person chose cannot be guessed from what is stored: some 50 ms a guess.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
+
+
+def secret_of(settings: Settings) -> bytes | None:
+    """Return a connection's secret, or the file that holds it; None where there is none to read."""
+    if settings.secrets:
+        return "\0".join(settings.secrets).encode("utf-8", "surrogatepass")
+    try:
+        return Path(settings.certificate).expanduser().read_bytes() if settings.certificate else None
+    except (OSError, RuntimeError):
+        return None
 
 
 def seal(secret: bytes, text: str) -> str:

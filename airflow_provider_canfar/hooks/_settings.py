@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 CANFAR_HOST = "ws-uv.canfar.net"
 SERVICE_PATH = "skaha/v1"
 
+#: The extras that are secret, besides the registry's, which does not identify the account.
+SECRET_EXTRAS = ("proxy_certificate", "client_secret", "refresh_token")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -40,6 +43,8 @@ class Settings:
     :param registry: for private images; None if the connection has none.
     :param timeouts: seconds to wait for the server.
     :param account: distinguishes this account from others in a process: a hash, which reveals nothing.
+    :param secrets: the connection's own secrets, which seal what a deferral carries.
+    :param certificate: the path of a file that holds the secret instead.
     """
 
     url: str
@@ -47,6 +52,8 @@ class Settings:
     registry: RegistryCredential | None = None
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     account: str = dataclasses.field(default_factory=lambda: uuid4().hex, repr=False)
+    secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    certificate: str | None = None
 
     @classmethod
     def from_fields(
@@ -78,6 +85,8 @@ class Settings:
                 other=_seconds(extra, "timeout", DEFAULT_TIMEOUTS.other),
             ),
             account=_hash(url, login, password, extra),
+            secrets=tuple(str(one) for one in (password, *map(extra.get, SECRET_EXTRAS)) if one),
+            certificate=extra.get("certificate") or None,
         )
 
     def client(self, *, retry_for: float | None = None) -> SkahaClient:

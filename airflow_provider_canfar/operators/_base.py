@@ -11,8 +11,9 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._errors import airflow_errors
-from airflow_provider_canfar.operators._work import Work, killed_with, next_work, own_work
+from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.skaha.spec import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -86,8 +88,12 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         return batch
 
     @abstractmethod
+    def _spec(self, context: Context, batch: Batch) -> SessionSpec:
+        """Say what each replica runs: once in a try, as another rendering may differ."""
+
+    @abstractmethod
     def _new_runner(
-        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+        self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> TaskRunner:
         """Return what runs one phase of the task.
 
@@ -153,7 +159,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         """
         if next_method == TRIGGER_FAILED and self.destroy_on_kill:
             batch = self._first_batch(context, own_work(self))
-            self._new_runner(context, self._hook(), batch, None).destroy_all()
+            self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -177,8 +183,9 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
         from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
-        task_instance = self._task_instance(context)
-        runner = self._runner = self._new_runner(context, self._hook(), batch, deadline, **carried)
+        task_instance, hook = self._task_instance(context), self._hook()
+        spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
+        runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
 
@@ -187,27 +194,36 @@ class SessionOperator(LogLinesMixin, BaseOperator):
                 context["ti"].xcom_push(work.key(key), value)
             SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
 
-        def defer(spec: WaitSpec) -> NoReturn:
+        def defer(wait_spec: WaitSpec) -> NoReturn:
             self._refuse_to_defer_unless_running(task_instance)
-            self._defer(spec, runner, deadline, task_instance)
+            # Every replica of a try runs the same, though later phases render the templates again.
+            sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
+            self._defer(wait_spec, runner, deadline, task_instance, sealed)
 
         can_defer = self.deferrable and work.name is None
         outcomes = runner.run(wake, publish=publish, defer=defer if can_defer else None)
         return self._result(runner, outcomes)
 
     def _defer(
-        self, spec: WaitSpec, runner: TaskRunner, deadline: float | None, task_instance: TaskInstanceId
+        self,
+        wait_spec: WaitSpec,
+        runner: TaskRunner,
+        deadline: float | None,
+        task_instance: TaskInstanceId,
+        sealed: str | None,
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
         # The trigger keeps the deadline itself; Airflow's own time-out is for a triggerer that is away.
         timeout = None if deadline is None else max(0.0, deadline - time.time()) + BACKSTOP
         carried = {"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()}
+        if sealed is not None:
+            carried["spec"] = sealed
         _carried[task_instance] = dict(carried)
         self.defer(
             trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
-                wait_spec=spec.to_json(),
+                wait_spec=wait_spec.to_json(),
                 poll_interval=self.poll_interval,
                 task_instance=task_instance.to_json(),
                 destroy_on_kill=self.destroy_on_kill,
@@ -230,33 +246,14 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         store, entry = context.get("task_state_store"), work.key(ENTRY)
         saved = SavedState.load(store, entry)
         # The scheduler counts tries from 1; `airflow tasks test` leaves the number at 0.
-        batch = self._new_batch(self._identity(context, work, saved), context["ti"].try_number or 0)
+        batch = self._new_batch(
+            identity_of(self, self.name, context, work, saved), context["ti"].try_number or 0
+        )
         if saved is not None:
             batch = self._with_saved_state(batch, saved)
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
         SavedState.from_batch(batch).save(store, entry)
         return batch
-
-    def _identity(self, context: Context, work: Work, saved: SavedState | None) -> Identity:
-        """Say which task instance this is, in the names of its sessions."""
-        from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
-
-        ti = context["ti"]
-        key = (
-            saved.key
-            if saved
-            else key_of(
-                dag_id=ti.dag_id,
-                task_id=ti.task_id,
-                run_id=ti.run_id,
-                map_index=-1 if ti.map_index is None else ti.map_index,
-                run_started=context["dag_run"].start_date,
-                work=work.name,
-            )
-        )
-        # Both are of the task that Airflow runs, which a nested operator knows nothing of.
-        epoch = epoch_of(ti.max_tries or 0, getattr(work.running, "retries", None) or 0)
-        return Identity(stem_of(self.name, self.task_id), key, epoch)
 
     def _deadline(self) -> float | None:
         """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""

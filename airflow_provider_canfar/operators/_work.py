@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
+    from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.task_sessions.saved_state import SavedState
+
 #: Where the operator that Airflow runs counts what it has executed. Airflow makes a new one for each try.
 _EXECUTED = "_canfar_executed"
 
@@ -66,6 +69,34 @@ def next_work(operator: BaseOperator, context: Context) -> Work:
     if not is_nested and number == 0:
         return own_work(operator)
     return Work(f"{operator.task_id}_{number + 1}" if number else operator.task_id, running, is_nested)
+
+
+def identity_of(
+    operator: BaseOperator, name: str | None, context: Context, work: Work, saved: SavedState | None
+) -> Identity:
+    """Say which work of which task instance this is, in the names of its sessions.
+
+    :param name: the author's name for the sessions.
+    :param saved: what an earlier try has saved, whose key stays the same.
+    """
+    from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
+
+    ti = context["ti"]
+    key = (
+        saved.key
+        if saved
+        else key_of(
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            run_started=context["dag_run"].start_date,
+            work=work.name,
+        )
+    )
+    # Both are of the task that Airflow runs, which a nested operator knows nothing of.
+    epoch = epoch_of(ti.max_tries or 0, getattr(work.running, "retries", None) or 0)
+    return Identity(stem_of(name, operator.task_id), key, epoch)
 
 
 @contextmanager

@@ -206,7 +206,7 @@ class CanfarHeadlessOperator(SessionOperator):
         return saved.apply_to(batch, resume=self.on_clear == "resume")
 
     def _new_runner(
-        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+        self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> TaskRunner:
         from airflow_provider_canfar.operators._arguments import ON_FINISH_ACTIONS, one_of
         from airflow_provider_canfar.operators._task_runner import TaskRunner
@@ -214,7 +214,7 @@ class CanfarHeadlessOperator(SessionOperator):
 
         return TaskRunner(
             hook=hook,
-            spec=self._spec(context, batch),
+            spec=spec,
             batch=batch,
             limits=Limits(self.max_active_replicas, self.max_failed_replicas, self.fail_fast),
             deadline=deadline,

@@ -105,13 +105,13 @@ class CanfarInteractiveOperator(SessionOperator):
         return Batch(identity, try_number, replicas=1)
 
     def _new_runner(
-        self, context: Context, hook: CanfarHook, batch: Batch, deadline: float | None, **carried: Any
+        self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> InteractiveRunner:
         from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
 
         return InteractiveRunner(
             hook=hook,
-            spec=self._spec(batch),
+            spec=spec,
             batch=batch,
             deadline=deadline,
             options=self._run_options(),
@@ -126,7 +126,7 @@ class CanfarInteractiveOperator(SessionOperator):
         url: str | None = runner.xcoms()["url"]
         return url
 
-    def _spec(self, batch: Batch) -> SessionSpec:
+    def _spec(self, context: Context, batch: Batch) -> SessionSpec:
         """Say what to launch.
 
         :raises SpecError: for a headless session, too, which has no URL to open.

@@ -124,6 +124,13 @@ class Batch:
         """Return the sessions that have not ended, by replica."""
         return {replica: launch for replica, launch in self.launched.items() if self.settled(replica) is None}
 
+    def has_unlaunched(self) -> bool:
+        """Whether replicas are still to be launched in this try."""
+        return any(
+            replica not in self.launched and self.settled(replica) is None
+            for replica in range(1, self.replicas + 1)
+        )
+
     def settled(self, replica: int) -> Outcome | None:
         """Return the replica's outcome if it needs no further session in this try."""
         outcome = self.outcomes.get(replica)

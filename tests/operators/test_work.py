@@ -6,15 +6,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks import _seal
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.skaha.errors import SessionFailed
 from airflow_provider_canfar.skaha.naming import SessionName
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
@@ -213,3 +217,75 @@ def test_whatever_ends_a_task_while_it_launches_leaves_nothing_running(
         task.run()
     assert len(platform.all_sessions()) == 4
     assert not platform.live()
+
+
+CHANGING = ("{{ macros.datetime.now() }}", "{{ macros.uuid.uuid4() }}", "{{ macros.random() }}")
+
+
+@pytest.mark.parametrize("credential", ["token", "certificate"])
+def test_the_replicas_of_a_try_run_what_its_first_phase_has_rendered(
+    platform: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    quick_triggers: None,
+    tmp_path: Path,
+    credential: str,
+) -> None:
+    """Each wake of the worker renders the templates again."""
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+    if credential == "certificate":
+        monkeypatch.setattr(_seal, "secret_of", lambda settings: b"the file's content")
+
+    def make() -> CanfarHeadlessOperator:
+        return headless(
+            "sh",
+            "-c",
+            "sleep 1; echo $0",
+            *CHANGING,
+            env={"CHANGING": f"canary {CHANGING[1]}"},
+            replicas=3,
+            max_active_replicas=1,
+        )
+
+    task = FakeTask(make)
+
+    def rendered() -> CanfarHeadlessOperator:
+        operator = make()
+        operator.render_template_fields(task.context)
+        return operator
+
+    task.make = rendered
+    deferred = task.defer()
+    for _ in range(2):
+        with pytest.raises(TaskDeferred) as again:
+            task.resume(deferred, event_of(deferred.trigger))
+        deferred = again.value
+    sessions = platform.all_sessions()
+    assert len(sessions) == 3
+    assert len({tuple(one["args"]) for one in sessions}) == 1
+    # The command and its variables travel in the arguments, in base64.
+    assert sessions[0]["args"][-1] not in str(deferred.kwargs)
+    assert "canary" not in str(deferred.kwargs)
+
+
+def test_a_new_try_renders_its_templates_again(platform: Emulator) -> None:
+    task = FakeTask(lambda: headless("sh", "-c", f"echo {uuid4()}; exit 1", deferrable=False, retries=1))
+    for _ in range(2):
+        with pytest.raises(SessionFailed):
+            task.run()
+        task.retry()
+    first, second = platform.all_sessions()
+    assert first["args"] != second["args"]
+
+
+def test_with_another_secret_of_the_connection_the_templates_are_rendered_again(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, quick_triggers: None
+) -> None:
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+    task = FakeTask(lambda: headless("sleep", "1", replicas=2, max_active_replicas=1))
+    deferred = task.defer()
+    event = event_of(deferred.trigger)
+    monkeypatch.setattr(_seal, "secret_of", lambda settings: b"renewed")
+    with shown() as lines, pytest.raises(TaskDeferred):
+        task.resume(deferred, event)
+    assert any(line.startswith("Rendering the templates again") for line in lines)
+    assert len(platform.all_sessions()) == 2
