@@ -116,10 +116,9 @@ def check_literals(
     :param words: arguments that take statuses, by name.
     :raises SpecError: naming the argument and the value.
     """
-    given = [
-        name for name, value in (("ids", ids), ("prefix", prefix), ("regex", regex)) if value is not None
-    ]
-    if len(given) > 1:
+    chosen_by = (("ids", ids), ("prefix", prefix), ("regex", regex))
+    given = [name for name, value in chosen_by if value is not None]
+    if len(given) > 1 and not any(is_rendered_later(value) for _, value in chosen_by):
         raise SpecError(f"{' and '.join(given)} are given together. Choose sessions by one of them.")
     for literal, check in ((ids, _check_ids), (prefix, name_prefix), (regex, name_regex)):
         if not is_rendered_later(literal):

@@ -125,7 +125,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         for name, duration in (("older_than", older_than), ("settle_time", settle_time)):
             if duration is not None and not is_rendered_later(duration):
                 seconds(name, duration)
-        self._given = GivenArguments(**{name: getattr(self, name) for name in self.template_fields})
+        self._given = GivenArguments(**self._arguments())
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.
@@ -137,7 +137,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
         with airflow_errors():
-            self._given.require(**{name: getattr(self, name) for name in self.template_fields})
+            self._given.require(**self._arguments())
             only_lists = flag("dry_run", self.only_lists)
             settle_time = seconds("settle_time", self.settle_time)
             selection = self._selection(context)
@@ -156,6 +156,11 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
             )
             self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
             return self._result(report)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what Airflow renders, by the names that the author uses."""
+        names = {"only_lists": "dry_run"}
+        return {names.get(field, field): getattr(self, field) for field in self.template_fields}
 
     def _selection(self, context: Context) -> Selection:
         """Return which sessions to destroy.

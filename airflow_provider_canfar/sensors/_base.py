@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds after the sensor's own deadline at which Airflow's scheduler ends the wait if no triggerer is alive.
+#: Seconds after the sensor's deadline at which Airflow's scheduler ends the wait if no triggerer is alive.
 BACKSTOP = 600.0
 
 #: The key in Airflow's task state store (3.3 on) under which a retry finds when the first try began.
@@ -154,7 +154,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
     @contextmanager
     def _decide_skips(self, *, timeout_never_fails: bool) -> Iterator[None]:
-        """Decide which failures skip, in place of Airflow's classes: they skip for any mistake, without a reason.
+        """Decide which failures skip, in place of Airflow's classes: they skip for any mistake.
 
         :param timeout_never_fails: whether ``never_fail`` covers time-outs: Airflow's sensors skip for a
             time-out while deferred, and fail for one in the worker.

@@ -6,4 +6,4 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 
 class ConditionCannotBeMet(AirflowFailException):
-    """The condition can no longer be met: the task fails without retries, or skips if ``soft_fail`` is set."""
+    """The condition can no longer be met: the task fails without retries; with ``soft_fail`` it skips."""

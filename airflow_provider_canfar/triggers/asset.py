@@ -48,8 +48,8 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
     triggerer what has fired; before 3.3, ends are missed while no triggerer runs. If two triggerers run the
     trigger at once, an end may fire twice.
 
-    An invalid argument never raises, as there is no task that could fail: the trigger logs it once, as an error,
-    and fires nothing until the DAG file is corrected.
+    An invalid argument never raises, as there is no task that could fail: the trigger logs it once, as an
+    error, and fires nothing until the DAG file is corrected.
 
     A DAG that this trigger starts, and that launches sessions whose names match, starts itself in a loop.
 
@@ -91,7 +91,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         """Yield an event for each end, forever."""
         try:
             selection, statuses = self._parse_arguments()
-        except Exception as error:  # noqa: BLE001 - whatever it is, Airflow would restart the trigger, and again
+        except Exception as error:  # noqa: BLE001 - whatever it is, Airflow would restart the trigger
             self.log.error(
                 "%s This trigger fires nothing. Correct its arguments in the DAG file that has the asset.",
                 error,
@@ -121,6 +121,10 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         for name, text in (("prefix", self.prefix), ("regex", self.regex)):
             if text is not None and not isinstance(text, str):
                 raise SpecError(f"Invalid {name} {text!r}: must be text.")
+        for name, several in (("kind", self.kind), ("status", self.status)):
+            listed = several if isinstance(several, list | tuple) else [several or ""]
+            if not all(isinstance(word, str) for word in listed):
+                raise SpecError(f"Invalid {name} {several!r}: must be a word, or a list of words.")
         interval: Any = self.poll_interval
         if (
             isinstance(interval, bool)
