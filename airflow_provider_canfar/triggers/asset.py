@@ -118,6 +118,31 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
         from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
+        self._check_types()
+        ids, statuses = session_ids(self.ids), parse_end_statuses(words(self.status))
+        if ids == ():
+            raise SpecError(f"Invalid ids {self.ids!r}: there is no id in it. Give at least one.")
+        if never := [status for status in statuses if status not in END_STATUSES]:
+            raise SpecError(
+                f"Invalid status {never[0]!r}: no session ends in it. Choose from {', '.join(END_STATUSES)}."
+            )
+        if not statuses:
+            raise SpecError(f"Invalid status {self.status!r}: there is no status in it. Give at least one.")
+        selection = Selection(prefix=self.prefix, regex=self.regex, ids=ids, kinds=words(self.kind))
+        if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
+            raise SpecError(
+                "Invalid selection: it would watch every session of the account. "
+                "Set prefix, regex, ids or kind."
+            )
+        return selection, statuses
+
+    def _check_types(self) -> None:
+        """Check the arguments' types: what is stored may come from any DAG file.
+
+        :raises SpecError: naming the argument and the value.
+        """
+        from airflow_provider_canfar.skaha.errors import SpecError
+
         for name, text in (("prefix", self.prefix), ("regex", self.regex)):
             if text is not None and not isinstance(text, str):
                 raise SpecError(f"Invalid {name} {text!r}: must be text.")
@@ -136,22 +161,6 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
             )
         if not isinstance(self.when_all_ended, bool):
             raise SpecError(f"Invalid when_all_ended {self.when_all_ended!r}: must be True or False.")
-        ids, statuses = session_ids(self.ids), parse_end_statuses(words(self.status))
-        if ids == ():
-            raise SpecError(f"Invalid ids {self.ids!r}: there is no id in it. Give at least one.")
-        if never := [status for status in statuses if status not in END_STATUSES]:
-            raise SpecError(
-                f"Invalid status {never[0]!r}: no session ends in it. Choose from {', '.join(END_STATUSES)}."
-            )
-        if not statuses:
-            raise SpecError(f"Invalid status {self.status!r}: there is no status in it. Give at least one.")
-        selection = Selection(prefix=self.prefix, regex=self.regex, ids=ids, kinds=words(self.kind))
-        if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
-            raise SpecError(
-                "Invalid selection: it would watch every session of the account. "
-                "Set prefix, regex, ids or kind."
-            )
-        return selection, statuses
 
     async def _make_end_events(self, selection: Selection, statuses: Iterable[str]) -> EndEvents:
         """Continue from what was known before a restart."""

@@ -113,7 +113,6 @@ def test_an_unknown_id_counts_as_destroyed(platform: Emulator) -> None:
         ({"ids": "k3v9x2qa/../x"}, "session id"),
         ({"ids": "[k3v9x2qa"}, "no list of ids"),
         ({"ids": [7]}, "session id 7"),
-        ({"ids": "{{ ids }}", "prefix": "survey"}, "together"),
     ],
 )
 def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(

@@ -196,7 +196,6 @@ def test_it_keeps_waiting_during_an_outage(wait: Wait, platform: Emulator) -> No
         ({"prefix": "a", "status": []}, r"Invalid status \[\]"),
         ({"prefix": "a", "status": "Failed", "fail_on": "Error"}, "Invalid fail_on"),
         ({"prefix": "a", "kind": "desktop-app"}, "does not list"),
-        ({"ids": "{{ ids }}", "prefix": "a"}, "together"),
     ],
 )
 @pytest.mark.parametrize("mode", [poked, deferred])
