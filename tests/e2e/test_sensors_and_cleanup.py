@@ -82,7 +82,7 @@ def test_a_cleanup_destroys_what_is_chosen_and_no_more(
 ) -> None:
     """What would destroy too much is refused; other kinds, and other names, are left alone."""
     refused: dict[str, dict[str, Any]] = {
-        "the prefix is empty": {"prefix": ""},
+        "{{ params.prefix }} rendered to nothing": {"prefix": ""},
         "is found in every name": {"regex": ".*"},
         "The kind 'somebody-s' is refused": {"prefix": "clean-", "kind": "somebody-s"},
     }
@@ -95,7 +95,10 @@ def test_a_cleanup_destroys_what_is_chosen_and_no_more(
         "clean-by-regex-7": {"regex": "^clean.*-[7-9]$"},
         "clean-by-id-1": {"ids": ids[:1]},
     }
-    runs = {words: airflow.trigger("cleans", conf) for words, conf in (refused | chosen).items()}
+    runs = {
+        words: airflow.trigger(f"cleans_by_{'_and_'.join(conf)}", conf)
+        for words, conf in (refused | chosen).items()
+    }
 
     for reason in refused:
         assert runs[reason].wait(seconds=120) == "failed"
