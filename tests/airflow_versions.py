@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow.sdk.exceptions import AirflowRescheduleException
+    from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
     from airflow.sdk.serde import deserialize, serialize
     from airflow.serialization.serialized_objects import DagSerialization
 else:
     try:
-        from airflow.sdk.exceptions import AirflowRescheduleException
+        from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
         from airflow.sdk.serde import deserialize, serialize
         from airflow.serialization.serialized_objects import DagSerialization
     except ImportError:  # Airflow 3.1
-        from airflow.exceptions import AirflowRescheduleException
+        from airflow.exceptions import AirflowRescheduleException, TaskDeferralError
         from airflow.serialization.serde import deserialize, serialize
         from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 
-__all__ = ["AirflowRescheduleException", "DagSerialization", "deserialize", "serialize"]
+__all__ = ["AirflowRescheduleException", "DagSerialization", "TaskDeferralError", "deserialize", "serialize"]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
+from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.polling.backoff import PollBackoff
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 
@@ -78,7 +78,7 @@ async def wait_until_free(
     :param interval: seconds between two polls.
     :param deadline: seconds since the epoch; None: no deadline.
     :param emit: logs a line when the free amount changes, and about outages.
-    :raises AuthenticationError: when the platform refuses the credential.
+    :raises RequestError: when the platform refuses the credential or a request; waiting cannot help.
     """
     polls = _poll(fetch_stats, interval, deadline=deadline, clock=clock, sleep=sleep)
     logged = ""
@@ -117,9 +117,9 @@ async def _poll(
     while deadline is None or clock() < deadline:
         try:
             stats = await fetch_stats(backoff.max_age)
-        except AuthenticationError:
-            raise
         except RequestError as error:
+            if not error.retryable:
+                raise
             pause = backoff.after_failure(interval, getattr(error, "retry_after", None))
             yield _StatsPoll(clock(), fault=error)
         else:

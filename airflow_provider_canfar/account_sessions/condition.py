@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import (
@@ -206,10 +206,13 @@ async def wait_for_condition(
     :param subscribe: subscribes to sessions.
     :param deadline: seconds since the epoch; None: no deadline.
     :param emit: logs one sentence per change.
-    :raises AuthenticationError: when the platform refuses the credential.
+    :raises RequestError: when the platform refuses the credential or a request; waiting cannot help.
     """
     async with subscribe(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
         async for snapshot in with_outage_log(subscription, emit):
+            if isinstance(snapshot.fault, RequestError) and not snapshot.fault.retryable:
+                # Polls share one fault, which collects the frames of all of them.
+                raise snapshot.fault.with_traceback(None)
             if snapshot.fault is None:
                 for line in condition_watch.observe(snapshot.sessions, is_complete=snapshot.is_complete):
                     emit(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,19 @@ from airflow.sdk import BaseOperator
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
+from airflow_provider_canfar.operators._arguments import flag, is_rendered_later, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._selection_arguments import (
+    STATUSES,
+    GivenArguments,
+    TextFieldsMixin,
+    check_literals,
+    name_prefix,
+    name_regex,
+    reject_unknown_arguments,
+    require_ids,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -22,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
 
 
-class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
+class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
     """Destroy sessions, chosen by ids or by name, and by kind, status and age.
 
     ::
@@ -40,22 +52,40 @@ class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
     The task returns a list with one dict per session that it has destroyed, or with ``dry_run`` would
     destroy: ``session_id``, ``name``, ``kind``, ``status`` (before), ``started``, ``url``.
 
-    :param ids: session ids, or the result of an operator of this provider; an empty list chooses none. With
-        ``kind``, ``status`` or ``older_than``, only those that match. (templated)
+    An argument that was given and renders to nothing (None or an empty text) fails the task before anything
+    is destroyed.
+
+    :param ids: session ids, or the result of an operator of this provider; an empty list chooses none. A text
+        may hold several, with commas or spaces between, or a list as a template renders it. With ``kind``,
+        ``status`` or ``older_than``, only those that match. (templated)
     :param prefix: what the names start with. (templated)
     :param regex: a regular expression to search for in the names. (templated)
     :param of_this_run: the sessions that tasks of this DAG run have launched, of any kind.
+        (templated)
     :param kind: one or several kinds. (templated)
     :param status: one or several statuses; by default any, alive or ended. (templated)
-    :param older_than: the least time since the start. Sessions that have not started are not chosen.
-    :param allow_all: allow a choice of every session of the kind.
-    :param dry_run: only list the sessions.
-    :param settle_time: seconds for which no other session must appear. A create that was under way when its
-        task was killed may register its session a minute or two later.
+    :param older_than: the least time since the start, as a timedelta or in seconds. Sessions that have not
+        started are not chosen. (templated)
+    :param allow_all: allow a choice of every session of the kind. (templated)
+    :param dry_run: only list the sessions. (templated)
+    :param settle_time: seconds, or a timedelta, for which no other session must appear. A create that was
+        under way when its task was killed may register its session a minute or two later. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
     """
 
-    template_fields: Sequence[str] = ("canfar_conn_id", "ids", "prefix", "regex", "kind", "status")
+    template_fields: Sequence[str] = (
+        "canfar_conn_id",
+        "ids",
+        "prefix",
+        "regex",
+        "of_this_run",
+        "kind",
+        "status",
+        "older_than",
+        "allow_all",
+        "only_lists",
+        "settle_time",
+    )
     ui_color = "#f7e3d7"
     operator_extra_links = (SciencePortalLink(),)
 
@@ -63,18 +93,19 @@ class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
         self,
         *,
         ids: str | Sequence[Any] | XComArg | None = None,
-        prefix: str | None = None,
-        regex: str | None = None,
-        of_this_run: bool = False,
-        kind: str | Sequence[str] | None = None,
-        status: str | Sequence[str] | None = None,
-        older_than: timedelta | None = None,
-        allow_all: bool = False,
-        dry_run: bool = False,
-        settle_time: float = 10.0,
+        prefix: str | XComArg | None = None,
+        regex: str | XComArg | None = None,
+        of_this_run: bool | str | XComArg = False,
+        kind: str | Sequence[str] | XComArg | None = None,
+        status: str | Sequence[str] | XComArg | None = None,
+        older_than: timedelta | float | str | XComArg | None = None,
+        allow_all: bool | str | XComArg = False,
+        dry_run: bool | str | XComArg = False,
+        settle_time: float | timedelta | str | XComArg = 10.0,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
+        reject_unknown_arguments(type(self), kwargs)
         super().__init__(**kwargs)
         self.ids = ids
         self.prefix = prefix
@@ -89,6 +120,15 @@ class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
         self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
+        check_literals(statuses=STATUSES, ids=ids, prefix=prefix, regex=regex, kind=kind, status=status)
+        for name, value in (("of_this_run", of_this_run), ("allow_all", allow_all), ("dry_run", dry_run)):
+            if not is_rendered_later(value):
+                flag(name, value)
+        for name, duration in (("older_than", older_than), ("settle_time", settle_time)):
+            if duration is not None and not is_rendered_later(duration):
+                seconds(name, duration)
+        self._given = GivenArguments(**self._arguments())
+
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.
 
@@ -99,21 +139,30 @@ class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
         with airflow_errors():
+            self._given.require(**self._arguments())
+            only_lists = flag("dry_run", self.only_lists)
+            settle_time = seconds("settle_time", self.settle_time)
             selection = self._selection(context)
             hook = CanfarHook(self.canfar_conn_id)
-            if self.only_lists:
+            if only_lists:
                 found = hook.call(lambda client: find_sessions(client, selection))
                 summaries = [session_summary(session) for session in found]
                 for row in summaries:
                     self._emit(f"Session {row['session_id']} ({row['name']}): {row['kind']}, {row['status']}")
                 self._emit(f"Sessions that would be destroyed: {len(summaries)}. Chosen: {selection}.")
                 return summaries
-            settle_time = 0.0 if selection.ids is not None else self.settle_time
+            if selection.ids is not None:
+                settle_time = 0.0
             report = hook.call(
                 lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
             self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
             return self._result(report)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return what Airflow renders, by the names that the author uses."""
+        names = {"only_lists": "dry_run"}
+        return {names.get(field, field): getattr(self, field) for field in self.template_fields}
 
     def _selection(self, context: Context) -> Selection:
         """Return which sessions to destroy.
@@ -123,23 +172,24 @@ class CanfarCleanupOperator(LogLinesMixin, BaseOperator):
         from airflow_provider_canfar.account_sessions.cleanup import reject_all
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
-        from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
+        from airflow_provider_canfar.skaha.selection import Selection, session_ids
 
-        if self.of_this_run and any(value is not None for value in (self.ids, self.prefix, self.regex)):
+        of_this_run = flag("of_this_run", self.of_this_run)
+        if of_this_run and any(value is not None for value in (self.ids, self.prefix, self.regex)):
             raise SpecError(
                 "Invalid of_this_run True: must not be combined with ids, prefix or regex. Remove them."
             )
-        by_name = self.ids is None and not self.of_this_run
+        by_name = self.ids is None and not of_this_run
         selection = Selection(
-            ids=session_ids(self.ids),
-            prefix=self.prefix,
-            regex=self.regex,
-            keys=keys_of_this_run(context) if self.of_this_run else None,
-            kinds=words(self.kind) or ((Kind.HEADLESS.value,) if by_name else ()),
-            statuses=words(self.status),
-            older_than=self.older_than.total_seconds() if self.older_than is not None else None,
+            ids=session_ids(require_ids(self.ids)),
+            prefix=name_prefix(self.prefix),
+            regex=name_regex(self.regex),
+            keys=keys_of_this_run(context) if of_this_run else None,
+            kinds=words_of("kind", self.kind) or ((Kind.HEADLESS.value,) if by_name else ()),
+            statuses=words_of("status", self.status),
+            older_than=None if self.older_than is None else seconds("older_than", self.older_than),
         )
-        if not self.allow_all:
+        if not flag("allow_all", self.allow_all):
             reject_all(selection)
         return selection
 
@@ -205,9 +255,27 @@ def keys_of_this_run(context: Context) -> tuple[str, ...]:
         for task_id in task_ids
         for map_index in map_indexes(task_id, states.get(ti.run_id, {}))
     }
-    pushed = ti.xcom_pull(task_ids=task_ids, key="sessions") or []
-    names = [SessionName.parse(row["name"]) for rows in pushed if rows for row in rows]
+    pushed = ti.xcom_pull(task_ids=task_ids, key="sessions")
+    names = [SessionName.parse(name) for name in names_in(pushed)]
     return tuple(sorted(keys | {name.task_key for name in names if name is not None}))
+
+
+def names_in(pushed: Any) -> Iterator[str]:
+    """Yield the names of sessions in the XComs ``sessions`` of a run.
+
+    Any task may push an XCom of that key: what does not have the shape of this provider's is ignored.
+
+    >>> list(names_in([None, "seven", [7], [{"session_id": "k3v9x2qa", "name": "stars-1"}]]))
+    ['stars-1']
+
+    :param pushed: a list with the XCom of each task; None if there is none.
+    """
+    for rows in _list(pushed):
+        for row in _list(rows):
+            if isinstance(row, Mapping) and all(
+                isinstance(row.get(key), str) for key in ("session_id", "name")
+            ):
+                yield row["name"]
 
 
 def map_indexes(task_id: str, names: Iterable[str]) -> list[int]:
@@ -220,3 +288,8 @@ def map_indexes(task_id: str, names: Iterable[str]) -> list[int]:
     """
     indexes = (name.removeprefix(f"{task_id}_") for name in names if name.startswith(f"{task_id}_"))
     return [-1, *sorted(int(index) for index in indexes if index.isdecimal())]
+
+
+def _list(value: Any) -> Iterable[Any]:
+    """Return a list, or one that Airflow reads lazily; an empty one for anything else."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()

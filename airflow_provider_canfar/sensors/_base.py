@@ -1,10 +1,11 @@
-"""What the sensors share: three ways to wait, and patience during an outage."""
+"""What the sensors share: three ways to wait, patience during an outage, and which failures skip."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -12,7 +13,13 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators._arguments import flag, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._selection_arguments import (
+    GivenArguments,
+    TextFieldsMixin,
+    reject_unknown_arguments,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,20 +29,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds after the sensor's own timeout at which Airflow's scheduler ends the wait if no triggerer is alive.
+#: Seconds after the sensor's deadline at which Airflow's scheduler ends the wait if no triggerer is alive.
 BACKSTOP = 600.0
 
+#: The key in Airflow's task state store (3.3 on) under which a retry finds when the first try began.
+START_KEY = "canfar_sensor_start"
 
-class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
+
+class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
     """A sensor that defers, pokes or reschedules, and keeps waiting during an outage of the platform.
+
+    With ``soft_fail``, the task skips when ``timeout`` has passed or when the condition can no longer be met.
+    Anything else fails it: an invalid argument, an unknown connection, a refused credential, a rejected
+    request, a trigger that failed, the ``execution_timeout``.
+
+    ``timeout`` counts from the first try in ``mode="reschedule"`` and, where Airflow remembers when that
+    was (3.3 on), while deferred; it counts from the start of each try in ``mode="poke"``.
+    ``execution_timeout`` counts from the start of each try; a deferred sensor keeps it too.
 
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
         unless ``mode`` is given.
-    :param poll_interval: seconds between two polls of the platform; the same as ``poke_interval``. With
-        ``mode="reschedule"``, Airflow's scheduler may fail the task if a check begins before the executor has
-        reported the end of the last one, which takes seconds.
-    :param kwargs: arguments of Airflow's sensors, such as ``timeout``, ``mode`` and ``soft_fail``.
+    :param poll_interval: seconds between two polls of the platform, or a timedelta; the same as
+        ``poke_interval``. With ``mode="reschedule"``, Airflow's scheduler may fail the task if a check begins
+        before the executor has reported the end of the last one, which takes seconds.
+    :param poke_interval: Airflow's name for ``poll_interval``.
+    :param mode: ``poke`` or ``reschedule``.
+    :param kwargs: arguments of Airflow's sensors, such as ``timeout`` and ``soft_fail``.
     """
 
     ui_color = "#e6d7f7"
@@ -45,13 +65,21 @@ class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
         *,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool | None = None,
-        poll_interval: float = 15.0,
+        poll_interval: float | timedelta = 15.0,
+        poke_interval: float | timedelta | None = None,
+        mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("poke_interval", poll_interval)
-        super().__init__(**kwargs)
+        reject_unknown_arguments(type(self), kwargs)
+        interval = (
+            seconds("poll_interval", poll_interval)
+            if poke_interval is None
+            else seconds("poke_interval", poke_interval)
+        )
+        super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = "mode" not in kwargs if deferrable is None else deferrable
+        self.deferrable = mode is None if deferrable is None else flag("deferrable", deferrable)
+        self._given = GivenArguments(canfar_conn_id=canfar_conn_id)
 
     @abstractmethod
     def _check(self, context: Context) -> PokeReturnValue:
@@ -61,11 +89,16 @@ class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
         """
 
     @abstractmethod
-    def _make_trigger(self, deadline: float) -> CanfarSensorTrigger:
+    def _make_trigger(self, deadline: float, deadline_from: str) -> CanfarSensorTrigger:
         """Make the trigger that continues to check.
 
         :param deadline: seconds since the epoch.
+        :param deadline_from: the argument that sets the deadline.
         """
+
+    @abstractmethod
+    def _describe_wait(self) -> str:
+        """Say what the sensor waits for, and what it has observed so far."""
 
     @abstractmethod
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
@@ -75,21 +108,17 @@ class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
         """Wait: in the triggerer, or as ``mode`` says.
 
         :raises AirflowSensorTimeout: when ``timeout`` has passed.
+        :raises AirflowFailException: when a retry cannot help.
         """
-        from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException
-
-        if not self.deferrable:
-            return super().execute(context)
-        # The first check runs here: a condition that is met already needs no triggerer.
-        try:
+        started = time.time()
+        with self._decide_skips(timeout_never_fails=self.deferrable), airflow_errors():
+            if not self.deferrable:
+                return self._wait_in_worker(context)
+            # The first check runs here: a condition that is met already needs no triggerer.
             result = self.poke(context)
-        except AirflowException as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
-        if result.is_done:
-            return result.xcom_value
-        return self._defer()
+            if result.is_done:
+                return result.xcom_value
+            return self._defer(context, started)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Check the condition once; if the platform does not respond, it counts as not met yet."""
@@ -104,29 +133,135 @@ class CanfarBaseSensor(LogLinesMixin, BaseSensorOperator):
                 self._emit(f"The platform is not responding; still waiting. {error}")
                 return PokeReturnValue(is_done=False)
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a wait, or end as Airflow asks: the trigger has failed, or no triggerer was alive.
+
+        :raises AirflowSensorTimeout: when ``timeout`` has passed.
+        :raises AirflowTaskTimeout: when ``execution_timeout`` has passed.
+        :raises TaskDeferralError: when the trigger has failed; a retry checks again.
+        """
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        with self._decide_skips(timeout_never_fails=True), airflow_errors():
+            try:
+                return super().resume_execution(next_method, next_kwargs, context)
+            except AirflowSensorTimeout:
+                if next_method == "resume":
+                    raise
+                # Airflow has ended the wait: no triggerer was alive until long after the deadline.
+                limits = self._limits(0.0, 0.0)
+                self._time_out(min(limits, key=limits.__getitem__), self._describe_wait())
+
+    @contextmanager
+    def _decide_skips(self, *, timeout_never_fails: bool) -> Iterator[None]:
+        """Decide which failures skip, in place of Airflow's classes: they skip for any mistake.
+
+        :param timeout_never_fails: whether ``never_fail`` covers time-outs: Airflow's sensors skip for a
+            time-out while deferred, and fail for one in the worker.
+        """
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+
+        from airflow_provider_canfar.sensors._verdict import ConditionCannotBeMet
+
+        soft_fail, never_fail = self.soft_fail, self.never_fail
+        # Airflow's classes now raise what they find.
+        self.soft_fail = self.never_fail = False
+        try:
+            yield
+        except Exception as error:
+            is_timeout = isinstance(error, AirflowSensorTimeout)
+            if soft_fail and (is_timeout or isinstance(error, ConditionCannotBeMet)):
+                raise AirflowSkipException(f"Skipping because soft_fail is set. {error}") from error
+            if never_fail and (timeout_never_fails or not is_timeout) and not _is_no_failure(error):
+                raise AirflowSkipException(f"Skipping because never_fail is set. {error}") from error
+            raise
+        finally:
+            self.soft_fail, self.never_fail = soft_fail, never_fail
+
+    def _wait_in_worker(self, context: Context) -> Any:
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout:
+            # Airflow's own error does not say what the sensor has waited for.
+            self._time_out("timeout", self._describe_wait())
+
     def _call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
         # No retries: the next check is the retry.
         return CanfarHook(self.canfar_conn_id).call(verb, retry_for=0)
 
-    def _defer(self) -> NoReturn:
+    def _defer(self, context: Context, started: float) -> NoReturn:
+        deadlines = self._limits(self._first_try_started(context, started), started)
+        deadline_from = min(deadlines, key=deadlines.__getitem__)
+        remaining = deadlines[deadline_from] - time.time()
+        if remaining <= 0:
+            self._time_out(deadline_from, self._describe_wait())
         self.defer(
-            trigger=self._make_trigger(time.time() + self.timeout),
+            trigger=self._make_trigger(deadlines[deadline_from], deadline_from),
             method_name="resume",
-            timeout=timedelta(seconds=self.timeout + BACKSTOP),
+            timeout=timedelta(seconds=remaining + BACKSTOP),
         )
 
+    def _limits(self, first_try_started: float, started: float) -> dict[str, float]:
+        """Return until when to wait, in seconds since the epoch, by the argument that says so."""
+        limits = {"timeout": first_try_started + self.timeout}
+        if self.execution_timeout is not None:
+            # Airflow ignores it while a task is deferred.
+            limits["execution_timeout"] = started + self.execution_timeout.total_seconds()
+        return limits
+
+    def _first_try_started(self, context: Context, started: float) -> float:
+        """Return when the first try began, as in reschedule mode: a retry does not reset ``timeout``.
+
+        :param started: when this try began, which is the answer where Airflow does not remember the first.
+        """
+        from airflow_provider_canfar.skaha.naming import epoch_of
+
+        ti = context["ti"]
+        store: Any = context.get("task_state_store")
+        if store is None or not self.retries:
+            return started
+        # A clear begins a new count. ``airflow tasks test`` gives try number 0.
+        epoch = epoch_of(ti.max_tries or 0, self.retries)
+        saved: Any = store.get(START_KEY) if ti.try_number > epoch + 1 else None
+        if saved and saved["epoch"] == epoch:
+            return float(saved["started"])
+        store.set(START_KEY, {"epoch": epoch, "started": started})
+        return started
+
+    def _require_given(self) -> None:
+        """Check that no argument has rendered to nothing.
+
+        :raises SpecError: naming the argument.
+        """
+        self._given.require(**{name: getattr(self, name) for name in self.template_fields})
+
     def _fail_if_refused(self, event: dict[str, Any]) -> None:
-        """Fail the task if the platform has refused the credential; a retry checks again."""
+        """Fail the task if the platform has refused the trigger's request; a retry checks again."""
         from airflow.providers.common.compat.sdk import AirflowException
 
         if refused := event.get("refused"):
             raise AirflowException(f"{refused} A retry of this sensor checks again.")
 
-    def _fail_on_timeout(self, condition: str) -> NoReturn:
-        """Fail the task because the deadline has passed.
+    def _time_out(self, deadline_from: str, waited_for: str) -> NoReturn:
+        """Fail the task because a deadline has passed.
 
-        :param condition: what it has waited for.
+        :param deadline_from: the argument that set the deadline.
         """
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
 
-        raise AirflowSensorTimeout(f"Timed out after {self.timeout:.0f} s waiting for {condition}.")
+        if deadline_from == "execution_timeout" and self.execution_timeout is not None:
+            limit = self.execution_timeout.total_seconds()
+            raise AirflowTaskTimeout(
+                f"The execution_timeout of {limit:g} s has passed while waiting for {waited_for}."
+            )
+        raise AirflowSensorTimeout(f"Timed out after {self.timeout:g} s waiting for {waited_for}.")
+
+
+def _is_no_failure(error: Exception) -> bool:
+    """Whether Airflow uses an exception to skip a task, or to check again later."""
+    from airflow.providers.common.compat.sdk import AirflowSkipException
+
+    # By its name: Airflow 3.1 has the class in another module.
+    return isinstance(error, AirflowSkipException) or type(error).__name__ == "AirflowRescheduleException"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
+from airflow_provider_canfar.operators._arguments import is_rendered_later, number
+from airflow_provider_canfar.operators._selection_arguments import is_nothing
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.capacity import Capacity
     from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
@@ -31,12 +33,12 @@ class CanfarResourceSensor(CanfarBaseSensor):
 
     The task returns what is free, ``{"cores": ..., "ram": ...}``.
 
-    :param cores: CPU cores. (templated)
-    :param ram: memory in GB. (templated)
+    :param cores: CPU cores; what renders to nothing counts as left out. (templated)
+    :param ram: memory in GB; what renders to nothing counts as left out. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
-    :param poll_interval: seconds between two polls, 15 by default; the same as ``poke_interval``. With
-        ``mode="reschedule"``, give 10 or more.
+    :param poll_interval: seconds between two polls, or a timedelta; 15 s by default. The same as
+        ``poke_interval``. With ``mode="reschedule"``, give 10 or more.
     """
 
     template_fields: Sequence[str] = ("canfar_conn_id", "cores", "ram")
@@ -44,13 +46,16 @@ class CanfarResourceSensor(CanfarBaseSensor):
     def __init__(
         self,
         *,
-        cores: float | str = 0,
-        ram: float | str = 0,
+        cores: float | str | XComArg | None = 0,
+        ram: float | str | XComArg | None = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cores = cores
         self.ram = ram
+        for name, amount in (("cores", cores), ("ram", ram)):
+            if not is_rendered_later(amount):
+                _amount(name, amount)
 
     def _capacity(self) -> Capacity:
         """Return what must be free.
@@ -59,7 +64,11 @@ class CanfarResourceSensor(CanfarBaseSensor):
         """
         from airflow_provider_canfar.account_sessions.capacity import Capacity
 
-        return Capacity(_number("cores", self.cores), _number("ram", self.ram))
+        self._require_given()
+        return Capacity(_amount("cores", self.cores), _amount("ram", self.ram))
+
+    def _describe_wait(self) -> str:
+        return str(self._capacity())
 
     def _check(self, context: Context) -> PokeReturnValue:
         from airflow_provider_canfar.account_sessions.capacity import describe_free
@@ -70,7 +79,7 @@ class CanfarResourceSensor(CanfarBaseSensor):
         free = {"cores": stats.free.cores, "ram": stats.free.ram}
         return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free)
 
-    def _make_trigger(self, deadline: float) -> CanfarSensorTrigger:
+    def _make_trigger(self, deadline: float, deadline_from: str) -> CanfarSensorTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 
         capacity = self._capacity()
@@ -78,6 +87,7 @@ class CanfarResourceSensor(CanfarBaseSensor):
             canfar_conn_id=self.canfar_conn_id,
             condition={"cores": capacity.cores, "ram": capacity.ram},
             deadline=deadline,
+            deadline_from=deadline_from,
             poll_interval=self.poke_interval,
         )
 
@@ -86,14 +96,13 @@ class CanfarResourceSensor(CanfarBaseSensor):
         self._fail_if_refused(event)
         free: dict[str, float] | None = event["free"]
         if free is None:
-            self._fail_on_timeout(str(self._capacity()))
+            self._time_out(event["deadline_from"], self._describe_wait())
         return free
 
 
-def _number(name: str, value: float | str) -> float:
-    from airflow_provider_canfar.skaha.errors import SpecError
+def _amount(name: str, value: Any) -> float:
+    """Return an amount; 0 if it is left out, or renders to nothing.
 
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise SpecError(f"Invalid {name} {value!r}: must be a number. Give {name} as a number.") from None
+    :raises SpecError: for anything but a number, 0 or more.
+    """
+    return 0.0 if is_nothing(value) else number(name, value)

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
+from airflow_provider_canfar.operators._arguments import is_rendered_later, whole_number
+from airflow_provider_canfar.operators._selection_arguments import (
+    GivenArguments,
+    check_literals,
+    name_prefix,
+    name_regex,
+    require_ids,
+    words_of,
+)
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
@@ -36,7 +45,10 @@ class CanfarSessionSensor(CanfarBaseSensor):
     The task returns a list with one dict per session: ``session_id``, ``name``, ``kind``, ``status``,
     ``started``, ``url``.
 
-    :param ids: session ids, or the result of an operator of this provider. (templated)
+    An argument that was given and renders to nothing (None or an empty text) fails the task.
+
+    :param ids: session ids, or the result of an operator of this provider; a text may hold several, with
+        commas or spaces between, or a list as a template renders it. (templated)
     :param prefix: what the names start with. (templated)
     :param regex: a regular expression to search for in the names. (templated)
     :param kind: one or several kinds. (templated)
@@ -44,27 +56,36 @@ class CanfarSessionSensor(CanfarBaseSensor):
         ``Terminating``, ``Completed``, ``Failed``, ``Gone``. (templated)
     :param at_least: how many sessions must reach it, such as 1 for any. By default all that have been listed,
         and at least one. If you choose by name and more sessions are still to be launched, say how many there
-        will be.
+        will be. (templated)
     :param fail_on: statuses that fail the task as soon as one session has them; ``[]`` to wait no matter how
         sessions end. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
-    :param poll_interval: seconds between two polls, 15 by default; the same as ``poke_interval``. With
-        ``mode="reschedule"``, give 10 or more.
+    :param poll_interval: seconds between two polls, or a timedelta; 15 s by default. The same as
+        ``poke_interval``. With ``mode="reschedule"``, give 10 or more.
     """
 
-    template_fields: Sequence[str] = ("canfar_conn_id", "ids", "prefix", "regex", "kind", "status", "fail_on")
+    template_fields: Sequence[str] = (
+        "canfar_conn_id",
+        "ids",
+        "prefix",
+        "regex",
+        "kind",
+        "status",
+        "at_least",
+        "fail_on",
+    )
 
     def __init__(
         self,
         *,
         ids: str | Sequence[Any] | XComArg | None = None,
-        prefix: str | None = None,
-        regex: str | None = None,
-        kind: str | Sequence[str] | None = None,
-        status: str | Sequence[str] = "Completed",
-        at_least: int | None = None,
-        fail_on: str | Sequence[str] | None = None,
+        prefix: str | XComArg | None = None,
+        regex: str | XComArg | None = None,
+        kind: str | Sequence[str] | XComArg | None = None,
+        status: str | Sequence[str] | XComArg = "Completed",
+        at_least: int | str | XComArg | None = None,
+        fail_on: str | Sequence[str] | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,6 +97,10 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.at_least = at_least
         self.fail_on = fail_on
 
+        check_literals(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
+        if at_least is not None and not is_rendered_later(at_least):
+            whole_number("at_least", at_least, minimum=1)
+        self._given = GivenArguments(**{name: getattr(self, name) for name in self.template_fields})
         self._condition_watch: ConditionWatch | None = None
 
     def _session_condition(self) -> SessionCondition:
@@ -87,10 +112,14 @@ class CanfarSessionSensor(CanfarBaseSensor):
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
-        from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
+        from airflow_provider_canfar.skaha.selection import Selection, session_ids
 
+        self._require_given()
         selection = Selection(
-            ids=session_ids(self.ids), prefix=self.prefix, regex=self.regex, kinds=words(self.kind)
+            ids=session_ids(require_ids(self.ids)),
+            prefix=name_prefix(self.prefix),
+            regex=name_regex(self.regex),
+            kinds=words_of("kind", self.kind),
         )
         if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
             raise SpecError(
@@ -104,10 +133,13 @@ class CanfarSessionSensor(CanfarBaseSensor):
             )
         return SessionCondition(
             selection,
-            parse_end_statuses(words(self.status)),
-            self.at_least,
-            None if self.fail_on is None else parse_end_statuses(words(self.fail_on)),
+            parse_end_statuses(words_of("status", self.status)),
+            None if self.at_least is None else whole_number("at_least", self.at_least, minimum=1),
+            None if self.fail_on is None else parse_end_statuses(words_of("fail_on", self.fail_on)),
         )
+
+    def _describe_wait(self) -> str:
+        return str(self._condition_watch or self._session_condition())
 
     def _check(self, context: Context) -> PokeReturnValue:
         from airflow_provider_canfar.account_sessions.condition import ConditionWatch, check_once
@@ -136,9 +168,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
     def _poke_result(self, condition_watch: ConditionWatch, *, is_met: bool | None) -> PokeReturnValue:
         """Return the sessions, and whether the wait is over.
 
-        :raises AirflowFailException: when the condition can no longer be met; a retry would see the same.
+        :raises ConditionCannotBeMet: when the condition can no longer be met; a retry would see the same.
         """
-        from airflow.providers.common.compat.sdk import AirflowFailException
+        from airflow_provider_canfar.sensors._verdict import ConditionCannotBeMet
 
         summaries = condition_watch.summaries()
         if is_met is False:
@@ -146,12 +178,12 @@ class CanfarSessionSensor(CanfarBaseSensor):
                 f"{row['session_id']} ({row.get('name') or 'never listed'}): {row['status']}"
                 for row in summaries
             )
-            raise AirflowFailException(
+            raise ConditionCannotBeMet(
                 f"The condition can no longer be met. Waited for {condition_watch}.\n{sessions}"
             )
         return PokeReturnValue(is_done=is_met is True, xcom_value=summaries)
 
-    def _make_trigger(self, deadline: float) -> CanfarSensorTrigger:
+    def _make_trigger(self, deadline: float, deadline_from: str) -> CanfarSensorTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarSessionSensorTrigger
 
         return CanfarSessionSensorTrigger(
@@ -159,6 +191,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
             condition=self._session_condition().to_json(),
             state=self._condition_watch.to_json() if self._condition_watch is not None else None,
             deadline=deadline,
+            deadline_from=deadline_from,
             poll_interval=self.poke_interval,
         )
 
@@ -169,5 +202,5 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self._fail_if_refused(event)
         condition_watch = ConditionWatch(self._session_condition(), event["state"])
         if not self._poke_result(condition_watch, is_met=event["met"]).is_done:
-            self._fail_on_timeout(str(condition_watch))
+            self._time_out(event["deadline_from"], str(condition_watch))
         return condition_watch.summaries()

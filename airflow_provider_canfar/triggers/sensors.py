@@ -16,12 +16,15 @@ __all__ = ["CanfarResourceSensorTrigger", "CanfarSessionSensorTrigger"]
 class CanfarSensorTrigger(CanfarTaskTrigger):
     """Wait until a condition is met, or a deadline has passed.
 
-    If the platform refuses the credential, the event says so in ``refused``.
+    If the platform refuses the credential or a request, the event says so in ``refused``. It says in
+    ``deadline_from`` which argument of the sensor set the deadline.
 
     :param canfar_conn_id: the Airflow connection.
     :param condition: what to wait for, as JSON.
     :param state: what the sensor has observed before it deferred, as JSON.
     :param deadline: seconds since the epoch; None: no deadline.
+    :param deadline_from: the argument of the sensor that sets the deadline: ``timeout`` or
+        ``execution_timeout``.
     :param poll_interval: seconds between two polls of the platform.
     """
 
@@ -32,6 +35,7 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
         condition: dict[str, Any] | None = None,
         state: dict[str, Any] | None = None,
         deadline: float | None = None,
+        deadline_from: str = "timeout",
         poll_interval: float = 15.0,
         **_unknown: Any,
     ) -> None:
@@ -39,20 +43,24 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
         self.condition = condition
         self.state = state
         self.deadline = deadline
+        self.deadline_from = deadline_from
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.skaha.errors import AuthenticationError
+        from airflow_provider_canfar.skaha.errors import RequestError
 
         try:
-            return await self._wait_for_condition(hook)
-        except AuthenticationError as error:
+            payload = await self._wait_for_condition(hook)
+        except RequestError as error:
+            if error.retryable:
+                raise
             return {"refused": str(error)}
+        return payload | {"deadline_from": self.deadline_from}
 
     @abstractmethod
     async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
         """Wait, and return the event's payload.
 
-        :raises AuthenticationError: when the platform refuses the credential.
+        :raises RequestError: when the platform refuses the credential or a request.
         """
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
+from airflow_provider_canfar.account_sessions.condition import (
+    ConditionWatch,
+    SessionCondition,
+    wait_for_condition,
+)
+from airflow_provider_canfar.skaha.errors import Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
+from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.selection import Selection
 
 IDS = ("k3v9x2qa", "m0d4tt7z", "z1x7c3vb")
@@ -127,6 +135,34 @@ def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:
 def test_it_says_that_no_session_has_been_listed() -> None:
     condition = SessionCondition(Selection(kinds=("notebook",)), ("Running",))
     assert str(ConditionWatch(condition)) == "all sessions of kind notebook to be Running; now: no session"
+
+
+@pytest.mark.parametrize(("fault", "raises"), [(Rejected("no"), True), (ServerError("later"), False)])
+async def test_a_rejected_poll_ends_the_wait_and_an_outage_does_not(
+    fault: RequestError, *, raises: bool
+) -> None:
+    class Subscription:
+        """A poll that fails, and then one with the session."""
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        async def __aiter__(self) -> AsyncIterator[Snapshot]:
+            yield Snapshot(1.0, fault=fault, is_complete=False)
+            yield Snapshot(2.0, tuple(sessions("Completed")))
+
+        reader = None
+
+    subscribe: Any = lambda **_: Subscription()  # noqa: E731 - it stands in for a function
+    wait = wait_for_condition(ConditionWatch(by_ids(1)), subscribe, deadline=None, emit=lambda _: None)
+    if raises:
+        with pytest.raises(Rejected):
+            await wait
+    else:
+        assert await wait is True
 
 
 @given(st.lists(st.lists(st.sampled_from(STATUSES), max_size=3), max_size=6), st.data())

@@ -80,10 +80,10 @@ def test_sensors_wait_in_each_mode_for_sessions_that_others_launched(
 def test_a_cleanup_destroys_only_the_selected_sessions(
     airflow: AirflowRest, admin: Admin, launch: LaunchFunction
 ) -> None:
-    """It rejects a selection that is too broad, and leaves other kinds and names alone."""
+    """A selection that is too broad is rejected; other kinds, and other names, are left alone."""
     rejected: dict[str, dict[str, Any]] = {
-        "the prefix is empty": {"prefix": ""},
-        "is found in every name": {"regex": ".*"},
+        "{{ params.prefix }} rendered to nothing": {"prefix": ""},
+        "matches every name": {"regex": ".*"},
         "Invalid kind 'somebody-s'": {"prefix": "clean-", "kind": "somebody-s"},
     }
     others = launch("clean-notebook", kind="notebook") + launch("keep")
@@ -95,7 +95,10 @@ def test_a_cleanup_destroys_only_the_selected_sessions(
         "clean-by-regex-7": {"regex": "^clean.*-[7-9]$"},
         "clean-by-id-1": {"ids": ids[:1]},
     }
-    runs = {words: airflow.trigger("cleans", conf) for words, conf in (rejected | selected).items()}
+    runs = {
+        words: airflow.trigger(f"cleans_by_{'_and_'.join(conf)}", conf)
+        for words, conf in (rejected | selected).items()
+    }
 
     for reason in rejected:
         assert runs[reason].wait(timeout=120) == "failed"

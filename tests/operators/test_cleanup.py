@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_canfar.account_sessions import cleanup as account_cleanup
 from airflow_provider_canfar.hooks.canfar import CanfarHook
@@ -19,10 +22,11 @@ from airflow_provider_canfar.operators.cleanup import (
     CanfarCleanupOperator,
     keys_of_this_run,
     map_indexes,
+    names_in,
     sessions_of_this_run,
 )
 from airflow_provider_canfar.skaha.client import SkahaClient
-from airflow_provider_canfar.skaha.errors import PartialFailure
+from airflow_provider_canfar.skaha.errors import PartialFailure, SpecError
 from airflow_provider_canfar.skaha.naming import Identity, key_of
 from tests.fake_task import FakeTask
 from tests.on_emulator import launch, shown, wait_until
@@ -105,16 +109,10 @@ def test_an_unknown_id_counts_as_destroyed(platform: Emulator) -> None:
         ({"regex": "^[a-z]"}, "matches every name"),
         ({"regex": "^.{3,}$"}, "matches every name"),
         ({"regex": "(?!keep)"}, "matches every name"),
-        ({"regex": "a["}, "unterminated"),
-        ({"prefix": "survey_"}, "letters, digits and '-'"),
-        ({"prefix": "survey", "kind": "notebok"}, "Invalid kind 'notebok'"),
-        ({"prefix": "survey", "status": "Done"}, "Invalid status 'Done'"),
-        ({"prefix": "survey", "regex": "survey"}, "only one of them"),
         ({"of_this_run": True, "prefix": "survey"}, "Invalid of_this_run"),
         ({"ids": "k3v9x2qa/../x"}, "session id"),
         ({"ids": "[k3v9x2qa"}, "a list of ids"),
         ({"ids": [7]}, "session id 7"),
-        ({"prefix": "survey", "older_than": timedelta(hours=-1)}, "age"),
     ],
 )
 def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(
@@ -126,6 +124,134 @@ def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(
         clean(**settings)
     assert platform.requests() == {}
     assert names(platform) == ["survey-1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"regex": "a["}, "unterminated"),
+        ({"prefix": "survey_"}, "letters, digits and '-'"),
+        ({"prefix": 7}, "must be text"),
+        ({"ids": ""}, "no id in it"),
+        ({"ids": " , "}, "no id in it"),
+        ({"ids": ["k3v9x2qa/../x"]}, "session id"),
+        ({"prefix": "survey", "kind": "notebok"}, "kind 'notebok'"),
+        ({"prefix": "survey", "status": "Done"}, "status 'Done'"),
+        ({"prefix": "survey", "status": "Gone"}, "status 'Gone'"),
+        ({"prefix": "survey", "status": ["Failed", 7]}, "status 7"),
+        ({"prefix": "survey", "regex": "survey"}, "together"),
+        ({"prefix": "survey", "older_than": timedelta(hours=-1)}, "older_than"),
+        ({"prefix": "survey", "older_than": "a day"}, "older_than"),
+        ({"prefix": "survey", "settle_time": -1}, "settle_time"),
+        ({"prefix": "survey", "dry_run": "perhaps"}, "dry_run"),
+        ({"prefix": "survey", "allow_all": "perhaps"}, "allow_all"),
+        ({"of_this_run": 7}, "of_this_run"),
+    ],
+)
+def test_an_invalid_literal_fails_when_the_dag_file_is_parsed(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SpecError, match=reason.replace("[", r"\[")):
+        CanfarCleanupOperator(task_id="tidy", **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("prefx", "prefix"), ("session_ids", "ids"), ("everything", "allow_all")]
+)
+def test_an_unknown_argument_names_the_one_that_was_meant(name: str, meant: str) -> None:
+    unknown: dict[str, Any] = {name: "survey-"}
+    with pytest.raises(TypeError, match=f"'{name}'. Did you mean '{meant}'"):
+        CanfarCleanupOperator(task_id="tidy", **unknown)
+
+
+def rendered(operator: CanfarCleanupOperator, **context: Any) -> CanfarCleanupOperator:
+    """Render an operator's templates as Airflow does before each phase."""
+    operator.render_template_fields(cast("Context", {"params": context}))
+    return operator
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", "None"])
+@pytest.mark.parametrize(
+    "name",
+    ["ids", "prefix", "regex", "kind", "status", "older_than", "dry_run", "allow_all", "canfar_conn_id"],
+)
+@pytest.mark.parametrize("native", [False, True])
+def test_what_renders_to_nothing_destroys_nothing_and_is_named(
+    platform: Emulator, name: str, nothing: str | None, *, native: bool
+) -> None:
+    platform.forget_requests()
+    chosen: dict[str, Any] = {} if name in ("ids", "regex") else {"prefix": "survey"}
+    chosen[name] = "{{ params.given }}"
+    with DAG("tidy", schedule=None, render_template_as_native_obj=native):
+        operator = CanfarCleanupOperator(task_id="tidy", **chosen)
+    rendered(operator, given=nothing)
+    expected = f"Invalid {name}: {{{{ params.given }}}} rendered to nothing"
+    with pytest.raises(AirflowFailException, match=re.escape(expected)):
+        operator.execute(cast("Context", {}))
+    assert platform.requests() == {}
+
+
+@pytest.mark.parametrize("with_others", [False, True])
+def test_the_ids_of_a_launch_that_failed_are_named(platform: Emulator, *, with_others: bool) -> None:
+    """Its task has pushed nothing, so its output is None."""
+    with DAG("tidy", schedule=None):
+        launch_task = CanfarCleanupOperator(task_id="launch", prefix="a")
+        ids: Any = [launch_task.output, "k3v9x2qa"] if with_others else launch_task.output
+        operator = CanfarCleanupOperator(task_id="tidy", ids=ids)
+    assert operator.upstream_task_ids == {"launch"}
+    operator.ids = [None, "k3v9x2qa"] if with_others else None
+    place = r"ids\[0\]" if with_others else "ids"
+    with pytest.raises(
+        AirflowFailException, match=rf"Invalid {place}: the output of task 'launch' rendered to nothing"
+    ):
+        operator.execute(cast("Context", {}))
+
+
+def test_an_empty_list_out_of_a_template_chooses_no_session(platform: Emulator) -> None:
+    launch("survey-1", "sleep", "60")
+    operator = rendered(CanfarCleanupOperator(task_id="tidy", ids="{{ params.ids }}"), ids=[])
+    assert operator.execute(cast("Context", {})) == []
+    assert names(platform) == ["survey-1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["older_than", "settle_time", "dry_run", "allow_all", "status", "of_this_run"]
+)
+def test_an_upstream_s_output_in_any_argument_makes_it_upstream(name: str) -> None:
+    with DAG("tidy", schedule=None):
+        up = CanfarCleanupOperator(task_id="up", prefix="a")
+        given: dict[str, Any] = {"prefix": "survey", name: up.output}
+        operator = CanfarCleanupOperator(task_id="tidy", **given)
+    assert operator.upstream_task_ids == {"up"}
+
+
+def test_flags_and_durations_can_come_from_templates(platform: Emulator) -> None:
+    wait_until(launch("survey-1", "sleep", "60"), "Running")
+    operator = rendered(
+        CanfarCleanupOperator(
+            task_id="tidy",
+            prefix="survey-",
+            dry_run="{{ params.dry }}",
+            allow_all="{{ params.all }}",
+            older_than="{{ params.age }}",
+            settle_time="{{ params.age }}",
+        ),
+        dry=True,
+        all=False,
+        age=0,
+    )
+    assert len(operator.execute(cast("Context", {}))) == 1
+    assert names(platform) == ["survey-1"]
+
+
+def test_a_text_stays_text_in_a_dag_that_renders_native_objects() -> None:
+    with DAG("tidy", schedule=None, render_template_as_native_obj=True):
+        literal = CanfarCleanupOperator(task_id="literal", prefix="1e5")
+        template = CanfarCleanupOperator(task_id="template", prefix="{{ params.night }}")
+        several = CanfarCleanupOperator(task_id="several", ids=["12345678", "{{ params.night }}"])
+        listed = CanfarCleanupOperator(task_id="listed", ids="{{ params.ids }}")
+    assert rendered(literal).prefix == "1e5"
+    assert rendered(template, night="1e5").prefix == "1e5"
+    assert rendered(several, night="1e5").ids == ["12345678", "1e5"]
+    assert rendered(listed, ids=["a1", "b2"]).ids == ["a1", "b2"]
 
 
 @pytest.mark.parametrize("settings", [{}, {"regex": "."}, {"prefix": ""}])
@@ -298,6 +424,39 @@ def test_a_key_from_before_a_clear_is_found_in_xcom(run: Run) -> None:
     assert old.key not in keys_of_this_run(cast("Context", run.context))
     run.pushed = [None, [{"replica": 1, "session_id": "k3v9x2qa", "name": str(old)}]]
     assert old.key in keys_of_this_run(cast("Context", run.context))
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "text",
+        7,
+        [7, None, "text", [], {}],
+        [[{"name": "stars", "session_id": "k3v9x2qa"}]],
+        [{"session_id": "k3v9x2qa"}],
+        [{"name": None, "session_id": "k3v9x2qa"}],
+        {"name": "stars"},
+        b"bytes",
+    ],
+)
+def test_an_xcom_of_another_task_is_ignored(run: Run, foreign: Any) -> None:
+    """Any task of the run may push an XCom ``sessions``."""
+    before = keys_of_this_run(cast("Context", run.context))
+    old = Identity("stars", "k3v5x2qamd", 1).name(1, 2)
+    run.pushed = [foreign]
+    assert keys_of_this_run(cast("Context", run.context)) == before
+    run.pushed = [foreign, [{"replica": 1, "session_id": "k3v9x2qa", "name": str(old)}]]
+    assert set(keys_of_this_run(cast("Context", run.context))) == {*before, old.key}
+
+
+@given(
+    st.recursive(
+        st.none() | st.text() | st.integers() | st.floats(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["name", "session_id", "x"]), inner),
+    )
+)
+def test_names_are_read_out_of_an_xcom_of_any_shape(pushed: Any) -> None:
+    assert all(isinstance(name, str) for name in names_in(pushed))
 
 
 def test_map_indexes_are_read_from_the_names_of_task_instances() -> None:

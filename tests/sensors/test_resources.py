@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSen
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
+from airflow_provider_canfar.skaha.errors import SpecError
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of
 
@@ -81,9 +82,22 @@ def test_it_keeps_waiting_during_an_outage(wait: Callable[..., Any], platform: E
     timer.join()
 
 
-@pytest.mark.parametrize("settings", [{}, {"cores": -1}, {"ram": "much"}, {"cores": None}])
+@pytest.mark.parametrize("settings", [{}, {"cores": None}, {"cores": "{{ 'many' }}"}, {"ram": "{{ -1 }}"}])
 def test_an_invalid_amount_fails_before_any_request(platform: Emulator, settings: dict[str, Any]) -> None:
     platform.forget_requests()
     with pytest.raises(AirflowFailException, match="Invalid"):
         sensor(**settings).run()
     assert platform.requests() == {}
+
+
+@pytest.mark.parametrize("settings", [{"cores": -1}, {"ram": "much"}, {"cores": True}, {"ram": float("nan")}])
+def test_an_invalid_literal_fails_when_the_dag_file_is_parsed(settings: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=f"Invalid {next(iter(settings))}"):
+        sensor(**settings)
+
+
+@pytest.mark.parametrize("nothing", ["", "None", " ", None])
+def test_an_amount_that_renders_to_nothing_is_left_out(
+    platform: Emulator, quick_triggers: None, nothing: str | None
+) -> None:
+    assert poked(cores=nothing, ram="1")

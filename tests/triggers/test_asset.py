@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
+import pytest
 from airflow.sdk import Asset, AssetWatcher
+from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
@@ -17,7 +20,6 @@ from dev import waiting
 from tests.on_emulator import launch, shown, stored, wait_until
 
 if TYPE_CHECKING:
-    import pytest
     from airflow.triggers.base import TriggerEvent
 
     from airflow_provider_canfar.testing import Emulator
@@ -215,18 +217,61 @@ async def test_after_a_refused_credential_it_retries_with_what_the_connection_ho
     assert any(line.startswith("Cannot watch sessions; retrying in") for line in lines)
 
 
-async def test_a_selection_of_every_session_is_logged_and_fires_nothing(
-    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "Invalid selection"),
+        ({"prefix": ""}, "Invalid selection"),
+        ({"prefix": "survey_"}, "letters, digits"),
+        ({"prefix": 7}, "Invalid prefix 7"),
+        ({"regex": "["}, "unterminated"),
+        ({"ids": []}, "Invalid ids"),
+        ({"ids": [7]}, "session id 7"),
+        ({"prefix": "a", "kind": "notebok"}, "kind 'notebok'"),
+        ({"prefix": "a", "kind": 7}, "7"),
+        ({"prefix": "a", "status": "Done"}, "status 'Done'"),
+        ({"prefix": "a", "status": "Running"}, "status 'Running'"),
+        ({"prefix": "a", "status": []}, "Invalid status"),
+        ({"prefix": "a", "status": [None]}, ""),
+        ({"prefix": "a", "when_all_ended": "yes"}, "when_all_ended 'yes'"),
+        ({"prefix": "a", "poll_interval": "often"}, "poll_interval 'often'"),
+        ({"prefix": "a", "poll_interval": timedelta(seconds=-1)}, "poll_interval"),
+    ],
+)
+async def test_an_invalid_argument_is_logged_once_as_an_error_and_fires_nothing(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], reason: str
 ) -> None:
-    monkeypatch.setattr(asset, "RETRY_DELAY", 0.1)
-    logged = asyncio.Event()
-    trigger = watcher()
-    monkeypatch.setattr(trigger, "_emit", lambda line: logged.set() if "Invalid selection" in line else None)
-    event = asyncio.ensure_future(anext(trigger.run()))
-    await asyncio.wait_for(logged.wait(), timeout=30)
-    event.cancel()
-    await asyncio.gather(event, return_exceptions=True)
+    monkeypatch.setattr(asset, "RETRY_DELAY", 0.01)
+    trigger = stored(CanfarSessionEventTrigger(**settings))
+    with capture_logs() as entries:
+        event = asyncio.ensure_future(anext(trigger.run()))
+        done, _ = await asyncio.wait([event], timeout=0.5)
+        event.cancel()
+        await asyncio.gather(event, return_exceptions=True)
+    assert not done
+    (entry,) = entries
+    assert entry["log_level"] == "error"
+    line = str(entry["event"]) % entry.get("positional_args", ())
+    assert reason in line
+    assert "Correct its arguments in the DAG file" in line
     assert platform.requests() == {}
+
+
+def test_an_unknown_argument_is_logged_with_the_one_that_was_meant() -> None:
+    """It cannot raise: a row in Airflow's database outlives an upgrade."""
+    with shown() as lines:
+        CanfarSessionEventTrigger(prefx="survey-")
+    assert lines == [
+        "Unknown argument 'prefx' of CanfarSessionEventTrigger is ignored. Did you mean 'prefix'?"
+    ]
+
+
+def test_an_interval_can_be_a_timedelta_and_words_a_set() -> None:
+    trigger = CanfarSessionEventTrigger(
+        prefix="a", poll_interval=timedelta(minutes=1), kind=cast("Any", {"notebook", "headless"})
+    )
+    arguments = stored(trigger).serialize()[1]
+    assert (arguments["poll_interval"], arguments["kind"]) == (60.0, ["headless", "notebook"])
 
 
 def test_an_asset_accepts_it_as_its_watcher() -> None:

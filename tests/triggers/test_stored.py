@@ -106,6 +106,7 @@ def test_a_trigger_takes_the_arguments_of_another_release(
                 "condition": {"at_least": 2},
                 "state": {"reached": ["k3v9x2qa"]},
                 "deadline": 1.8e9,
+                "deadline_from": "execution_timeout",
                 "poll_interval": 7.0,
             },
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import dag
+from airflow.sdk import DAG, dag
 
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
@@ -37,22 +37,19 @@ def waits_for_all() -> None:
         CanfarSessionSensor(task_id=f"softly_{name}", soft_fail=True, **standard, **mode)
 
 
-@dag(
-    schedule=None,
-    render_template_as_native_obj=True,
-    params={"ids": None, "prefix": None, "regex": None, "kind": None, "status": None},
-)
-def cleans() -> None:
-    """Destroy the sessions that the parameters select."""
-    CanfarCleanupOperator(
-        task_id="clean",
-        ids="{{ params.ids }}",
-        prefix="{{ params.prefix }}",
-        regex="{{ params.regex }}",
-        kind="{{ params.kind }}",
-        status="{{ params.status }}",
-        settle_time=2,
-    )
+def cleans(*names: str) -> None:
+    """Make a DAG that destroys what its parameters choose.
+
+    One for each choice: an argument that is given and renders to nothing is an error.
+    """
+    with DAG(
+        f"cleans_by_{'_and_'.join(names)}",
+        schedule=None,
+        render_template_as_native_obj=True,
+        params=dict.fromkeys(names),
+    ):
+        chosen: dict[str, Any] = {name: f"{{{{ params.{name} }}}}" for name in names}
+        CanfarCleanupOperator(task_id="clean", settle_time=2, **chosen)
 
 
 @dag(schedule=None, params={"image": "images.canfar.net/skaha/astroml:24.07"})
@@ -63,5 +60,8 @@ def opens() -> None:
 
 waits()
 waits_for_all()
-cleans()
+cleans("ids")
+cleans("prefix")
+cleans("regex")
+cleans("prefix", "kind")
 opens()

@@ -1,0 +1,282 @@
+"""The arguments that choose sessions, of the sensors, of cleanup and of the asset trigger.
+
+What an author gave and what it renders to are two things: an argument that was left out restricts nothing,
+and one that rendered to nothing is an error, as it would choose sessions that the author did not mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.operators._arguments import is_rendered_later, unknown_argument
+from airflow_provider_canfar.skaha import validation
+from airflow_provider_canfar.skaha.errors import SpecError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from jinja2 import Environment
+
+# skaha.statuses has these too; it imports pydantic, which parsing a DAG file must not.
+KINDS = ("headless", "notebook", "desktop", "carta", "contributed", "firefly", "desktop-app")
+STATUSES = ("Pending", "Running", "Terminating", "Completed", "Failed")
+END_STATUSES = (*STATUSES, "Gone")
+
+#: What servers said until September 2025.
+_OLD_STATUSES = ("succeeded", "error")
+
+#: The fields whose text is rendered as text even in a DAG that renders native objects.
+TEXT_FIELDS = ("ids", "prefix", "regex", "kind", "status", "fail_on")
+
+#: What other sensors and clients call an argument -> what it is called here.
+ALSO_CALLED = {
+    "session_id": "ids",
+    "session_ids": "ids",
+    "name": "prefix",
+    "name_prefix": "prefix",
+    "pattern": "regex",
+    "name_regex": "regex",
+    "kinds": "kind",
+    "session_type": "kind",
+    "type": "kind",
+    "statuses": "status",
+    "state": "status",
+    "states": "status",
+    "failed_states": "fail_on",
+    "count": "at_least",
+    "minimum": "at_least",
+    "conn_id": "canfar_conn_id",
+    "interval": "poll_interval",
+    "polling_interval": "poll_interval",
+    "poll_seconds": "poll_interval",
+    "cpu": "cores",
+    "cpus": "cores",
+    "memory": "ram",
+    "mem": "ram",
+    "age": "older_than",
+    "min_age": "older_than",
+    "everything": "allow_all",
+    "settle": "settle_time",
+    "together": "when_all_ended",
+}
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a rendered value says nothing.
+
+    >>> is_nothing(None), is_nothing(" "), is_nothing("None"), is_nothing([]), is_nothing(0)
+    (True, True, True, False, False)
+    """
+    return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+
+
+class GivenArguments:
+    """What the author gave for the arguments that Airflow renders, to compare with what they render to.
+
+    :param arguments: by name, before Airflow renders them.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        self._sources = {
+            place: _source(value)
+            for name, given in arguments.items()
+            for place, value in _places(name, given)
+            if is_rendered_later(value)
+        }
+
+    def require(self, **rendered: Any) -> None:
+        """Check what the arguments have rendered to.
+
+        :raises SpecError: for an argument, or an element of a list, that was given and rendered to nothing.
+        """
+        for name, whole in rendered.items():
+            for place, value in _places(name, whole):
+                if is_nothing(value) and place in self._sources:
+                    raise SpecError(
+                        f"Invalid {place}: {self._sources[place]} rendered to nothing ({value!r}). "
+                        f"Check what it takes its value from, or leave {name} out."
+                    )
+
+
+def check_literals(
+    *,
+    statuses: Collection[str] = END_STATUSES,
+    ids: Any = None,
+    prefix: Any = None,
+    regex: Any = None,
+    kind: Any = None,
+    **words: Any,
+) -> None:
+    """Check what is known when the DAG file is parsed; what is rendered later passes.
+
+    :param statuses: the statuses to choose from.
+    :param words: arguments that take statuses, by name.
+    :raises SpecError: naming the argument and the value.
+    """
+    chosen_by = (("ids", ids), ("prefix", prefix), ("regex", regex))
+    given = [name for name, value in chosen_by if value is not None]
+    if len(given) > 1 and not any(is_rendered_later(value) for _, value in chosen_by):
+        raise SpecError(f"{' and '.join(given)} are given together. Choose sessions by one of them.")
+    for literal, check in ((ids, _check_ids), (prefix, name_prefix), (regex, name_regex)):
+        if not is_rendered_later(literal):
+            check(literal)
+    for word in _literal_words("kind", kind):
+        if word not in KINDS:
+            raise SpecError(f"Invalid kind {word!r}: must be one of {', '.join(KINDS)}.")
+    for name, value in words.items():
+        _check_statuses(name, value, statuses)
+
+
+def _check_ids(value: Any) -> None:
+    require_ids(value)
+    for session_id in value if isinstance(value, list | tuple) else ():
+        if isinstance(session_id, str) and not is_rendered_later(session_id):
+            validation.session_id(session_id)
+
+
+def _check_statuses(name: str, value: Any, statuses: Collection[str]) -> None:
+    known = {status.lower() for status in statuses} | set(_OLD_STATUSES)
+    for word in _literal_words(name, value):
+        # Servers 1.0.0 to 1.0.3 append the reason in parentheses.
+        if word.partition("(")[0].strip().lower() not in known:
+            wanted = "status" if name == "status" else f"{name} status"
+            raise SpecError(f"Invalid {wanted} {word!r}: must be one of {', '.join(statuses)}.")
+
+
+def require_ids(value: Any) -> Any:
+    """Return ids that are not an empty text; an empty list is none at all, and no mistake.
+
+    :raises SpecError: for a text without an id.
+    """
+    if isinstance(value, str) and not value.strip(" \t\r\n,"):
+        raise SpecError(f"Invalid ids {value!r}: there is no id in it. Give ids, or an empty list for none.")
+    return value
+
+
+def name_prefix(value: Any) -> str | None:
+    """Return a prefix of names.
+
+    :raises SpecError: for anything but text that a name can start with.
+    """
+    text = _text("prefix", value)
+    # What the server takes in a name (PostAction.validateName). A prefix with anything else matches none.
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9-]*", text):
+        raise SpecError(
+            f"Invalid prefix {text!r}: names have letters, digits and '-' only, so no name starts with it. "
+            "Correct it, or give a regular expression as regex."
+        )
+    return text
+
+
+def name_regex(value: Any) -> str | None:
+    """Return a regular expression.
+
+    :raises SpecError: for anything but text that is one.
+    """
+    text = _text("regex", value)
+    try:
+        re.compile(text or "")
+    except (re.error, RecursionError, OverflowError) as error:
+        raise SpecError(f"Invalid regex {text!r}: {error}. Correct it.") from None
+    return text
+
+
+def words_of(name: str, value: Any) -> tuple[str, ...]:
+    """Return one word or several; none for None.
+
+    >>> words_of("status", "Failed"), words_of("status", ["Failed", "Gone"]), words_of("status", None)
+    (('Failed',), ('Failed', 'Gone'), ())
+
+    :raises SpecError: for anything but text, or a list of it.
+    """
+    if value is None:
+        return ()
+    several = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if wrong := [word for word in several if not isinstance(word, str)]:
+        raise SpecError(f"Invalid {name} {wrong[0]!r}: must be a word, or a list of words.")
+    return tuple(several)
+
+
+def reject_unknown_arguments(operator: type[Any], arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that neither an operator nor Airflow's classes below it have.
+
+    :raises TypeError: as Airflow does, and with the argument that was meant.
+    """
+    known = known_arguments(operator)
+    for name in arguments:
+        if name not in known and not name.startswith("_airflow_"):
+            own = {other: ours for other, ours in ALSO_CALLED.items() if ours in known}
+            raise TypeError(f"{operator.__name__}: {unknown_argument(name, known, own)}")
+
+
+def known_arguments(of: type[Any]) -> set[str]:
+    """Return the names of the arguments of a class and of its bases."""
+    return {
+        parameter.name
+        for one in of.__mro__
+        if "__init__" in vars(one)
+        for parameter in signature(vars(one)["__init__"]).parameters.values()
+        if parameter.kind is Parameter.KEYWORD_ONLY
+    }
+
+
+class TextFieldsMixin:
+    """Renders the fields that choose sessions as text, no matter what the DAG prefers.
+
+    A DAG may render its templates as native objects, and then a prefix ``2024`` or ``1e5`` becomes a number.
+    """
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render a template; one in a field that chooses sessions, as text."""
+        from airflow_provider_canfar.operators._templates import rendered
+
+        operator: Any = self
+        native: Callable[[Any], Any] = partial(
+            super().render_template,  # type: ignore[misc]  # Airflow's operators have it
+            context=context,
+            jinja_env=jinja_env,
+            seen_oids=seen_oids,
+        )
+        dag = operator.get_dag()
+        is_native = dag is not None and dag.render_template_as_native_obj
+        if not is_native or not any(content is getattr(self, name, None) for name in TEXT_FIELDS):
+            return native(content)
+        env = dag.get_template_env(force_sandboxed=True)
+        return rendered(content, lambda text: str(env.from_string(text).render(context)), native)
+
+
+def _places(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Return an argument and, if it is a list, its elements, each with what to call it."""
+    elements = enumerate(value) if isinstance(value, list | tuple) else ()
+    return [(name, value), *((f"{name}[{index}]", one) for index, one in elements)]
+
+
+def _source(value: Any) -> str:
+    """Describe what an author gave."""
+    if isinstance(value, str):
+        return value if len(value) <= 200 else f"{value[:200]}..."
+    tasks = sorted({operator.task_id for operator, _ in value.iter_references()})
+    return f"the output of task {' and '.join(map(repr, tasks))}"
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise SpecError(f"Invalid {name} {value!r}: must be text.")
+    return value
+
+
+def _literal_words(name: str, value: Any) -> list[str]:
+    if is_rendered_later(value):
+        return []
+    several = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    literals = [word for word in several if word is not None and not is_rendered_later(word)]
+    return list(words_of(name, literals))

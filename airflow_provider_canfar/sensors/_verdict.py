@@ -1,0 +1,9 @@
+"""How a sensor's wait can end other than by its condition."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+
+class ConditionCannotBeMet(AirflowFailException):
+    """The condition can no longer be met: the task fails without retries; with ``soft_fail`` it skips."""
