@@ -51,6 +51,12 @@ class Work:
         return key if self.name is None else f"{key}_{self.name}"
 
 
+def outer_task(operator: BaseOperator, context: Context) -> BaseOperator | None:
+    """Return the task that executes an operator by itself; None where Airflow runs the operator."""
+    running: BaseOperator | None = getattr(context["ti"], "task", None)
+    return None if running is operator else running
+
+
 def own_work(operator: BaseOperator) -> Work:
     """Return the work that is the task itself."""
     return Work(None, operator, is_nested=False)
@@ -61,14 +67,14 @@ def next_work(operator: BaseOperator, context: Context) -> Work:
 
     A retry executes the same operators in the same order, and so finds its own again.
     """
-    running = getattr(context["ti"], "task", None)
-    is_nested = running is not None and running is not operator
-    executed: Counter[str] = (running or operator).__dict__.setdefault(_EXECUTED, Counter())
+    outer = outer_task(operator, context)
+    executed: Counter[str] = (outer or operator).__dict__.setdefault(_EXECUTED, Counter())
     number = executed[operator.task_id]
     executed[operator.task_id] += 1
-    if not is_nested and number == 0:
+    if outer is None and number == 0:
         return own_work(operator)
-    return Work(f"{operator.task_id}_{number + 1}" if number else operator.task_id, running, is_nested)
+    name = f"{operator.task_id}_{number + 1}" if number else operator.task_id
+    return Work(name, outer or operator, is_nested=outer is not None)
 
 
 def identity_of(

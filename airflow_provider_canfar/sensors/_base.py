@@ -20,6 +20,7 @@ from airflow_provider_canfar.operators._selection_arguments import (
     TextFieldsMixin,
     reject_unknown_arguments,
 )
+from airflow_provider_canfar.operators._work import outer_task
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -110,9 +111,15 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         :raises AirflowSensorTimeout: when ``timeout`` has passed.
         :raises AirflowFailException: when a retry cannot help.
         """
-        started = time.time()
-        with self._decide_skips(timeout_never_fails=self.deferrable), airflow_errors():
-            if not self.deferrable:
+        started, deferrable, outer = time.time(), self.deferrable, outer_task(self, context)
+        if outer is not None and (deferrable or self.reschedule):
+            self._emit(
+                f"Waiting in the worker: task {outer.task_id!r} executes this sensor, and only the task "
+                "itself can resume."
+            )
+            deferrable, self.mode = False, "poke"
+        with self._decide_skips(timeout_never_fails=deferrable), airflow_errors():
+            if not deferrable:
                 return self._wait_in_worker(context)
             # The first check runs here: a condition that is met already needs no triggerer.
             result = self.poke(context)

@@ -18,11 +18,12 @@ from airflow_provider_canfar.hooks import _seal
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SessionFailed
 from airflow_provider_canfar.skaha.naming import SessionName
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
-from tests.on_emulator import IMAGE, event_of, shown
+from tests.on_emulator import IMAGE, event_of, launch, shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -121,6 +122,22 @@ def test_an_interactive_operator_in_a_task_waits_in_the_worker_too(platform: Emu
     url = outer(run).run()
     assert url
     assert [one["kind"] for one in platform.live()] == ["notebook"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"mode": "reschedule"}])
+def test_a_sensor_in_a_task_waits_in_the_worker_too(
+    platform: Emulator, outer: Make, settings: dict[str, Any]
+) -> None:
+    launch("survey-1", "sleep", "1")
+
+    def run(context: Context) -> Any:
+        sensor = CanfarSessionSensor(task_id="wait", prefix="survey-", poll_interval=0.2, **settings)
+        return sensor.execute(context)
+
+    with shown() as lines:
+        (row,) = outer(run).run()
+    assert row["status"] == "Completed"
+    assert any(line.startswith("Waiting in the worker: task 'survey' executes") for line in lines)
 
 
 def test_a_task_that_executes_an_operator_says_why_it_does_not_defer(outer: Make) -> None:
