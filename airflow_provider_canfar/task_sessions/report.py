@@ -11,6 +11,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
+from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -18,13 +19,28 @@ if TYPE_CHECKING:
 #: How many of a failed replica's last lines go into the error.
 TAIL_LINES = 10
 
+#: The most bytes of one of them.
+TAIL_LINE_BYTES = 1000
+
+#: The most bytes of all of them.
+TAIL_BYTES = 4000
+
 #: How many failed replicas the error describes one by one; the table in the log has them all.
 DESCRIBED = 5
 
+#: How many more it lists by their numbers.
+NUMBERED = 100
+
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
-    """Return the last lines of a log, without the blank ones at its end."""
-    return "\n".join(log.rstrip().splitlines()[-lines:])
+    """Return the last lines of a log for an error message, without the blank ones at its end.
+
+    They have no colours and are at most :data:`TAIL_BYTES` long.
+    """
+    # Only these lines are cleaned: the log may have megabytes.
+    last = log.rstrip().rsplit("\n", lines)[-lines:]
+    shown = [shorten_line(clean_line(line, colours=False), TAIL_LINE_BYTES) for line in last]
+    return "\n".join(last_lines(shown, TAIL_BYTES))
 
 
 def table(batch: Batch, others: str = "destroyed") -> str:
@@ -77,7 +93,8 @@ def log_lines(
     """
     yield f"::group::Log of replica {outcome.replica}: {outcome.name} {outcome.session_id} {outcome.status}"
     missing = f"(The platform did not return this log: {fault})" if fault else "(no output)"
-    yield from shortened(log, max_bytes).splitlines() or [missing]
+    lines = "".join(f"{line}\n" for line in clean_lines(log) or clean_lines(missing))
+    yield from shortened(lines, max_bytes).removesuffix("\n").split("\n")
     yield "::endgroup::"
 
 
@@ -90,7 +107,7 @@ def shortened(log: str, max_bytes: int | None) -> str:
     three
     <BLANKLINE>
     """
-    data = log.encode()
+    data = log.encode(errors="backslashreplace")
     if max_bytes is None or len(data) <= max_bytes:
         return log
     cut = len(data) - max_bytes
@@ -135,8 +152,10 @@ def _failure_message(
         else:
             parts.append(f"Its last lines:\n{lines}" if lines else "It wrote no output.")
     if len(failed) > DESCRIBED:
-        others = ", ".join(str(outcome.replica) for outcome in failed[DESCRIBED:])
-        parts.append(f"Replicas {others} failed too; their logs are above.")
+        others = failed[DESCRIBED:]
+        numbers = ", ".join(str(outcome.replica) for outcome in others[:NUMBERED])
+        more = f" and {len(others) - NUMBERED:,} more" if len(others) > NUMBERED else ""
+        parts.append(f"Replicas {numbers}{more} failed too; their logs are above.")
     return "\n".join(parts)
 
 

@@ -14,6 +14,9 @@ from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
+    NUMBERED,
+    TAIL_BYTES,
+    TAIL_LINE_BYTES,
     TAIL_LINES,
     failure,
     log_lines,
@@ -109,6 +112,48 @@ def test_the_last_lines_are_the_last_that_say_something() -> None:
     assert tail("") == ""
 
 
+def test_a_log_of_one_enormous_line_makes_a_short_error() -> None:
+    known = batch(1, outcome(1, "Failed"))
+    words = str(failure(known, {"id1": tail("ValueError: " + "x" * 3_000_000 + " in m13.fits\n")}, 0))
+    assert len(words.encode()) < TAIL_LINE_BYTES + 200
+    assert "ValueError: xxx" in words
+    assert words.endswith("xxx in m13.fits")
+
+
+@given(lines=st.lists(st.text(st.characters(), max_size=50), max_size=20), repeated=st.integers(1, 100))
+def test_the_last_lines_are_bounded_in_bytes_and_valid_utf_8(lines: list[str], repeated: int) -> None:
+    shown = tail("\n".join(line * repeated for line in lines))
+    assert len(shown.encode()) <= TAIL_BYTES
+    assert shown.count("\n") < TAIL_LINES
+
+
+def test_a_progress_bar_does_not_fill_the_last_lines() -> None:
+    bar = "\r".join(f"{number}/20000" for number in range(20_001))
+    assert tail(f"reading m13.fits\n{bar}\nno such plate\n") == "reading m13.fits\n20000/20000\nno such plate"
+
+
+def test_the_last_lines_have_no_colours_and_the_log_has_them() -> None:
+    log = "\x1b[31mno such plate\x1b[0m\x1b[K\n"
+    assert tail(log) == "no such plate"
+    assert list(log_lines(outcome(1), log))[1] == "\x1b[31mno such plate\x1b[0m"
+
+
+def test_output_cannot_end_or_begin_a_fold() -> None:
+    printed = "before\n::endgroup::\nafter\x1b[0m::group::mine\n"
+    lines = list(log_lines(outcome(1), printed))
+    assert sum("::group::" in line or "::endgroup::" in line for line in lines) == 2
+    assert lines[1:-1] == ["before", ": :endgroup: :", "after\x1b[0m: :group: :mine"]
+
+
+@given(log=st.text(st.characters(), max_size=100), max_bytes=st.integers(1, 50))
+def test_a_shown_log_is_bounded_whatever_it_holds(log: str, max_bytes: int) -> None:
+    _, *lines, _ = log_lines(outcome(1), log, max_bytes=max_bytes)
+    if lines[0].startswith("(The first "):
+        del lines[0]
+    shown = "\n".join(lines).replace("\N{REPLACEMENT CHARACTER}", "")
+    assert len(shown.encode()) <= max(max_bytes, len("(no output)"))
+
+
 def test_a_failure_names_each_replica_with_its_last_lines() -> None:
     known = batch(3, outcome(1), outcome(2, "Failed"), outcome(3, GONE))
     error = failure(known, {"id2": "no such file", "id3": ""}, 0)
@@ -146,6 +191,11 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
     assert words.endswith("Replicas 6, 7, 8 failed too; their logs are above.")
+
+
+def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> None:
+    words = str(failure(batch(5000, *(outcome(replica, "Failed") for replica in range(1, 5001))), {}, 0))
+    assert words.endswith(f" 105 and {5000 - DESCRIBED - NUMBERED:,} more failed too; their logs are above.")
 
 
 def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
