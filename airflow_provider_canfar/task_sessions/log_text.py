@@ -1,8 +1,8 @@
 r"""Clean what a session printed, for the task's log and for error messages. Pure.
 
-A session may print anything: progress bars that return to the start of their line, escape sequences that move
-a terminal's cursor, megabytes in one line, and the markers with which Airflow's page folds lines. Here a line
-ends at ``\n`` only. ``str.splitlines`` would also end one at ``\r``, ``\x0b``, ``\x1c``, ``\u2028`` and others.
+A session may print anything: progress bars that return to the start of their line, escape sequences that
+move a terminal's cursor, megabytes in one line, and the markers with which Airflow's page folds lines. Here a
+line ends at ``\n`` only. ``str.splitlines`` would also end one at ``\r``, ``\x0b``, ``\u2028`` and others.
 """
 
 from __future__ import annotations
