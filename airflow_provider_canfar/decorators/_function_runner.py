@@ -25,7 +25,7 @@ import os
 import sys
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 #: How a line of a result begins.
@@ -39,14 +39,40 @@ LINE_BYTES = 4096
 #: while a task is deferred, and a kubelet rotates a log at 10 MiB and drops the previous file.
 MAX_RESULT_BYTES = 256 * 1024
 
-#: How deep lists and dicts may be nested; a container that contains itself would never end.
-MAX_DEPTH = 100
+#: How deep lists and dicts may be nested. MySQL stores 100 levels of JSON, one of them for the value itself
+#: and one for the list of all replicas' results.
+MAX_DEPTH = 90
 
-#: The most bits of an integer, about 4,000 digits; by default Python parses at most 4,300.
-MAX_BITS = 13_000
+#: The most values in lists and dicts. A list that contains the same list twice, and so on, would never end.
+MAX_VALUES = 1_000_000
 
-# Methods of arrays, times and paths, and the JSON-compatible value that each of them gives.
-_ALTERNATIVES = (("tolist", "its tolist()"), ("isoformat", "its isoformat()"), ("__fspath__", "its str()"))
+#: Airflow passes integers between its processes as MessagePack, which has 64 bits for them.
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+
+#: The keys by which Airflow recognizes values that it has serialized (FORBIDDEN_XCOM_KEYS). It rejects a dict
+#: with one of them, or restores something else in its place.
+RESERVED_KEYS = frozenset(
+    ["__classname__", "__version__", "__data__", "__id__", "__cache__", "__type", "__source", "__var"]
+)
+
+#: The XComs that a task has already, whose names no output may have.
+TAKEN_OUTPUTS = ("return_value", "sessions")
+
+#: The most characters of an XCom's name.
+MAX_OUTPUT_NAME = 512
+
+# Methods of arrays, times, paths, bytes, sets and numbers, and what to use instead of such a value.
+_ALTERNATIVES = (
+    ("tolist", "its tolist()"),
+    ("isoformat", "its isoformat()"),
+    ("total_seconds", "its total_seconds()"),
+    ("__fspath__", "its str()"),
+    ("hex", "its hex()"),
+    ("isdisjoint", "a sorted list"),
+    ("__next__", "a list"),
+    ("__dataclass_fields__", "dataclasses.asdict()"),
+    ("conjugate", "a float or a string"),
+)
 
 
 def main(parts: list[str]) -> None:
@@ -74,9 +100,13 @@ def main(parts: list[str]) -> None:
     if os.getpid() != process:
         return  # A child that the function forked returned here too; only the parent reports a result.
     try:
-        text = json.dumps(to_json_types(result, "its result"), allow_nan=False)
+        if call.get("multiple_outputs"):
+            _check_outputs(result)
+        text = json.dumps(to_json_types(result, "result"), allow_nan=False)
     except ValueError as fault:
-        _exit_with(stderr, f"{call['name']}() returned a value that JSON cannot represent: {fault}.\n")
+        _exit_with(stderr, f"{call['name']}() returned a value that Airflow cannot store: {fault}.\n")
+    except Exception as error:  # noqa: BLE001 - a value of the author's own class may raise anything
+        _exit_with(stderr, _traceback(error, call["file"]))
     if len(text) > MAX_RESULT_BYTES:
         _exit_with(
             stderr,
@@ -108,34 +138,90 @@ def checksum(marker: str, text: str) -> str:
     return hashlib.sha256(f"{marker} {text}".encode("ascii")).hexdigest()[:32]
 
 
-def to_json_types(value: object, where: str, depth: int = 0) -> object:
-    """Convert a value to JSON's own types, such that JSON restores an equal value; a tuple becomes a list.
+def to_json_types(value: object, where: str) -> object:
+    """Convert a value to JSON's own types, such that an equal value comes out of Airflow's XCom.
+
+    A tuple or another sequence becomes a list. On the way to another task, a value is JSON, MessagePack and
+    text in a database, and Airflow's own serialization gives some keys a meaning.
 
     :param where: what an error calls the value.
+    :raises ValueError: for a value that would be lost or changed on the way, naming its place and type.
+    """
+    return _convert(value, where, 0, iter(range(MAX_VALUES)))
+
+
+def _convert(value: object, where: str, depth: int, left: Iterator[int]) -> object:
+    """Convert a value inside another one.
+
     :param depth: how many lists and dicts enclose the value.
-    :raises ValueError: for a value that JSON cannot represent, naming its place and type.
+    :param left: ends when there are too many values.
     """
     if depth > MAX_DEPTH:
         raise ValueError(
             f"{where[:60]}... is nested deeper than {MAX_DEPTH} lists and dicts; it may contain itself"
         )
+    if next(left, None) is None:
+        raise ValueError(f"{where[:60]}... is one of more than {MAX_VALUES:,} values; write them to a file")
+    if isinstance(value, str):
+        _check_text(value, where)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where} is {float(value)!r}, which JSON cannot represent; use None instead")
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ValueError(f"{where} is a number of more than 4,000 digits; use a string instead")
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise ValueError(f"{where} is an integer of more than 64 bits; use a float or a string instead")
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
         for key in value:
-            if not isinstance(key, str):
-                raise ValueError(
-                    f"{where} has the key {key!r:.60} of type {_type_of(key)}; JSON keys must be strings"
-                )
-        return {key: to_json_types(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
+            _check_key(key, where)
+        return {key: _convert(value[key], f"{where}[{key!r:.60}]", depth + 1, left) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [to_json_types(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [_convert(item, f"{where}[{index}]", depth + 1, left) for index, item in enumerate(value)]
     hint = next((f"; use {instead} instead" for name, instead in _ALTERNATIVES if hasattr(value, name)), "")
     raise ValueError(f"{where} is of type {_type_of(value)}, which JSON cannot represent{hint}")
+
+
+def _check_key(key: object, where: str) -> None:
+    if not isinstance(key, str):
+        raise ValueError(
+            f"{where} has the key {key!r:.60} of type {_type_of(key)}; JSON keys must be strings"
+        )
+    if key in RESERVED_KEYS:
+        raise ValueError(f"{where} has the key {key!r}, which Airflow's serialization reserves; rename it")
+    _check_text(key, f"the key {key!r:.60} of {where}")
+
+
+def _check_text(text: str, where: str) -> None:
+    if "\0" in text:
+        raise ValueError(f"{where} has a NUL character, which databases cannot store; remove it")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where} has the lone surrogate {text[error.start]!r}, which UTF-8 cannot encode; for a file "
+            "name, use os.fsencode(name).decode(errors='backslashreplace') instead"
+        ) from None
+
+
+def _check_outputs(result: object) -> None:
+    """Check that Airflow can make an XCom of each item of a result.
+
+    :raises ValueError: for a result that is no dict, or has a key that is no name of an XCom.
+    """
+    if result is None:
+        return  # Airflow makes no XCom at all.
+    if not isinstance(result, Mapping):
+        raise ValueError(
+            f"result is of type {_type_of(result)}, and with multiple_outputs it must be a dict; return a "
+            "dict, or pass multiple_outputs=False"
+        )
+    for key in result:
+        _check_key(key, "result")
+        # Airflow puts the key, unquoted, at the end of a URL's path.
+        is_path = key.isprintable() and not any(one in "?#%\\" for one in key)
+        if not is_path or len(key) > MAX_OUTPUT_NAME or {"", ".", ".."} & set(key.split("/")):
+            raise ValueError(f"result has the key {key!r:.60}, which cannot be an XCom's name; rename it")
+        if key in TAKEN_OUTPUTS:
+            raise ValueError(f"result has the key {key!r}, which is the name of another XCom; rename it")
 
 
 def _type_of(value: object) -> str:

@@ -101,9 +101,14 @@ class LogFollower:
         return [
             f"{prefix}(Some lines are omitted here.)",
             *shown,
-            f"{prefix}(This log is not followed any further: max_log_bytes is {self._max_log_bytes:,}. Its end "
-            "is shown when the session has ended.)",
+            f"{prefix}{self._last_note()}",
         ]
+
+    def _last_note(self) -> str:
+        return (
+            f"(This log is not followed any further: max_log_bytes is {self._max_log_bytes:,}. Its end is shown "
+            "when the session has ended.)"
+        )
 
 
 def _readable_lines(log: str) -> list[str]:

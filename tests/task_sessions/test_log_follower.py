@@ -91,8 +91,8 @@ def test_a_log_that_is_longer_than_allowed_is_followed_no_further(max_log_bytes:
         assert lines[0] == "(Some lines are omitted here.)"
         assert lines[1:-1] == [f"{number:099}" for number in range(9_999, 10_099)]
         assert lines[-1] == (
-            "(This log is not followed any further: max_log_bytes is 10,000. Its end is shown when the session "
-            "has ended.)"
+            "(This log is not followed any further: max_log_bytes is 10,000. Its end is shown when the "
+            "session has ended.)"
         )
         assert follower.due(at=600.0) == []
         assert follower.wake_at() is None
