@@ -106,8 +106,8 @@ class LogFollower:
 
     def _last_note(self) -> str:
         return (
-            f"(This log is not followed any further: max_log_bytes is {self._max_log_bytes:,}. Its end is shown "
-            "when the session has ended.)"
+            f"(This log is not followed any further: max_log_bytes is {self._max_log_bytes:,}. Its end is "
+            "shown when the session has ended.)"
         )
 
 

@@ -28,7 +28,7 @@ TAIL_BYTES = 4000
 #: How many failed replicas the error describes one by one; the table in the log has them all.
 DESCRIBED = 5
 
-#: How many more it lists by their numbers.
+#: How many more it lists by their numbers, and how many sessions that do not start.
 NUMBERED = 100
 
 
@@ -37,10 +37,20 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
 
     They have no colours and are at most :data:`TAIL_BYTES` long.
     """
-    # Only these lines are cleaned: the log may have megabytes.
-    last = log.rstrip().rsplit("\n", lines)[-lines:]
-    shown = [shorten_line(clean_line(line, colours=False), TAIL_LINE_BYTES) for line in last]
-    return "\n".join(last_lines(shown, TAIL_BYTES))
+    last: list[str] = []
+    # From the end: the log may have megabytes, and only these lines are cleaned.
+    for line in reversed(log.split("\n")):
+        shown = quoted(line)
+        if last or shown.strip():
+            last.insert(0, shown)
+        if len(last) == lines:
+            break
+    return "\n".join(last_lines(last, TAIL_BYTES))
+
+
+def quoted(line: str) -> str:
+    """Return a line as an error message quotes it: without colours, and of a bounded length."""
+    return shorten_line(clean_line(line, colours=False), TAIL_LINE_BYTES)
 
 
 def table(batch: Batch, others: str = "destroyed") -> str:
@@ -166,7 +176,12 @@ def never_started(batch: Batch, reasons: Mapping[str, str]) -> SessionNeverStart
     """
     # After a deferral under dag.test() no names are known.
     names = {session.session_id: f" ({session.name})" for session in batch.launched.values()}
-    lines = [f"Session {one}{names.get(one, '')} does not start: {why}" for one, why in reasons.items()]
+    lines = [
+        quoted(f"Session {one}{names.get(one, '')} does not start: {why}")
+        for one, why in [*reasons.items()][:NUMBERED]
+    ]
+    if len(reasons) > NUMBERED:
+        lines.append(f"{len(reasons) - NUMBERED:,} more sessions do not start.")
     return SessionNeverStarted(
         "\n".join([*lines, "The sessions of this task are destroyed."]),
         session_id=next(iter(reasons)),
@@ -184,7 +199,9 @@ def timed_out(batch: Batch) -> SessionTimeout:
 
 def unsettled_ids(batch: Batch) -> str:
     """List the ids of the sessions that have not ended, for a message."""
-    return ", ".join(session.session_id for session in batch.unsettled().values()) or "none"
+    ids = [session.session_id for session in batch.unsettled().values()]
+    more = f" and {len(ids) - NUMBERED:,} more" if len(ids) > NUMBERED else ""
+    return f"{', '.join(ids[:NUMBERED])}{more}" if ids else "none"
 
 
 def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:

@@ -20,10 +20,13 @@ from airflow_provider_canfar.task_sessions.report import (
     TAIL_LINES,
     failure,
     log_lines,
+    never_started,
     sessions_to_json,
     shortened,
     table,
     tail,
+    timed_out,
+    unsettled_ids,
 )
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
@@ -107,7 +110,7 @@ def test_a_log_without_a_bound_is_shown_as_it_is() -> None:
 
 
 def test_the_last_lines_are_the_last_that_say_something() -> None:
-    log = "\n".join(str(number) for number in range(100)) + "\n \n\n"
+    log = "\n".join(str(number) for number in range(100)) + "\n \n\x1b[0m\n\r\n\n"
     assert tail(log).splitlines() == [str(number) for number in range(100 - TAIL_LINES, 100)]
     assert tail("") == ""
 
@@ -196,6 +199,22 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
 def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> None:
     words = str(failure(batch(5000, *(outcome(replica, "Failed") for replica in range(1, 5001))), {}, 0))
     assert words.endswith(f" 105 and {5000 - DESCRIBED - NUMBERED:,} more failed too; their logs are above.")
+
+
+def test_of_thousands_of_sessions_that_do_not_start_some_are_named() -> None:
+    error = never_started(batch(5000), {f"id{number}": "::group::" + "no " * 10**4 for number in range(5000)})
+    assert len(str(error).encode()) < (NUMBERED + 1) * (TAIL_LINE_BYTES + 1)
+    assert "4,900 more sessions do not start." in str(error)
+    assert "::group::" not in str(error)
+
+
+def test_of_thousands_of_sessions_that_had_not_ended_some_are_named() -> None:
+    launched = {
+        replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in range(1, 5001)
+    }
+    known = batch(5000).assign(launched)
+    assert str(timed_out(known)).endswith(f"id{NUMBERED} and 4,900 more.")
+    assert unsettled_ids(batch(1)) == "none"
 
 
 def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
