@@ -1,7 +1,7 @@
 """The program that runs a function inside a session and prints what the function returned.
 
-Airflow never runs this module: :mod:`._remote_call` sends its text along, so the image needs only Python 3.8
-and the standard library. Whatever the function prints goes to the session's log unchanged. When the function
+Airflow never runs this module: :mod:`._remote_call` sends its text along, with those of :mod:`._json_types` and
+:mod:`airflow_provider_canfar.replicas`, so the image needs only Python 3.8 and the standard library. Whatever the function prints goes to the session's log unchanged. When the function
 has returned, its result follows on lines of their own::
 
     canfar-result k3v5x2qamd-0-1-7-20 1/2 f2a1... {"m13_07.fits": [1
@@ -20,12 +20,10 @@ import hashlib
 import json
 import linecache
 import logging
-import math
 import os
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 #: How a line of a result begins.
@@ -38,41 +36,6 @@ LINE_BYTES = 4096
 #: The most bytes of JSON that one replica may return. Airflow's database holds the results of all replicas
 #: while a task is deferred, and a kubelet rotates a log at 10 MiB and drops the previous file.
 MAX_RESULT_BYTES = 256 * 1024
-
-#: How deep lists and dicts may be nested. MySQL stores 100 levels of JSON, one of them for the value itself
-#: and one for the list of all replicas' results.
-MAX_DEPTH = 90
-
-#: The most values in lists and dicts. A list that contains the same list twice, and so on, would never end.
-MAX_VALUES = 1_000_000
-
-#: Airflow passes integers between its processes as MessagePack, which has 64 bits for them.
-MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
-
-#: The keys by which Airflow recognizes values that it has serialized (FORBIDDEN_XCOM_KEYS). It rejects a dict
-#: with one of them, or restores something else in its place.
-RESERVED_KEYS = frozenset(
-    ["__classname__", "__version__", "__data__", "__id__", "__cache__", "__type", "__source", "__var"]
-)
-
-#: The XComs that a task has already, whose names no output may have.
-TAKEN_OUTPUTS = ("return_value", "sessions")
-
-#: The most characters of an XCom's name.
-MAX_OUTPUT_NAME = 512
-
-# Methods of arrays, times, paths, bytes, sets and numbers, and what to use instead of such a value.
-_ALTERNATIVES = (
-    ("tolist", "its tolist()"),
-    ("isoformat", "its isoformat()"),
-    ("total_seconds", "its total_seconds()"),
-    ("__fspath__", "its str()"),
-    ("hex", "its hex()"),
-    ("isdisjoint", "a sorted list"),
-    ("__next__", "a list"),
-    ("__dataclass_fields__", "dataclasses.asdict()"),
-    ("conjugate", "a float or a string"),
-)
 
 
 def main(parts: list[str]) -> None:
@@ -90,6 +53,7 @@ def main(parts: list[str]) -> None:
     # Duplicates, because the function or a library may close or redirect the originals.
     stdout, stderr = os.dup(1), os.dup(2)
     _configure_output()
+    json_types = _load_module("json_types", call["json_types"])
     try:
         function = _load_function(call)
         result = function(*call["args"], **call["kwargs"])
@@ -101,8 +65,8 @@ def main(parts: list[str]) -> None:
         return  # A child that the function forked returned here too; only the parent reports a result.
     try:
         if call.get("multiple_outputs"):
-            _check_outputs(result)
-        text = json.dumps(to_json_types(result, "result"), allow_nan=False)
+            json_types.check_outputs(result)
+        text = json.dumps(json_types.to_json_types(result, "result"), allow_nan=False)
     except ValueError as fault:
         _exit_with(stderr, f"{call['name']}() returned a value that Airflow cannot store: {fault}.\n")
     except Exception as error:  # noqa: BLE001 - a value of the author's own class may raise anything
@@ -138,97 +102,6 @@ def checksum(marker: str, text: str) -> str:
     return hashlib.sha256(f"{marker} {text}".encode("ascii")).hexdigest()[:32]
 
 
-def to_json_types(value: object, where: str) -> object:
-    """Convert a value to JSON's own types, such that an equal value comes out of Airflow's XCom.
-
-    A tuple or another sequence becomes a list. On the way to another task, a value is JSON, MessagePack and
-    text in a database, and Airflow's own serialization gives some keys a meaning.
-
-    :param where: what an error calls the value.
-    :raises ValueError: for a value that would be lost or changed on the way, naming its place and type.
-    """
-    return _convert(value, where, 0, iter(range(MAX_VALUES)))
-
-
-def _convert(value: object, where: str, depth: int, left: Iterator[int]) -> object:
-    """Convert a value inside another one.
-
-    :param depth: how many lists and dicts enclose the value.
-    :param left: ends when there are too many values.
-    """
-    if depth > MAX_DEPTH:
-        raise ValueError(
-            f"{where[:60]}... is nested deeper than {MAX_DEPTH} lists and dicts; it may contain itself"
-        )
-    if next(left, None) is None:
-        raise ValueError(f"{where[:60]}... is one of more than {MAX_VALUES:,} values; write them to a file")
-    if isinstance(value, str):
-        _check_text(value, where)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {float(value)!r}, which JSON cannot represent; use None instead")
-    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
-        raise ValueError(f"{where} is an integer of more than 64 bits; use a float or a string instead")
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            _check_key(key, where)
-        return {key: _convert(value[key], f"{where}[{key!r:.60}]", depth + 1, left) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [_convert(item, f"{where}[{index}]", depth + 1, left) for index, item in enumerate(value)]
-    hint = next((f"; use {instead} instead" for name, instead in _ALTERNATIVES if hasattr(value, name)), "")
-    raise ValueError(f"{where} is of type {_type_of(value)}, which JSON cannot represent{hint}")
-
-
-def _check_key(key: object, where: str) -> None:
-    if not isinstance(key, str):
-        raise ValueError(
-            f"{where} has the key {key!r:.60} of type {_type_of(key)}; JSON keys must be strings"
-        )
-    if key in RESERVED_KEYS:
-        raise ValueError(f"{where} has the key {key!r}, which Airflow's serialization reserves; rename it")
-    _check_text(key, f"the key {key!r:.60} of {where}")
-
-
-def _check_text(text: str, where: str) -> None:
-    if "\0" in text:
-        raise ValueError(f"{where} has a NUL character, which databases cannot store; remove it")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{where} has the lone surrogate {text[error.start]!r}, which UTF-8 cannot encode; for a file "
-            "name, use os.fsencode(name).decode(errors='backslashreplace') instead"
-        ) from None
-
-
-def _check_outputs(result: object) -> None:
-    """Check that Airflow can make an XCom of each item of a result.
-
-    :raises ValueError: for a result that is no dict, or has a key that is no name of an XCom.
-    """
-    if result is None:
-        return  # Airflow makes no XCom at all.
-    if not isinstance(result, Mapping):
-        raise ValueError(
-            f"result is of type {_type_of(result)}, and with multiple_outputs it must be a dict; return a "
-            "dict, or pass multiple_outputs=False"
-        )
-    for key in result:
-        _check_key(key, "result")
-        # Airflow puts the key, unquoted, at the end of a URL's path.
-        is_path = key.isprintable() and not any(one in "?#%\\" for one in key)
-        if not is_path or len(key) > MAX_OUTPUT_NAME or {"", ".", ".."} & set(key.split("/")):
-            raise ValueError(f"result has the key {key!r:.60}, which cannot be an XCom's name; rename it")
-        if key in TAKEN_OUTPUTS:
-            raise ValueError(f"result has the key {key!r}, which is the name of another XCom; rename it")
-
-
-def _type_of(value: object) -> str:
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def _configure_output() -> None:
     """Make each line of output, and each log record from INFO up, reach the session's log immediately."""
     for stream in (sys.stdout, sys.stderr):
@@ -241,14 +114,20 @@ def _configure_output() -> None:
     logging.getLogger().setLevel(logging.INFO)
 
 
+def _load_module(name: str, source: str) -> Any:
+    """Create a module of this project from its text."""
+    module = types.ModuleType(name)
+    exec(_compile(source, f"{name}.py", 1, annotations=True), module.__dict__)  # noqa: S102 - ours
+    return module
+
+
 def _load_function(call: dict[str, Any]) -> types.FunctionType:
     """Create the function from its source, in a new ``__main__`` module with the names that it may use."""
-    replicas = types.ModuleType("replicas")
-    exec(_compile(call["replicas"], "replicas.py", 1, annotations=True), replicas.__dict__)  # noqa: S102 - ours
+    replicas = _load_module("replicas", call["replicas"])
     main = types.ModuleType("__main__")
     main.__dict__.update(
-        chunk=replicas.__dict__["chunk"],
-        stripe=replicas.__dict__["stripe"],
+        chunk=replicas.chunk,
+        stripe=replicas.stripe,
         REPLICA_ID=_number("REPLICA_ID"),
         REPLICA_COUNT=_number("REPLICA_COUNT"),
     )

@@ -8,7 +8,7 @@ from importlib.resources import files
 from inspect import BoundArguments, signature
 from typing import Any
 
-from airflow_provider_canfar.decorators._function_runner import to_json_types
+from airflow_provider_canfar.decorators._json_types import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -63,6 +63,7 @@ def build_command(
         "line": source.line,
         "annotations": source.annotations,
         "replicas": _text_of("airflow_provider_canfar", "replicas.py"),
+        "json_types": _text_of("airflow_provider_canfar.decorators", "_json_types.py"),
         "marker": marker,
         "multiple_outputs": multiple_outputs,
     }

@@ -10,12 +10,11 @@ from typing import NoReturn
 
 from airflow_provider_canfar.decorators._function_runner import (
     LINE_BYTES,
-    MAX_DEPTH,
     MAX_RESULT_BYTES,
     RESULT_PREFIX,
     checksum,
-    to_json_types,
 )
+from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, to_json_types
 
 # What follows the marker: the line's number, the total, the checksum and a piece of JSON, which is printable
 # ASCII.

@@ -147,7 +147,7 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         return {"command": command}
 
     def _call_function(self, context: Context) -> list[str]:
-        from airflow_provider_canfar.decorators._function_runner import to_json_types
+        from airflow_provider_canfar.decorators._json_types import to_json_types
         from airflow_provider_canfar.skaha.errors import SpecError
 
         name = self.python_callable.__name__

@@ -21,12 +21,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.decorators._function_runner import (
     LINE_BYTES,
-    MAX_DEPTH,
-    RESERVED_KEYS,
     RESULT_PREFIX,
     result_lines,
-    to_json_types,
 )
+from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, RESERVED_KEYS, to_json_types
 from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
 
 MARKER = "k3v5x2qamd-0-1-7-20"
