@@ -1,8 +1,8 @@
 """Which values survive the whole way to another task: through JSON, Airflow's XCom and a database. Pure.
 
 The runner checks results in the image, so this module, too, is sent along as text, and needs only Python 3.8
-and the standard library. Airflow's side checks arguments, and the results that it reads from logs, by the same
-rules.
+and the standard library. Airflow's side checks arguments, and the results that it reads from logs, by the
+same rules.
 """
 
 from __future__ import annotations
