@@ -2,7 +2,7 @@
 
 Airflow never runs this module: :mod:`._remote_call` sends its text along, with those of :mod:`._json_types`
 and ``replicas``, so the image needs only Python 3.8 and the standard library. Whatever the function prints
-goes to the session's log unchanged. When the function has returned, its result follows on lines of their own::
+goes to the session's log unchanged. When the function has returned, its result follows on its own lines::
 
     canfar-result k3v5x2qamd-0-1-7-20 1/2 f2a1... {"m13_07.fits": [1
     canfar-result k3v5x2qamd-0-1-7-20 2/2 f2a1... 2.4, 13.1]}
