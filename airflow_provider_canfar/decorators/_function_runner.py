@@ -1,8 +1,8 @@
 """The program that runs a function inside a session and prints what the function returned.
 
-Airflow never runs this module: :mod:`._remote_call` sends its text along, so the image needs only Python 3.8
-and the standard library. Whatever the function prints goes to the session's log unchanged. When the function
-has returned, its result follows on lines of their own::
+Airflow never runs this module: :mod:`._remote_call` sends its text along, with those of :mod:`._json_types`
+and ``replicas``, so the image needs only Python 3.8 and the standard library. Whatever the function prints
+goes to the session's log unchanged. When the function has returned, its result follows on its own lines::
 
     canfar-result k3v5x2qamd-0-1-7-20 1/2 f2a1... {"m13_07.fits": [1
     canfar-result k3v5x2qamd-0-1-7-20 2/2 f2a1... 2.4, 13.1]}
@@ -20,12 +20,10 @@ import hashlib
 import json
 import linecache
 import logging
-import math
 import os
 import sys
 import traceback
 import types
-from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 #: How a line of a result begins.
@@ -38,15 +36,6 @@ LINE_BYTES = 4096
 #: The most bytes of JSON that one replica may return. Airflow's database holds the results of all replicas
 #: while a task is deferred, and a kubelet rotates a log at 10 MiB and drops the previous file.
 MAX_RESULT_BYTES = 256 * 1024
-
-#: How deep lists and dicts may be nested; a container that contains itself would never end.
-MAX_DEPTH = 100
-
-#: The most bits of an integer, about 4,000 digits; by default Python parses at most 4,300.
-MAX_BITS = 13_000
-
-# Methods of arrays, times and paths, and the JSON-compatible value that each of them gives.
-_ALTERNATIVES = (("tolist", "its tolist()"), ("isoformat", "its isoformat()"), ("__fspath__", "its str()"))
 
 
 def main(parts: list[str]) -> None:
@@ -64,6 +53,7 @@ def main(parts: list[str]) -> None:
     # Duplicates, because the function or a library may close or redirect the originals.
     stdout, stderr = os.dup(1), os.dup(2)
     _configure_output()
+    json_types = _load_module("json_types", call["json_types"])
     try:
         function = _load_function(call)
         result = function(*call["args"], **call["kwargs"])
@@ -74,9 +64,13 @@ def main(parts: list[str]) -> None:
     if os.getpid() != process:
         return  # A child that the function forked returned here too; only the parent reports a result.
     try:
-        text = json.dumps(to_json_types(result, "its result"), allow_nan=False)
+        if call.get("multiple_outputs"):
+            json_types.check_outputs(result)
+        text = json.dumps(json_types.to_json_types(result, "result"), allow_nan=False)
     except ValueError as fault:
-        _exit_with(stderr, f"{call['name']}() returned a value that JSON cannot represent: {fault}.\n")
+        _exit_with(stderr, f"{call['name']}() returned a value that Airflow cannot store: {fault}.\n")
+    except Exception as error:  # noqa: BLE001 - a value of the author's own class may raise anything
+        _exit_with(stderr, _traceback(error, call["file"]))
     if len(text) > MAX_RESULT_BYTES:
         _exit_with(
             stderr,
@@ -108,41 +102,6 @@ def checksum(marker: str, text: str) -> str:
     return hashlib.sha256(f"{marker} {text}".encode("ascii")).hexdigest()[:32]
 
 
-def to_json_types(value: object, where: str, depth: int = 0) -> object:
-    """Convert a value to JSON's own types, such that JSON restores an equal value; a tuple becomes a list.
-
-    :param where: what an error calls the value.
-    :param depth: how many lists and dicts enclose the value.
-    :raises ValueError: for a value that JSON cannot represent, naming its place and type.
-    """
-    if depth > MAX_DEPTH:
-        raise ValueError(
-            f"{where[:60]}... is nested deeper than {MAX_DEPTH} lists and dicts; it may contain itself"
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {float(value)!r}, which JSON cannot represent; use None instead")
-    if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise ValueError(f"{where} is a number of more than 4,000 digits; use a string instead")
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(
-                    f"{where} has the key {key!r:.60} of type {_type_of(key)}; JSON keys must be strings"
-                )
-        return {key: to_json_types(value[key], f"{where}[{key!r}]", depth + 1) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [to_json_types(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    hint = next((f"; use {instead} instead" for name, instead in _ALTERNATIVES if hasattr(value, name)), "")
-    raise ValueError(f"{where} is of type {_type_of(value)}, which JSON cannot represent{hint}")
-
-
-def _type_of(value: object) -> str:
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def _configure_output() -> None:
     """Make each line of output, and each log record from INFO up, reach the session's log immediately."""
     for stream in (sys.stdout, sys.stderr):
@@ -155,14 +114,20 @@ def _configure_output() -> None:
     logging.getLogger().setLevel(logging.INFO)
 
 
+def _load_module(name: str, source: str) -> Any:
+    """Create a module of this project from its text."""
+    module = types.ModuleType(name)
+    exec(_compile(source, f"{name}.py", 1, annotations=True), module.__dict__)  # noqa: S102 - ours
+    return module
+
+
 def _load_function(call: dict[str, Any]) -> types.FunctionType:
     """Create the function from its source, in a new ``__main__`` module with the names that it may use."""
-    replicas = types.ModuleType("replicas")
-    exec(_compile(call["replicas"], "replicas.py", 1, annotations=True), replicas.__dict__)  # noqa: S102 - ours
+    replicas = _load_module("replicas", call["replicas"])
     main = types.ModuleType("__main__")
     main.__dict__.update(
-        chunk=replicas.__dict__["chunk"],
-        stripe=replicas.__dict__["stripe"],
+        chunk=replicas.chunk,
+        stripe=replicas.stripe,
         REPLICA_ID=_number("REPLICA_ID"),
         REPLICA_COUNT=_number("REPLICA_COUNT"),
     )

@@ -8,7 +8,7 @@ from importlib.resources import files
 from inspect import BoundArguments, signature
 from typing import Any
 
-from airflow_provider_canfar.decorators._function_runner import to_json_types
+from airflow_provider_canfar.decorators._json_types import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -35,7 +35,13 @@ exec(compile(sys.argv.pop(1), "function_runner.py", "exec"))
 
 
 def build_command(
-    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], *, marker: str, python: str
+    function: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    marker: str,
+    python: str,
+    multiple_outputs: bool = False,
 ) -> list[str]:
     """Build the command line that calls a function; it is the same for every replica.
 
@@ -44,6 +50,7 @@ def build_command(
     :param kwargs: its keyword arguments, likewise.
     :param marker: identifies the result; one word, to which each replica appends its number.
     :param python: the interpreter's name in the image, 3.8 or newer.
+    :param multiple_outputs: whether Airflow makes an XCom of each item of the result, which must be a dict.
     :raises SpecError: for a function that needs more than its own source, for arguments that do not match its
         parameters or that JSON cannot represent, and for a call that is too long for the platform.
     """
@@ -56,7 +63,9 @@ def build_command(
         "line": source.line,
         "annotations": source.annotations,
         "replicas": _text_of("airflow_provider_canfar", "replicas.py"),
+        "json_types": _text_of("airflow_provider_canfar.decorators", "_json_types.py"),
         "marker": marker,
+        "multiple_outputs": multiple_outputs,
     }
     call = json.dumps(description | {"args": bound.args, "kwargs": bound.kwargs})
     if len(call) > MAX_CALL_BYTES:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
-from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX, checksum
+from airflow_provider_canfar.decorators._function_runner import (
+    LINE_BYTES,
+    MAX_RESULT_BYTES,
+    RESULT_PREFIX,
+    checksum,
+)
+from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, to_json_types
+
+# What follows the marker: the line's number, the total, the checksum and a piece of JSON, which is printable
+# ASCII.
+_PIECE = re.compile("([0-9]{1,3})/([0-9]{1,3}) ([0-9a-f]{32}) ([ -~]+)")
+
+# What opens and closes lists and dicts, outside strings. A string need not be closed, so that each character
+# is looked at once.
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +72,62 @@ def parse_log(log: str, marker: str) -> ParsedLog:
     :param marker: identifies the replica whose result is wanted; one word.
     """
     lines = list(_lines(log, marker))
+    by_check: dict[str, list[_Line]] = {}
+    for line in lines:
+        by_check.setdefault(line.check, []).append(line)
     results = {}
-    for check in dict.fromkeys(line.check for line in lines):
-        text = _join([line for line in lines if line.check == check])
+    for check, several in by_check.items():
+        text = _join(several)
         if text is not None and checksum(marker, text) == check:
             results[check] = text
     output = _remove(log, [line for line in lines if line.check in results])
     if not results:
         return ParsedLog(output, fault="part of it is missing" if lines else "")
     if len(results) > 1:
-        return ParsedLog(output, fault=f"the log has {len(results)} different results")
+        return ParsedLog(output, fault=f"the log has {len(results):,} different results")
     (text,) = results.values()
+    try:
+        check_result(text)
+    except ValueError as fault:
+        return ParsedLog(output, fault=f"what is there is not one that a function returns: {fault}")
     return ParsedLog(output, text)
+
+
+def check_result(text: str) -> None:
+    """Check that a result is one that the runner would have printed: a program may print its own.
+
+    :param text: the result's JSON.
+    :raises ValueError: for text that is too long, that is nested too deep for a parser, that is not JSON, or
+        whose value Airflow cannot store.
+    """
+    if len(text) > MAX_RESULT_BYTES:
+        raise ValueError(f"it has more than {MAX_RESULT_BYTES:,} bytes")
+    depth = 0
+    for match in _NESTING.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_DEPTH + 1:
+            raise ValueError(f"it is nested deeper than {MAX_DEPTH} lists and dicts")
+    to_json_types(json.loads(text, parse_constant=_reject_constant), "result")
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"it contains {name}")
 
 
 def _lines(log: str, marker: str) -> Iterator[_Line]:
     """Find the lines that are, or look like, lines of the result."""
-    # A piece of JSON is printable ASCII.
-    number, check, piece = "([0-9]{1,3})", "([0-9a-f]{32})", "([ -~]+)"
-    pattern = re.compile(rf"{RESULT_PREFIX} {re.escape(marker)} {number}/{number} {check} {piece}(?=\n|\Z)")
-    # A pattern that began with the start of a line would be tried at every character.
-    for match in pattern.finditer(log):
-        if match.start() == 0 or log[match.start() - 1] == "\n":
-            yield _Line(match.start(), match.end(), int(match[1]), int(match[2]), match[3], match[4])
+    head = f"{RESULT_PREFIX} {marker} "
+    # With a line feed in front, each line follows one, and an index of a line feed here is the index at which
+    # a line starts in the log. A regular expression that began with the start of a line would be tried at
+    # every character.
+    padded = f"\n{log}"
+    start = padded.find(f"\n{head}")
+    while start >= 0:
+        end = log.find("\n", start)
+        end = len(log) if end < 0 else end
+        if end - start <= LINE_BYTES and (match := _PIECE.fullmatch(log, start + len(head), end)):
+            yield _Line(start, end, int(match[1]), int(match[2]), match[3], match[4])
+        start = padded.find(f"\n{head}", end)
 
 
 def _join(lines: Iterable[_Line]) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from inspect import signature
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 
+from airflow_provider_canfar.decorators._parameters import bind_with_context, check_context, check_kinds
 from airflow_provider_canfar.decorators._source import check_function
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
@@ -62,6 +62,8 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     ) -> None:
         _reject_command_arguments(self.custom_operator_name, kwargs)
         check_function(python_callable)
+        check_kinds(python_callable)
+        check_context(python_callable, op_args or (), op_kwargs or {})
         if replicas is not None:
             # A function annotated to return a dict gives a list of dicts here: one output, not one per key.
             kwargs["multiple_outputs"] = False
@@ -99,9 +101,14 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         marker = "dry-run"
         if batch is not None:
             marker = try_marker(batch.identity.key, batch.identity.epoch, batch.try_number)
-        kwargs = _with_context(self.python_callable, self.op_args, self.op_kwargs, context)
+        bound = bind_with_context(self.python_callable, self.op_args, self.op_kwargs, _mapping(context))
         words = build_command(
-            self.python_callable, list(self.op_args), kwargs, marker=marker, python=self.python
+            self.python_callable,
+            bound.args,
+            bound.kwargs,
+            marker=marker,
+            python=self.python,
+            multiple_outputs=bool(self.multiple_outputs),
         )
         return {"command": words}
 
@@ -140,16 +147,21 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         return {"command": command}
 
     def _call_function(self, context: Context) -> list[str]:
+        from airflow_provider_canfar.decorators._json_types import to_json_types
         from airflow_provider_canfar.skaha.errors import SpecError
 
         name = self.python_callable.__name__
-        kwargs = _with_context(self.python_callable, self.op_args, self.op_kwargs, context)
-        argv = self.python_callable(*self.op_args, **kwargs)
+        bound = bind_with_context(self.python_callable, self.op_args, self.op_kwargs, _mapping(context))
+        argv = self.python_callable(*bound.args, **bound.kwargs)
         if not isinstance(argv, list | tuple) or not all(isinstance(word, str) for word in argv):
             raise SpecError(
                 f"{name}() returned {argv!r:.200}, which is not a command. Return a list of strings: the "
                 "program and each of its arguments."
             )
+        try:
+            to_json_types(argv, "command")
+        except ValueError as fault:
+            raise SpecError(f"{name}() returned a command that Airflow cannot store: {fault}.") from None
         return list(argv)
 
 
@@ -187,12 +199,21 @@ def canfar_task(
     :param kwargs: ``replicas``, ``python``, and what
         :class:`~airflow_provider_canfar.operators.headless.CanfarHeadlessOperator` takes.
     """
-    return task_decorator_factory(
+    decorator: Any = task_decorator_factory(
         python_callable,
         multiple_outputs=multiple_outputs,
         decorated_operator_class=_CanfarDecoratedOperator,
         **kwargs,
     )
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        check_kinds(function)
+        return decorator(function)
+
+    if python_callable is None:
+        return decorate
+    check_kinds(python_callable)
+    return decorator
 
 
 @overload
@@ -232,10 +253,6 @@ def _reject_command_arguments(decorator: str, kwargs: Mapping[str, Any]) -> None
             raise TypeError(f"{decorator} does not accept {name}: the function replaces it.")
 
 
-def _with_context(
-    function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any], context: Context
-) -> dict[str, Any]:
-    """Add the values of Airflow's context for parameters with their names, such as ``ds``."""
-    function_signature = signature(function)
-    unbound = function_signature.parameters.keys() - function_signature.bind_partial(*args).arguments.keys()
-    return {name: context[name] for name in unbound if name in context} | dict(kwargs)  # type: ignore[literal-required]  # The author chooses these names.
+def _mapping(context: Context) -> Mapping[str, Any]:
+    """Return the context as a mapping of any names: the author of a function chooses them."""
+    return cast("Mapping[str, Any]", context)

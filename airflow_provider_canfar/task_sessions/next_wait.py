@@ -46,6 +46,7 @@ def wait_spec_for(
         failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
         deadline=deadline,
         logging_interval=options.logging_interval,
+        max_log_bytes=options.max_log_bytes,
         since=now,
         record_within=options.record_within,
         start_by={

@@ -11,6 +11,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
+from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -18,13 +19,38 @@ if TYPE_CHECKING:
 #: How many of a failed replica's last lines go into the error.
 TAIL_LINES = 10
 
+#: The most bytes of one of them.
+TAIL_LINE_BYTES = 1000
+
+#: The most bytes of all of them.
+TAIL_BYTES = 4000
+
 #: How many failed replicas the error describes one by one; the table in the log has them all.
 DESCRIBED = 5
 
+#: How many more it lists by their numbers, and how many sessions that do not start.
+NUMBERED = 100
+
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
-    """Return the last lines of a log, without the blank ones at its end."""
-    return "\n".join(log.rstrip().splitlines()[-lines:])
+    """Return the last lines of a log for an error message, without the blank ones at its end.
+
+    They have no colours and are at most :data:`TAIL_BYTES` long.
+    """
+    last: list[str] = []
+    # From the end: the log may have megabytes, and only these lines are cleaned.
+    for line in reversed(log.split("\n")):
+        shown = quoted(line)
+        if last or shown.strip():
+            last.insert(0, shown)
+        if len(last) == lines:
+            break
+    return "\n".join(last_lines(last, TAIL_BYTES))
+
+
+def quoted(line: str) -> str:
+    """Return a line as an error message quotes it: without colours, and of a bounded length."""
+    return shorten_line(clean_line(line, colours=False), TAIL_LINE_BYTES)
 
 
 def table(batch: Batch, others: str = "destroyed") -> str:
@@ -77,7 +103,8 @@ def log_lines(
     """
     yield f"::group::Log of replica {outcome.replica}: {outcome.name} {outcome.session_id} {outcome.status}"
     missing = f"(The platform did not return this log: {fault})" if fault else "(no output)"
-    yield from shortened(log, max_bytes).splitlines() or [missing]
+    lines = "".join(f"{line}\n" for line in clean_lines(log) or clean_lines(missing))
+    yield from shortened(lines, max_bytes).removesuffix("\n").split("\n")
     yield "::endgroup::"
 
 
@@ -90,7 +117,7 @@ def shortened(log: str, max_bytes: int | None) -> str:
     three
     <BLANKLINE>
     """
-    data = log.encode()
+    data = log.encode(errors="backslashreplace")
     if max_bytes is None or len(data) <= max_bytes:
         return log
     cut = len(data) - max_bytes
@@ -135,8 +162,10 @@ def _failure_message(
         else:
             parts.append(f"Its last lines:\n{lines}" if lines else "It wrote no output.")
     if len(failed) > DESCRIBED:
-        others = ", ".join(str(outcome.replica) for outcome in failed[DESCRIBED:])
-        parts.append(f"Replicas {others} failed too; their logs are above.")
+        others = failed[DESCRIBED:]
+        numbers = ", ".join(str(outcome.replica) for outcome in others[:NUMBERED])
+        more = f" and {len(others) - NUMBERED:,} more" if len(others) > NUMBERED else ""
+        parts.append(f"Replicas {numbers}{more} failed too; their logs are above.")
     return "\n".join(parts)
 
 
@@ -147,7 +176,12 @@ def never_started(batch: Batch, reasons: Mapping[str, str]) -> SessionNeverStart
     """
     # After a deferral under dag.test() no names are known.
     names = {session.session_id: f" ({session.name})" for session in batch.launched.values()}
-    lines = [f"Session {one}{names.get(one, '')} does not start: {why}" for one, why in reasons.items()]
+    lines = [
+        quoted(f"Session {one}{names.get(one, '')} does not start: {why}")
+        for one, why in [*reasons.items()][:NUMBERED]
+    ]
+    if len(reasons) > NUMBERED:
+        lines.append(f"{len(reasons) - NUMBERED:,} more sessions do not start.")
     return SessionNeverStarted(
         "\n".join([*lines, "The sessions of this task are destroyed."]),
         session_id=next(iter(reasons)),
@@ -165,7 +199,9 @@ def timed_out(batch: Batch) -> SessionTimeout:
 
 def unsettled_ids(batch: Batch) -> str:
     """List the ids of the sessions that have not ended, for a message."""
-    return ", ".join(session.session_id for session in batch.unsettled().values()) or "none"
+    ids = [session.session_id for session in batch.unsettled().values()]
+    more = f" and {len(ids) - NUMBERED:,} more" if len(ids) > NUMBERED else ""
+    return f"{', '.join(ids[:NUMBERED])}{more}" if ids else "none"
 
 
 def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:

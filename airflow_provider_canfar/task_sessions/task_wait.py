@@ -35,7 +35,7 @@ class TaskWait:
         self.spec = spec
         self.tracker = SessionTracker(spec.sessions)
         self.startup = StartupMonitor(spec.start_by, spec.since)
-        self.log_follower = LogFollower(spec.logging_interval)
+        self.log_follower = LogFollower(spec.logging_interval, spec.max_log_bytes)
         self._observed_at = spec.since
         self._first_end: float | None = None
         self._duplicate = False
@@ -94,8 +94,7 @@ class TaskWait:
         except RequestError:
             # The next read shows what this one did not.
             return []
-        name = self.spec.sessions[session_id]
-        return [f"{name}: {line}" for line in self.log_follower.new_lines(session_id, log, at)]
+        return self.log_follower.new_lines(session_id, log, at, prefix=f"{self.spec.sessions[session_id]}: ")
 
     def wake_at(self) -> float | None:
         """Return when there is something to do even if nothing changes, in seconds since the epoch."""

@@ -47,6 +47,7 @@ class WaitSpec:
         started once are left out.
     :param logging_interval: seconds between two reads of the log of a running session; None not to follow
         logs.
+    :param max_log_bytes: how much of each log is shown while its session runs; None: all of it.
     :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
@@ -60,6 +61,7 @@ class WaitSpec:
     deadline: float | None = None
     start_by: Mapping[str, float] = field(default_factory=dict)
     logging_interval: float | None = None
+    max_log_bytes: int | None = None
     since: float | None = None
     record_within: float = RECORD_WITHIN
 

@@ -79,10 +79,18 @@ class Image:
     environment: dict[str, str] = field(default_factory=dict)
 
     def call(
-        self, function: Callable[..., Any], *args: Any, replica: int = 1, replicas: int = 1, **kwargs: Any
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        replica: int = 1,
+        replicas: int = 1,
+        multiple_outputs: bool = False,
+        **kwargs: Any,
     ) -> EndedCall:
         """Run a function as a session with this image would."""
-        argv = build_command(function, args, kwargs, marker=MARKER, python=self.python)
+        argv = build_command(
+            function, args, kwargs, marker=MARKER, python=self.python, multiple_outputs=multiple_outputs
+        )
         with _default_sigint():
             ended = subprocess.run(
                 argv,

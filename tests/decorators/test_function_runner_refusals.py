@@ -34,8 +34,8 @@ def test_a_result_that_json_cannot_represent_fails_with_its_place_and_type(image
     ended = image.call(measure)
     assert ended.exit_code == 1
     assert ended.log == (
-        "measure() returned a value that JSON cannot represent: "
-        "its result['flux'][1] is of type decimal.Decimal, which JSON cannot represent.\n"
+        "measure() returned a value that Airflow cannot store: result['flux'][1] is of type decimal.Decimal, "
+        "which JSON cannot represent; use a float or a string instead.\n"
     )
 
 
@@ -49,7 +49,7 @@ def test_the_error_is_printed_even_after_the_function_closed_stdout_and_stderr(i
 
     ended = image.call(mute)
     assert ended.exit_code == 1
-    assert "its result is of type set, which JSON cannot represent" in ended.log
+    assert "result is of type set, which JSON cannot represent" in ended.log
 
 
 def test_nan_in_a_result_fails(image: Image) -> None:
@@ -58,7 +58,7 @@ def test_nan_in_a_result_fails(image: Image) -> None:
 
     ended = image.call(measure)
     assert ended.exit_code == 1
-    assert "its result[1] is nan, which JSON cannot represent; use None instead." in ended.log
+    assert "result[1] is nan, which JSON cannot represent; use None instead." in ended.log
 
 
 def test_printing_the_program_s_own_command_line_is_not_a_result(image: Image) -> None:
@@ -75,3 +75,62 @@ def test_printing_the_program_s_own_command_line_is_not_a_result(image: Image) -
     ended = image.call(show)
     assert ended.value == 42
     assert RESULT_PREFIX in ended.log
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("[1, 2**70]", "result[1] is an integer of more than 64 bits; use a float or a string instead"),
+        ("{'a': ['m13\\udcff.fits']}", "result['a'][0] has the lone surrogate '\\udcff', which UTF-8 cannot"),
+        ("['a\\0b']", "result[0] has a NUL character"),
+        ("{'__type': 1}", "result has the key '__type', which Airflow's serialization reserves"),
+        ("{7: 1}", "result has the key 7 of type int"),
+        ("__import__('functools').reduce(lambda a, _: [a], range(99), 1)", "result[0][0]"),
+        ("__import__('functools').reduce(lambda a, _: [a, a], range(30), 1)", "result[0][0]"),
+        ("type('Odd', (dict,), {'__iter__': lambda self: 1 / 0})()", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_value_that_airflow_cannot_store_fails_in_the_image_with_its_place(
+    image: Image, expression: str, fault: str
+) -> None:
+    def measure(expression: str) -> Any:
+        print("measuring")
+        return eval(expression)  # noqa: S307 - the expressions are above
+
+    ended = image.call(measure, expression)
+    assert ended.exit_code == 1
+    assert ended.parsed.result is None
+    first, line = ended.log.splitlines()
+    assert first == "measuring"
+    assert line.removeprefix("measure() returned a value that Airflow cannot store: ").startswith(fault)
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ([1], "result is of type list, and with multiple_outputs it must be a dict"),
+        ({"": 1}, "result has the key '', which cannot be an XCom's name; rename it"),
+        ({"a?b": 1}, "result has the key 'a?b', which cannot be an XCom's name"),
+        ({"a/../b": 1}, "result has the key 'a/../b', which cannot be an XCom's name"),
+        ({"x" * 513: 1}, "result has the key 'xxx"),
+        ({"sessions": 1}, "result has the key 'sessions', which is the name of another XCom; rename it"),
+    ],
+)
+def test_a_result_that_cannot_become_several_xcoms_fails_in_the_image(
+    image: Image, value: Any, fault: str
+) -> None:
+    def measure(value: Any) -> Any:
+        return value
+
+    ended = image.call(measure, value, multiple_outputs=True)
+    assert ended.exit_code == 1
+    assert ended.log.startswith(f"measure() returned a value that Airflow cannot store: {fault}")
+
+
+@pytest.mark.parametrize("value", [None, {}, {"flux": 1.5, "a/b": 2, "é": [3]}])
+def test_a_result_that_can_become_several_xcoms_is_returned(image: Image, value: Any) -> None:
+    def measure(value: Any) -> Any:
+        return value
+
+    assert image.call(measure, value, multiple_outputs=True).value == value

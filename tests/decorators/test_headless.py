@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,15 +250,13 @@ def test_a_new_number_of_replicas_discards_earlier_results(platform: Emulator) -
 
 
 def test_results_survive_deferrals(platform: Emulator, quick_triggers: None, tmp_path: Path) -> None:
-    """Even a result with keys that have a meaning in Airflow's own serialization."""
-
     def number(gates: str) -> dict[str, Any]:
         import time
         from pathlib import Path
 
         while not Path(gates, str(REPLICA_ID)).exists():
             time.sleep(0.01)
-        return {"__classname__": "star", "__var": REPLICA_ID}
+        return {"__name__": "star", "replica": REPLICA_ID}
 
     stars = task(number, str(tmp_path), replicas=2, max_active_replicas=1, deferrable=True)
     first = stars.defer()
@@ -267,7 +266,7 @@ def test_results_survive_deferrals(platform: Emulator, quick_triggers: None, tmp
     platform.vanish(session["id"])
     (tmp_path / "2").touch()
     results = stars.resume(second, event_of(second.trigger))
-    assert results == [{"__classname__": "star", "__var": 1}, {"__classname__": "star", "__var": 2}]
+    assert results == [{"__name__": "star", "replica": 1}, {"__name__": "star", "replica": 2}]
 
 
 # --- arguments
@@ -323,14 +322,57 @@ def test_parameters_named_as_context_variables_get_their_values(platform: Emulat
     assert stars.make().execute(context) == ["m13", "2026-03-04", {"seeing": 0.7}]
 
 
-def test_a_context_variable_that_json_cannot_represent_is_rejected(platform: Emulator) -> None:
-    def night(dag_run: Any = None) -> Any:
-        return dag_run
+def test_a_value_of_the_context_that_json_cannot_represent_is_rejected_before_any_request(
+    platform: Emulator,
+) -> None:
+    def night(params: Any = None) -> Any:
+        return params
+
+    stars = task(night)
+    context = stars.context
+    context["params"] = {"since": date(2026, 3, 4)}
+    with pytest.raises(
+        AirflowFailException, match=r"its argument params\['since'\] is of type datetime\.date, which JSON"
+    ):
+        stars.make().execute(context)
+    assert not platform.requests()
+
+
+@pytest.mark.parametrize("value", [2**70, "m13\udcff.fits", "a\0b", {"__type": 1}, [{1}]])
+def test_an_argument_that_would_be_lost_is_rejected_before_any_request(
+    platform: Emulator, value: Any
+) -> None:
+    def measure(frames: Any) -> Any:
+        return frames
+
+    with pytest.raises(AirflowFailException, match=r"cannot be called in the image: its argument frames"):
+        task(measure, {"frames": [value]}).run()
+    assert not platform.requests()
+
+
+def test_a_result_that_airflow_cannot_store_fails_its_session_and_the_other_replicas_are_kept(
+    platform: Emulator,
+) -> None:
+    def number() -> int:
+        return 2**70 if REPLICA_ID == 2 else REPLICA_ID
+
+    assert task(number, replicas=3, max_failed_replicas=1).run() == [1, None, 3]
+    with pytest.raises(
+        SessionFailed, match=r"number\(\) returned a value that Airflow cannot store: result is"
+    ):
+        task(number, replicas=2).run()
+
+
+def test_a_function_annotated_to_return_a_dict_that_returns_a_list_fails_its_session(
+    platform: Emulator,
+) -> None:
+    def measure() -> dict[str, float]:
+        return [1.5]  # type: ignore[return-value]  # authors do this
 
     with pytest.raises(
-        AirflowFailException, match=r"its argument dag_run is of type tests\.fake_task\.FakeDagRun"
+        SessionFailed, match="result is of type list, and with multiple_outputs it must be a dict"
     ):
-        task(night).run()
+        task(measure).run()
 
 
 def test_arguments_are_templates() -> None:

@@ -50,7 +50,7 @@ def test_a_call_that_is_too_long_is_rejected_with_the_limit_and_advice() -> None
     with pytest.raises(SpecError) as refusal:
         argv_of(["x" * 100] * 20_000)
     assert re.fullmatch(
-        r"The call of measure\(\) takes 2,08\d,\d{3} bytes, 2,080,0\d\d of them for its arguments; the limit "
+        r"The call of measure\(\) takes 2,09\d,\d{3} bytes, 2,080,0\d\d of them for its arguments; the limit "
         r"is 1,000,000\. Write the data to a file below /arc, pass the file's path, and read the file in the "
         r"function\.",
         str(refusal.value),

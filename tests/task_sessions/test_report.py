@@ -14,13 +14,19 @@ from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
+    NUMBERED,
+    TAIL_BYTES,
+    TAIL_LINE_BYTES,
     TAIL_LINES,
     failure,
     log_lines,
+    never_started,
     sessions_to_json,
     shortened,
     table,
     tail,
+    timed_out,
+    unsettled_ids,
 )
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
@@ -104,9 +110,51 @@ def test_a_log_without_a_bound_is_shown_as_it_is() -> None:
 
 
 def test_the_last_lines_are_the_last_that_say_something() -> None:
-    log = "\n".join(str(number) for number in range(100)) + "\n \n\n"
+    log = "\n".join(str(number) for number in range(100)) + "\n \n\x1b[0m\n\r\n\n"
     assert tail(log).splitlines() == [str(number) for number in range(100 - TAIL_LINES, 100)]
     assert tail("") == ""
+
+
+def test_a_log_of_one_enormous_line_makes_a_short_error() -> None:
+    known = batch(1, outcome(1, "Failed"))
+    words = str(failure(known, {"id1": tail("ValueError: " + "x" * 3_000_000 + " in m13.fits\n")}, 0))
+    assert len(words.encode()) < TAIL_LINE_BYTES + 200
+    assert "ValueError: xxx" in words
+    assert words.endswith("xxx in m13.fits")
+
+
+@given(lines=st.lists(st.text(st.characters(), max_size=50), max_size=20), repeated=st.integers(1, 100))
+def test_the_last_lines_are_bounded_in_bytes_and_valid_utf_8(lines: list[str], repeated: int) -> None:
+    shown = tail("\n".join(line * repeated for line in lines))
+    assert len(shown.encode()) <= TAIL_BYTES
+    assert shown.count("\n") < TAIL_LINES
+
+
+def test_a_progress_bar_does_not_fill_the_last_lines() -> None:
+    bar = "\r".join(f"{number}/20000" for number in range(20_001))
+    assert tail(f"reading m13.fits\n{bar}\nno such plate\n") == "reading m13.fits\n20000/20000\nno such plate"
+
+
+def test_the_last_lines_have_no_colours_and_the_log_has_them() -> None:
+    log = "\x1b[31mno such plate\x1b[0m\x1b[K\n"
+    assert tail(log) == "no such plate"
+    assert list(log_lines(outcome(1), log))[1] == "\x1b[31mno such plate\x1b[0m"
+
+
+def test_output_cannot_end_or_begin_a_fold() -> None:
+    printed = "before\n::endgroup::\nafter\x1b[0m::group::mine\n"
+    lines = list(log_lines(outcome(1), printed))
+    assert sum("::group::" in line or "::endgroup::" in line for line in lines) == 2
+    assert lines[1:-1] == ["before", ": :endgroup: :", "after\x1b[0m: :group: :mine"]
+
+
+@given(log=st.text(st.characters(), max_size=100), max_bytes=st.integers(1, 50))
+def test_a_shown_log_is_bounded_whatever_it_holds(log: str, max_bytes: int) -> None:
+    _, *lines, _ = log_lines(outcome(1), log, max_bytes=max_bytes)
+    if lines[0].startswith("(The first "):
+        del lines[0]
+    shown = "\n".join(lines).replace("\N{REPLACEMENT CHARACTER}", "")
+    assert len(shown.encode()) <= max(max_bytes, len("(no output)"))
 
 
 def test_a_failure_names_each_replica_with_its_last_lines() -> None:
@@ -146,6 +194,27 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
     assert words.endswith("Replicas 6, 7, 8 failed too; their logs are above.")
+
+
+def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> None:
+    words = str(failure(batch(5000, *(outcome(replica, "Failed") for replica in range(1, 5001))), {}, 0))
+    assert words.endswith(f" 105 and {5000 - DESCRIBED - NUMBERED:,} more failed too; their logs are above.")
+
+
+def test_of_thousands_of_sessions_that_do_not_start_some_are_named() -> None:
+    error = never_started(batch(5000), {f"id{number}": "::group::" + "no " * 10**4 for number in range(5000)})
+    assert len(str(error).encode()) < (NUMBERED + 1) * (TAIL_LINE_BYTES + 1)
+    assert "4,900 more sessions do not start." in str(error)
+    assert "::group::" not in str(error)
+
+
+def test_of_thousands_of_sessions_that_had_not_ended_some_are_named() -> None:
+    launched = {
+        replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in range(1, 5001)
+    }
+    known = batch(5000).assign(launched)
+    assert str(timed_out(known)).endswith(f"id{NUMBERED} and 4,900 more.")
+    assert unsettled_ids(batch(1)) == "none"
 
 
 def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:

@@ -26,6 +26,10 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
+from airflow_provider_canfar.task_sessions.plan import Limits
+from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
@@ -597,6 +601,18 @@ async def test_new_lines_of_a_log_are_told_with_their_session(scene: Scene) -> N
     assert lines == [f"{row.name}: one", f"{row.name}: two"]
 
 
+async def test_no_more_of_a_log_is_shown_than_allowed(scene: Scene) -> None:
+    row = scene.session()
+    row.log = "one\n" * 10_000
+    scene.platform.after(100, lambda: setattr(row, "log", row.log + "two\n" * 10_000))
+    scene.ends(row, 200)
+    wake, _ = await scene.wait([row], logging_interval=30, max_log_bytes=1000)
+    lines = [sentence for sentence in scene.told if sentence.startswith(f"{row.name}: ")]
+    assert sum(len(line) + 1 for line in lines[1:-1]) <= 1000
+    assert lines[-1].startswith(f"{row.name}: (This log is not followed any further: max_log_bytes is 1,000.")
+    assert wake.reason is WakeReason.ENDED
+
+
 async def test_a_log_that_cannot_be_had_now_is_told_later(scene: Scene) -> None:
     row = scene.session()
     row.log = "one\n"
@@ -621,6 +637,7 @@ WAITINGS = st.builds(
     deadline=st.none() | SECONDS,
     start_by=st.dictionaries(st.text(max_size=8), SECONDS, max_size=3),
     logging_interval=st.none() | SECONDS,
+    max_log_bytes=st.none() | st.integers(0),
     since=st.none() | SECONDS,
 )
 WAKES = st.builds(
@@ -679,6 +696,7 @@ def test_what_another_release_has_written_is_read(
     for unknown_yet in {
         "since",
         "logging_interval",
+        "max_log_bytes",
         "start_by",
         "never_started",
         "message",
@@ -686,3 +704,16 @@ def test_what_another_release_has_written_is_read(
     } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing
+
+
+def test_a_wait_shows_no_more_of_a_log_than_its_task_may() -> None:
+    spec = wait_spec_for(
+        Batch(Identity("stars", "k3v5x2qamd", 0), 1, 1),
+        None,
+        Limits(),
+        RunOptions(logging_interval=30.0, max_log_bytes=1000),
+        retry_at=None,
+        deadline=None,
+        now=0.0,
+    )
+    assert (spec.logging_interval, spec.max_log_bytes) == (30.0, 1000)
