@@ -1,0 +1,120 @@
+"""An operator whose arguments are checked: literals when the DAG file is parsed, the rest before any request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_canfar.operators._arguments import check_known
+from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.operators._session_arguments import (
+    TEXT_FIELDS,
+    Argument,
+    check_literals,
+    rendered_later,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+    from jinja2 import Environment
+
+
+class CheckedArguments(BaseOperator):
+    """Checks the arguments of the operator that inherits from it.
+
+    The operator calls :meth:`_check_known` first in its ``__init__`` and :meth:`_check_literals` last.
+    """
+
+    #: What each argument takes.
+    _arguments: ClassVar[Mapping[str, Argument]]
+
+    #: What a DAG's author calls, where it is not the class.
+    custom_operator_name: ClassVar[str]
+
+    _rendered_later: frozenset[str] = frozenset()
+    _mapped_to_none: frozenset[str] = frozenset()
+
+    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
+        """Remember which arguments an expansion gives as None: in ``__init__`` they look left out."""
+        self = super().__new__(cls)
+        if kwargs.get("_airflow_from_mapped"):
+            nones = frozenset(name for name, value in kwargs.items() if value is None)
+            mapped = getattr(kwargs.get("dag"), "task_dict", {}).get(kwargs.get("task_id"))
+            # What stands in partial() is as its author wrote it.
+            written = getattr(mapped, "partial_kwargs", {}).keys()
+            object.__setattr__(self, "_mapped_to_none", nones - written)
+        return self
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Return the operator without the arguments that ``expand`` gives, as Airflow's own ``partial`` does.
+
+        :raises SpecError: for a literal that an argument does not take.
+        :raises TypeError: for an argument that the operator does not have.
+        """
+        check_known(f"{cls.__name__}.partial", cls, kwargs)
+        check_literals(cls._arguments, kwargs, is_partial=True)
+        if kwargs.get("env") is not None:
+            # Airflow stores the arguments of a mapped task.
+            kwargs["env"] = HiddenEnv(kwargs["env"])
+        made: OperatorPartial = super().partial(**kwargs)
+        return made
+
+    def _check_known(self, names: Iterable[str]) -> None:
+        """Reject arguments that neither the operator nor Airflow has.
+
+        :raises TypeError: as Airflow does.
+        """
+        check_known(getattr(self, "custom_operator_name", type(self).__name__), type(self), names)
+
+    def _check_literals(self) -> None:
+        """Check the literals among the arguments.
+
+        :raises SpecError: for a literal that an argument does not take.
+        """
+        given = {name: getattr(self, name) for name in self._arguments}
+        self._rendered_later = rendered_later(self._arguments, given)
+        # A mapped task is made in the worker, where an error ends the task without retries in execute only.
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            check_literals(self._arguments, given)
+
+    def _parsed(self) -> dict[str, Any]:
+        """Return what each argument means, once Airflow has rendered them.
+
+        :raises SpecError: for a value that an argument does not take.
+        """
+        given = self._rendered_later | self._mapped_to_none
+        return {
+            name: argument.parse_rendered(name, getattr(self, name), is_given=name in given)
+            for name, argument in self._arguments.items()
+        }
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render a template; in a word of the command, a variable or a name as text, byte for byte."""
+        from airflow_provider_canfar.operators._templates import exact, rendered
+
+        native = partial(
+            super().render_template,
+            context=context,
+            jinja_env=jinja_env,
+            seen_oids=seen_oids,
+        )
+        if not any(content is getattr(self, name, None) for name in TEXT_FIELDS):
+            return native(content)
+        if isinstance(content, HiddenEnv):
+            content = content.content
+            if callable(content):
+                return content(context=context, jinja_env=jinja_env)
+        dag = self.get_dag()
+        env = self.get_template_env() if dag is None else dag.get_template_env(force_sandboxed=True)
+        return rendered(content, lambda text: exact(env, text).render(context), native)
