@@ -1,4 +1,4 @@
-"""Parsing the arguments of operators and sensors: literals when the DAG file is parsed, templates before a request.
+"""Parsing arguments of operators and sensors: literals when the DAG file is parsed, templates in the task.
 
 Each parser takes the argument's name for its message, and a value that may be text, as a template renders it.
 Nothing heavy is imported here: DAG files are parsed all day.
@@ -20,7 +20,7 @@ from airflow_provider_canfar.skaha.errors import SpecError
 ON_FINISH_ACTIONS = ("keep", "destroy", "destroy_succeeded")
 ON_CLEAR = ("fresh", "resume")
 
-#: What a template renders where its author means *left out*: ``{{ none }}``, or an ``if`` without an ``else``.
+#: What a template renders to where its author gives nothing: ``{{ none }}``, or an ``if`` without ``else``.
 ABSENT = (None, "", "None")
 
 #: What other operators and older scripts call an argument -> what it is called here.
@@ -59,6 +59,7 @@ ALSO_CALLED = {
     "poke_interval": "poll_interval",
     "polling_interval": "poll_interval",
     "private_environment": "env",
+    "retry": "retries",
     "session_name": "name",
     "session_type": "kind",
     "startup_timeout_seconds": "startup_timeout",

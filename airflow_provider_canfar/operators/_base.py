@@ -240,7 +240,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
             )
         )
         epoch = epoch_of(ti.max_tries or 0, self.retries or 0)
-        return Identity(stem_of(self.name, self.task_id), key, epoch)
+        return Identity(stem_of(self._parsed()["name"], self.task_id), key, epoch)
 
     def _deadline(self) -> float | None:
         """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""

@@ -79,6 +79,7 @@ class Argument:
         :raises SpecError: for a value that the argument does not take, and for nothing where something was
             given.
         """
+        value = _content(value)
         if is_given and not self.nothing_means_left_out and isinstance(value, str | None) and value in ABSENT:
             raise SpecError(
                 f"Invalid {name} {value!r}: it was given, and rendered to nothing. Let its template or its "
@@ -155,8 +156,8 @@ def _command(name: str, value: Any) -> list[Any]:
     """Return a command's words, which are checked where they are encoded."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise SpecError(
-            f"Invalid {name} of type {type(value).__name__}: must be a list with one string for each argument. "
-            "shlex.split() makes one of a string; or write ['sh', '-c', command] for a shell to read it."
+            f"Invalid {name} of type {type(value).__name__}: must be a list with one string for each "
+            "argument. shlex.split() makes one of a string; or write ['sh', '-c', command] for a shell to read it."
         )
     return list(value)
 
@@ -166,21 +167,20 @@ def _args(name: str, value: Any) -> str | list[Any]:
 
 
 def _env(name: str, value: Any) -> dict[str, str]:
-    content = _content(value)
-    if not isinstance(content, Mapping):
+    if not isinstance(value, Mapping):
         # Its values may be secret: the message has none of them.
         raise SpecError(
-            f"Invalid {name} of type {type(content).__name__}: must be a mapping of names to strings, such as "
+            f"Invalid {name} of type {type(value).__name__}: must be a mapping of names to strings, such as "
             "{'NAME': 'value'}."
         )
-    return environment(content)
+    return environment(value)
 
 
 def _kind(name: str, value: Any) -> str:
     if value in OTHER_KINDS:
         raise SpecError(
-            f"Invalid {name} {value!r}: a browser cannot open it. Choose notebook, desktop, carta, firefly or "
-            "contributed; CanfarHeadlessOperator runs headless sessions."
+            f"Invalid {name} {value!r}: a browser cannot open it. Choose notebook, desktop, carta, firefly "
+            "or contributed; CanfarHeadlessOperator runs headless sessions."
         )
     return one_of(name, value, INTERACTIVE_KINDS)
 
@@ -189,6 +189,15 @@ _TEXT = Argument(text)
 _FLAG = Argument(flag)
 _DURATION = partial(seconds, may_be_minimum=False)
 _COUNT = partial(whole_number, minimum=1)
+
+
+def _gpus(name: str, value: Any) -> int:
+    try:
+        return _COUNT(name, value)
+    except SpecError as error:
+        raise SpecError(f"{error} Leave it out for none.") from None
+
+
 _RESOURCE = Argument(partial(number, may_be_minimum=False), may_be_left_out=True, nothing_means_left_out=True)
 
 #: The arguments of every operator that launches sessions.
@@ -198,7 +207,7 @@ COMMON: Mapping[str, Argument] = {
     "name": Argument(_name, may_be_left_out=True),
     "cores": _RESOURCE,
     "ram": _RESOURCE,
-    "gpus": Argument(_COUNT, may_be_left_out=True, nothing_means_left_out=True),
+    "gpus": Argument(_gpus, may_be_left_out=True, nothing_means_left_out=True),
     "destroy_on_kill": _FLAG,
     "deferrable": Argument(flag, is_template=False),
     "poll_interval": Argument(_DURATION),

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.naming import Identity
@@ -75,3 +77,60 @@ def test_a_mapped_task_has_its_words_as_text_too() -> None:
     one = mapped.unmap({"command": ["plot", "3.10", ""]})
     one.render_template_fields({"params": PARAMS})
     assert one.command == ["plot", "3.10", ""]
+
+
+#: Text with what Jinja treats as newlines, and with what begins no template.
+PLAIN = st.text(
+    st.one_of(st.characters(), st.sampled_from("\r\n\x1c\x1d\x1e{}%# \\'\"$")), max_size=30
+).filter(lambda text: not any(two in f"{text}{{" for two in ("{{", "{%", "{#")))
+
+
+@given(PLAIN, PLAIN, PLAIN, st.booleans())
+def test_text_outside_of_expressions_arrives_byte_for_byte(
+    before: str, between: str, after: str, native: bool
+) -> None:
+    """And so does each value, whatever is in it."""
+    value = f"{after}{between}\x1c\x1d\x1e\r"
+    written = f"{before}{{{{ params.value }}}}{between}{{% if true %}}{after}{{% endif %}}"
+    expected = f"{before}{value}{between}{after}"
+    with DAG("survey", render_template_as_native_obj=native):
+        one = CanfarHeadlessOperator(task_id="one", image=IMAGE)
+        one.command, one.env = ["plot", written, between], {"A": written, "B": after}
+        two = CanfarHeadlessOperator(task_id="two", image=IMAGE)
+        two.cmd, two.args = f"x{between}", [written, after]
+    for operator in (one, two):
+        operator.render_template_fields({"params": {"value": value}})
+    assert one.command == ["plot", expected, between]
+    assert one.env == {"A": expected, "B": after}
+    assert (two.cmd, two.args) == (f"x{between}", [expected, after])
+
+
+@given(PLAIN.filter(bool), st.booleans())
+def test_a_string_of_arguments_arrives_byte_for_byte(args: str, native: bool) -> None:
+    with DAG("survey", render_template_as_native_obj=native):
+        operator = CanfarHeadlessOperator(task_id="plot", image=IMAGE)
+        operator.cmd, operator.args = "plot", f"{args}{{{{ params.value }}}}"
+    operator.render_template_fields({"params": {"value": "\r\n"}})
+    assert operator.args == f"{args}\r\n"
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("written", "arrives"),
+    [
+        ("a line\n", "a line\n"),
+        ("two\r\nlines", "two\r\nlines"),
+        ("mac\rline", "mac\rline"),
+        ("{{ 1 }}\n", "1\n"),
+        ("{{ 1\r\n+ 1 }}\r\n", "2\r\n"),
+        ("{{ 'a\r\nb' }}\r", "a\nb\r"),
+        ("a \r\n{{- 1 -}}\r\n b", "a1b"),
+        ("{% raw %}{{ x }}\r\n{% endraw %}\n", "{{ x }}\r\n\n"),
+        ("{# a\rcomment #}\r\n", "\r\n"),
+        ("\x1c\x1d\x1e\r{{ 1 }}", "\x1c\x1d\x1e\r1"),
+    ],
+)
+def test_lines_end_as_they_were_written(written: str, arrives: str, *, native: bool) -> None:
+    operator = rendered(native=native, command=["plot", written], env={"PEM": written})
+    assert operator.command == ["plot", arrives]
+    assert operator.env == {"PEM": arrives}
