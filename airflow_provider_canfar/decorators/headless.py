@@ -238,7 +238,7 @@ def canfar_cmd_task(python_callable: Callable[..., Sequence[str]] | None = None,
 
 
 def _checked(operator: type[CanfarHeadlessOperator], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Check a decorator's arguments, also for a function that is mapped: Airflow makes no operator of it yet."""
+    """Check a decorator's arguments, of a mapped function too, of which Airflow makes no operator yet."""
     _reject_command_arguments(operator.custom_operator_name, kwargs)
     # Airflow's decorators take this one by themselves.
     check_known(operator.custom_operator_name, operator, kwargs.keys() - {"on_failure_fail_dagrun"})

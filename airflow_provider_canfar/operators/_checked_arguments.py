@@ -1,4 +1,4 @@
-"""An operator whose arguments are checked: literals when the DAG file is parsed, the rest before any request."""
+"""An operator that checks its arguments: literals when the DAG file is parsed, the rest before a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task's environment variables: Airflow finds the tasks that they come from, and stores no value of them."""
+"""A task's environment variables: Airflow finds the tasks that they come from, and stores no value."""
 
 from __future__ import annotations
 

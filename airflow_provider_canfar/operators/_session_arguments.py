@@ -157,7 +157,8 @@ def _command(name: str, value: Any) -> list[Any]:
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise SpecError(
             f"Invalid {name} of type {type(value).__name__}: must be a list with one string for each "
-            "argument. shlex.split() makes one of a string; or write ['sh', '-c', command] for a shell to read it."
+            "argument. shlex.split() makes one of a string; or write ['sh', '-c', command] for a shell to "
+            "read it."
         )
     return list(value)
 

@@ -1,10 +1,10 @@
-"""Templates in a command and in its variables: rendered as text, no matter what the DAG prefers. Pure.
+r"""Templates in a command and in its variables: rendered as text, no matter what the DAG prefers. Pure.
 
 A DAG may render its templates as native objects. Airflow then evaluates every text as Python, even one
 without a template: 3.1 for ``3.10``, ``ab`` for ``'a' 'b'``, and nothing for an empty argument.
 
-Jinja, too, changes text that stands outside of expressions: it drops a last newline, and makes ``\\n`` of
-``\\r\\n`` and ``\\r``. Here that text stays as it was written.
+Jinja, too, changes text that stands outside of expressions: it drops a last newline, and makes ``\n`` of
+``\r\n`` and ``\r``. Here that text stays as it was written.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def rendered(content: Any, text: Callable[[str], str], native: Callable[[Any], A
 
 
 def exact(env: Environment, source: str) -> Template:
-    """Return a template that keeps the text outside of its expressions byte for byte.
+    r"""Return a template that keeps the text outside of its expressions byte for byte.
 
     >>> from jinja2 import Environment
-    >>> exact(Environment(), "{{ 1 + 1 }}\\r\\n").render()
-    '2\\r\\n'
+    >>> exact(Environment(), "{{ 1 + 1 }}\r\n").render()
+    '2\r\n'
 
     :param env: the environment with the DAG's filters and macros; it stays as it is.
     """

@@ -46,12 +46,12 @@ def up() -> None:
 
 
 def rendered(
-    make: Callable[..., Any],
+    make: Any,
     *,
-    native: bool = False,
+    native: Any = False,
     params: Any = None,
     output: Any = None,
-    of_output: Callable[[Any], dict[str, Any]] = lambda _: {},
+    of_output: Any = lambda _: {},
     **settings: Any,
 ) -> Any:
     """Make an operator and let Airflow render it.
@@ -254,8 +254,8 @@ def test_a_none_that_the_author_wrote_means_left_out() -> None:
 def test_resources_that_render_to_nothing_are_left_out(make: Any, name: str, *, native: bool) -> None:
     for nothing in ("{{ none }}", "{{ '' }}", "{{ 64 if ti.try_number > 2 else '' }}"):
         assert rendered(make, native=native, **{name: nothing})._parsed()[name] is None
-    for nothing in (None, "", "None"):
-        assert make(**{name: nothing})._parsed()[name] is None
+    for left_out in (None, "", "None"):
+        assert make(**{name: left_out})._parsed()[name] is None
     assert (
         rendered(make, native=native, **{name: "{{ 64 if ti.try_number > 1 else '' }}"})._parsed()[name] == 64
     )
@@ -461,9 +461,9 @@ def test_so_it_is_for_a_decorator(decorator: Any) -> None:
 
 
 def test_an_interactive_task_is_not_told_of_what_it_does_not_take() -> None:
-    with pytest.raises(TypeError, match="Unknown argument 'memory'. Did you mean 'ram'?"):
+    with pytest.raises(TypeError, match=r"Unknown argument 'memory'\. Did you mean 'ram'\?$"):
         interactive(memory=16)
-    with pytest.raises(TypeError, match="Unknown argument 'env_vars'.$"):
+    with pytest.raises(TypeError, match=r"Unknown argument 'env_vars'\.$"):
         interactive(env_vars={"A": SECRET})
 
 
@@ -520,7 +520,7 @@ def test_a_parser_returns_what_it_promises_or_says_what_is_wrong(value: Any) -> 
 @given(st.text(min_size=1000).map("x".__add__))
 def test_a_message_quotes_the_beginning_of_a_long_value(value: str) -> None:
     for parse in (arguments.seconds, arguments.number, arguments.flag):
-        with pytest.raises(SpecError, match="^Invalid thing ") as refusal:
+        with pytest.raises(SpecError, match="Invalid thing ") as refusal:
             parse("thing", value)
         assert len(str(refusal.value)) < 300
 

@@ -23,7 +23,7 @@ TEXTS = ["7", "3.10", "1e3", "[1, 2]", "'a' 'b'", "None", "True", "", "{'a': 1}"
 PARAMS = {"title": TITLE, "texts": TEXTS, "words": ["echo", "a b"]}
 
 
-def rendered(*, native: bool, **settings: Any) -> CanfarHeadlessOperator:
+def rendered(*, native: bool, **settings: Any) -> Any:
     with DAG("survey", render_template_as_native_obj=native):
         operator = CanfarHeadlessOperator(task_id="plot", image=IMAGE, **settings)
     operator.render_template_fields({"params": PARAMS})
