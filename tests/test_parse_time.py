@@ -68,7 +68,7 @@ before = set(sys.modules)
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 with DAG("dag"):
-    CanfarHeadlessOperator(task_id="a", image="a/b:1", command=["echo", "a b"], env={"A": "é = $"}, replicas=3)
+    CanfarHeadlessOperator(task_id="a", image="a/b:1", command=["echo", "a b"], env={"A": "é = $"})
     CanfarInteractiveOperator(task_id="b", image="a/b:1", keep_alive_for=60)
 print(json.dumps(sorted(set(sys.modules) - before)))
 """

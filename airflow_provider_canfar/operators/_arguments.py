@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from functools import cache
 from inspect import signature
 from numbers import Real
 from typing import Any
@@ -187,15 +188,16 @@ def flag(name: str, value: Any) -> bool:
     raise SpecError(f"Invalid {name} {shortened(value)}: must be True or False.")
 
 
-def known_arguments(operator_class: type) -> set[str]:
+@cache
+def known_arguments(operator_class: type) -> frozenset[str]:
     """Return the arguments that a class and those below it take by name, Airflow's own among them."""
-    return {
+    return frozenset(
         name
         for base in operator_class.mro()
         if "__init__" in vars(base) and base is not object
         for name, parameter in signature(base.__init__).parameters.items()  # type: ignore[misc]  # Of a class.
         if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
-    }
+    )
 
 
 def check_known(called: str, operator_class: type, names: Iterable[str]) -> None:

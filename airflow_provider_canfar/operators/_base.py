@@ -75,7 +75,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = deferrable
+        self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 

@@ -100,7 +100,7 @@ class CheckedArguments(BaseOperator):
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a template; in a word of the command, a variable or a name as text, byte for byte."""
+        """Render a template; in a word of the command or in a variable as text, byte for byte."""
         from airflow_provider_canfar.operators._templates import exact, rendered
 
         native = partial(

@@ -42,7 +42,9 @@ class HiddenEnv(ResolveMixin, MutableMapping[str, Any]):
         return self._variables[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.content = {**self._variables, name: value}
+        if not isinstance(self.content, dict):
+            raise TypeError("The variables come from another task or a template: set env as a whole.")
+        self.content[name] = value
 
     def __delitem__(self, name: str) -> None:
         del self._variables[name]

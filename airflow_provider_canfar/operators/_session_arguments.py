@@ -63,11 +63,7 @@ class Argument:
 
         :raises SpecError: for a value that the argument does not take.
         """
-        if is_rendered_later(value):
-            if not self.is_template:
-                raise SpecError(
-                    f"Invalid {name} {shortened(value)}: Airflow does not render it as a template."
-                )
+        if is_rendered_later(value) and self.is_template:
             return
         if not self._is_left_out(value):
             self.parse(name, with_templates_as(value, STAND_IN))
@@ -158,7 +154,7 @@ def _command(name: str, value: Any) -> list[Any]:
         raise SpecError(
             f"Invalid {name} of type {type(value).__name__}: must be a list with one string for each "
             "argument. shlex.split() makes one of a string; or write ['sh', '-c', command] for a shell to "
-            "read it."
+            "read it. One template gives a list only in a DAG with render_template_as_native_obj=True."
         )
     return list(value)
 
@@ -172,7 +168,8 @@ def _env(name: str, value: Any) -> dict[str, str]:
         # Its values may be secret: the message has none of them.
         raise SpecError(
             f"Invalid {name} of type {type(value).__name__}: must be a mapping of names to strings, such as "
-            "{'NAME': 'value'}."
+            "{'NAME': 'value'}. One template gives a mapping only in a DAG with "
+            "render_template_as_native_obj=True."
         )
     return environment(value)
 
@@ -234,7 +231,7 @@ HEADLESS: Mapping[str, Argument] = {
 }
 
 #: What is rendered as text even where the DAG renders templates as native objects.
-TEXT_FIELDS = ("command", "cmd", "args", "env", "image", "name", "canfar_conn_id", "kind")
+TEXT_FIELDS = ("command", "cmd", "args", "env")
 
 #: What a function replaces in its decorators.
 COMMAND_ARGUMENTS = ("command", "cmd", "args")

@@ -40,10 +40,10 @@ class CanfarHeadlessOperator(SessionOperator):
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
     ``status``, ``succeeded``, ``try_number``, ``started``. While it waits, the XCom ``sessions`` has the ids.
 
-    Every argument except ``deferrable`` may be a template or another task's output. A literal is checked when
-    the DAG file is parsed, and what a template renders to before anything is launched; a template that renders
-    to nothing (None, ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration
-    is a timedelta or a number of seconds.
+    Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
+    the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
+    ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration is a timedelta
+    or a number of seconds.
 
     :param image: the container image, ``images.canfar.net/project/name:tag``.
     :param name: the stem of the sessions' names: letters, digits and ``-``; by default from the task's id.
@@ -51,15 +51,15 @@ class CanfarHeadlessOperator(SessionOperator):
         written, and a rendered value stays one argument.
     :param cmd: the program, as the platform's own client has it: a string.
     :param args: its arguments: a list, or a string that is split as a shell would.
-    :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names and
-        never their values, except those in ``expand``.
+    :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names,
+        and no values except those in ``expand``.
     :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or
         ``bootstrap``; see :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
     :param replicas: how many sessions, 1 to 10,000.
     :param cores: CPU cores of each, a number; with neither ``cores`` nor ``ram``, resources are flexible. A
         template that renders to nothing leaves it out.
-    :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at first
-        and fixed in a retry.
+    :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at
+        first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
     :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
     :param max_failed_replicas: how many may fail without failing the task, 0 or more.

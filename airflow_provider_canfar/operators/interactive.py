@@ -37,10 +37,10 @@ class CanfarInteractiveOperator(SessionOperator):
     ``sessions`` has the id. There is one session per task instance: a retry takes over the one that is there,
     and a cleared task destroys it and opens another.
 
-    Every argument except ``deferrable`` may be a template or another task's output. A literal is checked when
-    the DAG file is parsed, and what a template renders to before anything is launched; a template that renders
-    to nothing (None, ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration
-    is a timedelta or a number of seconds.
+    Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
+    the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
+    ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration is a timedelta
+    or a number of seconds.
 
     :param image: the container image, ``images.canfar.net/project/name:tag``.
     :param kind: ``notebook``, ``desktop``, ``carta``, ``firefly`` or ``contributed``.

@@ -123,14 +123,13 @@ def test_so_it_does_for_an_environment_that_is_set_later() -> None:
 
 @pytest.mark.parametrize("decorator", [canfar_task, canfar_cmd_task])
 def test_so_it_does_for_a_function(decorator: Any) -> None:
+    def measure(frame: str) -> list[str]:
+        return [frame]
+
     with DAG("survey") as dag:
-
-        @decorator(image=IMAGE, env={"A": up()})
-        def measure(frame: str) -> list[str]:
-            return [frame]
-
-        measure("m13")
-        measure.override(task_id="mapped").expand(frame=["m13", "m92"])
+        decorated = decorator(image=IMAGE, env={"A": up()})(measure)
+        decorated("m13")
+        decorated.override(task_id="mapped").expand(frame=["m13", "m92"])
     assert dag.get_task("measure").upstream_task_ids == {"up"}
     assert dag.get_task("mapped").upstream_task_ids == {"up"}
 
@@ -183,6 +182,13 @@ def test_the_environment_still_reads_like_a_mapping() -> None:
     assert stars.env == {"B": "2"}
     assert repr(stars.env) == "{'B': '***'}"
     assert headless().env is None
+
+
+def test_a_variable_is_not_set_in_an_environment_that_another_task_gives() -> None:
+    with DAG("survey"):
+        stars: Any = headless(env=up())
+    with pytest.raises(TypeError, match="set env as a whole"):
+        stars.env["A"] = "1"
 
 
 # --- nothing is not left out
@@ -419,6 +425,11 @@ def test_a_task_runs_with_arguments_of_every_kind(
     }
     outcomes = run(rendered(headless, params={"n": 2}, **settings))
     assert [one["succeeded"] for one in outcomes] == [True, True]
+
+
+@BOTH
+def test_deferrable_may_be_text(operator: Any) -> None:
+    assert operator(task_id="stars", image=IMAGE, deferrable="False").deferrable is False
 
 
 def test_a_flag_that_renders_to_false_leaves_the_sessions_at_a_kill() -> None:
