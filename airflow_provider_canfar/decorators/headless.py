@@ -16,7 +16,6 @@ from airflow_provider_canfar.operators._session_arguments import (
     CMD_FUNCTION,
     COMMAND_ARGUMENTS,
     FUNCTION,
-    check_literals,
 )
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
@@ -242,7 +241,7 @@ def _checked(operator: type[CanfarHeadlessOperator], kwargs: dict[str, Any]) -> 
     _reject_command_arguments(operator.custom_operator_name, kwargs)
     # Airflow's decorators take this one by themselves.
     check_known(operator.custom_operator_name, operator, kwargs.keys() - {"on_failure_fail_dagrun"})
-    check_literals(operator._arguments, kwargs, is_partial=True)  # noqa: SLF001 - of our own class
+    operator._check_partial(kwargs)  # noqa: SLF001 - of our own class
     hidden = {} if kwargs.get("env") is None else {"env": HiddenEnv(kwargs["env"])}
     return kwargs | hidden
 

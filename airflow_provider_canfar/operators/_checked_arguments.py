@@ -18,7 +18,7 @@ from airflow_provider_canfar.operators._session_arguments import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from jinja2 import Environment
 
@@ -57,12 +57,23 @@ class CheckedArguments(BaseOperator):
         :raises TypeError: for an argument that the operator does not have.
         """
         check_known(f"{cls.__name__}.partial", cls, kwargs)
-        check_literals(cls._arguments, kwargs, is_partial=True)
+        cls._check_partial(kwargs)
         if kwargs.get("env") is not None:
             # Airflow stores the arguments of a mapped task.
             kwargs["env"] = HiddenEnv(kwargs["env"])
         made: OperatorPartial = super().partial(**kwargs)
         return made
+
+    @classmethod
+    def _check_partial(cls, given: Mapping[str, Any]) -> None:
+        """Check the literals among the arguments of a mapped task.
+
+        :raises SpecError: for a literal that an argument does not take.
+        """
+        from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+        if has_usual_delimiters(given.get("dag") or DagContext.get_current()):
+            check_literals(cls._arguments, given, is_partial=True)
 
     def _check_known(self, names: Iterable[str]) -> None:
         """Reject arguments that neither the operator nor Airflow has.
@@ -78,8 +89,10 @@ class CheckedArguments(BaseOperator):
         """
         given = {name: getattr(self, name) for name in self._arguments}
         self._rendered_later = rendered_later(self._arguments, given)
+        if not has_usual_delimiters(self.get_dag()):
+            self._rendered_later |= {name for name, value in given.items() if isinstance(value, str)}
         # A mapped task is made in the worker, where an error ends the task without retries in execute only.
-        if not getattr(self, "_BaseOperator__from_mapped", False):
+        elif not getattr(self, "_BaseOperator__from_mapped", False):
             check_literals(self._arguments, given)
 
     def _parsed(self) -> dict[str, Any]:
@@ -100,13 +113,13 @@ class CheckedArguments(BaseOperator):
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a template; in a word of the command or in a variable as text, byte for byte."""
-        from airflow_provider_canfar.operators._templates import exact, rendered
+        """Render a template byte for byte; in a word of the command or in a variable as text."""
+        from airflow_provider_canfar.operators._templates import exact, may_be_template, rendered
 
         native = partial(
             super().render_template,
             context=context,
-            jinja_env=jinja_env,
+            jinja_env=exact(jinja_env or self.get_template_env()),
             seen_oids=seen_oids,
         )
         if not any(content is getattr(self, name, None) for name in TEXT_FIELDS):
@@ -116,5 +129,15 @@ class CheckedArguments(BaseOperator):
             if callable(content):
                 return content(context=context, jinja_env=jinja_env)
         dag = self.get_dag()
-        env = self.get_template_env() if dag is None else dag.get_template_env(force_sandboxed=True)
-        return rendered(content, lambda text: exact(env, text).render(context), native)
+        env = exact(self.get_template_env() if dag is None else dag.get_template_env(force_sandboxed=True))
+
+        def text(source: str) -> str:
+            return env.from_string(source).render(context) if may_be_template(env, source) else source
+
+        return rendered(content, text, native)
+
+
+def has_usual_delimiters(dag: DAG | None) -> bool:
+    """Whether templates of a DAG look as Jinja's usually do. Otherwise any text may be one."""
+    own = (dag.jinja_environment_kwargs if dag is not None else None) or {}
+    return not any(name.endswith(("_start_string", "_prefix")) for name in own)

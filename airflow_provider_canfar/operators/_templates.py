@@ -16,7 +16,7 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 
 def rendered(content: Any, text: Callable[[str], str], native: Callable[[Any], Any]) -> Any:
@@ -39,16 +39,25 @@ def rendered(content: Any, text: Callable[[str], str], native: Callable[[Any], A
     return native(content)
 
 
-def exact(env: Environment, source: str) -> Template:
-    r"""Return a template that keeps the text outside of its expressions byte for byte.
+def exact(env: Environment) -> Environment:
+    r"""Return an environment whose templates keep the text outside of their expressions byte for byte.
 
     >>> from jinja2 import Environment
-    >>> exact(Environment(), "{{ 1 + 1 }}\r\n").render()
+    >>> exact(Environment()).from_string("{{ 1 + 1 }}\r\n").render()
     '2\r\n'
 
     :param env: the environment with the DAG's filters and macros; it stays as it is.
     """
-    return env.overlay(keep_trailing_newline=True, extensions=[KeepCarriageReturns]).from_string(source)
+    if KeepCarriageReturns.identifier in env.extensions:
+        return env
+    return env.overlay(keep_trailing_newline=True, extensions=[KeepCarriageReturns])
+
+
+def may_be_template(env: Environment, source: str) -> bool:
+    """Whether Jinja finds anything to render in a text; compiling one costs a millisecond."""
+    begins = (env.variable_start_string, env.block_start_string, env.comment_start_string)
+    has_line_statements = env.line_statement_prefix or env.line_comment_prefix
+    return bool(has_line_statements) or any(begin in source for begin in begins)
 
 
 class KeepCarriageReturns(Extension):

@@ -345,6 +345,18 @@ def test_arguments_are_templates() -> None:
     assert operator.name == "night-20260304"
 
 
+def test_arguments_arrive_byte_for_byte() -> None:
+    @canfar_task(image=IMAGE)
+    def night(lines: str, more: list[str]) -> str:
+        return lines
+
+    with DAG("survey"):
+        operator = operator_of(night("two\r\nlines\n", more=["mac\rline", "{{ ds }}\n"]))
+    operator.render_template_fields({"ds": "2026-03-04"})
+    assert (*operator.op_args,) == ("two\r\nlines\n",)
+    assert operator.op_kwargs == {"more": ["mac\rline", "2026-03-04\n"]}
+
+
 def test_expand_partial_and_override_work() -> None:
     @canfar_task(image=IMAGE, replicas=2)
     def measure(frame: str, threshold: float) -> float:

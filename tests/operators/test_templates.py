@@ -70,6 +70,19 @@ def test_the_value_of_a_variable_stays_text_as_well(index: int, *, native: bool)
     assert spec.env == {"WRITTEN": TEXTS[index], "RENDERED": TEXTS[index], "N": "7"}
 
 
+def test_a_dag_may_have_delimiters_of_its_own() -> None:
+    own = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    with DAG("survey", jinja_environment_kwargs=own) as dag:
+        operator: Any = CanfarHeadlessOperator(
+            task_id="plot", image=IMAGE, command=["{{ x }}", "[[ params.n ]]\r\n"], replicas="[[ params.n ]]"
+        )
+        CanfarHeadlessOperator.partial(task_id="many", image=IMAGE, replicas="[[ params.n ]]").expand(ram=[1])
+    operator.render_template_fields({"params": {"n": 3}})
+    assert operator.command == ["{{ x }}", "3\r\n"]
+    assert operator._parsed()["replicas"] == 3
+    assert dag.task_ids == ["plot", "many"]
+
+
 def test_a_mapped_task_has_its_words_as_text_too() -> None:
     with DAG("survey", render_template_as_native_obj=True) as dag:
         CanfarHeadlessOperator.partial(task_id="plot", image=IMAGE).expand(command=[["plot", "3.10", ""]])
