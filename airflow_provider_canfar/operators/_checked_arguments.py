@@ -95,6 +95,12 @@ class CheckedArguments(BaseOperator):
         elif not getattr(self, "_BaseOperator__from_mapped", False):
             check_literals(self._arguments, given)
 
+    def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
+        """Render the arguments, those that were set after the operator was made too."""
+        given = {name: getattr(self, name) for name in self._arguments}
+        self._rendered_later |= rendered_later(self._arguments, given)
+        super().render_template_fields(context, jinja_env)
+
     def _parsed(self) -> dict[str, Any]:
         """Return what each argument means, once Airflow has rendered them.
 

@@ -159,6 +159,13 @@ def _command(name: str, value: Any) -> list[Any]:
     return list(value)
 
 
+def _cmd(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        # Not quoted: what should have been in args may be secret.
+        raise SpecError(f"Invalid {name} of type {type(value).__name__}: must be a string, the program.")
+    return text(name, value)
+
+
 def _args(name: str, value: Any) -> str | list[Any]:
     return value if isinstance(value, str) else _command(name, value)
 
@@ -215,7 +222,7 @@ COMMON: Mapping[str, Argument] = {
 HEADLESS: Mapping[str, Argument] = {
     **COMMON,
     "command": Argument(_command, may_be_left_out=True),
-    "cmd": Argument(text, may_be_left_out=True),
+    "cmd": Argument(_cmd, may_be_left_out=True),
     "args": Argument(_args, may_be_left_out=True),
     "env": Argument(_env, may_be_left_out=True),
     "command_encoding": Argument(partial(one_of, choices=COMMAND_ENCODINGS)),

@@ -234,6 +234,17 @@ def test_a_none_in_a_command_or_an_environment_is_an_error(platform: Emulator) -
     assert not platform.requests()
 
 
+def test_an_output_that_is_set_later_is_not_left_out_either(platform: Emulator) -> None:
+    with DAG("survey"):
+        stars: Any = headless(command=None)
+        stars.command = up()
+    ti = SimpleNamespace(xcom_pull=lambda **_: None, try_number=1)
+    stars.render_template_fields({"ti": ti, "expanded_ti_count": None})
+    with pytest.raises(AirflowFailException, match=r"Invalid command None: .*rendered to nothing"):
+        run(stars)
+    assert not platform.requests()
+
+
 @pytest.mark.parametrize("name", ["command", "env", "name"])
 def test_a_none_of_an_expansion_is_an_error(platform: Emulator, name: str) -> None:
     with DAG("survey") as dag:
@@ -337,6 +348,12 @@ def test_so_it_is_for_an_interactive_task_s_literal(name: str, value: Any) -> No
 def test_so_it_is_in_a_decorator(decorator: Any, name: str, value: Any) -> None:
     with pytest.raises(SpecError, match=name):
         decorator(**{"image": IMAGE, name: value})
+
+
+def test_a_program_of_the_wrong_type_is_not_quoted() -> None:
+    with pytest.raises(SpecError, match="Invalid cmd of type list: must be a string") as refusal:
+        headless(command=None, cmd=["curl", "-u", SECRET])
+    assert SECRET not in str(refusal.value)
 
 
 def test_a_program_is_either_a_command_or_cmd_with_args() -> None:
