@@ -21,20 +21,25 @@ took = time.perf_counter() - start
 print(json.dumps({{"took_ms": 1000 * took, "loaded": sorted(set(sys.modules) - before)}}))
 """
 
+HEAVY = ("httpx", "pydantic", "cryptography", "starlette", "airflow.models", "airflow.triggers")
+
 #: What a DAG file imports, and what those import at once.
 IN_DAG_FILES = ("operators.headless", "operators.interactive", "operators.cleanup", "sensors.session")
 ALONG_WITH_THEM = (
     "hooks",
     "links",
     "sensors",
-    "operators._arguments",
-    "operators._base",
-    "operators._errors",
-    "operators._work",
-    "operators._carried_spec",
-    "operators._selection_arguments",
     "skaha.errors",
+    "skaha.naming",
     "skaha.validation",
+    *(
+        f"operators._{name}"
+        for name in ("arguments", "base", "carried_spec", "checked_arguments", "environment")
+    ),
+    *(
+        f"operators._{name}"
+        for name in ("environment", "errors", "selection_arguments", "session_arguments", "work")
+    ),
     *IN_DAG_FILES,
 )
 
@@ -53,5 +58,27 @@ def test_importing_the_operators_loads_nothing_heavy(module: str) -> None:
         f"{PACKAGE}.operators",
         f"{PACKAGE}.skaha",
     }
-    heavy = ("httpx", "pydantic", "cryptography", "starlette", "airflow.models", "airflow.triggers")
-    assert not [name for name in answer["loaded"] if name.startswith(heavy)]
+    assert not [name for name in answer["loaded"] if name.startswith(HEAVY)]
+
+
+def test_making_an_operator_loads_nothing_heavy_either() -> None:
+    """Its literals are checked, by the client's own rules."""
+    program = """
+import json, sys
+import airflow.sdk
+from airflow.sdk import DAG, BaseOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+with DAG("d"):
+    EmptyOperator(task_id="e")
+before = set(sys.modules)
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+with DAG("dag"):
+    CanfarHeadlessOperator(task_id="a", image="a/b:1", command=["echo", "a b"], env={"A": "é = $"})
+    CanfarInteractiveOperator(task_id="b", image="a/b:1", keep_alive_for=60)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    probe = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = json.loads(probe.stdout.splitlines()[-1])
+    assert f"{PACKAGE}.operators.headless" in loaded
+    assert not [name for name in loaded if name.startswith(HEAVY)]

@@ -28,7 +28,7 @@ from structlog.testing import capture_logs
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
-from airflow_provider_canfar.skaha.errors import CanfarError
+from airflow_provider_canfar.skaha.errors import CanfarError, SpecError
 from airflow_provider_canfar.task_sessions import launcher, reconcile
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from dev.waiting import wait_until
@@ -331,7 +331,19 @@ def test_a_refused_environment_is_told_without_its_values(
     words: str,
 ) -> None:
     env = {name: f"{canaries.plant()}\0"}
-    said = drive(connection=platform.connection, env=env).through(None)
+    with pytest.raises(SpecError, match=words) as refusal:
+        drive(connection=platform.connection, env=env)
+    assert canaries.found_in(texts_of(refusal.value) + heard.text) == []
+    drive_of_good = drive(connection=platform.connection)
+    make = drive_of_good.task.make
+
+    def with_env() -> Any:
+        operator: Any = make()
+        operator.env = env  # As Airflow sets it, once it is rendered.
+        return operator
+
+    drive_of_good.task.make = with_env
+    said = drive_of_good.through(None)
     assert words in said
     assert canaries.found_in(said + heard.text) == []
     assert platform.all_sessions() == []

@@ -10,10 +10,17 @@ from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factor
 
 from airflow_provider_canfar.decorators._parameters import bind_with_context, check_context, check_kinds
 from airflow_provider_canfar.decorators._source import check_function
+from airflow_provider_canfar.operators._arguments import check_known
+from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.operators._session_arguments import (
+    CMD_FUNCTION,
+    COMMAND_ARGUMENTS,
+    FUNCTION,
+)
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
     from airflow.sdk.bases.decorator import Task
 
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -24,12 +31,9 @@ R = TypeVar("R")
 
 __all__ = ["canfar_cmd_task", "canfar_task"]
 
-#: The operator's arguments that the function replaces.
-_COMMAND_ARGUMENTS = ("command", "cmd", "args")
-
 _TEMPLATE_FIELDS = (
     *DecoratedOperator.template_fields,
-    *(field for field in CanfarHeadlessOperator.template_fields if field not in _COMMAND_ARGUMENTS),
+    *(field for field in CanfarHeadlessOperator.template_fields if field not in COMMAND_ARGUMENTS),
 )
 
 
@@ -48,6 +52,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     """
 
     template_fields: Sequence[str] = (*_TEMPLATE_FIELDS, "python")
+    _arguments = FUNCTION
     custom_operator_name = "@task.canfar"
 
     def __init__(
@@ -56,7 +61,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         python_callable: Callable[..., Any],
         op_args: Collection[Any] | None = None,
         op_kwargs: Mapping[str, Any] | None = None,
-        replicas: int | None = None,
+        replicas: int | str | XComArg | None = None,
         python: str = "python3",
         **kwargs: Any,
     ) -> None:
@@ -67,6 +72,8 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         if replicas is not None:
             # A function annotated to return a dict gives a list of dicts here: one output, not one per key.
             kwargs["multiple_outputs"] = False
+        self.python = python
+        self.returns_list = replicas is not None
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,
@@ -74,8 +81,6 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
             replicas=1 if replicas is None else replicas,
             **kwargs,
         )
-        self.python = python
-        self.returns_list = replicas is not None
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Return the function's result, or the list of the replicas' results.
@@ -107,7 +112,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
             bound.args,
             bound.kwargs,
             marker=marker,
-            python=self.python,
+            python=self._parsed()["python"],
             multiple_outputs=bool(self.multiple_outputs),
         )
         return {"command": words}
@@ -127,6 +132,7 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     """
 
     template_fields: Sequence[str] = _TEMPLATE_FIELDS
+    _arguments = CMD_FUNCTION
     custom_operator_name = "@task.canfar_cmd"
 
     def __init__(self, *, python_callable: Callable[..., Any], **kwargs: Any) -> None:
@@ -203,7 +209,7 @@ def canfar_task(
         python_callable,
         multiple_outputs=multiple_outputs,
         decorated_operator_class=_CanfarDecoratedOperator,
-        **kwargs,
+        **_checked(_CanfarDecoratedOperator, kwargs),
     )
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -243,12 +249,22 @@ def canfar_cmd_task(python_callable: Callable[..., Sequence[str]] | None = None,
         python_callable,
         multiple_outputs=False,
         decorated_operator_class=_CanfarCmdDecoratedOperator,
-        **kwargs,
+        **_checked(_CanfarCmdDecoratedOperator, kwargs),
     )
 
 
+def _checked(operator: type[CanfarHeadlessOperator], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Check a decorator's arguments, of a mapped function too, of which Airflow makes no operator yet."""
+    _reject_command_arguments(operator.custom_operator_name, kwargs)
+    # Airflow's decorators take this one by themselves.
+    check_known(operator.custom_operator_name, operator, kwargs.keys() - {"on_failure_fail_dagrun"})
+    operator._check_partial(kwargs)  # noqa: SLF001 - of our own class
+    hidden = {} if kwargs.get("env") is None else {"env": HiddenEnv(kwargs["env"])}
+    return kwargs | hidden
+
+
 def _reject_command_arguments(decorator: str, kwargs: Mapping[str, Any]) -> None:
-    for name in _COMMAND_ARGUMENTS:
+    for name in COMMAND_ARGUMENTS:
         if name in kwargs:
             raise TypeError(f"{decorator} does not accept {name}: the function replaces it.")
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.sdk import BaseOperator
-
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators._arguments import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
+from airflow_provider_canfar.operators._checked_arguments import CheckedArguments
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
@@ -43,41 +45,53 @@ TRIGGER_FAILED = "__fail__"
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
-class SessionOperator(LogLinesMixin, BaseOperator):
+class SessionOperator(LogLinesMixin, CheckedArguments):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
     task returns.
 
-    :param name: the stem of the sessions' names.
+    Every duration is a timedelta or a number of seconds.
+
+    :param name: the stem of the sessions' names. (templated)
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
-    :param canfar_conn_id: the Airflow connection.
+        (templated)
+    :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two polls of the platform.
-    :param startup_timeout: how long a session may be Pending.
+    :param poll_interval: the time between two polls of the platform. (templated)
+    :param startup_timeout: how long a session may be Pending. (templated)
+    :raises SpecError: for a literal that an argument does not take.
+    :raises TypeError: for an argument that the operator does not have.
     """
+
+    _arguments = COMMON
 
     def __init__(
         self,
         *,
         name: str | None,
-        destroy_on_kill: bool,
+        destroy_on_kill: bool | str | XComArg,
         canfar_conn_id: str,
         deferrable: bool,
-        poll_interval: float,
-        startup_timeout: timedelta | None,
+        poll_interval: timedelta | float | str | XComArg,
+        startup_timeout: timedelta | float | str | XComArg | None,
         **kwargs: Any,
     ) -> None:
+        self._check_known(kwargs)
         super().__init__(**kwargs)
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = deferrable
+        self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 
         self._runner: TaskRunner | None = None
         self._is_killed = False
+
+    @property
+    def _destroys_on_kill(self) -> bool:
+        return flag("destroy_on_kill", self.destroy_on_kill)
 
     @abstractmethod
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
@@ -157,7 +171,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
 
         It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
         """
-        if next_method == TRIGGER_FAILED and self.destroy_on_kill:
+        if next_method == TRIGGER_FAILED and self._destroys_on_kill:
             batch = self._first_batch(context, own_work(self))
             self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
@@ -168,7 +182,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         self._is_killed = True
         if self._runner is not None:
             self._runner.stop()
-            if self.destroy_on_kill:
+            if self._destroys_on_kill:
                 self._runner.destroy_all(timeout=KILL_WITHIN)
 
     def _run_phase(
@@ -224,9 +238,9 @@ class SessionOperator(LogLinesMixin, BaseOperator):
             trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
                 wait_spec=wait_spec.to_json(),
-                poll_interval=self.poll_interval,
+                poll_interval=seconds("poll_interval", self.poll_interval),
                 task_instance=task_instance.to_json(),
-                destroy_on_kill=self.destroy_on_kill,
+                destroy_on_kill=self._destroys_on_kill,
             ),
             method_name="resume",
             kwargs=carried,
@@ -247,7 +261,7 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         saved = SavedState.load(store, entry)
         # The scheduler counts tries from 1; `airflow tasks test` leaves the number at 0.
         batch = self._new_batch(
-            identity_of(self, self.name, context, work, saved), context["ti"].try_number or 0
+            identity_of(self, self._parsed()["name"], context, work, saved), context["ti"].try_number or 0
         )
         if saved is not None:
             batch = self._with_saved_state(batch, saved)
@@ -259,15 +273,12 @@ class SessionOperator(LogLinesMixin, BaseOperator):
         """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""
         return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
 
-    def _run_options(self, **more: Any) -> RunOptions:
+    def _run_options(self) -> RunOptions:
+        """Return those of the parsed arguments that say how to go about the sessions."""
         from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
-        return RunOptions(
-            poll_interval=self.poll_interval,
-            startup_timeout=self.startup_timeout.total_seconds() if self.startup_timeout else None,
-            destroy_on_kill=self.destroy_on_kill,
-            **more,
-        )
+        parsed = self._parsed()
+        return RunOptions(**{one.name: parsed[one.name] for one in fields(RunOptions) if one.name in parsed})
 
     def _task_instance(self, context: Context) -> TaskInstanceId:
         """Say which task instance this is, in Airflow's words."""

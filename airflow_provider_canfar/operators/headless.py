@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
+from airflow_provider_canfar.operators._session_arguments import COMMAND_ARGUMENTS, HEADLESS
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-    from jinja2 import Environment
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
@@ -42,53 +42,54 @@ class CanfarHeadlessOperator(SessionOperator):
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
     ``status``, ``succeeded``, ``try_number``, ``started``. While it waits, the XCom ``sessions`` has the ids.
 
-    :param image: the container image, ``images.canfar.net/project/name:tag``. (templated)
+    Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
+    the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
+    ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration is a timedelta
+    or a number of seconds.
+
+    :param image: the container image, ``images.canfar.net/project/name:tag``.
     :param name: the stem of the sessions' names: letters, digits and ``-``; by default from the task's id.
-        (templated)
-    :param command: the program and its arguments, one string each, which arrive as they are written.
-        (templated, element by element: a rendered value stays one argument)
-    :param cmd: the program, as the platform's own client has it. (templated)
-    :param args: its arguments: a list, or a string that is split as a shell would. (templated)
-    :param env: environment variables. (templated; Airflow does not store their values)
+    :param command: the program and its arguments: a list with one string each. They arrive as they are
+        written, and a rendered value stays one argument.
+    :param cmd: the program, as the platform's own client has it: a string.
+    :param args: its arguments: a list, or a string that is split as a shell would.
+    :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names,
+        and no values except those in ``expand``.
     :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or
         ``bootstrap``; see :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
-    :param replicas: how many sessions. (templated)
-    :param cores: CPU cores of each; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
-    :param ram: memory of each, in GB. (templated)
-    :param gpus: GPUs of each; leave out for none. (templated)
-    :param max_active_replicas: how many may be alive at once; None for all.
-    :param max_failed_replicas: how many may fail without failing the task.
+    :param replicas: how many sessions, 1 to 10,000.
+    :param cores: CPU cores of each, a number; with neither ``cores`` nor ``ram``, resources are flexible. A
+        template that renders to nothing leaves it out.
+    :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at
+        first and fixed in a retry.
+    :param gpus: GPUs of each, 1 or more; leave out for none.
+    :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
+    :param max_failed_replicas: how many may fail without failing the task, 0 or more.
     :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
         more are launched.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
         failed, only those run again (needs Airflow 3.3, which remembers the others).
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
-    :param canfar_conn_id: the Airflow connection. (templated)
+    :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two polls of the platform.
+    :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long a session may be Pending before the task fails; by default it may queue
         for ever. A session that can never start, because of its image, fails the task within a minute or two.
-    :param logging_interval: seconds between two reads of the log of a running session, while deferred
+    :param logging_interval: the time between two reads of the log of a running session, while deferred
         too; None to show each log when its session has ended.
-    :param record_within: seconds after its end within which a session is recorded while others still run:
+    :param record_within: the time after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
-    :param max_log_bytes: how much of the end of each replica's log is shown; None for all of it.
+    :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it.
     :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them
         within the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
+    :raises SpecError: for a literal that an argument does not take.
+    :raises TypeError: for an argument that the operator does not have.
     """
 
-    template_fields: Sequence[str] = (
-        "canfar_conn_id",
-        "image",
-        "name",
-        "command",
-        "cmd",
-        "args",
-        "replicas",
-        "cores",
-        "ram",
-        "gpus",
+    template_fields: Sequence[str] = tuple(
+        name for name, argument in HEADLESS.items() if argument.is_template
     )
+    _arguments = HEADLESS
     ui_color = "#d7e8f7"
     operator_extra_links = (OpenSessionLink(), SciencePortalLink())
 
@@ -97,28 +98,28 @@ class CanfarHeadlessOperator(SessionOperator):
         *,
         image: str,
         name: str | None = None,
-        command: Sequence[str] | None = None,
-        cmd: str | None = None,
-        args: str | Sequence[str] | None = None,
-        env: Mapping[str, str] | None = None,
+        command: Sequence[str] | str | XComArg | None = None,
+        cmd: str | XComArg | None = None,
+        args: str | Sequence[str] | XComArg | None = None,
+        env: Mapping[str, Any] | str | XComArg | None = None,
         command_encoding: str = "auto",
-        replicas: int | str = 1,
-        cores: float | str | None = None,
-        ram: float | str | None = None,
-        gpus: int | str | None = None,
-        max_active_replicas: int | None = None,
-        max_failed_replicas: int = 0,
-        fail_fast: bool = False,
-        on_clear: Literal["fresh", "resume"] = "fresh",
-        destroy_on_kill: bool = True,
+        replicas: int | str | XComArg = 1,
+        cores: float | str | XComArg | None = None,
+        ram: float | str | XComArg | None = None,
+        gpus: int | str | XComArg | None = None,
+        max_active_replicas: int | str | XComArg | None = None,
+        max_failed_replicas: int | str | XComArg = 0,
+        fail_fast: bool | str | XComArg = False,
+        on_clear: str = "fresh",
+        destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool = True,
-        poll_interval: float = 15.0,
-        startup_timeout: timedelta | None = None,
-        logging_interval: float | None = None,
-        record_within: float = 1200.0,
-        max_log_bytes: int | None = 1_000_000,
-        on_finish_action: Literal["keep", "destroy", "destroy_succeeded"] = "keep",
+        poll_interval: timedelta | float | str | XComArg = 15.0,
+        startup_timeout: timedelta | float | str | XComArg | None = None,
+        logging_interval: timedelta | float | str | XComArg | None = None,
+        record_within: timedelta | float | str | XComArg = 1200.0,
+        max_log_bytes: int | str | XComArg | None = 1_000_000,
+        on_finish_action: str = "keep",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -148,38 +149,30 @@ class CanfarHeadlessOperator(SessionOperator):
         self.record_within = record_within
         self.max_log_bytes = max_log_bytes
         self.on_finish_action = on_finish_action
+        self._check_literals()
 
-    def render_template(
-        self,
-        content: Any,
-        context: Context,
-        jinja_env: Environment | None = None,
-        seen_oids: set[int] | None = None,
-    ) -> Any:
-        """Render a template; one in a word of the command, or in a variable, as text."""
-        from airflow_provider_canfar.operators._templates import rendered
+    @property
+    def env(self) -> HiddenEnv | None:
+        """The environment variables, in a mapping that shows no value."""
+        return self._env
 
-        native = partial(super().render_template, context=context, jinja_env=jinja_env, seen_oids=seen_oids)
-        if not any(content is words for words in (self.command, self.cmd, self.args, self.env)):
-            return native(content)
-        dag = self.get_dag()
-        env = self.get_template_env() if dag is None else dag.get_template_env(force_sandboxed=True)
-        return rendered(content, lambda text: env.from_string(text).render(context), native)
+    @env.setter
+    def env(self, value: Any) -> None:
+        self._env = None if value is None else HiddenEnv(value)
 
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
-        from airflow_provider_canfar.operators._arguments import whole_number
         from airflow_provider_canfar.skaha.models import SessionSpec
         from airflow_provider_canfar.skaha.wire import create_form
 
-        # Hidden before they are encoded: the bootstrap carries them in the arguments.
-        env = dict.fromkeys(self.env or {}, "***")
+        parsed = self._parsed()
         spec = SessionSpec(
-            **self._resources(),
+            **self._resources(parsed),
             **self._command({}, None),
-            replicas=whole_number("replicas", self.replicas, minimum=1),
-            name=self.name or "dry-run",
-            env=env,
+            replicas=parsed["replicas"],
+            name=parsed["name"] or "dry-run",
+            # Hidden before they are encoded: the bootstrap carries them in the arguments.
+            env=dict.fromkeys(parsed["env"] or {}, HIDDEN),
         )
         for replica in range(1, spec.replicas + 1):
             for name, value in create_form(spec, replica):
@@ -196,34 +189,29 @@ class CanfarHeadlessOperator(SessionOperator):
         return [asdict(outcome) for outcome in outcomes]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
-        from airflow_provider_canfar.operators._arguments import ON_CLEAR, one_of, whole_number
         from airflow_provider_canfar.task_sessions.batch import Batch
 
-        one_of("on_clear", self.on_clear, ON_CLEAR)
-        return Batch(identity, try_number, whole_number("replicas", self.replicas, minimum=1))
+        return Batch(identity, try_number, self._parsed()["replicas"])
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
-        return saved.apply_to(batch, resume=self.on_clear == "resume")
+        return saved.apply_to(batch, resume=self._parsed()["on_clear"] == "resume")
 
     def _new_runner(
         self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> TaskRunner:
-        from airflow_provider_canfar.operators._arguments import ON_FINISH_ACTIONS, one_of
         from airflow_provider_canfar.operators._task_runner import TaskRunner
         from airflow_provider_canfar.task_sessions.plan import Limits
 
+        parsed = self._parsed()
         return TaskRunner(
             hook=hook,
             spec=spec,
             batch=batch,
-            limits=Limits(self.max_active_replicas, self.max_failed_replicas, self.fail_fast),
-            deadline=deadline,
-            options=self._run_options(
-                logging_interval=self.logging_interval,
-                record_within=self.record_within,
-                max_log_bytes=self.max_log_bytes,
-                on_finish_action=one_of("on_finish_action", self.on_finish_action, ON_FINISH_ACTIONS),
+            limits=Limits(
+                parsed["max_active_replicas"], parsed["max_failed_replicas"], fail_fast=parsed["fail_fast"]
             ),
+            deadline=deadline,
+            options=self._run_options(),
             emit=self._emit,
             reader=self.log_reader(batch),
         )
@@ -235,15 +223,14 @@ class CanfarHeadlessOperator(SessionOperator):
         """Say what each replica runs."""
         from airflow_provider_canfar.skaha.models import SessionSpec
 
-        # No template field: Airflow stores those in its database, and these values may be secret.
-        env = self.render_template(self.env, context, self.get_template_env())
+        parsed = self._parsed()
         return SessionSpec(
-            **self._resources(),
+            **self._resources(parsed),
             **self._command(context, batch),
             # A try keeps the number that it began with, whatever a template renders since.
             replicas=batch.replicas,
             name=batch.identity.stem,
-            env=env or {},
+            env=parsed["env"] or {},
         )
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
@@ -251,14 +238,9 @@ class CanfarHeadlessOperator(SessionOperator):
 
         :param batch: None for a dry run.
         """
-        return {"command": self.command, "cmd": self.cmd, "args": self.args}
+        parsed = self._parsed()
+        return {name: parsed[name] for name in COMMAND_ARGUMENTS}
 
-    def _resources(self) -> dict[str, Any]:
+    def _resources(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a spec that say where to run it."""
-        return {
-            "image": self.image,
-            "command_encoding": self.command_encoding,
-            "cores": self.cores,
-            "ram": self.ram,
-            "gpus": self.gpus,
-        }
+        return {name: parsed[name] for name in ("image", "command_encoding", "cores", "ram", "gpus")}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._session_arguments import INTERACTIVE
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
     from airflow_provider_canfar.operators._task_runner import TaskRunner
@@ -38,27 +39,36 @@ class CanfarInteractiveOperator(SessionOperator):
     ``sessions`` has the id. There is one session per task instance: a retry takes over the one that is there,
     and a cleared task destroys it and opens another.
 
-    :param image: the container image, ``images.canfar.net/project/name:tag``. (templated)
-    :param kind: ``notebook``, ``desktop``, ``carta``, ``firefly`` or ``contributed``. (templated)
+    Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
+    the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
+    ``"None"`` or ``""``) is an error, except for ``cores``, ``ram`` and ``gpus``. A duration is a timedelta
+    or a number of seconds.
+
+    :param image: the container image, ``images.canfar.net/project/name:tag``.
+    :param kind: ``notebook``, ``desktop``, ``carta``, ``firefly`` or ``contributed``.
     :param name: the stem of the session's name: letters, digits and ``-``; by default from the task's id.
-        (templated)
-    :param cores: CPU cores; with neither ``cores`` nor ``ram``, resources are flexible. (templated)
-    :param ram: memory in GB. (templated)
-    :param gpus: GPUs; leave out for none. (templated)
+    :param cores: CPU cores, a number; with neither ``cores`` nor ``ram``, resources are flexible.
+    :param ram: memory in GB, a number.
+    :param gpus: GPUs, 1 or more; leave out for none.
     :param wait_for_quota: the platform allows a few interactive sessions per user. True waits for a
         free slot; False fails with the platform's message.
     :param wait_for_url: wait until the session's URL answers, too. Airflow must be able to reach it.
     :param keep_alive_for: keep the session alive for this long by renewing it, and end the task only then, or
         when its user has ended the session. By default the session lives as long as the platform lets it.
     :param destroy_on_kill: destroy the session when the task is killed or times out; False leaves it.
-    :param canfar_conn_id: the Airflow connection. (templated)
+    :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
-    :param poll_interval: seconds between two polls of the platform.
+    :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
         for ever. A session that can never start, because of its image, fails the task within a minute or two.
+    :raises SpecError: for a literal that an argument does not take.
+    :raises TypeError: for an argument that the operator does not have.
     """
 
-    template_fields: Sequence[str] = ("canfar_conn_id", "image", "kind", "name", "cores", "ram", "gpus")
+    template_fields: Sequence[str] = tuple(
+        name for name, argument in INTERACTIVE.items() if argument.is_template
+    )
+    _arguments = INTERACTIVE
     ui_color = "#d7f0e3"
     operator_extra_links = (OpenSessionLink(), SciencePortalLink())
 
@@ -68,17 +78,17 @@ class CanfarInteractiveOperator(SessionOperator):
         image: str,
         kind: str = "notebook",
         name: str | None = None,
-        cores: float | None = None,
-        ram: float | None = None,
-        gpus: int | None = None,
-        wait_for_quota: bool = False,
-        wait_for_url: bool = False,
-        keep_alive_for: timedelta | None = None,
-        destroy_on_kill: bool = True,
+        cores: float | str | XComArg | None = None,
+        ram: float | str | XComArg | None = None,
+        gpus: int | str | XComArg | None = None,
+        wait_for_quota: bool | str | XComArg = False,
+        wait_for_url: bool | str | XComArg = False,
+        keep_alive_for: timedelta | float | str | XComArg | None = None,
+        destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool = True,
-        poll_interval: float = 15.0,
-        startup_timeout: timedelta | None = None,
+        poll_interval: timedelta | float | str | XComArg = 15.0,
+        startup_timeout: timedelta | float | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -98,10 +108,12 @@ class CanfarInteractiveOperator(SessionOperator):
         self.wait_for_quota = wait_for_quota
         self.wait_for_url = wait_for_url
         self.keep_alive_for = keep_alive_for
+        self._check_literals()
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
 
+        self._parsed()  # Before any request.
         return Batch(identity, try_number, replicas=1)
 
     def _new_runner(
@@ -109,6 +121,7 @@ class CanfarInteractiveOperator(SessionOperator):
     ) -> InteractiveRunner:
         from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
 
+        parsed = self._parsed()
         return InteractiveRunner(
             hook=hook,
             spec=spec,
@@ -116,9 +129,9 @@ class CanfarInteractiveOperator(SessionOperator):
             deadline=deadline,
             options=self._run_options(),
             emit=self._emit,
-            wait_for_quota=self.wait_for_quota,
-            wait_for_url=self.wait_for_url,
-            keep_alive_for=self.keep_alive_for.total_seconds() if self.keep_alive_for else None,
+            wait_for_quota=parsed["wait_for_quota"],
+            wait_for_url=parsed["wait_for_url"],
+            keep_alive_for=parsed["keep_alive_for"],
             **carried,
         )
 
@@ -127,23 +140,9 @@ class CanfarInteractiveOperator(SessionOperator):
         return url
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
-        """Say what to launch.
+        """Say what to launch."""
+        from airflow_provider_canfar.skaha.models import SessionSpec
 
-        :raises SpecError: for a headless session, too, which has no URL to open.
-        """
-        from airflow_provider_canfar.skaha.errors import SpecError
-        from airflow_provider_canfar.skaha.models import Kind, SessionSpec
-
-        if self.kind in {Kind.HEADLESS, Kind.DESKTOP_APP}:
-            raise SpecError(
-                f"Invalid kind {self.kind!r}: a browser cannot open it. Choose notebook, desktop, carta, "
-                "firefly or contributed; CanfarHeadlessOperator runs headless sessions."
-            )
-        return SessionSpec(
-            name=batch.identity.stem,
-            image=self.image,
-            kind=self.kind,
-            cores=self.cores,
-            ram=self.ram,
-            gpus=self.gpus,
-        )
+        parsed = self._parsed()
+        asked = {name: parsed[name] for name in ("image", "kind", "cores", "ram", "gpus")}
+        return SessionSpec(name=batch.identity.stem, **asked)

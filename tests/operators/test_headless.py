@@ -24,7 +24,6 @@ from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
     SessionNeverStarted,
     SessionTimeout,
-    SpecError,
 )
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeEvent, WakeReason
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
@@ -411,31 +410,6 @@ def test_a_wait_knows_when_it_began_and_how_soon_an_end_is_recorded(platform: Em
     assert trigger.wait_spec is not None
     assert before <= trigger.wait_spec["since"] <= time.time()
     assert trigger.wait_spec["record_within"] == RECORD_WITHIN
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"name": "find_stars"}, "find-stars"),
-        ({"gpus": 0}, "Invalid gpus 0"),
-        ({"replicas": 0}, "replicas"),
-        ({"replicas": "many"}, "Invalid replicas 'many': must be a whole number"),
-        ({"replicas": 2.5}, r"Invalid replicas 2\.5"),
-        (
-            {"on_finish_action": "delete"},
-            "Invalid on_finish_action 'delete': must be one of 'keep', 'destroy', ",
-        ),
-        ({"on_clear": "Resume"}, "Invalid on_clear 'Resume': must be one of 'fresh', 'resume'"),
-        ({"env": {"REPLICA_ID": "7"}}, "REPLICA_ID"),
-    ],
-)
-def test_what_is_wrong_is_said_before_any_request(
-    platform: Emulator, task: Make, settings: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(AirflowFailException, match=words) as refusal:
-        task("true", **settings).run()
-    assert isinstance(refusal.value.__cause__, SpecError)
-    assert not platform.requests()
 
 
 def test_what_the_platform_rejects_fails_for_good_and_leaves_nothing(platform: Emulator, task: Make) -> None:

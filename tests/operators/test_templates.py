@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.naming import Identity
@@ -21,7 +23,7 @@ TEXTS = ["7", "3.10", "1e3", "[1, 2]", "'a' 'b'", "None", "True", "", "{'a': 1}"
 PARAMS = {"title": TITLE, "texts": TEXTS, "words": ["echo", "a b"]}
 
 
-def rendered(*, native: bool, **settings: Any) -> CanfarHeadlessOperator:
+def rendered(*, native: bool, **settings: Any) -> Any:
     with DAG("survey", render_template_as_native_obj=native):
         operator = CanfarHeadlessOperator(task_id="plot", image=IMAGE, **settings)
     operator.render_template_fields({"params": PARAMS})
@@ -42,7 +44,7 @@ def test_a_value_stays_the_one_argument_that_it_is(*, native: bool) -> None:
 def test_a_word_stays_text_whatever_python_would_read_in_it(index: int, *, native: bool) -> None:
     written = ["plot", TEXTS[index], f"{{{{ params.texts[{index}] }}}}"]
     assert rendered(native=native, command=written).command == ["plot", TEXTS[index], TEXTS[index]]
-    assert rendered(native=native, cmd=TEXTS[index], args=written[1:]).args == [TEXTS[index]] * 2
+    assert rendered(native=native, cmd=TEXTS[index] or "plot", args=written[1:]).args == [TEXTS[index]] * 2
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -68,6 +70,19 @@ def test_the_value_of_a_variable_stays_text_as_well(index: int, *, native: bool)
     assert spec.env == {"WRITTEN": TEXTS[index], "RENDERED": TEXTS[index], "N": "7"}
 
 
+def test_a_dag_may_have_delimiters_of_its_own() -> None:
+    own = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    with DAG("survey", jinja_environment_kwargs=own) as dag:
+        operator: Any = CanfarHeadlessOperator(
+            task_id="plot", image=IMAGE, command=["{{ x }}", "[[ params.n ]]\r\n"], replicas="[[ params.n ]]"
+        )
+        CanfarHeadlessOperator.partial(task_id="many", image=IMAGE, replicas="[[ params.n ]]").expand(ram=[1])
+    operator.render_template_fields({"params": {"n": 3}})
+    assert operator.command == ["{{ x }}", "3\r\n"]
+    assert operator._parsed()["replicas"] == 3
+    assert dag.task_ids == ["plot", "many"]
+
+
 def test_a_mapped_task_has_its_words_as_text_too() -> None:
     with DAG("survey", render_template_as_native_obj=True) as dag:
         CanfarHeadlessOperator.partial(task_id="plot", image=IMAGE).expand(command=[["plot", "3.10", ""]])
@@ -75,3 +90,60 @@ def test_a_mapped_task_has_its_words_as_text_too() -> None:
     one = mapped.unmap({"command": ["plot", "3.10", ""]})
     one.render_template_fields({"params": PARAMS})
     assert one.command == ["plot", "3.10", ""]
+
+
+#: Text with what Jinja treats as newlines, and with what begins no template.
+PLAIN = st.text(
+    st.one_of(st.characters(), st.sampled_from("\r\n\x1c\x1d\x1e{}%# \\'\"$")), max_size=30
+).filter(lambda text: not any(two in f"{text}{{" for two in ("{{", "{%", "{#")))
+
+
+@given(PLAIN, PLAIN, PLAIN, st.booleans())
+def test_text_outside_of_expressions_arrives_byte_for_byte(
+    before: str, between: str, after: str, native: bool
+) -> None:
+    """And so does each value, whatever is in it."""
+    value = f"{after}{between}\x1c\x1d\x1e\r"
+    written = f"{before}{{{{ params.value }}}}{between}{{% if true %}}{after}{{% endif %}}"
+    expected = f"{before}{value}{between}{after}"
+    with DAG("survey", render_template_as_native_obj=native):
+        one = CanfarHeadlessOperator(task_id="one", image=IMAGE)
+        one.command, one.env = ["plot", written, between], {"A": written, "B": after}
+        two = CanfarHeadlessOperator(task_id="two", image=IMAGE)
+        two.cmd, two.args = f"x{between}", [written, after]
+    for operator in (one, two):
+        operator.render_template_fields({"params": {"value": value}})
+    assert one.command == ["plot", expected, between]
+    assert one.env == {"A": expected, "B": after}
+    assert (two.cmd, two.args) == (f"x{between}", [expected, after])
+
+
+@given(PLAIN.filter(bool), st.booleans())
+def test_a_string_of_arguments_arrives_byte_for_byte(args: str, native: bool) -> None:
+    with DAG("survey", render_template_as_native_obj=native):
+        operator = CanfarHeadlessOperator(task_id="plot", image=IMAGE)
+        operator.cmd, operator.args = "plot", f"{args}{{{{ params.value }}}}"
+    operator.render_template_fields({"params": {"value": "\r\n"}})
+    assert operator.args == f"{args}\r\n"
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("written", "arrives"),
+    [
+        ("a line\n", "a line\n"),
+        ("two\r\nlines", "two\r\nlines"),
+        ("mac\rline", "mac\rline"),
+        ("{{ 1 }}\n", "1\n"),
+        ("{{ 1\r\n+ 1 }}\r\n", "2\r\n"),
+        ("{{ 'a\r\nb' }}\r", "a\nb\r"),
+        ("a \r\n{{- 1 -}}\r\n b", "a1b"),
+        ("{% raw %}{{ x }}\r\n{% endraw %}\n", "{{ x }}\r\n\n"),
+        ("{# a\rcomment #}\r\n", "\r\n"),
+        ("\x1c\x1d\x1e\r{{ 1 }}", "\x1c\x1d\x1e\r1"),
+    ],
+)
+def test_lines_end_as_they_were_written(written: str, arrives: str, *, native: bool) -> None:
+    operator = rendered(native=native, command=["plot", written], env={"PEM": written})
+    assert operator.command == ["plot", arrives]
+    assert operator.env == {"PEM": arrives}
