@@ -7,8 +7,7 @@ and one that rendered to nothing is an error, as it would choose sessions that t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from jinja2 import Environment
 
 # skaha.statuses has these too; it imports pydantic, which parsing a DAG file must not.
 KINDS = ("headless", "notebook", "desktop", "carta", "contributed", "firefly", "desktop-app")
@@ -229,23 +227,16 @@ class TextFieldsMixin:
     A DAG may render its templates as native objects, and then a prefix ``2024`` or ``1e5`` becomes a number.
     """
 
-    def render_template(
-        self,
-        content: Any,
-        context: Context,
-        jinja_env: Environment | None = None,
-        seen_oids: set[int] | None = None,
-    ) -> Any:
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; one in a field that chooses sessions, as text."""
         from airflow_provider_canfar.operators._templates import rendered
 
         operator: Any = self
-        native: Callable[[Any], Any] = partial(
-            super().render_template,  # type: ignore[misc]  # Airflow's operators have it
-            context=context,
-            jinja_env=jinja_env,
-            seen_oids=seen_oids,
-        )
+        render = super().render_template  # type: ignore[misc]  # Airflow's operators have it.
+
+        def native(value: Any) -> Any:
+            return render(value, context, *args, **kwargs)
+
         dag = operator.get_dag()
         is_native = dag is not None and dag.render_template_as_native_obj
         if not is_native or not any(content is getattr(self, name, None) for name in TEXT_FIELDS):

@@ -261,3 +261,8 @@ INTERACTIVE: Mapping[str, Argument] = {
     "wait_for_url": _FLAG,
     "keep_alive_for": Argument(_DURATION, may_be_left_out=True),
 }
+
+
+def template_fields_of(arguments: Mapping[str, Argument]) -> tuple[str, ...]:
+    """Return the arguments that Airflow renders."""
+    return tuple(name for name, argument in arguments.items() if argument.is_template)

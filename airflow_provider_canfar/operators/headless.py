@@ -11,7 +11,11 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
 from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
-from airflow_provider_canfar.operators._session_arguments import COMMAND_ARGUMENTS, HEADLESS
+from airflow_provider_canfar.operators._session_arguments import (
+    COMMAND_ARGUMENTS,
+    HEADLESS,
+    template_fields_of,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -86,9 +90,7 @@ class CanfarHeadlessOperator(SessionOperator):
     :raises TypeError: for an argument that the operator does not have.
     """
 
-    template_fields: Sequence[str] = tuple(
-        name for name, argument in HEADLESS.items() if argument.is_template
-    )
+    template_fields: Sequence[str] = template_fields_of(HEADLESS)
     _arguments = HEADLESS
     ui_color = "#d7e8f7"
     operator_extra_links = (OpenSessionLink(), SciencePortalLink())

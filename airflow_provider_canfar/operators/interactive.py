@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
-from airflow_provider_canfar.operators._session_arguments import INTERACTIVE
+from airflow_provider_canfar.operators._session_arguments import INTERACTIVE, template_fields_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -65,9 +65,7 @@ class CanfarInteractiveOperator(SessionOperator):
     :raises TypeError: for an argument that the operator does not have.
     """
 
-    template_fields: Sequence[str] = tuple(
-        name for name, argument in INTERACTIVE.items() if argument.is_template
-    )
+    template_fields: Sequence[str] = template_fields_of(INTERACTIVE)
     _arguments = INTERACTIVE
     ui_color = "#d7f0e3"
     operator_extra_links = (OpenSessionLink(), SciencePortalLink())
@@ -84,20 +82,20 @@ class CanfarInteractiveOperator(SessionOperator):
         wait_for_quota: bool | str | XComArg = False,
         wait_for_url: bool | str | XComArg = False,
         keep_alive_for: timedelta | float | str | XComArg | None = None,
+        startup_timeout: timedelta | float | str | XComArg | None = None,
         destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
         deferrable: bool = True,
         poll_interval: timedelta | float | str | XComArg = 15.0,
-        startup_timeout: timedelta | float | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             name=name,
+            startup_timeout=startup_timeout,
             destroy_on_kill=destroy_on_kill,
             canfar_conn_id=canfar_conn_id,
             deferrable=deferrable,
             poll_interval=poll_interval,
-            startup_timeout=startup_timeout,
             **kwargs,
         )
         self.image = image
