@@ -17,7 +17,8 @@ ROOT = Path(airflow_provider_canfar.__file__).parent
 
 #: From the bottom to the top. Parts of one layer do not import each other.
 LAYERS = [
-    ["get_provider_info", "replicas"],
+    ["connection_form", "replicas"],
+    ["get_provider_info"],
     ["skaha"],
     ["task_sessions", "account_sessions"],
     ["hooks"],
@@ -34,7 +35,7 @@ SEPARATE = ("emulator", "testing")
 WITHOUT_AIRFLOW = ("skaha", "task_sessions", "account_sessions", "emulator", "replicas", "get_provider_info")
 
 #: These are copied elsewhere, or run in every Airflow process.
-STANDALONE = ("", ".replicas", ".get_provider_info")
+STANDALONE = ("", ".replicas", ".connection_form")
 
 MAX_LINES = 300
 

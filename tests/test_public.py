@@ -16,7 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 import airflow_provider_canfar
-from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS
+from airflow_provider_canfar.connection_form import CONNECTION_FIELDS
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Credential

@@ -29,7 +29,7 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import CanfarError, SpecError
-from airflow_provider_canfar.task_sessions import launcher, reconcile
+from airflow_provider_canfar.task_sessions import lost_creates, reconcile
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
@@ -215,7 +215,7 @@ def _drive(
     """Make a task of the default connection, whose environment is secret."""
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
     # What was not answered is looked for no longer than the emulator takes to make it.
-    monkeypatch.setattr(launcher, "LIST_EVERY", 0.05)
+    monkeypatch.setattr(lost_creates, "LIST_EVERY", 0.05)
     standard = reconcile.Reconciler.__init__.__kwdefaults__
     monkeypatch.setattr(
         reconcile.Reconciler.__init__, "__kwdefaults__", {**(standard or {}), "lost_create_wait": 0.2}

@@ -10,7 +10,7 @@ from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factor
 
 from airflow_provider_canfar.decorators._parameters import bind_with_context, check_context, check_kinds
 from airflow_provider_canfar.decorators._source import check_function
-from airflow_provider_canfar.operators._arguments import check_known
+from airflow_provider_canfar.operators._argument_parsers import check_known
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     CMD_FUNCTION,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS
+from airflow_provider_canfar.connection_form import CONNECTION_FIELDS
 from airflow_provider_canfar.skaha.client import DEFAULT_TIMEOUTS, SkahaClient, Timeouts
 from airflow_provider_canfar.skaha.credentials import RegistryCredential, credential_from_connection
 from airflow_provider_canfar.skaha.errors import SpecError

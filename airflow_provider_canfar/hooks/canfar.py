@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
-from airflow_provider_canfar.hooks._form import connection_form_widgets, ui_field_behaviour
+from airflow_provider_canfar.hooks._legacy_form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks._verbs import Verbs
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators._arguments import flag, seconds
+from airflow_provider_canfar.operators._argument_checks import CheckedArguments
+from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
-from airflow_provider_canfar.operators._checked_arguments import CheckedArguments
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_canfar.operators._arguments import is_rendered_later, unknown_argument
+from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, unknown_argument
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -99,7 +99,7 @@ class GivenArguments:
                     )
 
 
-def check_literals(
+def check_selection(
     *,
     statuses: Collection[str] = END_STATUSES,
     ids: Any = None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from airflow_provider_canfar.operators._arguments import (
+from airflow_provider_canfar.operators._argument_parsers import (
     ABSENT,
     ON_CLEAR,
     ON_FINISH_ACTIONS,

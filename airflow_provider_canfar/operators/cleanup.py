@@ -11,13 +11,13 @@ from airflow.sdk import BaseOperator
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
-from airflow_provider_canfar.operators._arguments import flag, is_rendered_later, seconds
+from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
     GivenArguments,
     TextFieldsMixin,
-    check_literals,
+    check_selection,
     name_prefix,
     name_regex,
     reject_unknown_arguments,
@@ -120,7 +120,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
-        check_literals(statuses=STATUSES, ids=ids, prefix=prefix, regex=regex, kind=kind, status=status)
+        check_selection(statuses=STATUSES, ids=ids, prefix=prefix, regex=regex, kind=kind, status=status)
         for name, value in (("of_this_run", of_this_run), ("allow_all", allow_all), ("dry_run", dry_run)):
             if not is_rendered_later(value):
                 flag(name, value)

@@ -13,7 +13,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators._arguments import flag, seconds
+from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.operators._arguments import is_rendered_later, number
+from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, number
 from airflow_provider_canfar.operators._selection_arguments import is_nothing
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 

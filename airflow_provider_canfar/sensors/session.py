@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.operators._arguments import is_rendered_later, whole_number
+from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, whole_number
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
-    check_literals,
+    check_selection,
     name_prefix,
     name_regex,
     require_ids,
@@ -97,7 +97,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.at_least = at_least
         self.fail_on = fail_on
 
-        check_literals(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
+        check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
         if at_least is not None and not is_rendered_later(at_least):
             whole_number("at_least", at_least, minimum=1)
         self._given = GivenArguments(**{name: getattr(self, name) for name in self.template_fields})

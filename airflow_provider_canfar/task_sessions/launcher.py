@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
+from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, LostCreates
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
 
 #: How many creates are under way at once. Each costs the platform a chain of look-ups and a kubectl.
 LAUNCH_CONCURRENCY = 8
-
-#: A create has taken the platform 90 s. For this many seconds after a lost response its session is looked for
-#: in the list, before the same create is sent again.
-LOST_CREATE_WAIT = 180.0
-
-#: The same where the platform itself says that there is none: it is too busy, or Kubernetes has no such job.
-NO_JOB_WAIT = 15.0
-
-#: Seconds between two lists that look for a session whose response was lost.
-LIST_EVERY = 5.0
 
 #: How often one replica is sent in a row without a response, before the platform's error is the task's.
 CREATES_PER_TRY = 3
@@ -59,9 +50,8 @@ class Launcher:
         self.retry_at: float | None = None
         self._spec = spec
         self._emit = emit
-        self._lost_create_wait = lost_create_wait
+        self._lost_creates = LostCreates(spec.kind, emit, lost_create_wait, clock, sleep)
         self._clock = clock
-        self._sleep = sleep
         self._lost: dict[int, list[RequestError]] = {}
         self._in_flight: list[asyncio.Task[None]] = []
 
@@ -117,7 +107,8 @@ class Launcher:
             if unexpected is not None:
                 raise unexpected
         # Before any refusal is raised: a session that appears late would otherwise belong to no replica.
-        await self._wait_for_lost_creates(client, {names[one]: error for one, error in doubtful.items()})
+        lost = {names[replica]: error for replica, error in doubtful.items()}
+        await self._lost_creates.wait(client, lost, is_stopped=lambda: self.stopped)
         if refusals:
             self.refused = True
             raise refusals[0]
@@ -160,32 +151,3 @@ class Launcher:
             if len(errors) >= CREATES_PER_TRY:
                 self.refused = True
                 raise errors[-1]
-
-    async def _wait_for_lost_creates(self, client: SkahaClient, lost: Mapping[str, RequestError]) -> None:
-        """Look for sessions whose response was lost, for as long as the platform may still be making them.
-
-        Whether they appeared is for the next plan to decide: it finds them by their names, or launches again.
-
-        :param lost: name -> the error of its create.
-        """
-        now = self._clock()
-        expected = {name: now + self._wait_after(error) for name, error in lost.items()}
-        # Each for as long as its own error warrants: a lost one does not wait for a refused one.
-        while expected and not self.stopped:
-            await self._sleep(LIST_EVERY)
-            listed: set[str] = set()
-            try:
-                listed = {session.name for session in await client.fetch(kind=self._spec.kind)}
-            except RequestError as error:
-                self._emit(f"Could not look for {len(expected)} sessions whose response was lost: {error}")
-            now = self._clock()
-            expected = {name: by for name, by in expected.items() if name not in listed and now < by}
-
-    def _wait_after(self, error: RequestError) -> float:
-        """Return for how many seconds a session may still appear after this error."""
-        # The server has made the job and looked for it, and Kubernetes knew none: making it failed, or is
-        # slow (PostAction reads the job back and does not look at the exit status of kubectl).
-        no_job = "jobs.batch" in error.server_message and "not found" in error.server_message
-        if no_job or isinstance(error, ServiceBusy):
-            return min(NO_JOB_WAIT, self._lost_create_wait)
-        return self._lost_create_wait

@@ -14,7 +14,8 @@ from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, S
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
-from airflow_provider_canfar.task_sessions.launcher import LIST_EVERY, LOST_CREATE_WAIT, Launcher
+from airflow_provider_canfar.task_sessions.launcher import Launcher
+from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.plan import Limits, ListedSession, Plan, own_sessions, plan
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ LOG_CONCURRENCY = 8
 
 #: How often an incomplete log is read again.
 LOG_RETRIES = 2
+
+#: Seconds until an incomplete log is read again.
+LOG_RETRY_AFTER = 5.0
 
 
 class Reconciler:
@@ -178,7 +182,7 @@ class Reconciler:
                 break
             # The server answers an empty log, or the beginning of one, where its kubectl fails
             # (GetAction.streamContainerLogs).
-            await self._sleep(LIST_EVERY)
+            await self._sleep(LOG_RETRY_AFTER)
             ended = await self._read_log(client, outcome)
         return ended
 

@@ -2,7 +2,7 @@
 
 Airflow clears a task's XComs before a retry, and the platform forgets a session an hour after its end. What
 has succeeded is kept in Airflow's task state store, which Airflow has since 3.3 and which outlives both. With
-an older Airflow nothing is saved, and a retry knows what the platform still lists.
+an older Airflow nothing is saved, and a retry knows what the platform still lists (``plan.py``).
 """
 
 from __future__ import annotations

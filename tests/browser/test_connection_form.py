@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from airflow_provider_canfar.get_provider_info import CONNECTION_FIELDS, FIELD_BEHAVIOUR
+from airflow_provider_canfar.connection_form import CONNECTION_FIELDS, FIELD_BEHAVIOUR
 from dev.platforms import TOKEN
 
 if TYPE_CHECKING:

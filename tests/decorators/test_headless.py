@@ -118,7 +118,7 @@ def test_sys_exit_sets_the_session_s_exit_code(platform: Emulator) -> None:
 def test_a_session_that_completes_without_a_result_fails_the_task(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LIST_EVERY", 0.1)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOG_RETRY_AFTER", 0.1)
 
     def leave() -> None:
         import sys
@@ -187,7 +187,7 @@ def test_a_retry_reruns_a_replica_that_completed_without_a_result(
     platform: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The platform still lists its session as Completed, for an hour."""
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LIST_EVERY", 0.1)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOG_RETRY_AFTER", 0.1)
 
     def number(fixed: str) -> int:
         import os

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
-from airflow_provider_canfar.operators import _arguments as arguments
+from airflow_provider_canfar.operators import _argument_parsers as arguments
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.errors import SpecError

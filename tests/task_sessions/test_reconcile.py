@@ -26,9 +26,8 @@ from airflow_provider_canfar.task_sessions.launcher import (
     BUSY_WAIT,
     CREATES_PER_TRY,
     LAUNCH_CONCURRENCY,
-    LOST_CREATE_WAIT,
-    NO_JOB_WAIT,
 )
+from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, NO_JOB_WAIT
 from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import Create, FakePlatform, Row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_canfar.operators._arguments import check_known
+from airflow_provider_canfar.operators._argument_parsers import check_known
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,

@@ -1,4 +1,4 @@
-"""The connection's form for Airflow 3.1, built from the metadata that later versions read themselves.
+"""The connection's form for Airflow 3.1, built from what ``connection_form.py`` says.
 
 From 3.2 on, Airflow builds the form from the provider's metadata, and does not call these methods.
 """
