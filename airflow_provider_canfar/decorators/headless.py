@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
-from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
+from airflow.sdk.bases.decorator import DecoratedOperator
 
 from airflow_provider_canfar.decorators._parameters import bind_with_context, check_context, check_kinds
 from airflow_provider_canfar.decorators._source import check_function
-from airflow_provider_canfar.operators._argument_parsers import check_known
-from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.decorators._task_decorator import checked, decorate, reject_command_arguments
 from airflow_provider_canfar.operators._session_arguments import (
     CMD_FUNCTION,
     COMMAND_ARGUMENTS,
@@ -65,7 +64,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         python: str = "python3",
         **kwargs: Any,
     ) -> None:
-        _reject_command_arguments(self.custom_operator_name, kwargs)
+        reject_command_arguments(self.custom_operator_name, kwargs)
         check_function(python_callable)
         check_kinds(python_callable)
         check_context(python_callable, op_args or (), op_kwargs or {})
@@ -136,7 +135,7 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     custom_operator_name = "@task.canfar_cmd"
 
     def __init__(self, *, python_callable: Callable[..., Any], **kwargs: Any) -> None:
-        _reject_command_arguments(self.custom_operator_name, kwargs)
+        reject_command_arguments(self.custom_operator_name, kwargs)
         super().__init__(python_callable=python_callable, **kwargs)
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
@@ -205,21 +204,13 @@ def canfar_task(
     :param kwargs: ``replicas``, ``python``, and what
         :class:`~airflow_provider_canfar.operators.headless.CanfarHeadlessOperator` takes.
     """
-    decorator: Any = task_decorator_factory(
-        python_callable,
-        multiple_outputs=multiple_outputs,
-        decorated_operator_class=_CanfarDecoratedOperator,
-        **_checked(_CanfarDecoratedOperator, kwargs),
-    )
+    arguments = checked(_CanfarDecoratedOperator, kwargs)
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorated(function: Callable[..., Any]) -> Any:
         check_kinds(function)
-        return decorator(function)
+        return decorate(function, _CanfarDecoratedOperator, arguments, multiple_outputs)
 
-    if python_callable is None:
-        return decorate
-    check_kinds(python_callable)
-    return decorator
+    return decorated if python_callable is None else decorated(python_callable)
 
 
 @overload
@@ -245,28 +236,12 @@ def canfar_cmd_task(python_callable: Callable[..., Sequence[str]] | None = None,
         arguments.
     :param kwargs: what :class:`~airflow_provider_canfar.operators.headless.CanfarHeadlessOperator` takes.
     """
-    return task_decorator_factory(
-        python_callable,
-        multiple_outputs=False,
-        decorated_operator_class=_CanfarCmdDecoratedOperator,
-        **_checked(_CanfarCmdDecoratedOperator, kwargs),
-    )
+    arguments = checked(_CanfarCmdDecoratedOperator, kwargs)
 
+    def decorated(function: Callable[..., Any]) -> Any:
+        return decorate(function, _CanfarCmdDecoratedOperator, arguments, multiple_outputs=False)
 
-def _checked(operator: type[CanfarHeadlessOperator], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Check a decorator's arguments, of a mapped function too, of which Airflow makes no operator yet."""
-    _reject_command_arguments(operator.custom_operator_name, kwargs)
-    # Airflow's decorators take this one by themselves.
-    check_known(operator.custom_operator_name, operator, kwargs.keys() - {"on_failure_fail_dagrun"})
-    operator._check_partial(kwargs)  # noqa: SLF001 - of our own class
-    hidden = {} if kwargs.get("env") is None else {"env": HiddenEnv(kwargs["env"])}
-    return kwargs | hidden
-
-
-def _reject_command_arguments(decorator: str, kwargs: Mapping[str, Any]) -> None:
-    for name in COMMAND_ARGUMENTS:
-        if name in kwargs:
-            raise TypeError(f"{decorator} does not accept {name}: the function replaces it.")
+    return decorated if python_callable is None else decorated(python_callable)
 
 
 def _mapping(context: Context) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_canfar.operators._argument_parsers import check_known
+from airflow_provider_canfar.operators._argument_parsers import check_known, mapped_to_none
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,
@@ -41,12 +41,7 @@ class CheckedArguments(BaseOperator):
     def __new__(cls, *_: Any, **kwargs: Any) -> Self:
         """Remember which arguments an expansion gives as None: in ``__init__`` they look left out."""
         self = super().__new__(cls)
-        if kwargs.get("_airflow_from_mapped"):
-            nones = frozenset(name for name, value in kwargs.items() if value is None)
-            mapped = getattr(kwargs.get("dag"), "task_dict", {}).get(kwargs.get("task_id"))
-            # What stands in partial() is as its author wrote it.
-            written = getattr(mapped, "partial_kwargs", {}).keys()
-            object.__setattr__(self, "_mapped_to_none", nones - written)
+        object.__setattr__(self, "_mapped_to_none", mapped_to_none(kwargs))
         return self
 
     @classmethod

@@ -87,6 +87,19 @@ def is_rendered_later(value: Any) -> bool:
     return callable(value)  # Airflow calls it with the context.
 
 
+def mapped_to_none(arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Return the arguments that an expansion gives as None: in ``__init__`` they look left out.
+
+    :param arguments: what Airflow makes an operator of a mapped task with; of any other, none is returned.
+    """
+    if not arguments.get("_airflow_from_mapped"):
+        return frozenset()
+    mapped = getattr(arguments.get("dag"), "task_dict", {}).get(arguments.get("task_id"))
+    # What stands in partial() is as its author wrote it.
+    written = getattr(mapped, "partial_kwargs", {}).keys()
+    return frozenset(name for name, value in arguments.items() if value is None) - written
+
+
 def with_templates_as(value: Any, stand_in: str) -> Any:
     """Return a literal for its check, with a plain word for each part of it that is rendered later.
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, unknown_argument
+from airflow_provider_canfar.operators._argument_parsers import (
+    is_rendered_later,
+    mapped_to_none,
+    unknown_argument,
+)
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -74,11 +78,12 @@ def is_nothing(value: Any) -> bool:
 class GivenArguments:
     """What the author gave for the arguments that Airflow renders, to compare with what they render to.
 
+    :param mapped_to_none: those that an expansion gives as None.
     :param arguments: by name, before Airflow renders them.
     """
 
-    def __init__(self, **arguments: Any) -> None:
-        self._sources = {
+    def __init__(self, mapped_to_none: Iterable[str] = (), /, **arguments: Any) -> None:
+        self._sources = dict.fromkeys(mapped_to_none, "an element of the expansion") | {
             place: _source(value)
             for name, given in arguments.items()
             for place, value in _places(name, given)
@@ -147,8 +152,13 @@ def _check_statuses(name: str, value: Any, statuses: Collection[str]) -> None:
 def require_ids(value: Any) -> Any:
     """Return ids that are not an empty text; an empty list is none at all, and no mistake.
 
-    :raises SpecError: for a text without an id.
+    :raises SpecError: for a text without an id, or with the word to which a template renders nothing.
     """
+    texts = [one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, str)]
+    if "None" in re.split(r"[\s,]+", ",".join(texts)):
+        raise SpecError(
+            f"Invalid ids {value!r:.200}: None is no id. A template in it, or an upstream task, gave nothing."
+        )
     if isinstance(value, str) and not value.strip(" \t\r\n,"):
         raise SpecError(f"Invalid ids {value!r}: there is no id in it. Give ids, or an empty list for none.")
     return value
@@ -227,6 +237,14 @@ class TextFieldsMixin:
     A DAG may render its templates as native objects, and then a prefix ``2024`` or ``1e5`` becomes a number.
     """
 
+    _mapped_to_none: frozenset[str] = frozenset()
+
+    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
+        """Remember which arguments an expansion gives as None."""
+        self = super().__new__(cls)
+        object.__setattr__(self, "_mapped_to_none", mapped_to_none(kwargs))
+        return self
+
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; one in a field that chooses sessions, as text."""
         from airflow_provider_canfar.operators._templates import rendered
@@ -255,6 +273,8 @@ def _source(value: Any) -> str:
     """Describe what an author gave."""
     if isinstance(value, str):
         return value if len(value) <= 200 else f"{value[:200]}..."
+    if not hasattr(value, "iter_references"):
+        return f"the function {getattr(value, '__name__', type(value).__name__)}()"
     tasks = sorted({operator.task_id for operator, _ in value.iter_references()})
     return f"the output of task {' and '.join(map(repr, tasks))}"
 

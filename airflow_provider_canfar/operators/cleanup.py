@@ -127,7 +127,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         for name, duration in (("older_than", older_than), ("settle_time", settle_time)):
             if duration is not None and not is_rendered_later(duration):
                 seconds(name, duration)
-        self._given = GivenArguments(**self._arguments())
+        self._given = GivenArguments(self._mapped_to_none, **self._arguments())
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.

@@ -80,7 +80,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
         self.canfar_conn_id = canfar_conn_id
         self.deferrable = mode is None if deferrable is None else flag("deferrable", deferrable)
-        self._given = GivenArguments(canfar_conn_id=canfar_conn_id)
+        self._given = GivenArguments(self._mapped_to_none & {"canfar_conn_id"}, canfar_conn_id=canfar_conn_id)
 
     @abstractmethod
     def _check(self, context: Context) -> PokeReturnValue:

@@ -100,7 +100,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
         if at_least is not None and not is_rendered_later(at_least):
             whole_number("at_least", at_least, minimum=1)
-        self._given = GivenArguments(**{name: getattr(self, name) for name in self.template_fields})
+        self._given = GivenArguments(
+            self._mapped_to_none, **{name: getattr(self, name) for name in self.template_fields}
+        )
         self._condition_watch: ConditionWatch | None = None
 
     def _session_condition(self) -> SessionCondition:

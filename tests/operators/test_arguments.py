@@ -169,6 +169,7 @@ def test_airflow_stores_no_value_of_the_environment(env: Any) -> None:
 
         measure("m13")
         measure.override(task_id="mapped").expand(frame=["m13", "m92"])
+        measure.override(task_id="own", env={"A": SECRET}).partial().expand(frame=["m13", "m92"])
     serialized = json.dumps(DagSerialization.to_dict(dag))
     assert '"stars"' in serialized
     assert SECRET not in serialized
@@ -361,7 +362,7 @@ def test_a_program_of_the_wrong_type_is_not_quoted() -> None:
 def test_a_program_is_either_a_command_or_cmd_with_args() -> None:
     with pytest.raises(SpecError, match="Invalid command together with cmd or args"):
         headless(cmd="echo")
-    with pytest.raises(SpecError, match="Invalid args"):
+    with pytest.raises(SpecError, match="Invalid args: a shell cannot split it"):
         headless(command=None, cmd="echo", args="it's")
 
 
@@ -488,6 +489,20 @@ def test_an_unknown_argument_is_answered_with_the_one_that_was_meant(name: str, 
 def test_so_it_is_for_a_decorator(decorator: Any) -> None:
     with pytest.raises(TypeError, match=r"@task\.canfar.*: Unknown argument 'memory'. Did you mean 'ram'?"):
         decorator(image=IMAGE, memory=16)
+
+
+@pytest.mark.parametrize("decorator", [canfar_task, canfar_cmd_task])
+def test_so_it_is_for_an_override_of_a_mapped_function(decorator: Any) -> None:
+    def measure(frame: str) -> list[str]:
+        return [frame]
+
+    with DAG("survey"):
+        decorated = decorator(image=IMAGE)(measure)
+        for task in (decorated, decorated.override(ram=2), decorated.partial()):
+            with pytest.raises(TypeError, match=r"Unknown argument 'memory'\. Did you mean 'ram'\?"):
+                task.override(task_id="mapped", memory=16)
+            with pytest.raises(SpecError, match="Invalid replicas 0"):
+                task.override(task_id="mapped", replicas=0)
 
 
 def test_an_interactive_task_is_not_told_of_what_it_does_not_take() -> None:

@@ -483,3 +483,24 @@ def test_the_connection_is_read_once_per_cleanup(platform: Emulator, monkeypatch
     read.clear()
     clean(prefix="survey-")
     assert read == ["canfar_default"]
+
+
+@pytest.mark.parametrize("name", ["ids", "regex", "kind", "status", "older_than"])
+def test_a_none_of_an_expansion_destroys_nothing(platform: Emulator, name: str) -> None:
+    """Left out, it would choose more sessions than the author meant."""
+    launch("survey-1", "sleep", "30")
+    with DAG("tidy", schedule=None) as dag:
+        CanfarCleanupOperator.partial(task_id="tidy", prefix="survey").expand(**{name: [None]})
+    mapped: Any = dag.get_task("tidy")
+    task = mapped.unmap({name: None})
+    with pytest.raises(AirflowFailException, match=f"Invalid {name}: .* rendered to nothing"):
+        task.execute(FakeTask(lambda: task).context)
+    assert len(platform.live()) == 1
+
+
+def test_a_function_may_say_how_old_they_must_be() -> None:
+    def age(context: Any, jinja_env: Any) -> float:
+        return 60.0
+
+    operator = CanfarCleanupOperator(task_id="tidy", prefix="a", older_than=cast("Any", age))
+    assert rendered(operator).older_than == 60.0

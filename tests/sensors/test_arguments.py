@@ -183,3 +183,46 @@ def test_an_upstream_s_output_in_an_amount_makes_it_upstream(name: str) -> None:
         up = CanfarResourceSensor(task_id="up", cores=1)
         room = CanfarResourceSensor(task_id="room", **cast("Any", {name: up.output}))
     assert room.upstream_task_ids == {"up"}
+
+
+@pytest.mark.parametrize("name", ["ids", "prefix", "regex", "kind", "status", "at_least", "fail_on"])
+def test_a_none_of_an_expansion_is_an_error(platform: Emulator, name: str) -> None:
+    """Left out, it would wait for sessions that the author did not mean."""
+    chosen: dict[str, Any] = {"kind": "headless"} if name == "prefix" else {"prefix": "survey"}
+    with DAG("survey", schedule=None) as dag:
+        CanfarSessionSensor.partial(task_id="wait", **chosen).expand(**{name: [None]})
+    mapped: Any = dag.get_task("wait")
+    task = mapped.unmap({name: None})
+    with pytest.raises(AirflowFailException, match=f"Invalid {name}: .* rendered to nothing"):
+        task.execute(FakeTask(lambda: task).context)
+
+
+def test_an_amount_of_an_expansion_may_be_left_out(platform: Emulator) -> None:
+    with DAG("survey", schedule=None) as dag:
+        CanfarResourceSensor.partial(task_id="room", ram=1).expand(cores=[None])
+    mapped: Any = dag.get_task("room")
+    task = mapped.unmap({"cores": None})
+    assert task.execute(FakeTask(lambda: task).context)
+
+
+def test_a_function_may_give_an_argument(platform: Emulator) -> None:
+    def prefix(context: Any, jinja_env: Any) -> Any:
+        return None
+
+    task = rendered(CanfarSessionSensor(task_id="wait", prefix=cast("Any", prefix)))
+    with pytest.raises(AirflowFailException, match=r"Invalid prefix: the function prefix\(\) rendered to no"):
+        task.execute(FakeTask(lambda: task).context)
+
+
+@pytest.mark.parametrize(
+    "ids", ["k3v9x2qa,{{ params.n }}", "{{ params.n }} k3v9x2qa", ["{{ params.s }}", "a"]]
+)
+def test_nothing_among_several_ids_is_no_id(platform: Emulator, ids: Any) -> None:
+    task = rendered(CanfarSessionSensor(task_id="wait", ids=ids), n=None, s="None")
+    with pytest.raises(AirflowFailException, match=r"None is no id|rendered to nothing"):
+        task.execute(FakeTask(lambda: task).context)
+
+
+def test_the_word_none_is_no_id() -> None:
+    with pytest.raises(SpecError, match="None is no id"):
+        CanfarSessionSensor(task_id="wait", ids=["k3v9x2qa", "None"])
