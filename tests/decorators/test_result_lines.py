@@ -13,9 +13,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from airflow.sdk._shared.serialization import FORBIDDEN_XCOM_KEYS
-from airflow.sdk.serde import deserialize as deserialize_xcom
-from airflow.sdk.serde import serialize as serialize_xcom
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -26,6 +23,9 @@ from airflow_provider_canfar.decorators._function_runner import (
 )
 from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, RESERVED_KEYS, to_json_types
 from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
+from tests.airflow_versions import FORBIDDEN_XCOM_KEYS
+from tests.airflow_versions import deserialize as deserialize_xcom
+from tests.airflow_versions import serialize as serialize_xcom
 
 MARKER = "k3v5x2qamd-0-1-7-20"
 

@@ -22,7 +22,7 @@ from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.errors import Rejected
-from tests.airflow_versions import AirflowRescheduleException, TaskDeferralError
+from tests.airflow_versions import IS_AIRFLOW_3_1, AirflowRescheduleException, TaskDeferralError
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, launch
 
@@ -112,6 +112,8 @@ def test_a_mistake_fails_even_with_soft_fail(
 ) -> None:
     if silent_fail and "canfar_conn_id" in settings:
         pytest.skip("silent_fail goes on after such an error, as Airflow documents")
+    if IS_AIRFLOW_3_1 and "canfar_conn_id" in settings:
+        pytest.skip("Airflow 3.1 looks for a connection only in a task that a supervisor runs")
     with pytest.raises(AirflowException) as failure:
         wait(mode, **settings, soft_fail=True, silent_fail=silent_fail)
     assert not isinstance(failure.value, AirflowSkipException)
