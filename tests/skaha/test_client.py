@@ -271,6 +271,40 @@ async def test_fetch_leaves_to_the_server_what_it_can_filter(platform: Platform,
     }
 
 
+PODS = [
+    session("a", "Completed"),
+    session("a", "Running"),
+    session("b", "Terminating"),
+    session("b", "Pending"),
+    session("c", "Terminating"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "ids"),
+    [(None, "abc"), ("Running", "a"), ("Pending", "b"), ("Terminating", "c"), ("Completed", "")],
+)
+async def test_fetch_lists_each_session_once_and_compares_the_status_that_counts(
+    platform: Platform, client: SkahaClient, status: str | None, ids: str
+) -> None:
+    """The server filters rows, and servers before 1.0.0 had several of one session."""
+
+    def filtered(request: httpx.Request) -> httpx.Response:
+        word = request.url.params.get("status")
+        return listed(*(row for row in PODS if word in (None, row["status"])))
+
+    platform.on("GET", "session", filtered)
+    assert [one.id for one in await client.fetch(status=status)] == [*ids]
+
+
+async def test_fetch_lists_each_app_of_a_desktop(platform: Platform, client: SkahaClient) -> None:
+    """They have their desktop's id."""
+    apps = [session("a", type="desktop-app", appid=app) for app in ("abc", "def", "abc")]
+    platform.on("GET", "session", listed(*apps, session("a", "Pending", type="desktop")))
+    assert [one.app_id for one in await client.fetch(kind="desktop-app")] == ["abc", "def"]
+    assert [one.kind for one in await client.fetch()] == ["desktop"]
+
+
 async def test_poll_passes_the_response_on_unparsed(platform: Platform, client: SkahaClient) -> None:
     """The caller parses only what has changed."""
     platform.on("GET", "session", listed(*EVERY_WORD))

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, KeysView, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_canfar.skaha.duplicates import one_per_id
 from airflow_provider_canfar.skaha.http.response import unreadable
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.naming import SessionName
@@ -74,6 +75,7 @@ class ListResult(NamedTuple):
     :param changed: the keys in the names of new and changed sessions, by id; None for a name that no task
         gave.
     :param size: in bytes.
+    :param repeated: the ids that it has several rows of.
     """
 
     status: str | None
@@ -81,6 +83,7 @@ class ListResult(NamedTuple):
     rows: Mapping[str, Row] | None
     changed: Mapping[str, str | None]
     size: int
+    repeated: frozenset[str] = frozenset()
 
 
 def parse_list(
@@ -89,6 +92,7 @@ def parse_list(
     *,
     known_digest: bytes = b"",
     known_rows: Mapping[str, Row] | None = None,
+    repeated: Collection[str] = (),
 ) -> ListResult:
     """Parse a list, unless it is the one before.
 
@@ -98,6 +102,8 @@ def parse_list(
 
     :param known_digest: the digest of the list before.
     :param known_rows: the rows so far.
+    :param repeated: the ids that the last full list had several rows of. A list of ended sessions shows only
+        the ended rows of these, which say nothing about the others.
     :raises ServerError: for anything but a list of sessions.
     """
     digest = hashlib.sha256(response.body).digest()
@@ -106,12 +112,16 @@ def parse_list(
     try:
         rows = json.loads(response.body, object_hook=_row)
         # A server that ignores the status in the query lists other sessions as well.
-        listed = {row.id: row for row in rows if row.id and (status is None or row.is_final)}
+        several = [row for row in rows if row.id and (status is None or row.is_final)]
+        listed = one_per_id(row for row in several if status is None or row.id not in repeated)
         known = known_rows or {}
         changed = {row.id: _key_in(row.name) for row in listed.values() if known.get(row.id) != row}
     except (ValueError, TypeError, AttributeError):
         raise unreadable(response) from None
-    return ListResult(status, digest, listed, changed, len(response.body))
+    # Counting takes as long as parsing does, and nearly no list has an id twice.
+    counts = Counter(row.id for row in several) if len(listed) < len(several) else Counter[str]()
+    again = frozenset(session_id for session_id, count in counts.items() if count > 1)
+    return ListResult(status, digest, listed, changed, len(response.body), again)
 
 
 def _key_in(name: str) -> str | None:
@@ -132,6 +142,7 @@ class SessionCache:
         self._sessions: dict[str, Session] = {}
         self._end_words = {Status.COMPLETED: "Completed", Status.FAILED: "Failed"}
         self._digests: dict[str | None, bytes] = {}
+        self._repeated: frozenset[str] = frozenset()
         self._full_list_size = 0
         self._full_list_at: float | None = None
 
@@ -150,7 +161,13 @@ class SessionCache:
 
     def parser(self, status: str | None) -> Callable[[ApiResponse], ListResult]:
         """Return the function that parses a list. It may run in a thread: it changes nothing here."""
-        return partial(parse_list, status, known_digest=self._digests.get(status, b""), known_rows=self.rows)
+        return partial(
+            parse_list,
+            status,
+            known_digest=self._digests.get(status, b""),
+            known_rows=self.rows,
+            repeated=self._repeated,
+        )
 
     def update(self, result: ListResult, at: float) -> None:
         """Add a list.
@@ -165,6 +182,7 @@ class SessionCache:
             for session_id in self.rows.keys() - result.rows.keys():
                 self._remove(session_id)
             self.rows = dict(result.rows)
+            self._repeated = result.repeated
         else:
             self.rows |= result.rows
         for session_id, key in result.changed.items():

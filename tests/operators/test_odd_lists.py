@@ -1,0 +1,96 @@
+"""Tasks and cleanups on the emulator, while lists are as older servers, or other sessions, make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from tests.fake_task import FakeTask
+from tests.on_emulator import IMAGE, event_of, launch, wait_until
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.testing import Emulator
+
+Outcomes = list[dict[str, Any]]
+Run = Callable[..., Outcomes]
+
+#: What a list may hold, as faults of the emulator.
+LISTS: dict[str, dict[str, Any]] = {
+    "two rows of each session": {"duplicate": {"statuses": ["Terminating", None]}},
+    "two rows of each session, the live one first": {"duplicate": {"statuses": [None, "Terminating"]}},
+}
+
+
+@pytest.fixture(
+    name="platform_with_odd_lists", params=LISTS.values(), ids=[name.replace(" ", "-") for name in LISTS]
+)
+def _platform_with_odd_lists(request: pytest.FixtureRequest, platform: Emulator) -> Emulator:
+    platform.faults(**request.param)
+    return platform
+
+
+@pytest.fixture(name="run", params=[False, True], ids=["in the worker", "deferred"])
+def _run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, quick_triggers: None) -> Run:
+    """Run a headless task, in the worker or deferred."""
+    # Only inside a worker does Airflow answer how a task stands.
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+
+    def run(*argv: str, **settings: Any) -> Outcomes:
+        standard: dict[str, Any] = {
+            "task_id": "stars",
+            "image": IMAGE,
+            "command": list(argv),
+            "deferrable": request.param,
+            "poll_interval": 0.2,
+        }
+        task = FakeTask(partial(CanfarHeadlessOperator, **(standard | settings)))
+        try:
+            return cast("Outcomes", task.run())
+        except TaskDeferred as deferral:
+            return finish(task, deferral)
+
+    return run
+
+
+def finish(task: FakeTask, deferral: TaskDeferred) -> Outcomes:
+    """Resume a task as often as it defers."""
+    while True:
+        try:
+            return cast("Outcomes", task.resume(deferral, event_of(deferral.trigger)))
+        except TaskDeferred as again:
+            deferral = again
+
+
+def test_a_task_ends_well_and_destroys_none_of_its_sessions(
+    platform_with_odd_lists: Emulator, run: Run
+) -> None:
+    outcomes = run("sleep", "1", replicas=2)
+    assert [outcome["status"] for outcome in outcomes] == ["Completed", "Completed"]
+    sessions = platform_with_odd_lists.all_sessions()
+    assert [session["deleted"] for session in sessions] == [None, None]
+    assert [session["exit_code"] for session in sessions] == [0, 0]
+
+
+def test_a_cleanup_destroys_what_it_chooses_and_nothing_else(platform_with_odd_lists: Emulator) -> None:
+    for name in ("survey-1", "survey-2", "other"):
+        launch(name, "sleep", "60")
+    tidy = CanfarCleanupOperator(task_id="tidy", prefix="survey-", settle_time=0.2)
+    destroyed = tidy.execute(cast("Any", {}))
+    assert sorted(row["name"] for row in destroyed) == ["survey-1", "survey-2"]
+    assert [session["name"] for session in platform_with_odd_lists.live()] == ["other"]
+
+
+def test_a_cleanup_by_status_leaves_a_session_that_has_a_live_row(platform: Emulator) -> None:
+    wait_until(launch("survey-1", "sleep", "60"), "Running")
+    platform.faults(duplicate={"statuses": ["Terminating", "Pending", None]})
+    statuses = ["Pending", "Terminating"]
+    tidy = CanfarCleanupOperator(task_id="tidy", prefix="survey-", status=statuses, settle_time=0.2)
+    assert tidy.execute(cast("Any", {})) == []
+    assert len(platform.live()) == 1
