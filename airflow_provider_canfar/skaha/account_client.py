@@ -89,6 +89,7 @@ class AccountClient:
         """List the account's sessions, each of them once.
 
         Of several rows with one id, the live, later state counts. Only the apps of one desktop stay apart.
+        Rows that cannot be read are skipped.
 
         :param kind: of this :class:`~.models.Kind` only. ``desktop-app`` sessions are listed only for this
             kind.
@@ -108,9 +109,10 @@ class AccountClient:
             params["status"] = str(wanted_status)
         if view is not None:
             params["view"] = view
+        parse = wire.anonymous_sessions if view == "all" else wire.sessions
         sessions = [
             session
-            for session in await self._get("session", wire.sessions, params)
+            for session in await self._get("session", parse, params)
             if wanted_kind in {None, session.kind}
         ]
         if view != "all":

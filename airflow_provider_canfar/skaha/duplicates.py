@@ -6,20 +6,38 @@ it. There, the apps of a desktop also have the desktop's id.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
+    from datetime import datetime
 
-    from airflow_provider_canfar.skaha.models import Session
-    from airflow_provider_canfar.skaha.polling.session_cache import Row
+
+class Listed(Protocol):
+    """A session as a list shows it, parsed or in the server's words."""
+
+    @property
+    def id(self) -> str:
+        """The platform's id."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+
+    @property
+    def start_time(self) -> datetime | str | None:
+        """When it started."""
 
 
 K = TypeVar("K", bound="Hashable")
 T = TypeVar("T")
-S = TypeVar("S", bound="Session | Row")
+S = TypeVar("S", bound=Listed)
 
 # Of two rows, the one with the later of these counts. A session with a live row is alive. An end counts for
 # more than a pod that is being deleted; of two ends, the failure counts, because a success must be certain.
@@ -59,7 +77,7 @@ def first_of_each(rows: Iterable[T], key: Callable[[T], K], order: Callable[[T],
     return chosen
 
 
-def precedence(session: Session | Row) -> tuple[bool, int, str]:
+def precedence(session: Listed) -> tuple[bool, int, str]:
     """Return a sort key for the rows of one session: the last one counts. An app is not its desktop."""
     started = session.start_time
     when = started if isinstance(started, str) else started.isoformat() if started else ""

@@ -144,9 +144,14 @@ def environment(value: Mapping[object, object]) -> dict[str, str]:
     return env
 
 
+def is_session_id(value: str) -> bool:
+    """Whether it can be the id of a session."""
+    return _ID.fullmatch(value) is not None
+
+
 def session_id(value: str) -> str:
     """Return the id if it can be one."""
-    if not _ID.fullmatch(value):
+    if not is_session_id(value):
         raise SpecError(
             f"Invalid session id {value!r}: must be one word, such as 'k3v9x2qa'. "
             "create() returns ids, and fetch() lists them."

@@ -21,10 +21,35 @@ if TYPE_CHECKING:
 Outcomes = list[dict[str, Any]]
 Run = Callable[..., Outcomes]
 
+#: Cells that no task needs, as they should not be.
+ODD_CELLS: dict[str, Any] = {
+    "isFixedResources": "<none>",
+    "supplementalGroups": [None, "astro", "30123"],
+    "runAsUID": 10001,
+    "image": None,
+    "startTime": 1770000000,
+    "requestedGPUCores": "9" * 400,
+    "requestedRAM": {"limit": "8G"},
+    "expiryTime": ["never"],
+}
+
+#: Cells of another session, each as it should not be.
+ODD_ROWS: list[dict[str, Any]] = [
+    ODD_CELLS,
+    {"name": 20260304, "status": None, "type": ["headless"]},
+    {"name": None, "status": {"phase": "Running"}, "connectURL": 0},
+    {"name": "étoiles", "status": True},
+]
+
 #: What a list may hold, as faults of the emulator.
 LISTS: dict[str, dict[str, Any]] = {
     "two rows of each session": {"duplicate": {"statuses": ["Terminating", None]}},
     "two rows of each session, the live one first": {"duplicate": {"statuses": [None, "Terminating"]}},
+    "rows that cannot be read": {
+        "foreign": {"rows": [None, "a word", 7, [], {"id": None}, {"id": "two words"}]}
+    },
+    "odd cells in another session": {"foreign": {"rows": ODD_ROWS}},
+    "odd cells in each session": {"odd_cells": {"cells": ODD_CELLS}},
 }
 
 
@@ -85,6 +110,17 @@ def test_a_cleanup_destroys_what_it_chooses_and_nothing_else(platform_with_odd_l
     destroyed = tidy.execute(cast("Any", {}))
     assert sorted(row["name"] for row in destroyed) == ["survey-1", "survey-2"]
     assert [session["name"] for session in platform_with_odd_lists.live()] == ["other"]
+
+
+@pytest.mark.parametrize("odd", [{"without": ["id"]}, {"without": ["name"]}, {"cells": {"name": 7}}])
+def test_a_session_whose_row_cannot_be_read_is_not_gone(
+    platform: Emulator, run: Run, odd: dict[str, Any]
+) -> None:
+    """Its id is known since its launch, and the platform is asked for it."""
+    platform.faults(odd_cells={**odd, "path": r"/session$"})
+    (outcome,) = run("sleep", "1")
+    assert outcome["status"] == "Completed"
+    assert [session["deleted"] for session in platform.all_sessions()] == [None]
 
 
 def test_a_cleanup_by_status_leaves_a_session_that_has_a_live_row(platform: Emulator) -> None:

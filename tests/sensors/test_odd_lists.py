@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 #: What a list may hold, as faults of the emulator.
 LISTS: dict[str, dict[str, Any]] = {
-    "an ended row beside the live one": {"duplicate": {"statuses": ["Terminating", None]}},
+    "two rows of each session": {"duplicate": {"statuses": ["Terminating", None]}},
+    "rows that cannot be read": {"foreign": {"rows": [None, "a word", 7, [], {"id": None}]}},
+    "odd cells in another session": {
+        "foreign": {"rows": [{"isFixedResources": "<none>", "supplementalGroups": [None]}, {"name": 7}]}
+    },
+    "odd cells in each session": {
+        "odd_cells": {"cells": {"isFixedResources": "", "supplementalGroups": ["astro"], "startTime": 7}}
+    },
 }
 
 

@@ -575,6 +575,23 @@ async def test_destroy_with_matches_a_prefix_or_searches_a_regular_expression(
     assert await client.destroy_with(prefix) == dict.fromkeys(ids, True)
 
 
+async def test_destroy_with_goes_on_where_a_row_or_a_delete_is_odd(
+    platform: Platform, client: SkahaClient
+) -> None:
+    rows = [session("a", "Completed"), session("b", "Completed"), {**session("c"), "id": None}, None]
+    rows.append(
+        {"id": "d", "name": 7, "type": "headless", "status": "Completed", "isFixedResources": "<none>"}
+    )
+    platform.on("GET", "session", httpx.Response(200, json=rows))
+    platform.on("DELETE", "session/a", httpx.Response(403, text="forbidden\n"))
+    platform.on("DELETE", "session/b", OK)
+    platform.on("GET", "session/b", gone("b"))
+    with pytest.raises(PartialFailure) as failure:
+        await client.destroy_with("name-")
+    assert failure.value.results == {"b": True}
+    assert [*failure.value.errors] == ["a"]
+
+
 async def test_destroy_with_leaves_other_kinds_and_statuses_alone(
     platform: Platform, client: SkahaClient
 ) -> None:

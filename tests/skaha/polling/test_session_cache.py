@@ -71,9 +71,7 @@ def test_an_unchanged_list_is_not_parsed_again() -> None:
         parse_list(None, broken, known_digest=first.digest)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[", b'{"id": "a"}', b'["a"]', b"[1]", b"null", b"<html></html>", b'[{"id": ["a"]}]']
-)
+@pytest.mark.parametrize("body", [b"", b"[", b'{"id": "a"}', b'["a"]', b"[1]", b"null", b"<html></html>"])
 def test_anything_but_a_list_of_sessions_is_a_server_error(body: bytes) -> None:
     with pytest.raises(ServerError):
         parse_list(None, response(body))
