@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from airflow_provider_canfar.skaha import validation, wire
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, AccountClient, Timeouts
 from airflow_provider_canfar.skaha.errors import NotFound, RequestError, SessionError, SpecError
+from airflow_provider_canfar.skaha.event_table import parse_events
 from airflow_provider_canfar.skaha.gather import each, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
@@ -146,7 +147,7 @@ class SkahaClient(AccountClient):
         :param ids: one session id, or several.
         """
         texts = await self.events_text(ids)
-        return {session_id: wire.events(text) for session_id, text in texts.items()}
+        return {session_id: parse_events(text) for session_id, text in texts.items()}
 
     async def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
         """Return the events of sessions as the platform prints them.

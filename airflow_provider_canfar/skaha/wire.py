@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -14,7 +13,6 @@ from airflow_provider_canfar.skaha.fields import text as cell_text
 from airflow_provider_canfar.skaha.http.response import unreadable
 from airflow_provider_canfar.skaha.json_rows import read_json, read_rows, read_sessions
 from airflow_provider_canfar.skaha.models import (
-    Event,
     Image,
     Kind,
     ResourceOptions,
@@ -132,25 +130,6 @@ def user(response: ApiResponse) -> str:
         path=response.path,
         status=response.status,
     )
-
-
-def events(printed: str) -> list[Event]:
-    """Parse the events that kubectl prints: a header, and columns that are padded with spaces.
-
-    Only the message contains spaces (or even line breaks), and what follows it is either a time or
-    ``<none>``, so that a row is parsed by its shape, even if a column is wider than its header.
-    """
-    header, _, rows = printed.partition("\n")
-    if header.split() != ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]:
-        return []
-    return [Event.model_validate(row.groupdict()) for row in _EVENT.finditer(rows)]
-
-
-_TIME = r"(?:<none>|\d{4}-\d\d-\d\dT\S+)"
-_EVENT = re.compile(
-    rf"^(?P<type>\S+) +(?P<reason>\S+) +(?P<message>.*?) +(?P<first_time>{_TIME}) +(?P<last_time>{_TIME}) *$",
-    re.MULTILINE | re.DOTALL,
-)
 
 
 def _image(data: Mapping[str, Any]) -> Image:

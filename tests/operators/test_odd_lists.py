@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from tests.fake_task import FakeTask
@@ -130,3 +131,25 @@ def test_a_cleanup_by_status_leaves_a_session_that_has_a_live_row(platform: Emul
     tidy = CanfarCleanupOperator(task_id="tidy", prefix="survey-", status=statuses, settle_time=0.2)
     assert tidy.execute(cast("Any", {})) == []
     assert len(platform.live()) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"line_ending": "\r\n"},
+        {"line_above": "Warning: v1 Event is deprecated", "line_ending": "\r\n"},
+        {"column": "COUNT", "column_at": 0},
+        {"column": "COUNT", "column_at": 5, "without_times": "Pull*"},
+        {"without_times": "*"},
+    ],
+)
+def test_events_are_read_in_any_format(platform: Emulator, odd: dict[str, Any]) -> None:
+    session_id = launch("survey-1", "true")
+    wait_until(session_id, "Completed")
+
+    def events() -> list[str]:
+        return [str(event) for event in CanfarHook().events(session_id)[session_id]]
+
+    before = events()
+    platform.faults(event_format=odd)
+    assert events() == before != []
