@@ -650,6 +650,51 @@ async def test_connect_url_is_where_a_browser_opens_a_running_session(
     assert (await client.connect_url("n2b6k9oo")).startswith("https://ws-uv.canfar.net/session/notebook/")
 
 
+async def test_connect_url_takes_what_create_returns(
+    platform: Platform, client: SkahaClient, sample: Sample
+) -> None:
+    notebook = json.loads(sample("session_notebook.json"))
+    for session_id in ("a", "b"):
+        url = f"https://skaha.test/session/notebook/{session_id}"
+        row = {**notebook, "id": session_id, "connectURL": url}
+        platform.on("GET", f"session/{session_id}", httpx.Response(200, json=row))
+    assert await client.connect_url(["a"]) == {"a": "https://skaha.test/session/notebook/a"}
+    assert [*await client.connect_url(["b", "a"])] == ["b", "a"]
+
+
+async def test_connect_url_of_several_names_each_that_has_none(
+    platform: Platform, client: SkahaClient
+) -> None:
+    platform.on("GET", "session/a", httpx.Response(200, json=session("a", type="headless")))
+    platform.on("GET", "session/b", httpx.Response(200, json=session("b", "Pending", type="notebook")))
+    with pytest.raises(PartialFailure) as failure:
+        await client.connect_url(["a", "b"])
+    assert {key: type(error) for key, error in failure.value.errors.items()} == {
+        "a": SpecError,
+        "b": SessionError,
+    }
+
+
+async def test_a_session_stands_wherever_an_id_does(platform: Platform, client: SkahaClient) -> None:
+    row = session("a", type="notebook", connectURL="https://skaha.test/session/notebook/a")
+    platform.on("GET", "session", listed(row))
+    platform.on("GET", "session/a", httpx.Response(200, json=row))
+    (one,) = await client.fetch()
+    assert await client.connect_url(one) == "https://skaha.test/session/notebook/a"
+    assert [*await client.info(one)] == [*await client.info([one, "a"])] == ["a"]
+    assert [*await client.logs([one])] == [*await client.events(one)] == ["a"]
+    assert [chunk async for chunk in client.stream_logs(one)]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [(None, "None"), (7, "of type int"), ([None], "None"), (["a", {}], "of type dict")]
+)
+async def test_what_is_no_id_is_rejected_with_what_is(client: SkahaClient, given: Any, words: str) -> None:
+    for verb in (client.info, client.logs, client.destroy, client.connect_url):
+        with pytest.raises(SpecError, match=rf"Invalid session id {words}: must be one word.*create\(\)"):
+            await verb(given)
+
+
 async def test_connect_url_of_a_pending_session_says_that_it_is_pending(
     platform: Platform, client: SkahaClient
 ) -> None:
