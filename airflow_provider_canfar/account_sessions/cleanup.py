@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_canfar.skaha.duplicates import one_per_id
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
@@ -73,7 +74,8 @@ async def find_sessions(
         # By kind: a list without a kind omits some kinds.
         for kind in selection.kinds or (None,):
             sessions += await client.fetch(kind=kind)
-    return selection.choose(sessions, clock())
+    # Lists of several kinds may show one session: a desktop and its apps share an id.
+    return selection.choose(one_per_id(sessions).values(), clock())
 
 
 async def destroy_matching(

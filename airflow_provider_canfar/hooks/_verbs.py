@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.credentials import RegistryCredential
+    from airflow_provider_canfar.skaha.gather import SessionIds
     from airflow_provider_canfar.skaha.models import (
         Event,
         Image,
@@ -46,27 +47,27 @@ class Verbs(ABC):
         """List the account's sessions."""
         return self.call(lambda client: client.fetch(kind, status, view))
 
-    def info(self, ids: str | Iterable[str]) -> dict[str, Session]:
+    def info(self, ids: SessionIds) -> dict[str, Session]:
         """Return sessions as the platform knows them, by id."""
         return self.call(lambda client: client.info(ids))
 
-    def events(self, ids: str | Iterable[str]) -> dict[str, list[Event]]:
+    def events(self, ids: SessionIds) -> dict[str, list[Event]]:
         """Return the Kubernetes events of sessions, by id."""
         return self.call(lambda client: client.events(ids))
 
-    def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
+    def events_text(self, ids: SessionIds) -> dict[str, str]:
         """Return the events of sessions as the platform prints them, by id."""
         return self.call(lambda client: client.events_text(ids))
 
-    def logs(self, ids: str | Iterable[str]) -> dict[str, str]:
+    def logs(self, ids: SessionIds) -> dict[str, str]:
         """Return what sessions have written to stdout and stderr, by id."""
         return self.call(lambda client: client.logs(ids))
 
-    def renew(self, ids: str | Iterable[str]) -> dict[str, bool]:
+    def renew(self, ids: SessionIds) -> dict[str, bool]:
         """Restart the lifetime of running sessions."""
         return self.call(lambda client: client.renew(ids))
 
-    def destroy(self, ids: str | Iterable[str]) -> dict[str, bool]:
+    def destroy(self, ids: SessionIds) -> dict[str, bool]:
         """Destroy sessions, and check for each whether it is gone."""
         return self.call(lambda client: client.destroy(ids))
 
@@ -90,9 +91,19 @@ class Verbs(ABC):
         """Return the registries that the platform accepts images from."""
         return self.call(lambda client: client.repositories())
 
-    def connect_url(self, session_id: str) -> str:
-        """Return where a browser opens a running session."""
-        return self.call(lambda client: client.connect_url(session_id))
+    @overload
+    def connect_url(self, ids: str | Session) -> str: ...  # type: ignore[overload-overlap]  # a str is an Iterable of str, and one id
+
+    @overload
+    def connect_url(self, ids: Iterable[str | Session]) -> dict[str, str]: ...
+
+    def connect_url(self, ids: SessionIds) -> str | dict[str, str]:
+        """Return where a browser opens a running session; for several, a dict by id."""
+
+        async def connect_url(client: SkahaClient) -> str | dict[str, str]:
+            return await client.connect_url(ids)
+
+        return self.call(connect_url)
 
     def whoami(self) -> str:
         """Return the account's user name, as the platform itself has it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_canfar.skaha import wire
+from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
 from airflow_provider_canfar.skaha.statuses import Kind, Status
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-#: The statuses that every version of the server spells alike.
-_SPELLED_ALIKE = frozenset({Status.PENDING, Status.RUNNING, Status.TERMINATING})
+#: The statuses that the server can filter by. Every version spells this one alike, and a session with a row
+#: in it is in no other status, whatever its other rows say.
+_FILTERED_BY_SERVER = frozenset({Status.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ class AccountClient:
     async def fetch(
         self, kind: str | None = None, status: str | None = None, view: str | None = None
     ) -> list[Session]:
-        """List the account's sessions.
+        """List the account's sessions, each of them once.
+
+        Of several rows with one id, the live, later state counts. Only the apps of one desktop stay apart.
+        Rows that cannot be read are skipped.
 
         :param kind: of this :class:`~.models.Kind` only. ``desktop-app`` sessions are listed only for this
             kind.
@@ -99,16 +104,25 @@ class AccountClient:
         params = {}
         if wanted_kind is not None:
             params["type"] = wanted_kind.value
-        # The server compares its own word. We compare those that have changed between its versions.
-        if wanted_status in _SPELLED_ALIKE:
+        # The server compares its own word, row by row. We compare what differs between versions or rows.
+        if wanted_status in _FILTERED_BY_SERVER:
             params["status"] = str(wanted_status)
         if view is not None:
             params["view"] = view
-        return [
+        parse = wire.anonymous_sessions if view == "all" else wire.sessions
+        sessions = [
             session
-            for session in await self._get("session", wire.sessions, params)
-            if wanted_kind in {None, session.kind} and wanted_status in {None, session.status}
+            for session in await self._get("session", parse, params)
+            if wanted_kind in {None, session.kind}
         ]
+        if view != "all":
+            by_app = wanted_kind is Kind.DESKTOP_APP
+            sessions = [
+                *first_of_each(
+                    sessions, lambda one: (one.id, one.app_id if by_app else ""), precedence
+                ).values()
+            ]
+        return [session for session in sessions if wanted_status in {None, session.status}]
 
     async def poll(self, parse: Callable[[ApiResponse], T], status: str | None = None) -> T:
         """List the account's sessions, and return what ``parse`` makes of the response.

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from airflow_provider_canfar.skaha.fields import Integer, Items, Quantity, Reported, Text
+from airflow_provider_canfar.skaha.fields import (
+    Integer,
+    Quantities,
+    Quantity,
+    Reported,
+    Text,
+    Texts,
+    section,
+    text,
+    whole_number,
+)
 
 
 class Resources(Reported):
@@ -27,7 +37,7 @@ class Options(Reported):
     default: Quantity = None
     default_request: Quantity = Field(default=None, alias="defaultRequest")
     default_limit: Quantity = Field(default=None, alias="defaultLimit")
-    options: tuple[float, ...] | None = None
+    options: Quantities = None
 
     def allow(self, value: float) -> bool:
         """Whether the server accepts a value: it compares the integer part, and keeps the rest.
@@ -37,12 +47,16 @@ class Options(Reported):
         return self.options is None or int(value) in self.options
 
 
+_Options = Annotated[Options, BeforeValidator(section)]
+_Resources = Annotated[Resources, BeforeValidator(section)]
+
+
 class ResourceOptions(Reported):
     """The resources that the platform offers to a session, in either shape that servers use."""
 
-    cores: Options = Options()
-    ram: Options = Field(default=Options(), alias="memoryGB")
-    gpus: Options = Options()
+    cores: _Options = Options()
+    ram: _Options = Field(default=Options(), alias="memoryGB")
+    gpus: _Options = Options()
     max_interactive_sessions: Integer = Field(default=None, alias="maxInteractiveSessions")
 
 
@@ -56,10 +70,10 @@ class Stats(Reported):
     :param instances: the number of sessions by kind, if the server reports it.
     """
 
-    requested: Resources = Resources()
-    available: Resources = Resources()
-    most_cores: Resources = Resources()
-    most_ram: Resources = Resources()
+    requested: _Resources = Resources()
+    available: _Resources = Resources()
+    most_cores: _Resources = Resources()
+    most_ram: _Resources = Resources()
     instances: Mapping[str, int] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -68,19 +82,22 @@ class Stats(Reported):
         """Accept every server's shape: names have changed over time, and some wrap the object in a list."""
         if isinstance(data, list):
             data = data[0] if data else {}
-        if not isinstance(data, Mapping) or not {"cores", "ram"} & data.keys():
+        if not isinstance(data, Mapping) or not {"cores", "ram", "gpu", "gpus"} & data.keys():
             return data
-        cores, ram = data.get("cores") or {}, data.get("ram") or {}
-        most_cores = _first_of(cores, "maxCPUCores", "maxCores") or {}
-        most_ram = ram.get("maxRAM") or {}
+        cores, ram = section(data.get("cores")), section(data.get("ram"))
+        gpus = section(_first_of(data, "gpu", "gpus"))
+        most_cores = section(_first_of(cores, "maxCPUCores", "maxCores"))
+        most_ram = section(ram.get("maxRAM"))
         return {
             "requested": {
                 "cores": _first_of(cores, "requestedCPUCores", "coresInUse"),
                 "ram": _first_of(ram, "requestedRAM", "ramInUse"),
+                "gpus": _first_of(gpus, "requestedGPUCores", "requestedGPUs", "gpuCoresInUse", "gpusInUse"),
             },
             "available": {
                 "cores": _first_of(cores, "cpuCoresAvailable", "coresAvailable"),
                 "ram": ram.get("ramAvailable"),
+                "gpus": _first_of(gpus, "gpuCoresAvailable", "gpusAvailable"),
             },
             "most_cores": {
                 "cores": _first_of(most_cores, "cpuCores", "cores"),
@@ -90,8 +107,15 @@ class Stats(Reported):
                 "cores": _first_of(most_ram, "withCPUCores", "withCores"),
                 "ram": most_ram.get("ram"),
             },
-            "instances": data.get("instances") or {},
+            "instances": data.get("instances"),
         }
+
+    @field_validator("instances", mode="before")
+    @classmethod
+    def _read_instances(cls, value: Any) -> dict[str, int]:
+        """Leave out what is not a number."""
+        counts = {text(kind): whole_number(count) for kind, count in section(value).items()}
+        return {kind: count for kind, count in counts.items() if kind and count is not None}
 
     @property
     def free(self) -> Resources:
@@ -99,6 +123,7 @@ class Stats(Reported):
         return Resources(
             cores=_difference(self.available.cores, self.requested.cores),
             ram=_difference(self.available.ram, self.requested.ram),
+            gpus=_difference(self.available.gpus, self.requested.gpus),
         )
 
 
@@ -108,8 +133,8 @@ class Image(Reported):
     :param types: the kinds in its labels.
     """
 
-    id: str
-    types: Items[str] = ()
+    id: Text
+    types: Texts = ()
     digest: Text = ""
 
 

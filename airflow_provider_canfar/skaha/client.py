@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import codecs
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlencode
 
 from airflow_provider_canfar.skaha import validation, wire
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, AccountClient, Timeouts
 from airflow_provider_canfar.skaha.errors import NotFound, RequestError, SessionError, SpecError
-from airflow_provider_canfar.skaha.gather import each, unique_ids
+from airflow_provider_canfar.skaha.event_table import parse_events
+from airflow_provider_canfar.skaha.gather import SessionIds, each, is_one, one_id, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
@@ -130,51 +131,52 @@ class SkahaClient(AccountClient):
         )
         return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
 
-    async def info(self, ids: str | Iterable[str]) -> dict[str, Session]:
+    async def info(self, ids: SessionIds) -> dict[str, Session]:
         """Return sessions as the platform knows them.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         :raises NotFound: for an unknown session: never created, destroyed, or ended an hour ago.
         """
         return await each(unique_ids(ids), self._info)
 
-    async def events(self, ids: str | Iterable[str]) -> dict[str, list[Event]]:
+    async def events(self, ids: SessionIds) -> dict[str, list[Event]]:
         """Return the Kubernetes events of sessions, oldest first; none for one that is not scheduled yet.
 
         The platform keeps events for about an hour.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         """
         texts = await self.events_text(ids)
-        return {session_id: wire.events(text) for session_id, text in texts.items()}
+        return {session_id: parse_events(text) for session_id, text in texts.items()}
 
-    async def events_text(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def events_text(self, ids: SessionIds) -> dict[str, str]:
         """Return the events of sessions as the platform prints them.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         """
         return await each(unique_ids(ids), lambda session_id: self._view(session_id, "events"))
 
-    async def logs(self, ids: str | Iterable[str]) -> dict[str, str]:
+    async def logs(self, ids: SessionIds) -> dict[str, str]:
         """Return what sessions have written to stdout and stderr, as one text each.
 
         An empty one does not mean that the session wrote nothing: the platform responds the same for a
         session that has not started, or that it does not know any more. And a log may shrink: the platform
         keeps the newest 10 MB or so, and nothing from before a preemption.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         """
         return await each(unique_ids(ids), lambda session_id: self._view(session_id, "logs"))
 
-    async def stream_logs(self, session_id: str) -> AsyncIterator[str]:
+    async def stream_logs(self, session_id: str | Session) -> AsyncIterator[str]:
         """Yield a session's log in chunks as they arrive, for one that is too big to hold.
 
         It ends with the log as it is now: it does not follow what the session writes afterwards.
 
-        :param session_id: the session's id.
+        :param session_id: the session's id, or the session.
         """
+        session_id = one_id(session_id)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        request = Request("GET", f"session/{validation.session_id(session_id)}", params={"view": "logs"})
+        request = Request("GET", f"session/{session_id}", params={"view": "logs"})
         try:
             async with self._http.stream(request, timeout=self._timeouts.other) as response:
                 async for chunk in response.aiter_bytes():
@@ -185,23 +187,23 @@ class SkahaClient(AccountClient):
         if rest := decoder.decode(b"", final=True):
             yield rest
 
-    async def renew(self, ids: str | Iterable[str]) -> dict[str, bool]:
+    async def renew(self, ids: SessionIds) -> dict[str, bool]:
         """Restart the lifetime of running sessions: four days for an interactive one.
 
         For a headless one, which has fourteen days, it changes nothing before the last four.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         :raises Rejected: for one that is not running.
         """
         return await each(unique_ids(ids), self._renew)
 
-    async def destroy(self, ids: str | Iterable[str]) -> dict[str, bool]:
+    async def destroy(self, ids: SessionIds) -> dict[str, bool]:
         """Destroy sessions, and check for each whether it is gone.
 
         True means that the account has no such session any more (or never had). False means that the platform
         accepted the delete, and still had the session some seconds later.
 
-        :param ids: one session id, or several.
+        :param ids: one session id or several, or sessions.
         """
         return await each(unique_ids(ids), self._destroy)
 
@@ -220,14 +222,30 @@ class SkahaClient(AccountClient):
         sessions = await self.fetch(kind=kind, status=status)
         return await self.destroy([session.id for session in sessions if pattern.search(session.name)])
 
-    async def connect_url(self, session_id: str) -> str:
-        """Return where a browser opens a running session.
+    @overload
+    async def connect_url(self, ids: str | Session) -> str: ...  # type: ignore[overload-overlap]  # a str is an Iterable of str, and one id
 
-        :param session_id: the session's id.
+    @overload
+    async def connect_url(self, ids: Iterable[str | Session]) -> dict[str, str]: ...
+
+    async def connect_url(self, ids: SessionIds) -> str | dict[str, str]:
+        """Return where a browser opens a running session; for several, a dict by id.
+
+        .. code-block:: python
+
+            ids = await client.create(name="explore", image="skaha/astroml:24.07", kind="notebook")
+            await client.connect_url(ids)
+
+        :param ids: one session id or several, or sessions.
         :raises SpecError: for a headless one, which has no page.
         :raises SessionError: for one that is not running.
         """
-        session = await self._info(validation.session_id(session_id))
+        if is_one(ids):
+            return await self._connect_url(one_id(ids))
+        return await each(unique_ids(ids), self._connect_url)
+
+    async def _connect_url(self, session_id: str) -> str:
+        session = await self._info(session_id)
         if not session.is_interactive:
             raise SpecError(
                 f"Invalid session {session_id}: a headless one has no page to open. See its logs."

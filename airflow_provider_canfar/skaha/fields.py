@@ -1,18 +1,18 @@
 """How the server's JSON becomes typed fields: text, quantities, times.
 
 What old servers wrote instead of null (``"<none>"``, ``""``, ``"not-applicable"``) becomes an absent value.
+So does whatever cannot be read: no cell makes a whole response unreadable.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _ABSENT = frozenset({"", "<none>", "not-applicable"})
 
@@ -29,6 +29,7 @@ _FACTORS: Mapping[str, float] = {
     "t": 1e3,
     "ti": 2**40 / 1e9,
 }
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<suffix>[A-Za-z]{0,2}?)B?")
 
 
@@ -39,8 +40,18 @@ class Reported(BaseModel):
 
 
 def text(value: Any) -> str:
-    """Return a word; ``""`` where the server says that there is none."""
-    return "" if value is None or str(value) in _ABSENT else str(value)
+    """Return a word; ``""`` where the server says that there is none, or has a list or an object.
+
+    >>> text("Running"), text(2026), text("<none>"), text(["Running"])
+    ('Running', '2026', '', '')
+    """
+    if not isinstance(value, str | int | float):
+        return ""
+    word = str(value)
+    if not word.isascii():
+        # JSON can write half of a character, which no other text can hold.
+        word = word.encode(errors="replace").decode()
+    return "" if word in _ABSENT else word
 
 
 def _url(value: Any) -> str | None:
@@ -58,7 +69,10 @@ def _quantity(value: Any) -> float | None:
         return None
     suffix = match["suffix"]
     factor = _FACTORS.get(suffix, _FACTORS.get(suffix.lower()))
-    return None if factor is None else round(float(match["number"]) * factor, 9)
+    if factor is None:
+        return None
+    number = round(float(match["number"]) * factor, 9)
+    return number if math.isfinite(number) else None
 
 
 def _time(value: Any) -> datetime | None:
@@ -72,19 +86,52 @@ def _time(value: Any) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _integer(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
+    """Return the integer part of a number; None where it cannot be read."""
     number = _quantity(value)
     return None if number is None else int(number)
 
 
-def _items(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else ()
+def _items(value: Any) -> list[Any]:
+    return [*value] if isinstance(value, list | tuple) else []
+
+
+def _integers(value: Any) -> tuple[int, ...]:
+    """Return the whole numbers of a list, and leave out what is none.
+
+    >>> _integers([30123, "30456", None, "astro"])
+    (30123, 30456)
+    """
+    return tuple(int(word) for word in map(text, _items(value)) if _WHOLE.fullmatch(word))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(filter(None, map(text, _items(value))))
+
+
+def _quantities(value: Any) -> tuple[float, ...] | None:
+    """Return the quantities of a list; None where one of them cannot be read."""
+    numbers = [_quantity(item) for item in _items(value)]
+    if not isinstance(value, list | tuple) or None in numbers:
+        return None
+    return tuple(number for number in numbers if number is not None)
+
+
+def _flag(value: Any) -> bool | None:
+    return {"true": True, "false": False}.get(text(value).lower())
+
+
+def section(value: Any) -> Any:
+    """Return an object; an empty one where the server has something else."""
+    return value if isinstance(value, Mapping | BaseModel) else {}
 
 
 Text = Annotated[str, BeforeValidator(text)]
 Quantity = Annotated[float | None, BeforeValidator(_quantity)]
-Integer = Annotated[int | None, BeforeValidator(_integer)]
+Integer = Annotated[int | None, BeforeValidator(whole_number)]
 Url = Annotated[str | None, BeforeValidator(_url)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]
-T = TypeVar("T")
-Items = Annotated[tuple[T, ...], BeforeValidator(_items)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Integers = Annotated[tuple[int, ...], BeforeValidator(_integers)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Quantities = Annotated[tuple[float, ...] | None, BeforeValidator(_quantities)]

@@ -8,9 +8,10 @@ session's name contains everything needed to find it again and to know which tas
                           │ └ replica: 1 to N
                           └ epoch: changes when the task is cleared, and at no other time
 
-The *stem* is for people; identity is the *key*, a hash of the task instance. Names are lower case, start
-with a letter and stay below the 63 characters that a Kubernetes host name may have (the server truncates
-its label, but not the host name: SessionJobBuilder).
+The *stem* is for people; identity is the *key*, a hash of the task instance. Names are lower case
+and stay below the 63 characters that a Kubernetes host name may have (the server truncates its label, but
+not the host name: SessionJobBuilder). A stem may begin with a digit, as ``3c273`` does: with the key behind
+it, no YAML reads it as a number.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ WORK_LENGTH = 4
 # No leading zeros: each name is then built in exactly one way.
 _NUMBER = r"(0|[1-9][0-9]{0,4})"
 _NAME = re.compile(
-    rf"(?P<stem>[a-z](?:[a-z0-9-]{{0,{STEM_LENGTH - 2}}}[a-z0-9])?)"
+    rf"(?P<stem>[a-z0-9](?:[a-z0-9-]{{0,{STEM_LENGTH - 2}}}[a-z0-9])?)"
     rf"-(?P<key>[a-z2-7]{{{KEY_LENGTH}}}(?:[a-z2-7]{{{WORK_LENGTH}}})?)"
     rf"-(?P<epoch>{_NUMBER})-(?P<replica>{_NUMBER})-(?P<try_number>{_NUMBER})"
 )

@@ -176,13 +176,14 @@ def session_ids(value: Any) -> tuple[str, ...] | None:
     """
     if value is None:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or hasattr(value, "id"):
         value = [value]
     if isinstance(value, str):
         value = _parse_rendered(value)
     ids: dict[str, None] = {}
     for one in _flatten(value):
-        session_id = one.get("session_id") if isinstance(one, Mapping) else one
+        # A Session stands for its id; importing its class here would slow down the parsing of DAG files.
+        session_id = one.get("session_id") if isinstance(one, Mapping) else getattr(one, "id", one)
         if not isinstance(session_id, str):
             raise SpecError(
                 f"Invalid session id {session_id!r}: must be one word, such as 'k3v9x2qa'. "

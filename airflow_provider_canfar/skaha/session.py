@@ -7,7 +7,17 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from airflow_provider_canfar.skaha.fields import Integer, Items, Quantity, Reported, Text, Time, Url, text
+from airflow_provider_canfar.skaha.fields import (
+    Flag,
+    Integer,
+    Integers,
+    Quantity,
+    Reported,
+    Text,
+    Time,
+    Url,
+    text,
+)
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
 
@@ -40,17 +50,17 @@ class Session(Reported):
     requested_gpus: Integer = Field(default=None, alias="requestedGPUCores")
     cores_in_use: Quantity = Field(default=None, alias="cpuCoresInUse")
     ram_in_use: Quantity = Field(default=None, alias="ramInUse")
-    fixed: bool | None = Field(default=None, alias="isFixedResources")
+    fixed: Flag = Field(default=None, alias="isFixedResources")
     app_id: Text = Field(default="", alias="appid")
     run_as_uid: Text = Field(default="", alias="runAsUID")
     run_as_gid: Text = Field(default="", alias="runAsGID")
-    supplemental_groups: Items[int] = Field(default=(), alias="supplementalGroups")
+    supplemental_groups: Integers = Field(default=(), alias="supplementalGroups")
 
     @model_validator(mode="before")
     @classmethod
     def _keep_status_word(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "status_word" not in data:
-            word = text(data.get("status"))
+        if isinstance(data, Mapping):
+            word = text(data.get("status_word")) or text(data.get("status"))
             return {**data, "status": Status.of(word), "status_word": word}
         return data
 

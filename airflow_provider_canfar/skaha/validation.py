@@ -25,11 +25,13 @@ NAME_LENGTH = 63
 REPLICA_VARIABLES = frozenset({"REPLICA_ID", "REPLICA_COUNT"})
 
 # PostAction.validateName accepts [A-Za-z0-9-]+. Kubernetes later rejects a dash at either end, which the
-# server reports as 500 "jobs.batch ... not found"; a leading digit may be read as a number on the way.
-_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
+# server reports as 500 "jobs.batch ... not found".
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 
-# snakeyaml writes these bare, and kubectl's YAML 1.1 reads them as booleans: Kubernetes rejects the job.
-_RETYPED_NAMES = frozenset({"y", "n"})
+# snakeyaml writes these bare, and kubectl's YAML reads them as booleans, as octal numbers of 64 bits and as
+# negative binary ones: Kubernetes rejects the job. What else looks like a number, such as 2026 or 1e3,
+# snakeyaml writes in quotes.
+_RETYPED_NAME = re.compile(r"y|n|0o0*1?[0-7]{1,21}|0b-[01]+")
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?"
 _WORD = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
@@ -51,8 +53,8 @@ def session_name(value: str) -> str:
     """Return the name as the server keeps it: in lower case."""
     if not _NAME.fullmatch(value):
         raise SpecError(
-            f"Invalid name {value!r}: must have only letters, digits and '-', start with a letter and not "
-            f"end with '-'. Try {slug(value)!r}."
+            f"Invalid name {value!r}: must have only letters, digits and '-', and neither start nor end with "
+            f"'-'. Try {slug(value)!r}."
         )
     return value.lower()
 
@@ -64,24 +66,23 @@ def host_name(name: str) -> str:
             f"Invalid name {name!r}: must have at most {NAME_LENGTH} characters, the replica's suffix "
             f"included; it has {len(name)}. Shorten it by {len(name) - NAME_LENGTH}."
         )
-    if name in _RETYPED_NAMES:
+    if _RETYPED_NAME.fullmatch(name):
         raise SpecError(
-            f"Invalid name {name!r}: the platform's YAML reads it as true or false, and the session would "
-            f"not start. Try {'session-' + name!r}."
+            f"Invalid name {name!r}: the platform's YAML reads it as a boolean or a number, and the session "
+            f"would not start. Try {'session-' + name!r}."
         )
     return name
 
 
-def slug(text: str, prefix: str = "session") -> str:
+def slug(text: str, otherwise: str = "session") -> str:
     """Turn any text into a valid name.
 
-    :param prefix: goes before a slug that has no letter first.
+    :param otherwise: the name for a text that has no letter and no digit.
 
-    >>> slug("my_name."), slug("7th"), slug("group.find_stars", "task")
-    ('my-name', 'session-7th', 'group-find-stars')
+    >>> slug("my_name."), slug("3C_273"), slug("group.find_stars"), slug("___")
+    ('my-name', '3c-273', 'group-find-stars', 'session')
     """
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return name if name[:1].isalpha() else f"{prefix}-{name}".rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or otherwise
 
 
 def name_pattern(prefix: str) -> re.Pattern[str]:
@@ -144,9 +145,14 @@ def environment(value: Mapping[object, object]) -> dict[str, str]:
     return env
 
 
+def is_session_id(value: str) -> bool:
+    """Whether it can be the id of a session."""
+    return _ID.fullmatch(value) is not None
+
+
 def session_id(value: str) -> str:
     """Return the id if it can be one."""
-    if not _ID.fullmatch(value):
+    if not is_session_id(value):
         raise SpecError(
             f"Invalid session id {value!r}: must be one word, such as 'k3v9x2qa'. "
             "create() returns ids, and fetch() lists them."

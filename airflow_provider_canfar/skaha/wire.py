@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import ServerError, SpecError
+from airflow_provider_canfar.skaha.fields import text as cell_text
 from airflow_provider_canfar.skaha.http.response import unreadable
+from airflow_provider_canfar.skaha.json_rows import read_json, read_rows, read_sessions
 from airflow_provider_canfar.skaha.models import (
-    Event,
     Image,
     Kind,
     ResourceOptions,
@@ -22,9 +22,11 @@ from airflow_provider_canfar.skaha.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_canfar.skaha.http.response import ApiResponse
 
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 def create_form(spec: SessionSpec, replica: int, name: str | None = None) -> list[tuple[str, str]]:
@@ -62,33 +64,42 @@ def _replica_variables(spec: SessionSpec, replica: int) -> list[tuple[str, str]]
 
 
 def sessions(response: ApiResponse) -> list[Session]:
-    """Parse a list of sessions."""
-    return _parse(_SESSIONS, response)
+    """Parse a list of the account's sessions; rows that cannot be read are skipped."""
+    return read_sessions(response, Session.model_validate, Session)
+
+
+def anonymous_sessions(response: ApiResponse) -> list[Session]:
+    """Parse a list of all users' sessions, which have no ids."""
+    return read_rows(response, Session.model_validate, Session)
 
 
 def session(response: ApiResponse) -> Session:
-    """Parse one session."""
-    return _parse(_SESSION, response)
+    """Parse one session; where the response has no id, it has that in the request."""
+    session = _parse(Session, response)
+    return session if session.id else session.model_copy(update={"id": response.path.rpartition("/")[2]})
 
 
 def context(response: ApiResponse) -> ResourceOptions:
     """Parse the resources that the platform offers."""
-    return _parse(_CONTEXT, response)
+    return _parse(ResourceOptions, response)
 
 
 def stats(response: ApiResponse) -> Stats:
     """Parse how busy the platform is."""
-    return _parse(_STATS, response)
+    return _parse(Stats, response)
 
 
 def images(response: ApiResponse) -> list[Image]:
     """Parse the images that the platform knows."""
-    return _parse(_IMAGES, response)
+    return [image for image in read_rows(response, _image, Image) if image.id]
 
 
 def repositories(response: ApiResponse) -> list[str]:
     """Parse the registries that the platform trusts."""
-    return _parse(_REPOSITORIES, response)
+    listed = read_json(response)
+    if not isinstance(listed, list):
+        raise unreadable(response)
+    return [name for name in map(cell_text, listed) if name]
 
 
 def created_id(response: ApiResponse) -> str:
@@ -121,34 +132,12 @@ def user(response: ApiResponse) -> str:
     )
 
 
-def events(printed: str) -> list[Event]:
-    """Parse the events that kubectl prints: a header, and columns that are padded with spaces.
-
-    Only the message contains spaces (or even line breaks), and what follows it is either a time or
-    ``<none>``, so that a row is parsed by its shape, even if a column is wider than its header.
-    """
-    header, _, rows = printed.partition("\n")
-    if header.split() != ["TYPE", "REASON", "MESSAGE", "FIRST-TIME", "LAST-TIME"]:
-        return []
-    return [Event.model_validate(row.groupdict()) for row in _EVENT.finditer(rows)]
+def _image(data: Mapping[str, Any]) -> Image:
+    return Image.model_validate({"id": None, **data})
 
 
-_TIME = r"(?:<none>|\d{4}-\d\d-\d\dT\S+)"
-_EVENT = re.compile(
-    rf"^(?P<type>\S+) +(?P<reason>\S+) +(?P<message>.*?) +(?P<first_time>{_TIME}) +(?P<last_time>{_TIME}) *$",
-    re.MULTILINE | re.DOTALL,
-)
-
-_SESSIONS = TypeAdapter(list[Session])
-_SESSION = TypeAdapter(Session)
-_CONTEXT = TypeAdapter(ResourceOptions)
-_STATS = TypeAdapter(Stats)
-_IMAGES = TypeAdapter(list[Image])
-_REPOSITORIES = TypeAdapter(list[str])
-
-
-def _parse(adapter: TypeAdapter[T], response: ApiResponse) -> T:
+def _parse(model: type[M], response: ApiResponse) -> M:
     try:
-        return adapter.validate_json(response.body)
+        return model.model_validate(read_json(response))
     except ValidationError:
         raise unreadable(response) from None

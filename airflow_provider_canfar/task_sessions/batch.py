@@ -15,12 +15,14 @@ class AssignedSession:
 
     :param at: when, in seconds since the epoch.
     :param has_started: whether it has been seen to run. One that is Pending again afterwards was preempted.
+    :param started: when it started, as far as a list has shown it before it was destroyed.
     """
 
     session_id: str
     name: str
     at: float = 0.0
     has_started: bool = False
+    started: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,17 @@ class Batch:
         }
         all_gone = tuple(sorted({*self.gone, *gone}))
         return replace(self, launched=launched, ended={**self.ended, **ended}, gone=all_gone)
+
+    def with_start_times(self, started: Mapping[str, str]) -> Self:
+        """Remember when sessions started.
+
+        :param started: id -> the time.
+        """
+        launched = {
+            replica: replace(launch, started=started.get(launch.session_id, launch.started))
+            for replica, launch in self.launched.items()
+        }
+        return replace(self, launched=launched)
 
     def record(self, outcomes: Iterable[Outcome]) -> Self:
         """Remember how replicas ended."""

@@ -14,10 +14,11 @@ Three rules hold whatever the order of crashes, lost responses, retries and pree
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.skaha.duplicates import first_of_each, one_per_id, status_precedence
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, Status
@@ -55,6 +56,12 @@ class ListedSession:
         started = self.started.isoformat() if self.started else ""
         is_ending = self.status is Status.TERMINATING
         return (is_ending, self.name.try_number, self.started is None, started, self.session_id)
+
+    @property
+    def precedence(self) -> tuple[int, str, str]:
+        """Sort key of several rows of one session: the last one counts."""
+        started = self.started.isoformat() if self.started else ""
+        return (status_precedence(self.status), started, str(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +111,9 @@ class Plan:
 
 
 def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[ListedSession]:
-    """Pick a task instance's own sessions out of an account's list, of whatever epoch."""
+    """Pick a task instance's own sessions out of an account's list, of whatever epoch, each of them once."""
     seen = []
-    for session in sessions:
+    for session in one_per_id(sessions).values():
         name = SessionName.parse(session.name)
         if name is not None and identity.owns(name):
             seen.append(
@@ -119,10 +126,12 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
     """Decide what to do now.
 
     :param batch: what is wanted and known.
-    :param seen: the task instance's sessions in a *complete* list of the platform, in any order.
+    :param seen: the task instance's sessions in a *complete* list of the platform, in any order. Of several
+        rows of one session, the live, later state counts.
     :param limits: how many may run, and how many may fail.
     """
     draft = _Draft()
+    seen = _one_each(batch, seen)
     by_replica: dict[int, list[ListedSession]] = {}
     for one in [*seen, *_remembered(batch, {one.session_id for one in seen})]:
         if one.session_id in batch.discarded:
@@ -185,6 +194,16 @@ class _Draft:
             self.missing[replica] = batch.launched[replica]
         else:
             self.wanted.append(replica)
+
+
+def _one_each(batch: Batch, seen: Collection[ListedSession]) -> list[ListedSession]:
+    """Return each session once; one that stands for a replica has the name by which it was launched."""
+    by_id = first_of_each(seen, lambda one: one.session_id, lambda one: one.precedence)
+    for launch in batch.launched.values():
+        name = SessionName.parse(launch.name)
+        if name is not None and launch.session_id in by_id:
+            by_id[launch.session_id] = replace(by_id[launch.session_id], name=name)
+    return [*by_id.values()]
 
 
 def _remembered(batch: Batch, listed: Collection[str]) -> list[ListedSession]:

@@ -203,6 +203,11 @@ class Reconciler:
 
         :param unlisted: a new session may stay unlisted for minutes; its id is good all the same.
         """
+        listed = [*listed]
+        # The table shows it, and afterwards no list does.
+        self.batch = self.batch.with_start_times(
+            {one.session_id: one.started.isoformat() for one in listed if one.started is not None}
+        )
         names = {one.session_id: str(one.name) for one in listed}
         names |= {one.session_id: one.name for one in unlisted.values()}
         if not names:

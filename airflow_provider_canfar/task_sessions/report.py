@@ -73,7 +73,8 @@ def table(batch: Batch, others: str = "destroyed") -> str:
             ended = (outcome.status, str(outcome.try_number), _time(outcome.started))
             rows.append((str(replica), outcome.session_id, *ended, outcome.name))
         elif launch is not None:
-            rows.append((str(replica), launch.session_id, others, str(batch.try_number), "-", launch.name))
+            ended = (others, str(batch.try_number), _time(launch.started))
+            rows.append((str(replica), launch.session_id, *ended, launch.name))
         else:
             rows.append((str(replica), "-", "not run", "-", "-", "-"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -15,6 +15,7 @@ from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
@@ -59,6 +60,13 @@ class TaskWait:
         self._observed_at = snapshot.at
         return [str(change) for change in changes]
 
+    def _update(self, found: Iterable[Session], at: float) -> list[str]:
+        """Take in sessions that lists omit, and that the platform knows; return a line for each change."""
+        changes = self.tracker.update(found)
+        if any(Status.of(change.status).is_final for change in changes):
+            self._note_end(at)
+        return [str(change) for change in changes]
+
     def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
@@ -79,7 +87,8 @@ class TaskWait:
             return []
         lines = self.observe(snapshot)
         if snapshot.is_complete:
-            _, unknown = await fetch_each(reader, self.tracker.missing_ids())
+            found, unknown = await fetch_each(reader, self.tracker.missing_ids())
+            lines += self._update(found, snapshot.at)
             self.mark_gone(unknown, snapshot.at)
         lines += await _start_reasons(reader, self.startup, snapshot.at)
         for session_id in self.log_follower.due(snapshot.at):

@@ -105,6 +105,20 @@ def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Mak
     assert created(platform) == {"1": 1, "2": 1, "3": 1}
 
 
+def test_a_name_may_begin_with_a_digit_and_a_retry_knows_it_again(
+    platform: Emulator, task: Make, tmp_path: Any
+) -> None:
+    mark = tmp_path / "mended"
+    stars = task("sh", "-c", f"test $REPLICA_ID != 2 || test -e {mark}", name="3C273", replicas=2, retries=1)
+    with pytest.raises(SessionFailed):
+        stars.run()
+    mark.touch()
+    stars.retry()
+    assert [outcome["succeeded"] for outcome in stars.run()] == [True, True]
+    assert created(platform) == {"1": 1, "2": 2}
+    assert all(session["name"].startswith("3c273-") for session in platform.all_sessions())
+
+
 def test_the_ids_are_known_before_the_wait(platform: Emulator, task: Make) -> None:
     stars = task("true", replicas=2)
     stars.run()

@@ -271,6 +271,40 @@ async def test_fetch_leaves_to_the_server_what_it_can_filter(platform: Platform,
     }
 
 
+PODS = [
+    session("a", "Completed"),
+    session("a", "Running"),
+    session("b", "Terminating"),
+    session("b", "Pending"),
+    session("c", "Terminating"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "ids"),
+    [(None, "abc"), ("Running", "a"), ("Pending", "b"), ("Terminating", "c"), ("Completed", "")],
+)
+async def test_fetch_lists_each_session_once_and_compares_the_status_that_counts(
+    platform: Platform, client: SkahaClient, status: str | None, ids: str
+) -> None:
+    """The server filters rows, and servers before 1.0.0 had several of one session."""
+
+    def filtered(request: httpx.Request) -> httpx.Response:
+        word = request.url.params.get("status")
+        return listed(*(row for row in PODS if word in (None, row["status"])))
+
+    platform.on("GET", "session", filtered)
+    assert [one.id for one in await client.fetch(status=status)] == [*ids]
+
+
+async def test_fetch_lists_each_app_of_a_desktop(platform: Platform, client: SkahaClient) -> None:
+    """They have their desktop's id."""
+    apps = [session("a", type="desktop-app", appid=app) for app in ("abc", "def", "abc")]
+    platform.on("GET", "session", listed(*apps, session("a", "Pending", type="desktop")))
+    assert [one.app_id for one in await client.fetch(kind="desktop-app")] == ["abc", "def"]
+    assert [one.kind for one in await client.fetch()] == ["desktop"]
+
+
 async def test_poll_passes_the_response_on_unparsed(platform: Platform, client: SkahaClient) -> None:
     """The caller parses only what has changed."""
     platform.on("GET", "session", listed(*EVERY_WORD))
@@ -541,6 +575,23 @@ async def test_destroy_with_matches_a_prefix_or_searches_a_regular_expression(
     assert await client.destroy_with(prefix) == dict.fromkeys(ids, True)
 
 
+async def test_destroy_with_goes_on_where_a_row_or_a_delete_is_odd(
+    platform: Platform, client: SkahaClient
+) -> None:
+    rows = [session("a", "Completed"), session("b", "Completed"), {**session("c"), "id": None}, None]
+    rows.append(
+        {"id": "d", "name": 7, "type": "headless", "status": "Completed", "isFixedResources": "<none>"}
+    )
+    platform.on("GET", "session", httpx.Response(200, json=rows))
+    platform.on("DELETE", "session/a", httpx.Response(403, text="forbidden\n"))
+    platform.on("DELETE", "session/b", OK)
+    platform.on("GET", "session/b", gone("b"))
+    with pytest.raises(PartialFailure) as failure:
+        await client.destroy_with("name-")
+    assert failure.value.results == {"b": True}
+    assert [*failure.value.errors] == ["a"]
+
+
 async def test_destroy_with_leaves_other_kinds_and_statuses_alone(
     platform: Platform, client: SkahaClient
 ) -> None:
@@ -597,6 +648,51 @@ async def test_connect_url_is_where_a_browser_opens_a_running_session(
 ) -> None:
     platform.on("GET", "session/n2b6k9oo", httpx.Response(200, content=sample("session_notebook.json")))
     assert (await client.connect_url("n2b6k9oo")).startswith("https://ws-uv.canfar.net/session/notebook/")
+
+
+async def test_connect_url_takes_what_create_returns(
+    platform: Platform, client: SkahaClient, sample: Sample
+) -> None:
+    notebook = json.loads(sample("session_notebook.json"))
+    for session_id in ("a", "b"):
+        url = f"https://skaha.test/session/notebook/{session_id}"
+        row = {**notebook, "id": session_id, "connectURL": url}
+        platform.on("GET", f"session/{session_id}", httpx.Response(200, json=row))
+    assert await client.connect_url(["a"]) == {"a": "https://skaha.test/session/notebook/a"}
+    assert [*await client.connect_url(["b", "a"])] == ["b", "a"]
+
+
+async def test_connect_url_of_several_names_each_that_has_none(
+    platform: Platform, client: SkahaClient
+) -> None:
+    platform.on("GET", "session/a", httpx.Response(200, json=session("a", type="headless")))
+    platform.on("GET", "session/b", httpx.Response(200, json=session("b", "Pending", type="notebook")))
+    with pytest.raises(PartialFailure) as failure:
+        await client.connect_url(["a", "b"])
+    assert {key: type(error) for key, error in failure.value.errors.items()} == {
+        "a": SpecError,
+        "b": SessionError,
+    }
+
+
+async def test_a_session_stands_wherever_an_id_does(platform: Platform, client: SkahaClient) -> None:
+    row = session("a", type="notebook", connectURL="https://skaha.test/session/notebook/a")
+    platform.on("GET", "session", listed(row))
+    platform.on("GET", "session/a", httpx.Response(200, json=row))
+    (one,) = await client.fetch()
+    assert await client.connect_url(one) == "https://skaha.test/session/notebook/a"
+    assert [*await client.info(one)] == [*await client.info([one, "a"])] == ["a"]
+    assert [*await client.logs([one])] == [*await client.events(one)] == ["a"]
+    assert [chunk async for chunk in client.stream_logs(one)]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [(None, "None"), (7, "of type int"), ([None], "None"), (["a", {}], "of type dict")]
+)
+async def test_what_is_no_id_is_rejected_with_what_is(client: SkahaClient, given: Any, words: str) -> None:
+    for verb in (client.info, client.logs, client.destroy, client.connect_url):
+        with pytest.raises(SpecError, match=rf"Invalid session id {words}: must be one word.*create\(\)"):
+            await verb(given)
 
 
 async def test_connect_url_of_a_pending_session_says_that_it_is_pending(

@@ -133,6 +133,41 @@ def test_the_stats_of_an_old_server_are_parsed(sample: Sample) -> None:
     assert stats.instances["headless"] == 122
 
 
+@pytest.mark.parametrize("section", ["gpu", "gpus"])
+def test_stats_tell_of_gpus_where_the_server_does(section: str) -> None:
+    gpus = {"requestedGPUCores": "12", "gpuCoresAvailable": 28.0}
+    stats = Stats.model_validate({"cores": {"coresAvailable": 960}, section: gpus})
+    assert (stats.requested.gpus, stats.available.gpus, stats.free.gpus) == (12, 28, 16)
+    assert Stats.model_validate({"cores": {}}).free.gpus is None
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"cores": [], "ram": None},
+        {"cores": 410, "ram": "9000G"},
+        {"cores": {"maxCores": 32}, "ram": {"maxRAM": "226Gi"}, "instances": ["session"]},
+        {"ram": {}, "gpu": "<none>", "instances": {"headless": "<none>"}},
+        [],
+        [{}],
+    ],
+)
+def test_the_parts_of_stats_that_have_another_shape_are_unknown(shape: object) -> None:
+    assert Stats.model_validate(shape) == Stats()
+
+
+def test_the_parts_of_a_context_that_have_another_shape_limit_nothing() -> None:
+    context = ResourceOptions.model_validate(
+        {
+            "cores": {"options": ["1", "2", "4"], "default": "<none>"},
+            "memoryGB": {"options": [1, None]},
+            "gpus": "<none>",
+            "maxInteractiveSessions": None,
+        }
+    )
+    assert (context.cores.options, context.ram.options, context.gpus.options) == ((1, 2, 4), None, None)
+
+
 def test_images_are_parsed(sample: Sample) -> None:
     assert Image(id="a/b:1", types=["headless"]) == Image.model_validate(
         {"id": "a/b:1", "types": ["headless"]}

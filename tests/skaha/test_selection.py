@@ -205,3 +205,9 @@ def test_a_selection_describes_itself(selection: Selection, text: str) -> None:
 def test_one_word_is_not_its_letters() -> None:
     assert words("carta") == ("carta",)
     assert words(iter(string.ascii_lowercase[:2])) == ("a", "b")
+
+
+def test_a_session_stands_for_its_id() -> None:
+    first, second = Session(id="k3v9x2qa"), Session(id="m0d4tt7z")
+    assert session_ids(first) == ("k3v9x2qa",)
+    assert session_ids([first, "z1x7c3vb", [second]]) == ("k3v9x2qa", "z1x7c3vb", "m0d4tt7z")

@@ -557,6 +557,70 @@ def test_what_was_done_needs_no_doing_again(world: tuple[Batch, list[ListedSessi
     assert again.queued == now.queued
 
 
+# One session, listed several times: servers before 1.0.0 list pods.
+
+
+@pytest.mark.parametrize("words", [("Terminating", "Running"), ("Running", "Terminating")])
+def test_one_session_that_is_listed_twice_is_not_its_own_duplicate(words: tuple[str, str]) -> None:
+    now = plan(batch(launched=launched(1)), [seen(1, word) for word in words], limits=Limits())
+    assert standing(now) == {1: "id1"}
+    assert now.alive[1].status is Status.RUNNING
+    assert is_quiet(now)
+
+
+def test_a_session_with_an_ended_row_and_a_live_one_has_not_ended() -> None:
+    now = plan(batch(launched=launched(1)), [seen(1, "Completed"), seen(1)], limits=Limits())
+    assert standing(now) == {1: "id1"}
+    assert is_quiet(now)
+
+
+def test_a_session_stands_for_the_replica_that_it_was_launched_for() -> None:
+    """Whatever name a list has for it: it must not be destroyed as another one's second session."""
+    known = batch(2, launched=launched(1, 2), outcomes={2: outcome(2)})
+    now = plan(known, [seen(2, session_id="id1")], limits=Limits())
+    assert standing(now) == {1: "id1"}
+    assert is_quiet(now)
+
+
+@given(world=worlds(), limits=LIMITS, data=st.data())
+def test_no_list_makes_a_task_destroy_a_session_that_it_waits_for(
+    world: tuple[Batch, list[ListedSession]], limits: Limits, data: st.DataObject
+) -> None:
+    """Rows again, in other statuses, with other names and times, in any order."""
+    known, several = world
+    ids_known = [one.session_id for one in several] + [one.session_id for one in known.launched.values()]
+    more = [
+        seen(
+            data.draw(st.integers(1, 4)),
+            data.draw(LIVE | ENDS),
+            session_id=session_id,
+            try_number=data.draw(st.integers(1, 3)),
+            epoch=data.draw(st.integers(2, 3)),
+            minutes=data.draw(st.none() | st.integers(0, 3)),
+        )
+        for session_id in data.draw(
+            st.lists(st.sampled_from(ids_known), max_size=6) if ids_known else st.just([])
+        )
+    ]
+    now = plan(known, data.draw(st.permutations([*several, *more])), limits=limits)
+    awaited = {one.session_id for one in now.alive.values()}
+    if now.verdict is None:
+        awaited |= {one.session_id for one in now.missing.values()}
+    assert not awaited & set(ids(now.destroy))
+    assert len(ids(now.destroy)) == len(set(ids(now.destroy)))
+
+
+@given(world=worlds(), limits=LIMITS, data=st.data())
+def test_a_row_twice_is_a_row_once(
+    world: tuple[Batch, list[ListedSession]], limits: Limits, data: st.DataObject
+) -> None:
+    known, several = world
+    again = data.draw(st.lists(st.sampled_from(several), max_size=4) if several else st.just([]))
+    pods = [replace(one, status=Status.TERMINATING, word="Terminating") for one in again]
+    one, other = (plan(known, rows, limits=limits) for rows in (several, [*several, *pods, *again]))
+    assert one == other
+
+
 # Reading and writing.
 
 
@@ -570,6 +634,14 @@ def test_only_sessions_of_the_task_instance_are_its_own() -> None:
     }
     listed = [Session(id=session_id, name=name) for session_id, name in names.items()]
     assert [one.session_id for one in own_sessions(IDENTITY, listed)] == ["mine", "older", "renamed"]
+
+
+def test_an_own_session_that_is_listed_twice_is_one() -> None:
+    rows = [
+        Session(id="k3v9x2qa", name=str(IDENTITY.name(1, 1)), status=status)
+        for status in (Status.RUNNING, Status.TERMINATING)
+    ]
+    assert [one.status for one in own_sessions(IDENTITY, rows)] == [Status.RUNNING]
 
 
 def test_a_sighting_has_what_the_list_says() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -452,6 +454,21 @@ async def test_failing_fast_leaves_nothing_alive(unlisted_for: float) -> None:
     trial.end(2, "Failed").listed_from = trial.platform.clock.now
     assert await trial.advance() is Verdict.FAILURE
     assert trial.platform.live() == []
+
+
+async def test_the_start_of_a_session_that_was_destroyed_is_remembered() -> None:
+    trial = Trial(3, fail_fast=True)
+    await trial.advance()
+    trial.platform.row(trial.batch.launched[1].session_id).start(trial.platform.clock.now)
+    trial.end(2, "Failed")
+    assert await trial.advance() is Verdict.FAILURE
+    started = datetime.fromtimestamp(trial.platform.clock.began, UTC).isoformat()
+    assert {replica: one.started for replica, one in trial.batch.launched.items()} == {
+        1: started,
+        2: None,
+        3: None,
+    }
+    assert Batch.from_json(json.loads(json.dumps(trial.batch.to_json()))) == trial.batch
 
 
 # Stopping.

@@ -59,6 +59,12 @@ def test_the_table_names_sessions_that_were_not_let_go_on() -> None:
     assert "left alone" in table(known, others="left alone").splitlines()[2]
 
 
+def test_the_table_has_the_start_of_a_session_that_was_destroyed() -> None:
+    session = AssignedSession("id2", str(IDENTITY.name(2, 1)), started="2026-03-04T18:22:10+00:00")
+    known = batch(2, outcome(1, "Failed")).assign({2: session})
+    assert table(known).splitlines()[2].split()[2:6] == ["destroyed", "1", "2026-03-04", "18:22:10"]
+
+
 def test_the_table_tells_successes_of_earlier_tries_and_no_failures_of_theirs() -> None:
     known = batch(2, outcome(1), outcome(2, "Failed"), try_number=2)
     assert [row.split()[2] for row in table(known).splitlines()[1:]] == ["Completed", "not"]

@@ -10,13 +10,14 @@ and only the ended ones of a large account, with a full list now and then.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, KeysView, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_canfar.skaha.http.response import unreadable
+from airflow_provider_canfar.skaha.duplicates import one_per_id
+from airflow_provider_canfar.skaha.fields import text
+from airflow_provider_canfar.skaha.json_rows import read_sessions
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Status
@@ -37,16 +38,20 @@ FULL_LIST_INTERVAL = 120.0
 URGENT_FULL_LIST_INTERVAL = 30.0
 
 
+# In the order of a row's own.
+_FIELDS = ("id", "name", "type", "status", "startTime", "expiryTime", "connectURL")
+
+
 class Row(NamedTuple):
-    """The fields of a listed session that subscribers use, in the server's words."""
+    """The fields of a listed session that subscribers use, in the server's words; ``""`` if absent."""
 
     id: str
     name: str
     kind: str
     status: str
-    start_time: str | None
-    expiry_time: str | None
-    connect_url: str | None
+    start_time: str
+    expiry_time: str
+    connect_url: str
 
     @property
     def is_final(self) -> bool:
@@ -55,15 +60,7 @@ class Row(NamedTuple):
 
 
 def _row(data: Mapping[str, Any]) -> Row:
-    return Row(
-        data.get("id") or "",
-        data.get("name") or "",
-        data.get("type") or "",
-        data.get("status") or "",
-        data.get("startTime"),
-        data.get("expiryTime"),
-        data.get("connectURL"),
-    )
+    return Row._make([text(data.get(field)) for field in _FIELDS])
 
 
 class ListResult(NamedTuple):
@@ -74,6 +71,7 @@ class ListResult(NamedTuple):
     :param changed: the keys in the names of new and changed sessions, by id; None for a name that no task
         gave.
     :param size: in bytes.
+    :param repeated: the ids that it has several rows of.
     """
 
     status: str | None
@@ -81,6 +79,7 @@ class ListResult(NamedTuple):
     rows: Mapping[str, Row] | None
     changed: Mapping[str, str | None]
     size: int
+    repeated: frozenset[str] = frozenset()
 
 
 def parse_list(
@@ -89,29 +88,29 @@ def parse_list(
     *,
     known_digest: bytes = b"",
     known_rows: Mapping[str, Row] | None = None,
+    repeated: Collection[str] = (),
 ) -> ListResult:
     """Parse a list, unless it is the one before.
 
-    Each session becomes a row as soon as it is parsed: that is as fast as json is by itself, takes a fifth of
-    the memory, and releases the interpreter's lock between two sessions, so that parsing a large list in a
-    thread does not stop the event loop.
-
     :param known_digest: the digest of the list before.
     :param known_rows: the rows so far.
+    :param repeated: the ids that the last full list had several rows of. A list of ended sessions shows only
+        the ended rows of these, which say nothing about the others.
     :raises ServerError: for anything but a list of sessions.
     """
     digest = hashlib.sha256(response.body).digest()
     if digest == known_digest:
         return ListResult(status, digest, None, {}, len(response.body))
-    try:
-        rows = json.loads(response.body, object_hook=_row)
-        # A server that ignores the status in the query lists other sessions as well.
-        listed = {row.id: row for row in rows if row.id and (status is None or row.is_final)}
-        known = known_rows or {}
-        changed = {row.id: _key_in(row.name) for row in listed.values() if known.get(row.id) != row}
-    except (ValueError, TypeError, AttributeError):
-        raise unreadable(response) from None
-    return ListResult(status, digest, listed, changed, len(response.body))
+    rows = read_sessions(response, _row, Row)
+    # A server that ignores the status in the query lists other sessions as well.
+    several = [row for row in rows if status is None or (row.is_final and row.id not in repeated)]
+    listed = one_per_id(several)
+    known = known_rows or {}
+    changed = {row.id: _key_in(row.name) for row in listed.values() if known.get(row.id) != row}
+    # Counting takes as long as parsing does, and nearly no list has an id twice.
+    counts = Counter(row.id for row in several) if len(listed) < len(several) else Counter[str]()
+    again = frozenset(session_id for session_id, count in counts.items() if count > 1)
+    return ListResult(status, digest, listed, changed, len(response.body), again)
 
 
 def _key_in(name: str) -> str | None:
@@ -132,6 +131,7 @@ class SessionCache:
         self._sessions: dict[str, Session] = {}
         self._end_words = {Status.COMPLETED: "Completed", Status.FAILED: "Failed"}
         self._digests: dict[str | None, bytes] = {}
+        self._repeated: frozenset[str] = frozenset()
         self._full_list_size = 0
         self._full_list_at: float | None = None
 
@@ -150,7 +150,13 @@ class SessionCache:
 
     def parser(self, status: str | None) -> Callable[[ApiResponse], ListResult]:
         """Return the function that parses a list. It may run in a thread: it changes nothing here."""
-        return partial(parse_list, status, known_digest=self._digests.get(status, b""), known_rows=self.rows)
+        return partial(
+            parse_list,
+            status,
+            known_digest=self._digests.get(status, b""),
+            known_rows=self.rows,
+            repeated=self._repeated,
+        )
 
     def update(self, result: ListResult, at: float) -> None:
         """Add a list.
@@ -165,6 +171,7 @@ class SessionCache:
             for session_id in self.rows.keys() - result.rows.keys():
                 self._remove(session_id)
             self.rows = dict(result.rows)
+            self._repeated = result.repeated
         else:
             self.rows |= result.rows
         for session_id, key in result.changed.items():

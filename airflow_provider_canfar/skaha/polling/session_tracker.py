@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from airflow_provider_canfar.skaha.duplicates import one_per_id
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class SessionTracker:
 
         :param is_complete: whether the list shows every session, so that an omitted one may be gone.
         """
-        listed = {session.id: session for session in sessions}
+        listed = one_per_id(sessions)
         changes = self.update(
             session
             for session in listed.values()
