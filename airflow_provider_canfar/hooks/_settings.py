@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 CANFAR_HOST = "ws-uv.canfar.net"
 SERVICE_PATH = "skaha/v1"
 
+# What a copied address may have after the service's own path (skaha's endpoints, and its VOSI ones).
+_RESOURCES = frozenset(
+    ["session", "image", "context", "repository", "capabilities", "availability", "swagger-ui"]
+)
+
 #: The extras that are secret, besides the registry's, which does not identify the account.
 SECRET_EXTRAS = ("proxy_certificate", "client_secret", "refresh_token")
 
@@ -85,7 +90,8 @@ class Settings:
                 other=_seconds(extra, "timeout", DEFAULT_TIMEOUTS.other),
             ),
             account=_hash(url, login, password, extra),
-            secrets=tuple(str(one) for one in (password, *map(extra.get, SECRET_EXTRAS)) if one),
+            # Without what is around them, to mask them in either form.
+            secrets=tuple(str(one).strip() for one in (password, *map(extra.get, SECRET_EXTRAS)) if one),
             certificate=extra.get("certificate") or None,
         )
 
@@ -160,6 +166,12 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     >>> service_url("src.canfar.net", schema="skaha/v2")
     'https://src.canfar.net/skaha/v2'
 
+    People copy addresses from a browser or a script: a resource at the end is left out, a missing version
+    added.
+
+    >>> service_url("https://ws-uv.canfar.net/skaha/v1/session"), service_url("https://ws-uv.canfar.net/skaha")
+    ('https://ws-uv.canfar.net/skaha/v1', 'https://ws-uv.canfar.net/skaha/v1')
+
     :raises SpecError: if they do not make a URL, or contradict each other.
     """
     if port and not host:
@@ -167,7 +179,7 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     word = (schema or "").strip().strip("/")
     scheme, path = (word, "") if word in {"http", "https"} else ("", word)
     parts, its_port = _split(host or CANFAR_HOST, scheme)
-    its_path = parts.path.strip("/")
+    its_path, path = _base_path(parts.path), _base_path(path)
     for field, value, its_value in (("port", port, its_port), ("schema", path, its_path)):
         if value and its_value and value != its_value:
             raise SpecError(
@@ -177,6 +189,16 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     if port and not its_port:
         parts = parts._replace(netloc=f"{parts.netloc}:{port}")
     return urls.service_url(parts._replace(path=f"/{its_path or path or SERVICE_PATH}").geturl(), "host")
+
+
+def _base_path(path: str) -> str:
+    """Return the path of the service that has a resource's path, with a version."""
+    words = [word for word in path.strip().split("/") if word]
+    if words and words[-1] in _RESOURCES:
+        words.pop()
+    if words and words[-1] == "skaha":
+        words.append(SERVICE_PATH.rpartition("/")[2])
+    return "/".join(words)
 
 
 def _split(host: str, scheme: str) -> tuple[SplitResult, int | None]:

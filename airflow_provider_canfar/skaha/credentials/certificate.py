@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import ssl
 import tempfile
-import textwrap
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from airflow_provider_canfar.skaha.credentials import pem as pem_text
 from airflow_provider_canfar.skaha.credentials.expiry import utc_now
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
 from airflow_provider_canfar.skaha.http import exchange
@@ -41,52 +40,41 @@ class LoadedCertificate:
 
     pem: str = field(repr=False)
     subject: str
+    starts_at: datetime
     expires_at: datetime
     authorization: Authorization = field(repr=False)
 
-
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
-
-
-def restore_line_breaks(pem: str) -> str:
-    r"""Return a PEM text with line breaks, if it has lost them.
-
-    A single-line form field removes them, and a variable often has ``\n`` written out.
-
-    >>> print(restore_line_breaks("-----BEGIN X-----QUJD-----END X-----"))
-    -----BEGIN X-----
-    QUJD
-    -----END X-----
-    """
-    if re.search(r"-----BEGIN [A-Z0-9 ]+-----\s*\n", pem):
-        return pem
-    blocks = ((name, re.sub(r"\\n|\s", "", content)) for name, content in _BLOCK.findall(pem))
-    return "\n".join(
-        "\n".join([f"-----BEGIN {name}-----", *textwrap.wrap(content, 64), f"-----END {name}-----"])
-        for name, content in blocks
-    )
+    def is_valid_at(self, now: datetime) -> bool:
+        """Whether it is valid at a time."""
+        return self.starts_at <= now < self.expires_at
 
 
 def load(pem: str, path: Path | None = None) -> LoadedCertificate:
     """Create a TLS context from a certificate with its private key and chain, all in one PEM text.
 
-    It reads files, so keep it off the event loop. OpenSSL loads a key from a file only: a text without a path
-    is on disk meanwhile, readable by its owner only.
+    It reads files, so keep it off the event loop. OpenSSL loads a key from a file only: a text without a
+    path, or one that is not in OpenSSL's form there, is on disk meanwhile, readable by its owner only.
 
     :param path: the file that has the same text already.
     :raises ValueError: for anything but a certificate, or if its key is missing or does not match.
     """
-    leaf = x509.load_pem_x509_certificates(pem.encode())[0]
+    normalized = pem_text.normalized(pem)
+    leaf = x509.load_pem_x509_certificates(normalized.encode())[0]
     tls = exchange.tls_context()
-    if path is not None:
+    if path is not None and normalized == pem:
         _load_cert_chain(tls, path)
     else:
         with tempfile.NamedTemporaryFile("w", encoding="ascii", prefix="canfar-", suffix=".pem") as file:
-            file.write(pem)
+            file.write(normalized)
             file.flush()
             _load_cert_chain(tls, Path(file.name))
-    subject = leaf.subject.rfc4514_string()
-    return LoadedCertificate(pem, subject, leaf.not_valid_after_utc, Authorization(tls=tls))
+    return LoadedCertificate(
+        pem=pem,
+        subject=leaf.subject.rfc4514_string(),
+        starts_at=leaf.not_valid_before_utc,
+        expires_at=leaf.not_valid_after_utc,
+        authorization=Authorization(tls=tls),
+    )
 
 
 def _load_cert_chain(tls: ssl.SSLContext, path: Path) -> None:
@@ -126,7 +114,7 @@ class Certificate:
             raise SpecError(
                 f"Invalid certificate {str(path)!r}: there is no such home directory. Write the path out."
             ) from None
-        self._pem = restore_line_breaks(pem) if pem is not None else None
+        self._pem = pem
         self._clock = clock
         self._loaded: LoadedCertificate | None = None
         self._warned_about: LoadedCertificate | None = None
@@ -155,15 +143,20 @@ class Certificate:
     async def authorize(self) -> Authorization:
         """Return the certificate, loaded again if it has expired.
 
-        :raises AuthenticationError: if it cannot be loaded, or has expired.
+        :raises AuthenticationError: if it cannot be loaded, has expired, or is not valid yet.
         """
         loaded = self._loaded
-        if loaded is None or loaded.expires_at <= self._clock():
+        if loaded is None or not loaded.is_valid_at(self._clock()):
             loaded = await asyncio.to_thread(self._load, loaded)
         if loaded.expires_at <= self._clock():
             raise AuthenticationError(
                 f"{_capitalized(self.name)} of {loaded.subject} expired at {loaded.expires_at}. "
                 f"{self.renewal}"
+            )
+        if loaded.starts_at > self._clock():
+            raise AuthenticationError(
+                f"{_capitalized(self.name)} of {loaded.subject} is not valid before {loaded.starts_at}. Here "
+                f"it is {self._clock():%Y-%m-%d %H:%M:%S%z}. Set this machine's clock, or wait."
             )
         if loaded.expires_at - self._clock() < EXPIRY_WARNING and self._warned_about is not loaded:
             self._warned_about = loaded
@@ -183,7 +176,7 @@ class Certificate:
             if self._loaded is not stale and self._loaded is not None:
                 return self._loaded
             try:
-                pem = self._pem if self._path is None else self._path.read_text("ascii")
+                pem = self._pem if self._path is None else pem_text.decode(self._path.read_bytes())
                 if stale is not None and stale.pem == pem:
                     return stale
                 self._loaded = load(pem or "", self._path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.credentials import certificate
@@ -10,7 +12,7 @@ from airflow_provider_canfar.skaha.credentials.expiry import expiry_of, utc_now
 from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
-from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +20,18 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from airflow_provider_canfar.skaha.http.response import ApiResponse
+
+log = logging.getLogger(__name__)
+
 #: Where CADC exchanges a user name and password for a token.
 LOGIN_URL = "https://ws-cadc.canfar.net/ac/login"
 
 #: The lifetime to request for a proxy certificate, in days.
 DAYS_VALID = 10
+
+# What the service responds to a longer lifetime than it allows, in days.
+_MAXIMUM = re.compile(r"daysValid larger than maximum allowed: (\d+(?:\.\d+)?)")
 
 
 class Login(FetchedCredential):
@@ -73,8 +82,8 @@ class ProxyCertificate(Login):
     :param password: goes to ``url`` and nowhere else.
     :param url: the service that issues certificates, ``https://.../generate``; the registry has it as
         ``ivo://cadc.nrc.ca/cred``.
-    :param days_valid: the lifetime to request; it is fetched again before it expires. The service has a
-        limit.
+    :param days_valid: the lifetime to request; it is fetched again before it expires. If the service has a
+        lower limit, its limit is requested instead.
     """
 
     def __init__(
@@ -96,12 +105,15 @@ class ProxyCertificate(Login):
         return f"a proxy certificate for the user {self._username!r}"
 
     async def _fetch(self) -> Grant:
-        response = await self._send(
-            "GET",
-            params={"daysValid": f"{self._days_valid:g}"},
-            auth=(self._username, self._password),
-            secrets=(self._password,),
-        )
+        try:
+            response = await self._generate()
+        except AuthenticationError as error:
+            allowed = _MAXIMUM.search(error.server_message)
+            if allowed is None or not 0 < float(allowed[1]) < self._days_valid:
+                raise
+            log.info("%s allows %s days, not %g.", self._url, allowed[1], self._days_valid)
+            self._days_valid = float(allowed[1])
+            response = await self._generate()
         try:
             loaded = await asyncio.to_thread(certificate.load, response.text)
         except SpecError:
@@ -110,3 +122,11 @@ class ProxyCertificate(Login):
             # Neither the text nor a traceback whose frames hold it: it may contain a private key.
             raise self._unusable(response) from None
         return Grant(loaded.authorization, self._clock(), loaded.expires_at)
+
+    async def _generate(self) -> ApiResponse:
+        return await self._send(
+            "GET",
+            params={"daysValid": f"{self._days_valid:g}"},
+            auth=(self._username, self._password),
+            secrets=(self._password,),
+        )

@@ -14,6 +14,8 @@ class RegistryCredential:
 
     With them the server also accepts public images that it does not know, such as an image's second tag.
 
+    White space around them is left out: it comes with a copy from a web page.
+
     :param username: the registry's user.
     :param secret: its CLI secret (in Harbor, *User profile*), not the password.
     :raises SpecError: if the server could not tell the two apart.
@@ -23,6 +25,8 @@ class RegistryCredential:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("username", "secret"):
+            object.__setattr__(self, name, getattr(self, name).strip())
         # The server splits at ":" and wants exactly two parts (PostAction).
         if not self.username or not self.secret or ":" in self.username + self.secret:
             raise SpecError(

@@ -140,10 +140,11 @@ def encrypted(pem: str) -> str:
         lambda pem: "no certificate",
         lambda pem: pem[: pem.index("-----BEGIN CERTIFICATE")],
         lambda pem: pem[pem.index("-----BEGIN CERTIFICATE") :],
-        lambda pem: "é" + pem,
+        lambda pem: pem.replace("MII", "MéI"),
         encrypted,
+        lambda pem: pem.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES,00\n\n", 1),
     ],
-    ids=["empty", "no PEM", "key only", "no key", "not ASCII", "key with a passphrase"],
+    ids=["empty", "no PEM", "key only", "no key", "not base64", "key with a passphrase", "the older form"],
 )
 @pytest.mark.parametrize("as_text", [True, False])
 async def test_the_error_about_an_unusable_certificate_does_not_contain_its_key(
@@ -162,11 +163,33 @@ async def test_the_error_about_an_unusable_certificate_does_not_contain_its_key(
 
 
 @pytest.mark.parametrize("end", ["", " ", "\\n", "\r\n"])
-async def test_a_text_without_line_breaks_is_loaded(authority: trustme.CA, end: str) -> None:
+@pytest.mark.parametrize("as_text", [True, False])
+async def test_a_certificate_is_loaded_with_any_line_breaks(
+    authority: trustme.CA, tmp_path: Path, end: str, *, as_text: bool
+) -> None:
     """A single-line form field removes them, and a variable often has them written out."""
-    credential = Certificate(pem=issue(authority).replace("\n", end))
+    pem = issue(authority).replace("\n", end)
+    file = tmp_path / "proxy.pem"
+    file.write_bytes(pem.encode())
+    credential = Certificate(pem=pem) if as_text else Certificate(file)
     assert (await credential.authorize()).tls
     assert credential.expires_at == NOW + timedelta(days=10)
+
+
+async def test_a_file_with_names_in_another_encoding_is_loaded(authority: trustme.CA, tmp_path: Path) -> None:
+    file = tmp_path / "proxy.pem"
+    file.write_bytes("    friendlyName: José\n".encode("latin-1") + issue(authority).encode())
+    assert (await Certificate(file).authorize()).tls
+
+
+async def test_a_certificate_that_is_not_valid_yet_says_so(authority: trustme.CA) -> None:
+    now = NOW - timedelta(days=31)
+    credential = Certificate(pem=issue(authority), clock=lambda: now)
+    with pytest.raises(AuthenticationError, match=r"is not valid before .* Here it is .* clock") as rejection:
+        await credential.authorize()
+    assert "mcurie" in str(rejection.value)
+    now = NOW
+    assert (await credential.authorize()).tls
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -201,15 +224,38 @@ async def test_a_response_without_a_certificate_is_not_shown() -> None:
     assert "canary" not in str(raised.value)
 
 
-async def test_the_error_about_an_excessive_lifetime_has_the_services_words() -> None:
-    transport = httpx.MockTransport(
-        lambda _: httpx.Response(400, text="daysValid larger than maximum allowed: 30.0")
-    )
+async def test_an_excessive_lifetime_becomes_what_the_service_allows(authority: trustme.CA) -> None:
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["daysValid"])
+        if float(asked[-1]) > 7.5:
+            return httpx.Response(400, text="daysValid larger than maximum allowed: 7.5")
+        return httpx.Response(200, text=issue(authority))
+
     credential = ProxyCertificate(
-        uuid4().hex, "radium", "https://cred.test/generate", days_valid=90, transport=transport
+        uuid4().hex, "radium", "https://cred.test/generate", transport=httpx.MockTransport(respond)
     )
-    with pytest.raises(AuthenticationError, match=r"maximum allowed: 30\.0"):
+    first = await credential.authorize()
+    assert asked == ["10", "7.5"]
+    await credential.refresh(first)
+    assert asked == ["10", "7.5", "7.5"], "it remembers"
+
+
+@pytest.mark.parametrize("allowed", ["0", "10.0", "30.0", "more"])
+async def test_a_refusal_that_no_shorter_lifetime_would_avoid_is_an_error(allowed: str) -> None:
+    requests: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(400, text=f"daysValid larger than maximum allowed: {allowed}")
+
+    credential = ProxyCertificate(
+        uuid4().hex, "radium", "https://cred.test/generate", transport=httpx.MockTransport(respond)
+    )
+    with pytest.raises(AuthenticationError, match=f"maximum allowed: {allowed}"):
         await credential.authorize()
+    assert len(requests) == 1
 
 
 # Real TLS.

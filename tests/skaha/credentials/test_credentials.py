@@ -491,8 +491,12 @@ def test_registry_credentials_are_one_header() -> None:
     assert "a-secret" not in repr(RegistryCredential("mcurie", "a-secret"))
 
 
+def test_white_space_around_registry_credentials_comes_from_a_copy_and_is_left_out() -> None:
+    assert RegistryCredential(" mcurie\n", "\ta-secret \r\n") == RegistryCredential("mcurie", "a-secret")
+
+
 @pytest.mark.parametrize(
-    "pair", [("", "s3cr3t"), ("mcurie", ""), ("mcurie", "s3:cr3t"), ("m:curie", "s3cr3t")]
+    "pair", [("", "s3cr3t"), ("mcurie", " "), ("mcurie", ""), ("mcurie", "s3:cr3t"), ("m:curie", "s3cr3t")]
 )
 def test_ambiguous_registry_credentials_are_rejected(pair: tuple[str, str]) -> None:
     with pytest.raises(SpecError, match="registry") as rejection:
