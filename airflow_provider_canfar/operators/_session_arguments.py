@@ -238,7 +238,7 @@ HEADLESS: Mapping[str, Argument] = {
 }
 
 #: What is rendered as text even where the DAG renders templates as native objects.
-TEXT_FIELDS = ("command", "cmd", "args", "env")
+TEXT_FIELDS = ("name", "command", "cmd", "args", "env")
 
 #: What a function replaces in its decorators.
 COMMAND_ARGUMENTS = ("command", "cmd", "args")

@@ -305,7 +305,7 @@ WRONG: list[tuple[str, Any]] = [
     ("command_encoding", None),
     ("on_clear", "Resume"),
     ("on_finish_action", "delete"),
-    *(("name", value) for value in ("find_stars", "", 7, "-a", "2026-03-04")),
+    *(("name", value) for value in ("find_stars", "", ["m13"], "-a", "stars.fits")),
     *(("image", value) for value in (None, "", 7, "astroml", "A/B:1")),
     *(("canfar_conn_id", value) for value in (None, "", 7)),
     *(("command", value) for value in ("echo hello", [], ["sleep", 3], 7, b"x", {"a": 1}, ["a\0"], [["a"]])),
@@ -391,6 +391,8 @@ RIGHT: list[tuple[str, Any, Any]] = [
     ("ram", 16, 16),
     ("gpus", "2", 2),
     ("command_encoding", "plain", "plain"),
+    ("name", "3c273", "3c273"),
+    ("name", "2026-03-04", "2026-03-04"),
     ("env", {"N": 7, "X": 0.5}, {"N": "7", "X": "0.5"}),
 ]
 
@@ -405,6 +407,13 @@ def test_a_right_value_has_its_meaning_as_a_literal_and_as_a_template(
         for native in (False, True):
             made = rendered(headless, native=native, params={"x": text}, **{name: "{{ params.x }}"})
             assert made._parsed()[name] == means
+
+
+def test_a_number_is_no_name_as_a_literal_and_its_text_is_one_as_a_template() -> None:
+    with pytest.raises(SpecError, match="Invalid name 7"):
+        headless(name=7)
+    made = rendered(headless, native=True, params={"x": 7}, name="{{ params.x }}")
+    assert made._parsed()["name"] == "7"
 
 
 @pytest.mark.parametrize(
