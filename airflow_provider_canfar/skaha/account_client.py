@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
-from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
@@ -58,6 +59,7 @@ class AccountClient:
         self._http = HttpClient(url, credential, **options)
         self._timeouts = timeouts
         self._context: ResourceOptions | None = None
+        self._context_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
@@ -142,6 +144,14 @@ class AccountClient:
         """Return the resources that the platform offers to a session."""
         self._context = await self._get("context", wire.context)
         return self._context
+
+    async def _offer(self) -> ResourceOptions | None:
+        """Return what the platform offers, for a message: asked once, and None if there is no answer."""
+        async with self._context_lock:
+            try:
+                return self._context or await self.context()
+            except RequestError:
+                return None
 
     async def images(self, kind: str | None = None) -> list[Image]:
         """Return the images that the platform knows without registry credentials.

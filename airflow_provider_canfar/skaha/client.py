@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlencode
 
-from airflow_provider_canfar.skaha import validation, wire
+from airflow_provider_canfar.skaha import refusals, validation, wire
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, AccountClient, Timeouts
-from airflow_provider_canfar.skaha.errors import NotFound, RequestError, SessionError, SpecError
+from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, SessionError, SpecError
 from airflow_provider_canfar.skaha.event_table import parse_events
 from airflow_provider_canfar.skaha.gather import SessionIds, each, is_one, one_id, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
@@ -129,7 +129,11 @@ class SkahaClient(AccountClient):
             form=wire.create_body(spec, replica, name),
             headers=registry.headers() if registry else None,
         )
-        return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
+        try:
+            return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
+        except Rejected as error:
+            offer = await self._offer() if refusals.is_about_resources(error) else None
+            raise refusals.explained(error, spec, offer) from None
 
     async def info(self, ids: SessionIds) -> dict[str, Session]:
         """Return sessions as the platform knows them.

@@ -90,7 +90,7 @@ def test_a_private_image_is_launched_with_the_credentials_of_the_connection(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = "images.canfar.net/my-project/my-image:1.0"
-    with pytest.raises(AirflowFailException, match="unknown or private image"):
+    with pytest.raises(AirflowFailException, match=rf"unknown or private image.*'{image}'.*registry_secret"):
         task("true", image=image).run()
     extra = {"registry_username": "mcurie", "registry_secret": "a-cli-secret"}
     monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps({**platform.connection, "extra": extra}))

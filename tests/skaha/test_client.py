@@ -127,8 +127,8 @@ async def test_a_partly_failed_create_has_the_ids_and_the_errors(
 
 
 async def test_create_raises_a_single_replicas_own_error(platform: Platform, client: SkahaClient) -> None:
-    platform.on("POST", "session", httpx.Response(400, text="Invalid value for 'cores': 3\n"))
-    with pytest.raises(Rejected, match="Invalid value for 'cores': 3"):
+    platform.on("POST", "session", httpx.Response(400, text="name must have a value\n"))
+    with pytest.raises(Rejected, match="name must have a value"):
         await client.create(**SPEC, cores=3)
 
 
@@ -195,6 +195,25 @@ async def test_create_sends_the_clients_registry_credentials_by_default(
         "bWN1cmllOmEtc2VjcmV0",
         "cGN1cmllOmFub3RoZXI=",
     ]
+
+
+async def test_what_the_platform_offers_is_asked_once_for_all_refused_replicas(
+    platform: Platform, client: SkahaClient
+) -> None:
+    platform.on("POST", "session", httpx.Response(400, text="Invalid value for 'ram': 3"))
+    platform.on("GET", "context", httpx.Response(200, json={"memoryGB": {"options": [1, 2, 4]}}))
+    with pytest.raises(PartialFailure, match="must be one of 1, 2, 4 on this platform"):
+        await client.create(**SPEC, ram=3, replicas=4)
+    assert len(platform.received("GET", "context")) == 1
+
+
+async def test_a_refusal_is_raised_also_if_the_platform_does_not_say_what_it_offers(
+    platform: Platform, client: SkahaClient
+) -> None:
+    platform.on("POST", "session", httpx.Response(400, text="Invalid value for 'ram': 3"))
+    platform.on("GET", "context", httpx.Response(403, text="not for you"))
+    with pytest.raises(Rejected, match=r"Invalid value for 'ram': 3\.$"):
+        await client.create(**SPEC, ram=3)
 
 
 async def test_create_rejects_resources_that_a_known_context_does_not_offer(
