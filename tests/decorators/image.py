@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from airflow_provider_canfar.decorators._remote_call import build_command
 from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
+from tests.sigint import default_sigint
 
 MARKER = "k3v5x2qamd-0-1"
 
@@ -91,7 +90,7 @@ class Image:
         argv = build_command(
             function, args, kwargs, marker=MARKER, python=self.python, multiple_outputs=multiple_outputs
         )
-        with _default_sigint():
+        with default_sigint():
             ended = subprocess.run(
                 argv,
                 env=self.environment
@@ -105,16 +104,6 @@ class Image:
             )
         output = ended.stdout.decode(errors="replace")
         return EndedCall(ended.returncode, output, parse_log(output, f"{MARKER}-{replica}-{replicas}"))
-
-
-@contextmanager
-def _default_sigint() -> Iterator[None]:
-    """Start programs with the default SIGINT handler: background jobs of a shell inherit SIG_IGN."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def images() -> Iterator[str]:

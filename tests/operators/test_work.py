@@ -24,6 +24,7 @@ from airflow_provider_canfar.skaha.naming import SessionName
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, launch, shown
+from tests.sigint import default_sigint
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -213,7 +214,7 @@ def test_ctrl_c_destroys_the_sessions_and_says_so(
 
     pressing = threading.Thread(target=interrupt)
     pressing.start()
-    with shown() as lines, pytest.raises(KeyboardInterrupt):
+    with default_sigint(), shown() as lines, pytest.raises(KeyboardInterrupt):
         task.run()
     pressing.join()
     assert bool(platform.live()) is not destroy_on_kill
