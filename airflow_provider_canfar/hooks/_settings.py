@@ -31,9 +31,7 @@ CANFAR_HOST = "ws-uv.canfar.net"
 SERVICE_PATH = "skaha/v1"
 
 # What a copied address may have after the service's own path (skaha's endpoints, and its VOSI ones).
-_RESOURCES = frozenset(
-    ["session", "image", "context", "repository", "capabilities", "availability", "swagger-ui"]
-)
+_RESOURCES = frozenset(["session", "image", "context", "repository", "capabilities", "availability"])
 
 #: The extras that are secret, besides the registry's, which does not identify the account.
 SECRET_EXTRAS = ("proxy_certificate", "client_secret", "refresh_token")

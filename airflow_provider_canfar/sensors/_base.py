@@ -175,7 +175,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         self.soft_fail = self.never_fail = False
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # Whatever it was, it is raised again, or skips for its reason.
             is_timeout = isinstance(error, AirflowSensorTimeout)
             if soft_fail and (is_timeout or isinstance(error, ConditionCannotBeMet)):
                 raise AirflowSkipException(f"Skipping because soft_fail is set. {error}") from error

@@ -93,6 +93,7 @@ class Certificate:
     A file is loaded again when the certificate has expired or is refused: renewing it there renews it here.
 
     :param path: the PEM file; ``~`` is the home directory of the user that runs this process.
+        If OpenSSL does not read it as it is, the text is treated as ``pem`` is.
     :param pem: the PEM text itself. On disk for as long as OpenSSL takes to load it, readable by its owner
         only.
     :param clock: the current time.
