@@ -17,12 +17,13 @@ unexport VIRTUAL_ENV
 # Compile once, instead of in each of the many processes of Airflow and of the tests.
 export UV_COMPILE_BYTECODE := 1
 
-# The oldest supported Airflow, with the dependencies from the time of its release: later releases break it. The
-# compatibility provider is current, as users of an old Airflow would install it, and so are the test tools. The FAB
-# provider contains the form classes that Airflow 3.1 builds connection forms with.
-CURRENT := apache-airflow-providers-common-compat pytest pytest-asyncio
+# The oldest supported Airflow, with the dependencies from the time of its release: later releases break it. The test
+# tools are current. The FAB provider contains the form classes that Airflow 3.1 builds connection forms with.
+CURRENT := pytest pytest-asyncio
+# The lowest versions that pyproject.toml allows, as far as Airflow itself allows them.
+LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v '^apache-airflow')
 OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01) \
-	apache-airflow==3.1.0 apache-airflow-providers-fab \
+	apache-airflow==3.1.0 apache-airflow-providers-fab $(LOWEST) \
 	hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 

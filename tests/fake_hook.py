@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow.providers.common.compat.sdk import TaskDeferred
-
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._bridge import BRIDGE
 
 if TYPE_CHECKING:

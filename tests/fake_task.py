@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.execution_time import macros
+
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

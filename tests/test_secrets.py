@@ -22,9 +22,9 @@ from uuid import uuid4
 
 import pytest
 import trustme
-from airflow.providers.common.compat.sdk import TaskDeferred
 from structlog.testing import capture_logs
 
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
+from airflow_provider_canfar.hooks._airflow_compat import read_connection
 from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
 from airflow_provider_canfar.hooks._legacy_form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks._verbs import Verbs
@@ -75,10 +76,7 @@ class CanfarHook(Verbs, BaseHook):
 
     async def _read_settings(self) -> Settings:
         """Read the connection's settings, even if they have been read before."""
-        from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
-
-        connection = await get_async_connection(self.canfar_conn_id, hook=self)
-        return self._parse(connection, await get_async_extra_dejson(connection))
+        return self._parse(*await read_connection(self, self.canfar_conn_id))
 
     def _parse(self, connection: Connection, extra: dict[str, Any]) -> Settings:
         from airflow_provider_canfar.hooks._settings import Settings

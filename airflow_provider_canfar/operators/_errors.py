@@ -13,8 +13,7 @@ def airflow_errors() -> Iterator[None]:
     :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
         rejects. Other errors pass through.
     """
-    from airflow.providers.common.compat.sdk import AirflowFailException
-
+    from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
     from airflow_provider_canfar.skaha.errors import CanfarError
 
     try:

@@ -10,8 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
-
+from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,

@@ -147,7 +147,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         :raises AirflowTaskTimeout: when ``execution_timeout`` has passed.
         :raises TaskDeferralError: when the trigger has failed; a retry checks again.
         """
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout
 
         with self._decide_skips(timeout_never_fails=True), airflow_errors():
             try:
@@ -166,8 +166,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         :param timeout_never_fails: whether ``never_fail`` covers time-outs: Airflow's sensors skip for a
             time-out while deferred, and fail for one in the worker.
         """
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
-
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout, AirflowSkipException
         from airflow_provider_canfar.sensors._verdict import ConditionCannotBeMet
 
         soft_fail, never_fail = self.soft_fail, self.never_fail
@@ -186,7 +185,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
             self.soft_fail, self.never_fail = soft_fail, never_fail
 
     def _wait_in_worker(self, context: Context) -> Any:
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout
 
         try:
             return super().execute(context)
@@ -246,7 +245,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
     def _fail_if_refused(self, event: dict[str, Any]) -> None:
         """Fail the task if the platform has refused the trigger's request; a retry checks again."""
-        from airflow.providers.common.compat.sdk import AirflowException
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowException
 
         if refused := event.get("refused"):
             raise AirflowException(f"{refused} A retry of this sensor checks again.")
@@ -256,7 +255,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
         :param deadline_from: the argument that set the deadline.
         """
-        from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowTaskTimeout
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout, AirflowTaskTimeout
 
         if deadline_from == "execution_timeout" and self.execution_timeout is not None:
             limit = self.execution_timeout.total_seconds()
@@ -268,7 +267,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
 def _is_no_failure(error: Exception) -> bool:
     """Whether Airflow uses an exception to skip a task, or to check again later."""
-    from airflow.providers.common.compat.sdk import AirflowSkipException
+    from airflow_provider_canfar.hooks._airflow_compat import AirflowSkipException
 
     # By its name: Airflow 3.1 has the class in another module.
     return isinstance(error, AirflowSkipException) or type(error).__name__ == "AirflowRescheduleException"

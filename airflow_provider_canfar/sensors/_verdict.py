@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 
 
 class ConditionCannotBeMet(AirflowFailException):

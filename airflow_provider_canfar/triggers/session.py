@@ -127,12 +127,15 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
 
     async def _task_state(self) -> str | None:
         """Ask Airflow for the task's state; None if it has none or Airflow does not answer."""
+        from asgiref.sync import sync_to_async
+
         from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 
         if self.task_instance_id is None:
             return None
         try:
-            return await asyncio.to_thread(TaskInstanceId(**self.task_instance_id).state)
+            # Not asyncio.to_thread: see read_connection.
+            return await sync_to_async(TaskInstanceId(**self.task_instance_id).state)()
         except Exception as error:  # noqa: BLE001 - whatever it is, the state is unknown: destroy nothing
             self._emit(f"Could not read the task's state from Airflow: {error}")
             return None

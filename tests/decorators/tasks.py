@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_canfar.decorators import canfar_task
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from tests.airflow_versions import serialize
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of

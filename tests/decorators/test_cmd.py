@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_canfar.decorators import canfar_cmd_task
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from tests.decorators.tasks import defer_again, task_of
 from tests.on_emulator import event_of
 

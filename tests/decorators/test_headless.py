@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
 from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.replicas import stripe
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from tests.decorators.tasks import created, defer_again, operator_of, task

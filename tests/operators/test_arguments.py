@@ -10,12 +10,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, BaseOperator, task
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.operators import _argument_parsers as arguments
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator

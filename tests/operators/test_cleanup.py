@@ -10,13 +10,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.account_sessions import cleanup as account_cleanup
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import (
     CanfarCleanupOperator,

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from structlog.testing import capture_logs
 
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._task_runner import TaskRunner

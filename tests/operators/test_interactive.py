@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._phase_errors import Killed

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator

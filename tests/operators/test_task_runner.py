@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
+from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout
 from airflow_provider_canfar.operators._phase_errors import Killed
 from airflow_provider_canfar.operators._task_runner import TaskRunner
 from airflow_provider_canfar.skaha.errors import (

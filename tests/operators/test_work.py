@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.hooks import _seal
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator

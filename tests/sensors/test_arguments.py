@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
 
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.operators import _selection_arguments
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor

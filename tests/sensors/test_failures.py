@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_provider_canfar.hooks._airflow_compat import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
@@ -17,7 +18,6 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.client import SkahaClient

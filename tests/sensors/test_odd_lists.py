@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, launch

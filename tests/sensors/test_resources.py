@@ -7,8 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, TaskDeferred
 
+from airflow_provider_canfar.hooks._airflow_compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.skaha.errors import SpecError

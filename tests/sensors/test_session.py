@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_provider_canfar.hooks._airflow_compat import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
-
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from tests.airflow_versions import AirflowRescheduleException
