@@ -24,7 +24,7 @@ CURRENT := pytest pytest-asyncio
 LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v '^apache-airflow')
 OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01) \
 	apache-airflow==3.1.0 apache-airflow-providers-fab $(LOWEST) \
-	hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist trustme
+	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 
 .PHONY: help setup setup-demo demo up test long browser reliability oldest check bench
@@ -54,10 +54,11 @@ browser: setup ## test the pages of Airflow and the emulator in a headless Chrom
 reliability: setup ## kill workers and triggerers, drop responses, check that each replica runs once; 20 minutes
 	$(PYTHON) -m pytest tests/reliability
 
-oldest: | $(filter .uv/%,$(UV)) ## run the unit tests on the oldest supported Airflow
+oldest: | $(filter .uv/%,$(UV)) ## run the unit tests, and kill tasks, on the oldest supported Airflow
 	$(UV) venv --quiet --allow-existing .venv-oldest
 	$(UV) pip install --quiet --python .venv-oldest $(OLDEST) --editable '.[emulator]'
 	.venv-oldest/bin/python -m pytest $(IN_PARALLEL) -m "not airflow" $(OLDEST_TESTS)
+	.venv-oldest/bin/python -m pytest tests/reliability/test_people.py
 
 check: setup ## check lint, format, types and the lock file
 	.venv/bin/ruff check

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from pathlib import Path
+
+_KEY = re.compile(r"CONSTRAINT trigger_pkey PRIMARY KEY \(id\),|,\s*CONSTRAINT trigger_pkey PRIMARY KEY \(id\)")
 
 
 def never_reuse_trigger_ids(database: Path) -> None:
@@ -22,7 +25,8 @@ def never_reuse_trigger_ids(database: Path) -> None:
         if "AUTOINCREMENT" in table:
             return
         unique = table.replace("id INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT", 1)
-        unique = unique.replace("CONSTRAINT trigger_pkey PRIMARY KEY (id),", "", 1)
+        # The constraint is the last line of the table up to Airflow 3.1.
+        unique = _KEY.sub("", unique, count=1)
         if "AUTOINCREMENT" not in unique or unique.count("PRIMARY KEY") != 1:
             raise RuntimeError(f"Airflow defines the trigger table in an unknown way:\n{table}")
         if connection.execute('SELECT count(*) FROM "trigger"').fetchone() != (0,):

@@ -19,6 +19,14 @@ CREATE TABLE "trigger" (
     CONSTRAINT trigger_team_name_fkey FOREIGN KEY(team_name) REFERENCES team (name) ON DELETE SET NULL
 )
 """
+#: As Airflow 3.1 defines it.
+TABLE_OF_3_1 = """
+CREATE TABLE "trigger" (
+    id INTEGER NOT NULL,
+    classpath VARCHAR(1000) NOT NULL,
+    CONSTRAINT trigger_pkey PRIMARY KEY (id)
+)
+"""
 INDEX = 'CREATE INDEX idx_trigger_team_name ON "trigger" (team_name)'
 
 
@@ -58,6 +66,17 @@ def test_no_id_is_reused_afterwards(database: Path, connection: sqlite3.Connecti
     first = add_trigger(connection)
     delete_triggers(connection)
     assert add_trigger(connection) != first
+
+
+def test_no_id_is_reused_with_the_table_of_airflow_3_1(tmp_path: Path) -> None:
+    path = tmp_path / "airflow.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(TABLE_OF_3_1)
+    never_reuse_trigger_ids(path)
+    with closing(sqlite3.connect(path)) as connection:
+        first = add_trigger(connection)
+        delete_triggers(connection)
+        assert add_trigger(connection) != first
 
 
 def test_the_indexes_are_kept(database: Path, connection: sqlite3.Connection) -> None:
