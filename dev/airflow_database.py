@@ -7,7 +7,9 @@ import re
 import sqlite3
 from pathlib import Path
 
-_KEY = re.compile(r"CONSTRAINT trigger_pkey PRIMARY KEY \(id\),|,\s*CONSTRAINT trigger_pkey PRIMARY KEY \(id\)")
+_KEY = re.compile(
+    r"CONSTRAINT trigger_pkey PRIMARY KEY \(id\),|,\s*CONSTRAINT trigger_pkey PRIMARY KEY \(id\)"
+)
 
 
 def never_reuse_trigger_ids(database: Path) -> None:
