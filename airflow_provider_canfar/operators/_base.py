@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from dataclasses import fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_checks import CheckedArguments
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.skaha.spec import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.run_options import RunOptions
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
     from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent
 
@@ -40,6 +39,8 @@ KILL_WITHIN = 4.0
 #: What Airflow says in place of "resume" when it ends a deferred task by itself (TRIGGER_FAIL_REPR).
 TRIGGER_FAILED = "__fail__"
 
+#: And what it adds when no triggerer was alive in time (TriggerFailureReason.TRIGGER_TIMEOUT).
+TRIGGER_TIMED_OUT = "Trigger timeout"
 
 #: What the deferrals of this process have carried, by task instance: dag.test() resumes in the same process.
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
@@ -88,6 +89,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         self._runner: TaskRunner | None = None
         self._is_killed = False
+        #: Whether Airflow's API server answered when the phase began, of a try that a retry follows.
+        self._answers_probes = False
 
     @property
     def _destroys_on_kill(self) -> bool:
@@ -158,7 +161,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
-        work, task_instance = own_work(self), self._task_instance(context)
+        work, task_instance = own_work(self), TaskInstanceId.of(context)
         if batch is None:
             carried = _carried.pop(task_instance, {})
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
@@ -169,9 +172,15 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait, or destroy the sessions where Airflow ends the task by itself.
 
-        It does so when the trigger has failed, and when no triggerer was alive until long after the deadline.
+        It does so when the trigger has failed, unless a retry adopts them, and when no triggerer was alive
+        until long after the deadline.
         """
-        if next_method == TRIGGER_FAILED and self._destroys_on_kill:
+        from airflow_provider_canfar.operators._phase_errors import retry_follows
+
+        timed_out = (next_kwargs or {}).get("error") == TRIGGER_TIMED_OUT
+        if next_method == TRIGGER_FAILED and not timed_out and retry_follows(context["ti"]):
+            self._emit("The trigger has failed. The sessions are left running: the next try will adopt them.")
+        elif next_method == TRIGGER_FAILED and self._destroys_on_kill:
             batch = self._first_batch(context, own_work(self))
             self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
@@ -181,8 +190,10 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         # Airflow goes on with execute afterwards, even where there is no runner yet.
         self._is_killed = True
         if self._runner is not None:
-            self._runner.stop()
-            if self._destroys_on_kill:
+            # A supervisor whose heartbeats Airflow does not answer stops the worker as it does for a person.
+            is_lost = self._answers_probes and not _airflow_api.api_server_answers()
+            self._runner.stop(leave_to_retry=is_lost)
+            if self._destroys_on_kill and not is_lost:
                 self._runner.destroy_all(timeout=KILL_WITHIN)
 
     def _run_phase(
@@ -195,27 +206,39 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         **carried: Any,
     ) -> Any:
         """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
+        from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
         from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
-        task_instance, hook = self._task_instance(context), self._hook()
+        task_instance = TaskInstanceId.of(context)
+        # Before a wait there was such a connection.
+        is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
+        hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
         spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
         runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
 
-        def publish() -> None:
+        follows = retry_follows(context["ti"])
+        self._answers_probes = follows and _airflow_api.api_server_answers()
+
+        def save() -> None:
             for key, value in runner.xcoms().items():
                 context["ti"].xcom_push(work.key(key), value)
             SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
 
+        def publish() -> None:
+            _airflow_api.wait_out_silence(save, emit=self._emit, is_stopped=lambda: self._is_killed)
+
         def defer(wait_spec: WaitSpec) -> NoReturn:
-            self._refuse_to_defer_unless_running(task_instance)
+            require_running(_airflow_api.wait_out_silence(task_instance.state, emit=self._emit))
             # Every replica of a try runs the same, though later phases render the templates again.
             sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
             self._defer(wait_spec, runner, deadline, task_instance, sealed)
 
         can_defer = self.deferrable and work.name is None
-        outcomes = runner.run(wake, publish=publish, defer=defer if can_defer else None)
+        outcomes = runner.run(
+            wake, publish=publish, defer=defer if can_defer else None, retry_follows=follows
+        )
         return self._result(runner, outcomes)
 
     def _defer(
@@ -272,29 +295,3 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def _deadline(self) -> float | None:
         """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""
         return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None
-
-    def _run_options(self) -> RunOptions:
-        """Return those of the parsed arguments that say how to go about the sessions."""
-        from airflow_provider_canfar.task_sessions.run_options import RunOptions
-
-        parsed = self._parsed()
-        return RunOptions(**{one.name: parsed[one.name] for one in fields(RunOptions) if one.name in parsed})
-
-    def _task_instance(self, context: Context) -> TaskInstanceId:
-        """Say which task instance this is, in Airflow's words."""
-        from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-
-        ti = context["ti"]
-        return TaskInstanceId(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-
-    def _refuse_to_defer_unless_running(self, task_instance: TaskInstanceId) -> None:
-        """Fail when the task was killed while it launched.
-
-        The worker learns of a kill at its next heartbeat. Were it to defer before that, Airflow would refuse
-        the deferral, and never call an on_kill.
-        """
-        from airflow_provider_canfar.operators._phase_errors import Killed
-
-        state = task_instance.state()
-        if state not in (None, "running"):
-            raise Killed(f"The task was marked {state} while it launched its sessions.")

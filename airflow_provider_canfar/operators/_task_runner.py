@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
+from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
-    CanfarError,
     RequestError,
     SessionNeverStarted,
     SessionTimeout,
@@ -22,7 +22,6 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
-from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
@@ -39,12 +38,6 @@ if TYPE_CHECKING:
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
-
-#: Seconds for which destroying all sessions is retried; a person waits for the task to end.
-DESTROY_RETRY_FOR = 15.0
-
-#: Seconds for which a kill waits for creates that are under way, out of the few that Airflow grants.
-KILL_WAITS_FOR_CREATES = 1.5
 
 
 class TaskRunner:
@@ -79,8 +72,10 @@ class TaskRunner:
         self._emit = emit
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
+        self._teardown = Teardown(hook, self._reconciler, emit)
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
+        self._leaves_to_retry = False
 
     @property
     def batch(self) -> Batch:
@@ -101,52 +96,50 @@ class TaskRunner:
         *,
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
+        retry_follows: bool = False,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
+        :param retry_follows: whether Airflow runs the task again if this try fails.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
-            :class:`CredentialRefused`, when nothing can be destroyed.
+            :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
+            failure, where a retry adopts them.
         """
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
             raise
         except Killed:
-            if self._options.destroy_on_kill:
+            if self._leaves_to_retry:
+                self._teardown.leave_to_retry("Airflow's API server was lost")
+            elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
             with suppress(Exception):
                 publish()
             raise
         except (SessionTimeout, SessionNeverStarted, AirflowTaskTimeout) as error:
-            self._stop_creating()
+            self._teardown.stop_creating()
             destroys = self._options.destroy_on_kill or isinstance(error, SessionNeverStarted)
             if destroys:
                 self.destroy_all()
-            self._record_ends()
+            self._teardown.record_ends()
             publish()
             self._emit(report.table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
             raise
         except BaseException as error:  # Whatever it was, Ctrl-C too, it is raised again.
-            # No session outlives its failed task. A platform that has not answered even once
-            # has launched nothing for this phase, and would not answer this either.
+            # No session outlives its failed task unless a retry adopts it. A platform that has not answered
+            # even once has launched nothing for this phase, and would not answer this either.
             if self._reconciler.has_listed or self.batch.launched:
-                self._stop_creating()
-                self._destroy_after(error)
+                self._teardown.stop_creating()
+                self._teardown.after(error, self._options, retry_follows=retry_follows)
             raise
-
-    def _destroy_after(self, error: BaseException) -> None:
-        destroys = isinstance(error, Exception) or self._options.destroy_on_kill
-        action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self.batch)
-        self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
-        if destroys:
-            self.destroy_all()
 
     def _rounds(
         self,
@@ -170,8 +163,12 @@ class TaskRunner:
             except CancelledError:
                 raise Killed("Airflow stopped the worker.") from None
 
-    def stop(self) -> None:
-        """Launch nothing more, and wait no longer."""
+    def stop(self, *, leave_to_retry: bool = False) -> None:
+        """Launch nothing more, and wait no longer.
+
+        :param leave_to_retry: let the sessions run on, for the next try to adopt.
+        """
+        self._leaves_to_retry = leave_to_retry
         self._stopped = True
         self._reconciler.stop()
         if self._wait is not None:
@@ -181,38 +178,10 @@ class TaskRunner:
         """Destroy every live session of this task, as far as the platform allows; never raises an Exception.
 
         What could not be destroyed is destroyed by the next execute of the task.
+
+        :param timeout: seconds that it may take.
         """
-        reconciler, launcher = self._reconciler, self._reconciler.launcher
-
-        async def destroy_all(client: SkahaClient) -> list[str]:
-            if launcher.is_launching:
-                # Destroy what exists already meanwhile: a kill has only a few seconds.
-                existing = reconciler.destroy_all(client)
-                creates = launcher.wait_for_creates(within=KILL_WAITS_FOR_CREATES)
-                await asyncio.gather(existing, creates, return_exceptions=True)
-            return await reconciler.destroy_all(client)
-
-        try:
-            alive = self._hook.call(destroy_all, retry_for=DESTROY_RETRY_FOR, timeout=timeout)
-        except (CanfarError, TimeoutError) as error:
-            self._emit(f"Could not destroy the sessions of this task: {error}")
-        else:
-            if alive:
-                self._emit(f"Still alive: {', '.join(alive)}.")
-
-    def _stop_creating(self) -> None:
-        """Wait for creates that one of Airflow's own time-outs has interrupted: it cancels none of them."""
-        launcher = self._reconciler.launcher
-        if launcher.is_launching:
-            launcher.stopped = True
-            self._hook.run(partial(launcher.wait_for_creates, within=LOST_CREATE_WAIT))
-
-    def _record_ends(self) -> None:
-        """Record how replicas have ended, and show their logs, before the task fails for another reason."""
-        try:
-            self._hook.call(self._reconciler.record_ends, retry_for=DESTROY_RETRY_FOR)
-        except CanfarError as error:
-            self._emit(f"Could not record every session that had ended: {error}")
+        self._teardown.destroy_all(timeout=timeout)
 
     def _handle_wake(self, wake: WakeEvent) -> None:
         """Take in what a wait has seen.
@@ -285,14 +254,5 @@ class TaskRunner:
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
             raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
         finally:
-            self._destroy_ended()
-
-    def _destroy_ended(self) -> None:
-        """Destroy sessions that have ended, where ``on_finish_action`` says so."""
-        ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
-        if ended:
-            try:
-                self._hook.call(lambda client: client.destroy(ended))
-            except CanfarError as error:
-                # They have ended, and the platform forgets them within the hour anyway.
-                self._emit(f"Could not destroy every session that has ended: {error}")
+            ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
+            self._teardown.destroy_ended(ended)

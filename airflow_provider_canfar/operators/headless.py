@@ -203,6 +203,7 @@ class CanfarHeadlessOperator(SessionOperator):
     ) -> TaskRunner:
         from airflow_provider_canfar.operators._task_runner import TaskRunner
         from airflow_provider_canfar.task_sessions.plan import Limits
+        from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
         parsed = self._parsed()
         return TaskRunner(
@@ -213,7 +214,7 @@ class CanfarHeadlessOperator(SessionOperator):
                 parsed["max_active_replicas"], parsed["max_failed_replicas"], fail_fast=parsed["fail_fast"]
             ),
             deadline=deadline,
-            options=self._run_options(),
+            options=RunOptions.of(parsed),
             emit=self._emit,
             reader=self.log_reader(batch),
         )

@@ -118,6 +118,7 @@ class CanfarInteractiveOperator(SessionOperator):
         self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> InteractiveRunner:
         from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
+        from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
         parsed = self._parsed()
         return InteractiveRunner(
@@ -125,7 +126,7 @@ class CanfarInteractiveOperator(SessionOperator):
             spec=spec,
             batch=batch,
             deadline=deadline,
-            options=self._run_options(),
+            options=RunOptions.of(parsed),
             emit=self._emit,
             wait_for_quota=parsed["wait_for_quota"],
             wait_for_url=parsed["wait_for_url"],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN
 
@@ -33,6 +34,12 @@ class RunOptions:
     max_log_bytes: int | None = None
     on_finish_action: str = "keep"
     destroy_on_kill: bool = True
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Take from an operator's parsed arguments those that say how to go about its sessions."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in arguments.items() if name in known})
 
     def destroys(self, outcome: Outcome) -> bool:
         """Whether to destroy a session that has ended."""

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
-from airflow_provider_canfar.operators._task_runner import TaskRunner
+from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
@@ -331,7 +331,7 @@ def test_what_a_dead_worker_has_launched_is_found_after_a_clear(
     with monkeypatch.context() as patch:
         patch.setattr(stars.ti, "xcom_push", die)
         # A killed process does nothing more.
-        patch.setattr(TaskRunner, "destroy_all", lambda *_, **__: None)
+        patch.setattr(Teardown, "destroy_all", lambda *_, **__: None)
         with pytest.raises(Died):
             stars.run()
     assert len(platform.live()) == 1
