@@ -138,7 +138,8 @@ class TaskRunner:
             # even once has launched nothing for this phase, and would not answer this either.
             if self._reconciler.has_listed or self.batch.launched:
                 self._teardown.stop_creating()
-                self._teardown.after(error, self._options, retry_follows=retry_follows)
+                was_killed = self._stopped and not self._leaves_to_retry
+                self._teardown.after(error, self._options, retry_follows=retry_follows and not was_killed)
             raise
 
     def _rounds(

@@ -159,3 +159,17 @@ def test_a_kill_of_the_last_try_is_a_kill(
     stars.defer()
     stars.operator.on_kill()
     assert not platform.live()
+
+
+def test_a_kill_while_the_api_server_is_away_is_a_kill(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", retries=1, deferrable=True)
+
+    def push(key: str, value: Any) -> None:
+        stars.operator.on_kill()
+        raise API_AWAY
+
+    stars.ti.xcom_push = push  # type: ignore[method-assign]  # The kill comes in the middle of it.
+    with shown() as lines, pytest.raises(AirflowRuntimeError):
+        stars.run()
+    assert not platform.live()
+    assert not any("left running" in line for line in lines)
