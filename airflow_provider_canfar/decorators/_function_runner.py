@@ -2,13 +2,20 @@
 
 Airflow never runs this module: :mod:`._remote_call` sends its text along, with those of :mod:`._json_types`
 and ``replicas``, so the image needs only Python 3.8 and the standard library. Whatever the function prints
-goes to the session's log unchanged. When the function has returned, its result follows on its own lines::
+goes to the session's log unchanged. When the function has returned, its result follows on its own lines, and
+then the exit status::
 
-    canfar-result k3v5x2qamd-0-1-7-20 1/2 f2a1... {"m13_07.fits": [1
-    canfar-result k3v5x2qamd-0-1-7-20 2/2 f2a1... 2.4, 13.1]}
+    canfar-result 9f2c41d0-7-20 1/2 f2a1... {"m13_07.fits": [1
+    canfar-result 9f2c41d0-7-20 2/2 f2a1... 2.4, 13.1]}
+    canfar-result 9f2c41d0-7-20 end 0 77b0...
 
-Each line has a marker that identifies the replica, the line's number and the total, a checksum of the whole
-result, and a piece of its JSON. :mod:`._result_lines` parses them.
+Each line of the result has a marker, the line's number and the total, a checksum of the whole result, and a
+piece of its JSON. The marker is a nonce of the task's try, which is printed nowhere else, with the numbers of
+the replica and of replicas. The last line says that nothing more follows: a log that has it was not cut
+short. :mod:`._result_lines` parses them.
+
+The call comes in variables of the environment, because arguments are in the process list. They are removed
+before the function runs, so that the programs that it starts do not inherit them.
 """
 
 from __future__ import annotations
@@ -29,6 +36,9 @@ from typing import Any, NoReturn
 #: How a line of a result begins.
 RESULT_PREFIX = "canfar-result"
 
+#: How the variables with the parts of the call begin; a number from 1 follows.
+CALL_PREFIX = "CANFAR_CALL_"
+
 #: The longest line, in bytes, that the kernel writes to a pipe atomically, even with other writers (POSIX:
 #: PIPE_BUF). It is also well below the 16 KiB at which the container runtime splits lines.
 LINE_BYTES = 4096
@@ -38,21 +48,39 @@ LINE_BYTES = 4096
 MAX_RESULT_BYTES = 256 * 1024
 
 
-def main(parts: list[str]) -> None:
-    """Call the function that the command line describes, and print its result.
+def main(text: str) -> None:
+    """Call a function, and print its result and the exit status.
 
     The function's exception is printed as if it had been raised where the function was written, and the exit
     code is then 1. A ``sys.exit`` keeps its own code.
 
-    :param parts: the JSON of the call, split over several arguments.
+    :param text: the JSON of the call.
     """
-    call = json.loads("".join(parts))
-    del sys.argv[1:]  # Many libraries look for their own options there.
+    call = json.loads(text)
     marker = f"{call['marker']}-{_number('REPLICA_ID')}-{_number('REPLICA_COUNT')}"
     process = os.getpid()
     # Duplicates, because the function or a library may close or redirect the originals.
     stdout, stderr = os.dup(1), os.dup(2)
     _configure_output()
+    leave: SystemExit | None = None
+    try:
+        lines = result_lines(marker, _result_of(call, stderr))
+    except SystemExit as error:
+        leave, lines = error, [end_line(marker, _status_of(error))]
+    if os.getpid() == process:  # A child that the function forked returned here too; only the parent reports.
+        _flush()
+        for line in lines:
+            _write(stdout, f"\n{line}\n")  # Another writer's line may be unfinished.
+    if leave is not None:
+        raise leave
+
+
+def _result_of(call: dict[str, Any], stderr: int) -> str:
+    """Call the function, and return the JSON of what it returns.
+
+    :raises SystemExit: for the function's own, and with code 1 for anything that has gone wrong.
+    """
+    process = os.getpid()
     json_types = _load_module("json_types", call["json_types"])
     try:
         function = _load_function(call)
@@ -62,7 +90,7 @@ def main(parts: list[str]) -> None:
     except BaseException as error:  # noqa: BLE001 - the function's author must see every exception
         _exit_with(stderr, _traceback(error, call["file"]))
     if os.getpid() != process:
-        return  # A child that the function forked returned here too; only the parent reports a result.
+        return "null"  # A child that the function forked.
     try:
         if call.get("multiple_outputs"):
             json_types.check_outputs(result)
@@ -77,13 +105,11 @@ def main(parts: list[str]) -> None:
             f"{call['name']}() returned {len(text):,} bytes of JSON; the limit is {MAX_RESULT_BYTES:,}. "
             "Write the data to a file below /arc and return the file's path.\n",
         )
-    _flush()
-    for line in result_lines(marker, text):
-        _write(stdout, f"\n{line}\n")  # Another writer's line may be unfinished.
+    return text
 
 
 def result_lines(marker: str, text: str) -> list[str]:
-    """Format a result as lines that begin with :data:`RESULT_PREFIX`.
+    """Format a result as lines that begin with :data:`RESULT_PREFIX`, the one that ends them included.
 
     :param marker: identifies the replica that returned the result; one word.
     :param text: the result's JSON: one line of ASCII.
@@ -91,10 +117,16 @@ def result_lines(marker: str, text: str) -> list[str]:
     check = checksum(marker, text)
     room = LINE_BYTES - len(f"\n{RESULT_PREFIX} {marker} 999/999 {check} \n")
     pieces = [text[start : start + room] for start in range(0, len(text), room)]
-    return [
+    lines = [
         f"{RESULT_PREFIX} {marker} {number}/{len(pieces)} {check} {piece}"
         for number, piece in enumerate(pieces, start=1)
     ]
+    return [*lines, end_line(marker, 0)]
+
+
+def end_line(marker: str, status: int) -> str:
+    """Format the last line: the exit status, and a checksum of it."""
+    return f"{RESULT_PREFIX} {marker} end {status} {checksum(marker, f'end {status}')}"
 
 
 def checksum(marker: str, text: str) -> str:
@@ -207,9 +239,24 @@ def _write(descriptor: int, text: str) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def _status_of(leave: SystemExit) -> int:
+    """Return the exit status that Python makes of a ``sys.exit``."""
+    if leave.code is None:
+        return 0
+    return leave.code & 0xFF if isinstance(leave.code, int) else 1
+
+
+def _take_call() -> str:
+    """Remove the JSON of the call from the environment, and return it."""
+    parts: list[str] = []
+    while f"{CALL_PREFIX}{len(parts) + 1}" in os.environ:
+        parts.append(os.environ.pop(f"{CALL_PREFIX}{len(parts) + 1}"))
+    return "".join(parts)
+
+
 def _number(variable: str) -> int:
     return int(os.environ.get(variable, "1"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(_take_call())

@@ -1,13 +1,19 @@
-"""The command line that calls a function in an image that has neither the function nor this package."""
+"""The command that calls a function in an image that has neither the function nor this package.
+
+The command line is the same for every function. What is called, and with which arguments, is in variables of
+the environment: the arguments of a process are shown to everyone on its node, variables are not.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from inspect import BoundArguments, signature
 from typing import Any
 
+from airflow_provider_canfar.decorators._function_runner import CALL_PREFIX
 from airflow_provider_canfar.decorators._json_types import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
@@ -16,8 +22,8 @@ from airflow_provider_canfar.skaha.errors import SpecError
 #: objects of 1.5 MiB, and the command is sent as base64); the runner and the shell's quotes take some of it.
 MAX_CALL_BYTES = 1_000_000
 
-#: Bytes in one argument of a command line; Linux accepts 131,071 (MAX_ARG_STRLEN).
-_ARGUMENT_BYTES = 100_000
+#: Bytes in one variable; Linux accepts 131,071 with its name (MAX_ARG_STRLEN).
+_VARIABLE_BYTES = 100_000
 
 # Any Python that the image has must be able to read this, even one that is too old for the runner. A
 # container starts in the user's home, where a json.py must not shadow Python's own. From Python 3.11 on,
@@ -34,7 +40,19 @@ exec(compile(sys.argv.pop(1), "function_runner.py", "exec"))
 """
 
 
-def build_command(
+@dataclass(frozen=True, slots=True)
+class RemoteCall:
+    """What to run in a session so that it calls a function.
+
+    :param command: the program and its arguments.
+    :param env: the variables that say what to call.
+    """
+
+    command: list[str]
+    env: dict[str, str] = field(repr=False)
+
+
+def build_call(
     function: Any,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
@@ -42,13 +60,13 @@ def build_command(
     marker: str,
     python: str,
     multiple_outputs: bool = False,
-) -> list[str]:
-    """Build the command line that calls a function; it is the same for every replica.
+) -> RemoteCall:
+    """Build what calls a function; it is the same for every replica.
 
-    :param function: a plain function; the command line contains its source.
+    :param function: a plain function, whose source is sent along.
     :param args: its positional arguments, which JSON must be able to represent.
     :param kwargs: its keyword arguments, likewise.
-    :param marker: identifies the result; one word, to which each replica appends its number.
+    :param marker: the nonce that identifies the result; one word, to which each replica appends its number.
     :param python: the interpreter's name in the image, 3.8 or newer.
     :param multiple_outputs: whether Airflow makes an XCom of each item of the result, which must be a dict.
     :raises SpecError: for a function that needs more than its own source, for arguments that do not match its
@@ -75,9 +93,26 @@ def build_command(
             f"arguments; the limit is {MAX_CALL_BYTES:,}. Write the data to a file below /arc, pass the "
             "file's path, and read the file in the function."
         )
-    parts = [call[start : start + _ARGUMENT_BYTES] for start in range(0, len(call), _ARGUMENT_BYTES)]
+    parts = [call[start : start + _VARIABLE_BYTES] for start in range(0, len(call), _VARIABLE_BYTES)]
     runner = _text_of("airflow_provider_canfar.decorators", "_function_runner.py")
-    return ["env", f"{_SAFE_PATH}=1", python, "-c", _BOOTSTRAP, runner, *parts]
+    return RemoteCall(
+        command=["env", f"{_SAFE_PATH}=1", python, "-c", _BOOTSTRAP, runner],
+        env={f"{CALL_PREFIX}{number}": part for number, part in enumerate(parts, start=1)},
+    )
+
+
+def check_variables(env: Mapping[str, str]) -> None:
+    """Reject a task's own variables that a call would replace.
+
+    :param env: the variables, by name.
+    :raises SpecError: with the name.
+    """
+    for name in env:
+        if name.startswith(CALL_PREFIX):
+            raise SpecError(
+                f"Invalid name in env {name!r}: names that begin with {CALL_PREFIX} carry the call of the "
+                "function. Choose another."
+            )
 
 
 def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> BoundArguments:

@@ -20,6 +20,9 @@ from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, to_json_ty
 # ASCII.
 _PIECE = re.compile("([0-9]{1,3})/([0-9]{1,3}) ([0-9a-f]{32}) ([ -~]+)")
 
+# The last line: the exit status and its checksum.
+_END = re.compile("end ([0-9]{1,3}) ([0-9a-f]{32})")
+
 # What opens and closes lists and dicts, outside strings. A string need not be closed, so that each character
 # is looked at once.
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
@@ -32,21 +35,28 @@ class ParsedLog:
     :param log: the output: the log without the lines of the result.
     :param result: the result's JSON; None where there is none.
     :param fault: why there is none.
+    :param exit_status: how the process ended; None where the log does not say, as its end is missing.
     """
 
     log: str
     result: str | None = None
     fault: str = ""
+    exit_status: int | None = None
 
     @property
     def missing_reason(self) -> str:
         """Why the result is missing, as a line for the log of a session that completed without one."""
         if self.fault:
             return f"(The function's result is missing from the log: {self.fault}.)"
+        if self.exit_status is not None:
+            return (
+                f"(The function has no result: it called sys.exit({self.exit_status}) before it returned. "
+                "Return a value instead, such as None.)"
+            )
         return (
-            "(The function's result is missing from the log. Either the function called sys.exit(0) or "
-            "os._exit(0) before it returned, or the platform, which keeps about the newest 10 MB of a log, "
-            "dropped it.)"
+            "(The function's result is missing from the log, and so is the end of its process. Either the "
+            "function called os._exit(0) before it returned, or the platform, which keeps about the newest "
+            "10 MB of a log, dropped them.)"
         )
 
 
@@ -62,16 +72,28 @@ class _Line:
     piece: str
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The line that ends a log, and where it is."""
+
+    start: int
+    end: int
+    status: int
+
+
 def parse_log(log: str, marker: str) -> ParsedLog:
     """Separate a result from the rest of a log.
 
-    Only complete lines whose checksum matches this marker count as a result. A line that merely resembles
-    one, because the program itself printed it, stays in the log.
+    Only complete lines whose checksum matches this marker count as a result, and only if the log also has the
+    line that ends it. A line that merely resembles one, because the program itself printed it, stays in the
+    log.
 
     :param log: standard output and error of a session, interleaved in any order.
     :param marker: identifies the replica whose result is wanted; one word.
     """
-    lines = list(_lines(log, marker))
+    marked = list(_lines(log, marker))
+    lines = [line for line in marked if isinstance(line, _Line)]
+    ends = [line for line in marked if isinstance(line, _End)]
     by_check: dict[str, list[_Line]] = {}
     for line in lines:
         by_check.setdefault(line.check, []).append(line)
@@ -80,17 +102,24 @@ def parse_log(log: str, marker: str) -> ParsedLog:
         text = _join(several)
         if text is not None and checksum(marker, text) == check:
             results[check] = text
-    output = _remove(log, [line for line in lines if line.check in results])
+    output = _remove(log, [line for line in marked if isinstance(line, _End) or line.check in results])
+    statuses = {one.status for one in ends}
+    status = min(statuses) if len(statuses) == 1 else None
     if not results:
-        return ParsedLog(output, fault="part of it is missing" if lines else "")
+        return ParsedLog(output, fault="part of it is missing" if lines else "", exit_status=status)
     if len(results) > 1:
-        return ParsedLog(output, fault=f"the log has {len(results):,} different results")
+        fault = f"the log has {len(results):,} different results"
+        return ParsedLog(output, fault=fault, exit_status=status)
+    if status != 0:
+        fault = "the log has another end than that of a result" if statuses else "its end is missing"
+        return ParsedLog(output, fault=fault, exit_status=status)
     (text,) = results.values()
     try:
         check_result(text)
-    except ValueError as fault:
-        return ParsedLog(output, fault=f"what is there is not one that a function returns: {fault}")
-    return ParsedLog(output, text)
+    except ValueError as error:
+        fault = f"what is there is not one that a function returns: {error}"
+        return ParsedLog(output, fault=fault, exit_status=status)
+    return ParsedLog(output, text, exit_status=status)
 
 
 def check_result(text: str) -> None:
@@ -114,8 +143,8 @@ def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"it contains {name}")
 
 
-def _lines(log: str, marker: str) -> Iterator[_Line]:
-    """Find the lines that are, or look like, lines of the result."""
+def _lines(log: str, marker: str) -> Iterator[_Line | _End]:
+    """Find the lines that are, or look like, lines of the result, and those that end it."""
     head = f"{RESULT_PREFIX} {marker} "
     # With a line feed in front, each line follows one, and an index of a line feed here is the index at which
     # a line starts in the log. A regular expression that began with the start of a line would be tried at
@@ -125,8 +154,14 @@ def _lines(log: str, marker: str) -> Iterator[_Line]:
     while start >= 0:
         end = log.find("\n", start)
         end = len(log) if end < 0 else end
-        if end - start <= LINE_BYTES and (match := _PIECE.fullmatch(log, start + len(head), end)):
+        if end - start > LINE_BYTES:
+            pass
+        elif match := _PIECE.fullmatch(log, start + len(head), end):
             yield _Line(start, end, int(match[1]), int(match[2]), match[3], match[4])
+        elif (match := _END.fullmatch(log, start + len(head), end)) and match[2] == checksum(
+            marker, f"end {match[1]}"
+        ):
+            yield _End(start, end, int(match[1]))
         start = padded.find(f"\n{head}", end)
 
 
@@ -143,7 +178,7 @@ def _join(lines: Iterable[_Line]) -> str | None:
     return "".join(piece for _, piece in sorted(pieces.items()))
 
 
-def _remove(log: str, lines: Iterable[_Line]) -> str:
+def _remove(log: str, lines: Iterable[_Line | _End]) -> str:
     """Remove lines from a log, each with the blank line that was written before it."""
     kept, position = [], 0
     for line in lines:

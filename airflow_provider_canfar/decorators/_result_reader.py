@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import replace
 
 from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
@@ -13,22 +14,29 @@ from airflow_provider_canfar.task_sessions.ended_session import EndedSession, Lo
 WITHOUT_RESULT = "without a result"
 
 
-def try_marker(key: str, epoch: int, try_number: int) -> str:
-    """Identify one try in one word, to which the runner appends the replica and the number of replicas.
+def try_marker(result_key: str, name: SessionName) -> str:
+    """Return the nonce of one try, to which the runner appends the replica and the number of replicas.
 
     With it, a result counts only for the session that printed it, and only for the same number of replicas:
-    with another number the replica would have had a different share of the work.
+    with another number the replica would have had a different share of the work. A program that knows its
+    session's name does not know the nonce.
+
+    :param result_key: of the task instance, from its :class:`~airflow_provider_canfar.skaha.naming.Identity`.
+    :param name: of any session of the try.
     """
-    return f"{key}-{epoch}-{try_number}"
+    of_try = f"{name.key}-{name.epoch}-{name.try_number}"
+    return hmac.new(result_key.encode(), of_try.encode(), "sha256").hexdigest()[:32]
 
 
 class ResultReader(LogReader):
     """Takes a function's result out of the log of each session.
 
+    :param result_key: of the task instance.
     :param replicas: how many replicas there are.
     """
 
-    def __init__(self, replicas: int) -> None:
+    def __init__(self, result_key: str, replicas: int) -> None:
+        self._result_key = result_key
         self._replicas = replicas
 
     def read(self, ended: EndedSession) -> EndedSession:
@@ -48,15 +56,15 @@ class ResultReader(LogReader):
         return replace(ended, outcome=outcome, log=parsed.log)
 
     def is_complete(self, ended: EndedSession) -> bool:
-        """Whether a successful session's log contains its result; True where there is none to expect."""
+        """Whether a successful session's log has its end; True where there is none to expect."""
         if ended.fault is not None or not ended.outcome.succeeded:
             return True
-        return self._parse(ended).result is not None
+        return self._parse(ended).exit_status is not None
 
     def _parse(self, ended: EndedSession) -> ParsedLog:
         name = SessionName.parse(ended.outcome.name)
         if name is None:
             raise AssertionError(f"{ended.outcome.name} is not a name that this provider generates")
         # The try that launched the session, which may be earlier than this one if the session was adopted.
-        marker = try_marker(name.key, name.epoch, name.try_number)
+        marker = try_marker(self._result_key, name)
         return parse_log(ended.log, f"{marker}-{name.replica}-{self._replicas}")

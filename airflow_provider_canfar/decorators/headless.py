@@ -96,17 +96,18 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         """
         from airflow_provider_canfar.decorators._result_reader import ResultReader
 
-        return ResultReader(batch.replicas)
+        return ResultReader(batch.identity.result_key, batch.replicas)
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
-        from airflow_provider_canfar.decorators._remote_call import build_command
+        from airflow_provider_canfar.decorators._remote_call import build_call, check_variables
         from airflow_provider_canfar.decorators._result_reader import try_marker
 
         marker = "dry-run"
         if batch is not None:
-            marker = try_marker(batch.identity.key, batch.identity.epoch, batch.try_number)
+            marker = try_marker(batch.identity.result_key, batch.identity.name(1, batch.try_number))
+        check_variables(self._parsed()["env"] or {})
         bound = bind_with_context(self.python_callable, self.op_args, self.op_kwargs, _mapping(context))
-        words = build_command(
+        call = build_call(
             self.python_callable,
             bound.args,
             bound.kwargs,
@@ -114,7 +115,7 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
             python=self._parsed()["python"],
             multiple_outputs=bool(self.multiple_outputs),
         )
-        return {"command": words}
+        return {"command": call.command, "env": call.env}
 
 
 class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
@@ -197,7 +198,7 @@ def canfar_task(
     import or define everything it uses, except ``chunk`` and ``stripe`` from
     :mod:`airflow_provider_canfar.replicas` and the numbers ``REPLICA_ID`` and ``REPLICA_COUNT``, which are
     there without an import. JSON must be able to represent arguments and results; keep large data in files
-    below ``/arc`` and pass their paths. Do not pass secrets as arguments: the platform shows the command.
+    below ``/arc`` and pass their paths. Pass secrets in ``env``: Airflow stores and shows the arguments.
 
     :param python_callable: the function.
     :param multiple_outputs: as for ``@task``; with ``replicas`` the list of results is one output.

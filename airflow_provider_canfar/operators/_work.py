@@ -13,6 +13,7 @@ kill only the operator that it runs, so the others wait in the worker and are ki
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,24 +86,27 @@ def identity_of(
     :param name: the author's name for the sessions.
     :param saved: what an earlier try has saved, whose key stays the same.
     """
-    from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, stem_of
+    from airflow_provider_canfar.skaha.naming import Identity, epoch_of, key_of, result_key_of, stem_of
 
     ti = context["ti"]
-    key = (
-        saved.key
-        if saved
-        else key_of(
-            dag_id=ti.dag_id,
-            task_id=ti.task_id,
-            run_id=ti.run_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-            run_started=context["dag_run"].start_date,
-            work=work.name,
-        )
-    )
+    instance: dict[str, Any] = {
+        "dag_id": ti.dag_id,
+        "task_id": ti.task_id,
+        "run_id": ti.run_id,
+        "map_index": -1 if ti.map_index is None else ti.map_index,
+        "run_started": context["dag_run"].start_date,
+    }
+    key = saved.key if saved else key_of(**instance, work=work.name)
+    result_key = saved.result_key if saved else ""
+    if not result_key:
+        # A random one is only good if later tries, which may adopt the sessions of this one, know it. And
+        # earlier tries that could save nothing have derived theirs.
+        is_first = saved is None and (ti.try_number or 0) <= 1
+        can_save = context.get("task_state_store") is not None
+        result_key = secrets.token_hex(16) if can_save and is_first else result_key_of(**instance)
     # Both are of the task that Airflow runs, which a nested operator knows nothing of.
     epoch = epoch_of(ti.max_tries or 0, getattr(work.running, "retries", None) or 0)
-    return Identity(stem_of(name, operator.task_id), key, epoch)
+    return Identity(stem_of(name, operator.task_id), key, epoch, result_key)
 
 
 @contextmanager

@@ -167,14 +167,14 @@ class CanfarHeadlessOperator(SessionOperator):
         from airflow_provider_canfar.skaha.models import SessionSpec
         from airflow_provider_canfar.skaha.wire import create_form
 
-        parsed = self._parsed()
+        parsed, command = self._parsed(), self._command({}, None)
+        # Hidden before they are encoded: base64 hides nothing.
+        hidden = dict.fromkeys({**(parsed["env"] or {}), **command.get("env", {})}, HIDDEN)
         spec = SessionSpec(
             **self._resources(parsed),
-            **self._command({}, None),
+            **(command | {"env": hidden}),
             replicas=parsed["replicas"],
             name=parsed["name"] or "dry-run",
-            # Hidden before they are encoded: the bootstrap carries them in the arguments.
-            env=dict.fromkeys(parsed["env"] or {}, HIDDEN),
         )
         for replica in range(1, spec.replicas + 1):
             for name, value in create_form(spec, replica):
@@ -226,18 +226,17 @@ class CanfarHeadlessOperator(SessionOperator):
         """Say what each replica runs."""
         from airflow_provider_canfar.skaha.models import SessionSpec
 
-        parsed = self._parsed()
+        parsed, command = self._parsed(), self._command(context, batch)
         return SessionSpec(
             **self._resources(parsed),
-            **self._command(context, batch),
+            **(command | {"env": {**(parsed["env"] or {}), **command.get("env", {})}}),
             # A try keeps the number that it began with, whatever a template renders since.
             replicas=batch.replicas,
             name=batch.identity.stem,
-            env=parsed["env"] or {},
         )
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
-        """Return the fields of a spec that say what to run.
+        """Return the fields of a spec that say what to run; ``env`` is added to the task's own.
 
         :param batch: None for a dry run.
         """

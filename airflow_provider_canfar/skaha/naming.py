@@ -20,7 +20,7 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
 
@@ -51,11 +51,14 @@ class Identity:
     :param stem: the part for people, from :func:`stem_of`.
     :param key: the hash of the task instance, from :func:`key_of`.
     :param epoch: how often the task has been cleared, as a number that never repeats.
+    :param result_key: what the nonces of its functions' results are made with, which no name contains; empty
+        in what an older release has stored.
     """
 
     stem: str
     key: str
     epoch: int
+    result_key: str = field(default="", repr=False)
 
     def name(self, replica: int, try_number: int) -> SessionName:
         """Name the session of one replica, launched in the given try."""
@@ -148,10 +151,24 @@ def key_of(
     :param work: which work of the task instance, where it executes several operators; it makes the key
         longer.
     """
-    started = run_started.astimezone(UTC).isoformat() if run_started else None
-    identity = json.dumps([dag_id, task_id, run_id, map_index, started])
-    key = _base32(identity)[:KEY_LENGTH]
+    key = _base32(_instance(dag_id, task_id, run_id, map_index, run_started))[:KEY_LENGTH]
     return key if work is None else key + _base32(work)[:WORK_LENGTH]
+
+
+def result_key_of(
+    *, dag_id: str, task_id: str, run_id: str, map_index: int, run_started: datetime | None
+) -> str:
+    """Derive a ``result_key`` that every try of a task instance can derive again, where nothing is stored.
+
+    A session does not know it, unless its author hands it all of this, the run's start to the microsecond.
+    """
+    text = f"result {_instance(dag_id, task_id, run_id, map_index, run_started)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _instance(dag_id: str, task_id: str, run_id: str, map_index: int, run_started: datetime | None) -> str:
+    started = run_started.astimezone(UTC).isoformat() if run_started else None
+    return json.dumps([dag_id, task_id, run_id, map_index, started])
 
 
 def _base32(text: str) -> str:

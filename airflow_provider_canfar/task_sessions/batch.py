@@ -153,7 +153,7 @@ class Batch:
         """Write the batch down as Airflow carries it over a deferral: JSON, and no secret in it."""
         identity = self.identity
         return {
-            "identity": [identity.stem, identity.key, identity.epoch],
+            "identity": [identity.stem, identity.key, identity.epoch, identity.result_key],
             "try_number": self.try_number,
             "replicas": self.replicas,
             "launched": [[replica, *astuple(one)] for replica, one in self.launched.items()],

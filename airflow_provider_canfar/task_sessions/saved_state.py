@@ -37,6 +37,7 @@ class SavedState:
     :param replicas: how many there were.
     :param successes: replica -> how it succeeded.
     :param first_try: the first try with this number of replicas.
+    :param result_key: what the nonces of results are made with; empty in what an older release has saved.
     """
 
     key: str
@@ -44,6 +45,7 @@ class SavedState:
     replicas: int
     successes: Mapping[int, Outcome] = field(default_factory=dict)
     first_try: int = 0
+    result_key: str = field(default="", repr=False)
 
     @property
     def is_complete(self) -> bool:
@@ -70,7 +72,10 @@ class SavedState:
     def from_batch(cls, batch: Batch) -> Self:
         """Take what to save out of a batch."""
         successes = {replica: one for replica, one in batch.outcomes.items() if one.succeeded}
-        return cls(batch.identity.key, batch.identity.epoch, batch.replicas, successes, batch.first_try)
+        identity = batch.identity
+        return cls(
+            identity.key, identity.epoch, batch.replicas, successes, batch.first_try, identity.result_key
+        )
 
     @classmethod
     def load(cls, store: Store | None, entry: str = ENTRY) -> Self | None:
@@ -79,7 +84,14 @@ class SavedState:
         if not isinstance(data, Mapping):
             return None
         successes = {one.replica: one for one in (Outcome(*row) for row in data["successes"])}
-        return cls(data["key"], data["epoch"], data["replicas"], successes, data.get("first_try", 0))
+        return cls(
+            data["key"],
+            data["epoch"],
+            data["replicas"],
+            successes,
+            data.get("first_try", 0),
+            data.get("result_key", ""),
+        )
 
     def save(self, store: Store | None, entry: str = ENTRY) -> None:
         """Save it as JSON, small enough for a thousand replicas."""
@@ -93,5 +105,6 @@ class SavedState:
                     "replicas": self.replicas,
                     "successes": rows,
                     "first_try": self.first_try,
+                    "result_key": self.result_key,
                 },
             )

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_canfar.decorators._remote_call import build_command
+from airflow_provider_canfar.decorators._remote_call import build_call
 from airflow_provider_canfar.decorators._result_lines import ParsedLog, parse_log
 from tests.sigint import default_sigint
 
@@ -87,13 +87,14 @@ class Image:
         **kwargs: Any,
     ) -> EndedCall:
         """Run a function as a session with this image would."""
-        argv = build_command(
+        call = build_call(
             function, args, kwargs, marker=MARKER, python=self.python, multiple_outputs=multiple_outputs
         )
         with default_sigint():
             ended = subprocess.run(
-                argv,
+                call.command,
                 env=self.environment
+                | call.env
                 | {"PATH": "/usr/bin:/bin", "REPLICA_ID": str(replica), "REPLICA_COUNT": str(replicas)},
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_canfar.decorators import canfar_task
-from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX, result_lines
+from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX, end_line, result_lines
+from airflow_provider_canfar.decorators._result_reader import try_marker
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
@@ -28,7 +29,7 @@ from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Rec
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE
 
-IDENTITY = Identity("stars", "k3v5x2qamd", 0)
+IDENTITY = Identity("stars", "k3v5x2qamd", 0, "its key")
 
 
 def operator(replicas: int) -> Any:
@@ -56,7 +57,7 @@ def reconciler(platform: FakePlatform, batch: Batch, logs: list[str] | None = No
 
 def log_of(result: Any, replica: int = 1, *, replicas: int = 1, try_number: int = 1) -> str:
     """Return the log of a session that returned a result."""
-    marker = f"{IDENTITY.key}-{IDENTITY.epoch}-{try_number}-{replica}-{replicas}"
+    marker = f"{try_marker('its key', IDENTITY.name(1, try_number))}-{replica}-{replicas}"
     return "".join(f"\n{line}\n" for line in result_lines(marker, json.dumps(result)))
 
 
@@ -105,7 +106,7 @@ async def test_a_log_that_stays_without_a_result_fails_the_replica() -> None:
     assert plan.verdict is Verdict.FAILURE
     assert [one.status for one in now.batch.failed()] == ["Completed without a result"]
     assert len(platform.called("logs")) == 1 + 3
-    assert any(line.startswith("(The function's result is missing from the log. Either") for line in logs)
+    assert any(line.startswith("(The function's result is missing from the log, and so is") for line in logs)
 
 
 async def test_the_log_says_when_part_of_a_result_is_missing() -> None:
@@ -203,6 +204,32 @@ async def test_an_adopted_session_without_a_result_fails_the_try_that_adopted_it
     assert not platform.called("create")
 
 
+async def test_a_function_that_exits_by_itself_is_not_waited_for() -> None:
+    """Its log has the end of its process, so nothing more can come."""
+    platform = FakePlatform()
+    marker = f"{try_marker('its key', IDENTITY.name(1, 1))}-1-1"
+    platform.add(str(IDENTITY.name(1, 1)), "Completed", log=f"printed\n\n{end_line(marker, 0)}\n")
+    logs: list[str] = []
+    now = reconciler(platform, Batch(IDENTITY, 1, 1), logs)
+    await now.reconcile(platform.client)
+    assert [one.status for one in now.batch.failed()] == ["Completed without a result"]
+    assert len(platform.called("logs")) == 1
+    assert any("it called sys.exit(0) before it returned" in line for line in logs)
+
+
+async def test_a_program_that_knows_its_session_s_name_cannot_forge_a_result() -> None:
+    """Nor can one that prints the results of other tries, or of another task."""
+    forged = [f"{IDENTITY.key}-{IDENTITY.epoch}-1-1-1", f"{IDENTITY.name(1, 1)}-1-1"]
+    forged += [f"{try_marker(key, IDENTITY.name(1, 1))}-1-1" for key in ("", "another key")]
+    forged += [f"{try_marker('its key', IDENTITY.name(1, 2))}-1-1"]
+    platform = FakePlatform()
+    log = "".join(f"{line}\n" for marker in forged for line in result_lines(marker, "666"))
+    platform.add(str(IDENTITY.name(1, 1)), "Completed", log=log)
+    now = reconciler(platform, Batch(IDENTITY, 1, 1))
+    await now.reconcile(platform.client)
+    assert [one.status for one in now.batch.failed()] == ["Completed without a result"]
+
+
 def test_a_result_counts_only_for_its_own_replica_count_and_try() -> None:
     outcome = Outcome(1, "s1", str(IDENTITY.name(1, 1)), "Completed", True, 1)
     reader = operator(2).log_reader(Batch(IDENTITY, 1, 2))
@@ -216,4 +243,4 @@ def test_a_result_counts_only_for_its_own_replica_count_and_try() -> None:
 def test_a_followed_log_shows_no_result_lines() -> None:
     assert f"{RESULT_PREFIX} " == RESULT
     follower = LogFollower(60)
-    assert follower.new_lines("s1", f"one\n{log_of(7)}", 0) == ["one", ""]
+    assert follower.new_lines("s1", f"one\n{log_of(7)}", 0) == ["one", "", ""]

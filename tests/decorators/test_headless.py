@@ -88,7 +88,56 @@ def test_a_tolerated_failure_gives_none(platform: Emulator) -> None:
     assert task(number, replicas=3, max_failed_replicas=1).run() == [-6, None, 6]
 
 
+def test_a_session_s_arguments_have_no_value_and_its_function_sees_no_call(platform: Emulator) -> None:
+    """``ps`` shows arguments to everyone on a node."""
+
+    def show(secret: str) -> list[Any]:
+        import os
+        from pathlib import Path
+
+        parents = [f"/proc/{pid}/cmdline" for pid in (os.getpid(), os.getppid())]
+        shown = "".join(Path(parent).read_text() for parent in parents)
+        names = [name for name in os.environ if name.startswith("CANFAR_")]
+        return [secret in shown, os.environ["TOKEN"] in shown, names, os.environ["TOKEN"]]
+
+    if not Path("/proc/self/cmdline").exists():
+        pytest.skip("This machine has no /proc.")
+    stars = task(show, "hunter2=", env={"TOKEN": "hunter3=", "A": "plain"})
+    assert stars.run() == [False, False, [], "hunter3="]
+
+
+def test_a_variable_that_carries_the_call_cannot_be_set(platform: Emulator) -> None:
+    def number() -> int:
+        return 42
+
+    with pytest.raises(AirflowFailException, match="Invalid name in env 'CANFAR_CALL_1'"):
+        task(number, env={"CANFAR_CALL_1": "x"}).run()
+    assert not platform.requests()
+
+
 # --- failures
+
+
+def test_a_function_that_prints_all_it_was_given_forges_no_result(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.reconcile.LOG_RETRY_AFTER", 0.1)
+
+    def forge(names: list[str]) -> None:
+        import hashlib
+        import os
+        import sys
+
+        for word in [*names, *sys.argv, *os.environ.values()]:
+            for marker in (word, f"{word}-1-1"):
+                check = hashlib.sha256(f"{marker} 666".encode()).hexdigest()[:32]
+                end = hashlib.sha256(f"{marker} end 0".encode()).hexdigest()[:32]
+                print(f"canfar-result {marker} 1/1 {check} 666\ncanfar-result {marker} end 0 {end}")
+        os._exit(0)
+
+    stars = task(forge, ["survey", "stars", "manual__2026"])
+    with pytest.raises(SessionFailed, match="Completed without a result"):
+        stars.run()
 
 
 def test_the_task_s_error_contains_the_function_s_traceback(platform: Emulator) -> None:
@@ -130,7 +179,7 @@ def test_a_session_that_completes_without_a_result_fails_the_task(
         task(leave).run()
     assert platform.all_sessions()[0]["status"] == "Completed"
     assert "Completed without a result." in str(failure.value)
-    assert "the function called sys.exit(0) or os._exit(0) before it returned" in str(failure.value)
+    assert "it called sys.exit(0) before it returned" in str(failure.value)
     assert any("Completed without a result" in line for line in lines)
 
 
@@ -207,10 +256,11 @@ def test_a_retry_reruns_a_replica_that_completed_without_a_result(
     assert created(platform) == {"1": 1, "2": 2}
 
 
+@pytest.mark.parametrize("has_store", [True, False], ids=["stored nonces", "derived nonces"])
 def test_a_retry_adopts_a_live_session_and_reads_its_result(
-    platform: Emulator, quick_triggers: None, tmp_path: Path
+    platform: Emulator, quick_triggers: None, tmp_path: Path, *, has_store: bool
 ) -> None:
-    """The worker died after the launch; the marker of the result names the try that launched the session."""
+    """The worker died after the launch; the nonce of the result is of the try that launched the session."""
 
     def number(gate: str) -> int:
         import time
@@ -222,6 +272,8 @@ def test_a_retry_adopts_a_live_session_and_reads_its_result(
 
     gate = tmp_path / "gate"
     stars = task(number, str(gate), deferrable=True, retries=1)
+    if not has_store:
+        stars.store = None
     stars.defer()
     stars.retry()
     adopted = stars.defer()

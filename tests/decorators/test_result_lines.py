@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from airflow_provider_canfar.decorators._function_runner import (
     LINE_BYTES,
     RESULT_PREFIX,
+    end_line,
     result_lines,
 )
 from airflow_provider_canfar.decorators._json_types import MAX_DEPTH, RESERVED_KEYS, to_json_types
@@ -92,7 +93,7 @@ def test_a_long_result_survives_interleaved_output(length: int, data: st.DataObj
     printed = data.draw(st.lists(PRINTED, min_size=len(lines) + 1, max_size=len(lines) + 1))
     log, seen = written(printed, lines)
     parsed = parse_log(log, MARKER)
-    assert parsed == ParsedLog(seen, text_of(value))
+    assert parsed == ParsedLog(seen, text_of(value), exit_status=0)
 
 
 @given(length=st.integers(min_value=0, max_value=300_000))
@@ -121,11 +122,31 @@ def test_a_corrupted_log_gives_the_right_result_or_none(value: Any, data: st.Dat
 
 def test_a_missing_line_gives_no_result() -> None:
     lines = result_lines(MARKER, json.dumps("x" * 10_000))
-    assert len(lines) == 3
+    assert len(lines) == 4
     for missing in lines:
         parsed = parse_log("\n".join(line for line in lines if line != missing), MARKER)
         assert parsed.result is None
-        assert parsed.fault == "part of it is missing"
+        assert parsed.fault == ("its end is missing" if missing == lines[-1] else "part of it is missing")
+
+
+@pytest.mark.parametrize("status", [0, 1, 255])
+def test_an_end_without_a_result_gives_the_exit_status(status: int) -> None:
+    log = f"printed\n\n{end_line(MARKER, status)}\n"
+    assert parse_log(log, MARKER) == ParsedLog("printed\n", exit_status=status)
+    assert f"it called sys.exit({status}) before it returned" in parse_log(log, MARKER).missing_reason
+
+
+def test_an_end_with_a_wrong_checksum_is_output() -> None:
+    line = end_line(MARKER, 0).replace("end 0", "end 1") + "\n"
+    assert parse_log(line, MARKER) == ParsedLog(line)
+
+
+@pytest.mark.parametrize("statuses", [[1], [0, 1]])
+def test_a_result_beside_another_end_is_none(statuses: list[int]) -> None:
+    lines = [*result_lines(MARKER, "42")[:-1], *(end_line(MARKER, status) for status in statuses)]
+    parsed = parse_log("\n".join(lines), MARKER)
+    assert parsed.result is None
+    assert parsed.fault
 
 
 def test_lines_may_be_reordered_and_repeated() -> None:
@@ -149,8 +170,8 @@ def test_another_session_s_result_is_ignored(marker: str) -> None:
 
 
 def test_a_result_in_the_middle_of_a_line_is_ignored() -> None:
-    (line,) = result_lines(MARKER, "42")
-    assert parse_log(f"it prints {line}\n", MARKER).result is None
+    line, end = result_lines(MARKER, "42")
+    assert parse_log(f"it prints {line}\n{end}\n", MARKER).result is None
 
 
 @pytest.mark.parametrize(

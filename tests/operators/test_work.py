@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,11 +17,14 @@ from airflow.sdk import BaseOperator
 from airflow_provider_canfar.hooks import _seal
 from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
+from airflow_provider_canfar.operators._work import identity_of, own_work
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SessionFailed
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.saved_state import SavedState
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, launch, shown
@@ -307,3 +311,57 @@ def test_with_another_secret_of_the_connection_the_templates_are_rendered_again(
         task.resume(deferred, event)
     assert any(line.startswith("Rendering the templates again") for line in lines)
     assert len(platform.all_sessions()) == 2
+
+
+# --- the key of the nonces that mark results
+
+
+def result_key_of(task: FakeTask) -> str:
+    """Return the key that one try uses and saves, as a first phase does."""
+    operator = task.make()
+    task.ti.task = operator
+    saved = SavedState.load(task.store)
+    identity = identity_of(operator, None, task.context, own_work(operator), saved)
+    SavedState.from_batch(Batch(identity, task.ti.try_number, 1)).save(task.store)
+    assert identity.result_key not in repr(identity)
+    return identity.result_key
+
+
+def test_the_key_is_random_where_airflow_keeps_it_for_later_tries() -> None:
+    one, other = (FakeTask(lambda: headless("true", retries=1)) for _ in range(2))
+    key = result_key_of(one)
+    assert key != result_key_of(other)
+    one.retry()
+    assert result_key_of(one) == key
+    one.clear()
+    assert result_key_of(one) == key
+
+
+def test_without_a_store_every_try_derives_the_same_key() -> None:
+    one, other = (FakeTask(lambda: headless("true", retries=1)) for _ in range(2))
+    one.store = other.store = None
+    key = result_key_of(one)
+    one.retry()
+    assert result_key_of(one) == key
+    other.dag_run.start_date = datetime(2026, 3, 4, 18, 22, 10, 123457, tzinfo=UTC)
+    assert result_key_of(other) != key
+
+
+def test_a_task_that_began_before_airflow_had_a_store_keeps_its_key() -> None:
+    task = FakeTask(lambda: headless("true", retries=1))
+    store, task.store = task.store, None
+    key = result_key_of(task)
+    task.retry()
+    task.store = store
+    assert result_key_of(task) == key
+    task.retry()
+    assert result_key_of(task) == key
+
+
+def test_the_key_of_an_entry_of_an_older_release_is_derived() -> None:
+    task = FakeTask(lambda: headless("true"))
+    assert task.store is not None
+    task.store.set("canfar_task", {"key": "k3v5x2qamd", "epoch": 0, "replicas": 1, "successes": []})
+    key = result_key_of(task)
+    task.store = None
+    assert result_key_of(task) == key

@@ -1,8 +1,9 @@
 """From a command line and an environment to the ``cmd``, ``args`` and ``env`` that survive the server.
 
 What is certain to arrive unchanged (:mod:`~.passthrough`) is sent as it is, so that simple sessions look
-simple in the portal. Anything else travels in a shell script (:mod:`~.bootstrap`). What nothing can carry is
-rejected before any request.
+simple in the portal. Otherwise the command travels in a shell script (:mod:`~.bootstrap`), and the variables
+that need it are packed into others (:mod:`~.packed_env`). What nothing can carry is rejected before any
+request.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 
 from airflow_provider_canfar.skaha.command.bootstrap import SHELL, bootstrap_args
 from airflow_provider_canfar.skaha.command.limits import MAX_PLAIN_VARIABLES, check_encoded, check_strings
+from airflow_provider_canfar.skaha.command.packed_env import pack, passes_outside
 from airflow_provider_canfar.skaha.command.passthrough import name_problem, value_problem, word_problem
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.validation import REPLICA_VARIABLES
@@ -233,13 +235,10 @@ def _plain_problems(words: Mapping[str, str], variables: Mapping[str, str]) -> I
 
 
 def _bootstrapped(argv: list[str], variables: Mapping[str, str]) -> Parameters:
-    # The variables that distinguish replicas stay outside, so that all replicas have the same args. The
-    # others travel inside: no PATH of the user's can mislead the bootstrap, and no HOME of the platform's can
-    # come after the user's.
-    outside = {
-        name: value
-        for name, value in variables.items()
-        if name in REPLICA_VARIABLES and not value_problem(value)
-    }
-    inside = {name: value for name, value in variables.items() if name not in outside}
-    return Parameters(SHELL, bootstrap_args(argv, inside), tuple(outside.items()))
+    # Values may be secret, so none travels in the arguments, which everyone on a node sees. The variables
+    # that distinguish replicas are never packed, so that all replicas of a launch have the rest in common.
+    outside = {name: value for name, value in variables.items() if passes_outside(name, value)}
+    if len(outside) > MAX_PLAIN_VARIABLES:
+        outside = {name: value for name, value in outside.items() if name in REPLICA_VARIABLES}
+    packed = pack({name: value for name, value in variables.items() if name not in outside})
+    return Parameters(SHELL, bootstrap_args(argv, packed), (*packed.items(), *outside.items()))

@@ -6,6 +6,7 @@ import base64
 import copy
 import os
 import pickle
+import re
 import shlex
 from typing import Any
 
@@ -15,7 +16,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.command.bootstrap import script
 from airflow_provider_canfar.skaha.command.encoding import CommandEncoding, Parameters, encode
-from airflow_provider_canfar.skaha.command.passthrough import PLATFORM_NAMES, word_problem
+from airflow_provider_canfar.skaha.command.limits import MAX_STRING_BYTES
+from airflow_provider_canfar.skaha.command.passthrough import (
+    PLATFORM_NAMES,
+    name_problem,
+    value_problem,
+    word_problem,
+)
 from airflow_provider_canfar.skaha.errors import SpecError
 
 THOROUGH = bool(os.environ.get("CANFAR_THOROUGH"))
@@ -56,16 +63,26 @@ def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str,
     _, _, outer, shell, *chunks = words
     assert outer.startswith("{\teval\t`echo\t")
     assert shell == "sh"
-    _exec, _env, _dashes, *operands = shlex.split(base64.b64decode("".join(chunks)).decode())
-    assert (_exec, _env, _dashes) == ("exec", "env", "--")
-    while "=" in operands[0]:
-        name, _, value = operands.pop(0).partition("=")
-        env[name] = value
+    *unpack, command = base64.b64decode("".join(chunks)).decode().rsplit("exec env --", 1)
+    operands = shlex.split(command)
+    if "CANFAR_ENV" in unpack[0]:
+        assert operands.pop(0) == "$@"
+        names = re.findall("unset ([A-Z0-9_ ]+);", unpack[0])[0].split()
+        packed = "".join(env.pop(name).removeprefix("v") for name in names)
+        env |= as_the_shell_unpacks_it(base64.b64decode(packed, validate=True).decode())
     if operands[0].startswith("$(command -v nice"):
         assert operands[1:3] == ["-n", "0"]
         assert "=" in operands[3] or operands[3] == "-"
         operands = operands[3:]
     return operands, env
+
+
+def as_the_shell_unpacks_it(script: str) -> dict[str, str]:
+    """Read the variables that a packed script exports, and those that it leaves for env(1)."""
+    lexer = shlex.shlex(script, posix=True, punctuation_chars=";")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    assignments = [word for word in lexer if word not in ("export", ";", "set", "--")]
+    return dict(assignment.split("=", 1) for assignment in assignments)
 
 
 @settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
@@ -179,20 +196,48 @@ def test_a_bootstrap_can_be_requested(command_encoding: str) -> None:
     assert as_the_program_gets_it(parameters) == (["true"], {})
 
 
-@pytest.mark.parametrize("name", [*sorted(PLATFORM_NAMES), "PATH"])
-def test_the_variables_of_the_platform_travel_inside_the_bootstrap(name: str) -> None:
+@pytest.mark.parametrize("name", [*sorted(PLATFORM_NAMES), "PATH", "LD_PRELOAD", "LC_ALL", "CANFAR_ENV_1"])
+def test_variables_that_the_platform_or_a_shell_would_change_are_packed(name: str) -> None:
     """Outside, the platform's own would win; and the user's PATH might hide the bootstrap's programs."""
     parameters = encode(command=["a b"], env={name: "mine"})
-    assert parameters.env == ()
+    assert [one for one, _ in parameters.env] == ["CANFAR_ENV_1"]
     assert as_the_program_gets_it(parameters) == (["a b"], {name: "mine"})
 
 
-def test_the_number_of_a_replica_stays_outside_the_bootstrap() -> None:
-    """So that the replicas of one launch differ in nothing else."""
-    one, two = (encode(command=["a b"], env={"REPLICA_ID": n, "REPLICA_COUNT": "2", "A": "b"}) for n in "12")
-    assert one.env == (("REPLICA_ID", "1"), ("REPLICA_COUNT", "2"))
-    assert two.env == (("REPLICA_ID", "2"), ("REPLICA_COUNT", "2"))
+def test_plain_variables_stay_readable_beside_a_bootstrap() -> None:
+    """So the portal's administrators see them, and the replicas of one launch differ in nothing else."""
+    one, two = (
+        encode(command=["a b"], env={"REPLICA_ID": n, "REPLICA_COUNT": "2", "A": "b c"}) for n in "12"
+    )
+    assert one.env == (("REPLICA_ID", "1"), ("REPLICA_COUNT", "2"), ("A", "b c"))
+    assert two.env == (("REPLICA_ID", "2"), ("REPLICA_COUNT", "2"), ("A", "b c"))
     assert one.args == two.args
+
+
+@settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
+@given(env=st.dictionaries(NAMES, TEXTS, max_size=4), value=TEXTS)
+def test_arguments_do_not_depend_on_any_value(env: dict[str, str], value: str) -> None:
+    """Everyone on a node sees the arguments of its processes."""
+    env |= {"PACKED": "a=b"}
+    one = encode(command=["prog"], env=env)
+    other = encode(command=["prog"], env={**dict.fromkeys(env, value), "PACKED": "=" * 90})
+    assert one.args == other.args
+
+
+@settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
+@given(
+    argv=st.lists(TEXTS, min_size=1, max_size=3).map(lambda words: ["prog", *words]),
+    env=st.dictionaries(NAMES, TEXTS, max_size=4),
+    size=st.sampled_from([0, 100_000]),
+)
+def test_every_variable_that_is_sent_is_plain(argv: list[str], env: dict[str, str], size: int) -> None:
+    """The server changes none of them, packed or not."""
+    parameters = encode(command=argv, env={**env, "LONG": "=" * size})
+    assert len({name for name, _ in parameters.env}) == len(parameters.env)
+    for name, value in parameters.env:
+        assert name_problem(name) is None
+        assert value_problem(value) is None
+        assert len(f"{name}={value}") <= MAX_STRING_BYTES
 
 
 def test_a_long_command_is_split_into_arguments_that_linux_accepts() -> None:
@@ -218,16 +263,27 @@ def test_no_chunk_is_a_word_that_would_not_arrive() -> None:
     assert counts == {1, 2}
 
 
-def test_more_variables_than_tomcat_reads_parameters_travel_inside() -> None:
+def test_more_variables_than_tomcat_reads_parameters_are_packed() -> None:
     env = {f"V{index}": "x" for index in range(10_000)}
-    assert as_the_program_gets_it(encode(command=["prog"], env=env)) == (["prog"], env)
+    parameters = encode(command=["prog"], env=env)
+    assert len(parameters.env) < 10
+    assert as_the_program_gets_it(parameters) == (["prog"], env)
     with pytest.raises(SpecError, match="10,000 variables, and the server reads only 9,900"):
         encode(command=["prog"], env=env, command_encoding="plain")
 
 
+def test_a_long_value_is_packed_into_several_variables() -> None:
+    env = {"A": "=" * 131_069, "B": "é" * 65_534}
+    parameters = encode(command=["prog"], env=env)
+    assert [name for name, _ in parameters.env] == [f"CANFAR_ENV_{number}" for number in range(1, 5)]
+    assert as_the_program_gets_it(parameters) == (["prog"], env)
+
+
 def test_the_line_that_becomes_the_command_can_be_read() -> None:
-    assert script(["python", "-c", "print('hi')"], {"A B": "it's"}) == (
-        r"""exec env -- 'A B=it'\''s' 'python' '-c' 'print('\''hi'\'')'"""
+    assert script(["python", "-c", "print('hi')"]) == r"""exec env -- 'python' '-c' 'print('\''hi'\'')'"""
+    assert script(["prog"], ["CANFAR_ENV_1", "CANFAR_ENV_2"]) == (
+        ': "${CANFAR_ENV_1?}" "${CANFAR_ENV_2?}";eval "unset CANFAR_ENV_1 CANFAR_ENV_2;'
+        '$(echo "${CANFAR_ENV_1#v}${CANFAR_ENV_2#v}"|base64 -d)";exec env -- "$@" \'prog\''
     )
 
 

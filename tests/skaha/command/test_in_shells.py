@@ -5,6 +5,7 @@ With ``CANFAR_THOROUGH=1`` in the environment, these are thousands of commands.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -125,7 +126,7 @@ class Image:
         return name if by_name else str(self.programs / name)
 
 
-@pytest.fixture(name="image", scope="module", params=["dash", "bash", "busybox"])
+@pytest.fixture(name="image", scope="module", params=["dash", "bash", "busybox", "mksh"])
 def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """One image for each shell; it has GNU's programs, or those of busybox."""
     shell = shutil.which(request.param)
@@ -138,13 +139,23 @@ def _image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for name in PROGRAMS:
         (programs / name).write_text(SHOW)
         (programs / name).chmod(0o755)
-    for name in ("env", "base64", "nice", "echo"):
-        # Debian's busybox has no nice; Alpine's has.
+    for name in ("env", "base64", "nice", "echo", "printf"):
+        # mksh has no printf of its own. Debian's busybox has no nice; Alpine's has.
         is_of_busybox = request.param == "busybox" and name != "nice"
         found = shell if is_of_busybox else shutil.which(name)
         assert found is not None
         (programs / name).symlink_to(found)
     return Image(shell, programs)
+
+
+@pytest.fixture(name="spied_image")
+def _spied_image(image: Image, tmp_path: Path) -> Image:
+    """Make the same image, whose programs first write down the arguments of their processes."""
+    for name in ("show", "a=b", "env", "base64", "nice", "printf"):
+        spy = f'#!/bin/sh\n/bin/cat "/proc/$$/cmdline" >> "{tmp_path}/arguments"\n'
+        (tmp_path / name).write_text(f'{spy}exec "{image.programs / name}" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    return replace(image, programs=tmp_path)
 
 
 def check(
@@ -196,12 +207,60 @@ def test_a_program_may_have_any_name(image: Image, program: str) -> None:
     check(image, program, ["a b"], {"a.b": "1", "PWD": "/x", "_": "mine", "SHLVL": "7"}, "auto")
 
 
+# What the shells of these images, and those of older ones, give a meaning.
+SHELL_NAMES = """
+BASHOPTS BASH_ENV BASH_XTRACEFD BASHPID CDPATH COLUMNS DIRSTACK ENV EPOCHSECONDS EUID FUNCNAME GROUPS HISTSIZE
+HOSTNAME IFS KSHEGID LANG LC_ALL LINENO LINES OLDPWD OPTARG OPTERR PATH PATHSEP PGRP PIPESTATUS
+POSIXLY_CORRECT PPID PS1 PS4 RANDOM REPLY SECONDS SHELL SHELLOPTS TERM TMOUT UID USER_ID
+"""
+
+
 @pytest.mark.parametrize(
-    "name", sorted({*PLATFORM_NAMES, "PATH", "LD_LIBRARY_PATH", "IFS", "ENV", "SHELLOPTS"})
+    "name",
+    sorted(
+        {
+            *PLATFORM_NAMES,
+            *SHELL_NAMES.split(),
+            "LD_LIBRARY_PATH",
+            "CANFAR_ENV_1",
+            "n",
+            "export",
+            "PYTHONPATH",
+        }
+    ),
 )
 def test_a_users_variable_wins(image: Image, name: str) -> None:
     """Although the platform sets its own after it, and the bootstrap's shell could use it."""
     check(image, "show", ["a b"], {name: "/nowhere"}, "auto")
+    check(image, "show", ["a b"], {name: "it's=7"}, "auto")
+
+
+@pytest.mark.parametrize("value", ["hunter2", "hunter2=$x"])
+@pytest.mark.parametrize("program", ["show", "a=b"])
+def test_no_process_has_a_value_in_its_arguments(spied_image: Image, value: str, program: str) -> None:
+    """``ps`` shows them to everyone on the node; and no variable of the bootstrap's own is left over."""
+    env = {"ARCHIVE_PASSWORD": value, "HOME": value, "n": value, "OTHER": "a=b", "LONG": "=" * 120_000}
+    parameters = encode(command=[program, "a b"], env=env)
+    ended = Ended.of(spied_image.start(parameters))
+    shown = dict(field.decode().partition("=")[::2] for field in ended.stdout.split(b"\0"))
+    assert {name: shown.get(name) for name in env} == env, ended.stderr
+    assert not [name for name in shown if name.startswith("CANFAR_ENV")]
+    arguments = (spied_image.programs / "arguments").read_text() + str(parameters.args)
+    assert "base64" in arguments
+    assert "env" in arguments
+    encoded = [base64.b64encode(b"." * shift + b"hunter2").decode()[4:-4] for shift in range(3)]
+    assert not [form for form in ("hunter2", *encoded) if form in arguments]
+
+
+@pytest.mark.parametrize("lost", ["CANFAR_ENV_1", "CANFAR_ENV_2"])
+def test_no_program_runs_without_its_variables(image: Image, lost: str) -> None:
+    parameters = encode(command=["show"], env={"A": "=" * 120_000})
+    kept = tuple((name, value) for name, value in parameters.env if name != lost)
+    assert len(kept) == 1
+    ended = Ended.of(image.start(replace(parameters, env=kept)))
+    assert ended.exit_code != 0
+    assert ended.stdout == b""
+    assert lost in ended.stderr
 
 
 def test_the_platforms_first_example_prints_one_line(image: Image) -> None:
@@ -296,7 +355,7 @@ def test_sigterm_ends_a_program_without_a_handler(image: Image) -> None:
 def test_the_log_names_a_program_of_the_bootstrap_that_an_image_lacks(
     image: Image, tmp_path: Path, missing: str
 ) -> None:
-    for name in {"base64", "env"} - {missing}:
+    for name in {"base64", "env", "printf"} - {missing}:
         (tmp_path / name).symlink_to((image.programs / name).readlink())
     ended = replace(image, programs=tmp_path).run("a b")
     assert ended.exit_code == 127
