@@ -17,7 +17,6 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     CanfarError,
     RequestError,
-    SessionNeverStarted,
     SessionTimeout,
 )
 from airflow_provider_canfar.task_sessions import report
@@ -123,9 +122,9 @@ class TaskRunner:
             with suppress(Exception):
                 publish()
             raise
-        except (SessionTimeout, SessionNeverStarted, AirflowTaskTimeout) as error:
+        except (SessionTimeout, AirflowTaskTimeout):
             self._stop_creating()
-            destroys = self._options.destroy_on_kill or isinstance(error, SessionNeverStarted)
+            destroys = self._options.destroy_on_kill
             if destroys:
                 self.destroy_all()
             self._record_ends()
@@ -219,15 +218,13 @@ class TaskRunner:
         """Take in what a wait has seen.
 
         :raises CredentialRefused: when the platform refuses the credential.
-        :raises SessionNeverStarted: when a session cannot start, or has not in time.
         :raises SessionTimeout: when the deadline has passed.
         """
         self._emit(f"Resuming: {wake.reason.value}.")
         self._reconciler.batch = self.batch.with_observations(wake.ended, wake.gone, wake.started)
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
-        if wake.never_started:
-            raise report.never_started(self.batch, wake.never_started)
+        self._reconciler.start_failures = wake.start_failures
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
 

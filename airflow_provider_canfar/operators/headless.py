@@ -188,7 +188,8 @@ class CanfarHeadlessOperator(SessionOperator):
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Return what the task returns, made of how each replica ended, in order; for subclasses."""
-        return [asdict(outcome) for outcome in outcomes]
+        rows = [asdict(outcome) for outcome in outcomes]
+        return [{name: value for name, value in row.items() if name != "retryable"} for row in rows]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
