@@ -279,5 +279,6 @@ def _outcome(batch: Batch, one: ListedSession) -> Outcome:
 
 
 def _never_started(batch: Batch, one: ListedSession, failure: StartFailure) -> Outcome:
-    outcome = replace(_outcome(batch, one), status=NEVER_STARTED)
+    # The platform's start time is that of the Job, which it admitted; its container has not started.
+    outcome = replace(_outcome(batch, one), status=NEVER_STARTED, started=None)
     return replace(outcome, reason=failure.reason, retryable=failure.retryable)

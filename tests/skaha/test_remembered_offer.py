@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +22,7 @@ from tests.skaha.conftest import URL, Platform
 
 OFFER = httpx.Response(200, json={"cores": {"options": [1, 2]}, "memoryGB": {"options": [1, 2, 4]}})
 CREATED = httpx.Response(200, text="k3v9x2qa\n")
-SPEC = {"name": "stars", "image": "skaha/astroml:24.07"}
+SPEC: dict[str, Any] = {"name": "stars", "image": "skaha/astroml:24.07"}
 
 NewClient = Callable[[], SkahaClient]
 
@@ -54,7 +55,7 @@ def _new_client(platform: Platform, clock: Clock) -> NewClient:
     return lambda: SkahaClient(URL, Token("a-token"), offer=offer, transport=platform.transport)
 
 
-async def create(new_client: NewClient, **fields: object) -> None:
+async def create(new_client: NewClient, **fields: Any) -> None:
     async with new_client() as client:
         await client.create(**SPEC, **fields)
 
