@@ -93,8 +93,9 @@ class SkahaClient(AccountClient):
         :param spec: the request; or give its ``fields`` instead.
         :param fields: the arguments of a :class:`~.models.SessionSpec`, instead of ``spec``.
         :param registry: credentials for a private image, if not the client's.
-        :raises SpecError: before any request, for what the platform would reject; also for resources that it
-            does not offer, once :meth:`context` has been called.
+        :raises SpecError: before any create, for what the platform would reject; also for resources that it
+            does not offer, as :meth:`context` has said in the last minutes. A client that shares ``offer``
+            asks by itself.
         :raises PartialFailure: if some of several replicas were not created; its ``results`` hold the ids of
             those that were, by replica, and its ``errors`` the reasons for the others.
         """
