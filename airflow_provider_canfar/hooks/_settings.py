@@ -20,6 +20,7 @@ from airflow_provider_canfar.skaha.credentials import RegistryCredential, creden
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http import urls
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
+from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -101,7 +102,12 @@ class Settings:
             registry=self.registry,
             timeouts=self.timeouts,
             retry_for=RETRY_FOR if retry_for is None else retry_for,
+            offer=_offers.setdefault(self.account, RememberedOffer()),
         )
+
+
+#: What the platform offers to each account, for all of its clients in this process.
+_offers: dict[str, RememberedOffer] = {}
 
 
 def _reject_misspelt(extra: Mapping[str, Any]) -> None:

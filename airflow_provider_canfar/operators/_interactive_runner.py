@@ -188,6 +188,8 @@ class InteractiveRunner(TaskRunner):
                 self._emit(f"Leaving the session to its user: {self.url}")
             return []
         outcome = self.batch.outcomes[1]
+        if outcome.reason is not None:
+            raise report.failure(self.batch, {}, 0)
         when = "while it was kept alive" if self._keep_until is not None else "before it could be opened"
         kind = SessionGone if outcome.status == GONE else SessionFailed
         raise kind(

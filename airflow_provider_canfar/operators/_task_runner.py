@@ -16,7 +16,6 @@ from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     RequestError,
-    SessionNeverStarted,
     SessionTimeout,
 )
 from airflow_provider_canfar.task_sessions import report
@@ -122,9 +121,9 @@ class TaskRunner:
             with suppress(Exception):
                 publish()
             raise
-        except (SessionTimeout, SessionNeverStarted, AirflowTaskTimeout) as error:
+        except (SessionTimeout, AirflowTaskTimeout):
             self._teardown.stop_creating()
-            destroys = self._options.destroy_on_kill or isinstance(error, SessionNeverStarted)
+            destroys = self._options.destroy_on_kill
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
@@ -188,15 +187,13 @@ class TaskRunner:
         """Take in what a wait has seen.
 
         :raises CredentialRefused: when the platform refuses the credential.
-        :raises SessionNeverStarted: when a session cannot start, or has not in time.
         :raises SessionTimeout: when the deadline has passed.
         """
         self._emit(f"Resuming: {wake.reason.value}.")
         self._reconciler.batch = self.batch.with_observations(wake.ended, wake.gone, wake.started)
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
-        if wake.never_started:
-            raise report.never_started(self.batch, wake.never_started)
+        self._reconciler.start_failures = wake.start_failures
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
 

@@ -44,7 +44,8 @@ class CanfarHeadlessOperator(SessionOperator):
         )
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
-    ``status``, ``succeeded``, ``try_number``, ``started``. While it waits, the XCom ``sessions`` has the ids.
+    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``. While it waits, the XCom
+    ``sessions`` has the ids.
 
     Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
     the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
@@ -68,7 +69,8 @@ class CanfarHeadlessOperator(SessionOperator):
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
     :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
-    :param max_failed_replicas: how many may fail without failing the task, 0 or more.
+    :param max_failed_replicas: how many may fail without failing the task, 0 or more. A replica whose session
+        does not start counts as well; its siblings go on.
     :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
         more are launched.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
@@ -77,8 +79,10 @@ class CanfarHeadlessOperator(SessionOperator):
     :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
     :param poll_interval: the time between two polls of the platform.
-    :param startup_timeout: how long a session may be Pending before the task fails; by default it may queue
-        for ever. A session that can never start, because of its image, fails the task within a minute or two.
+    :param startup_timeout: how long a session may be Pending before its replica has failed; by default it may
+        queue for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of
+        the registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist,
+        or that the registry denies, fails its replica within a minute or two.
     :param logging_interval: the time between two reads of the log of a running session, while deferred
         too; None to show each log when its session has ended.
     :param record_within: the time after its end within which a session is recorded while others still run:
@@ -188,7 +192,8 @@ class CanfarHeadlessOperator(SessionOperator):
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Return what the task returns, made of how each replica ended, in order; for subclasses."""
-        return [asdict(outcome) for outcome in outcomes]
+        rows = [asdict(outcome) for outcome in outcomes]
+        return [{name: value for name, value in row.items() if name != "retryable"} for row in rows]
 
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch

@@ -60,7 +60,9 @@ class CanfarInteractiveOperator(SessionOperator):
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
-        for ever. A session that can never start, because of its image, fails the task within a minute or two.
+        for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of the
+        registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist, or
+        that the registry denies, fails the task within a minute or two.
     :raises SpecError: for a literal that an argument does not take.
     :raises TypeError: for an argument that the operator does not have.
     """

@@ -10,6 +10,7 @@ from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
 from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
+from airflow_provider_canfar.skaha.remembered_offer import FRESH_FOR, RememberedOffer
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.skaha.http.authorization import Credential
     from airflow_provider_canfar.skaha.http.response import ApiResponse
-    from airflow_provider_canfar.skaha.models import Image, ResourceOptions, Session, Stats
+    from airflow_provider_canfar.skaha.models import Image, ResourceOptions, Session, SessionSpec, Stats
 
 T = TypeVar("T")
 
@@ -26,6 +27,10 @@ T = TypeVar("T")
 #: The statuses that the server can filter by. Every version spells this one alike, and a session with a row
 #: in it is in no other status, whatever its other rows say.
 _FILTERED_BY_SERVER = frozenset({Status.RUNNING})
+
+
+#: Seconds to wait for what the platform offers: a launch that waits for it goes on without it.
+OFFER_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +54,26 @@ class AccountClient:
     :param url: the service's base URL including its version.
     :param credential: authenticates the requests; it is sent to that URL's host only.
     :param timeouts: seconds to wait for the server.
+    :param offer: what the platform offers, shared with other clients of the account; creates are then checked
+        against it, and it is read when it is needed. Without one, only what :meth:`context` returned counts.
     :param options: those of :class:`~.http.client.HttpClient`.
     :raises SpecError: for an invalid URL, or one that would expose the credential on the way.
     """
 
     def __init__(
-        self, url: str, credential: Credential, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, **options: Any
+        self,
+        url: str,
+        credential: Credential,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        offer: RememberedOffer | None = None,
+        **options: Any,
     ) -> None:
         self._http = HttpClient(url, credential, **options)
         self._timeouts = timeouts
-        self._context: ResourceOptions | None = None
-        self._context_lock = asyncio.Lock()
+        self._offer = offer or RememberedOffer()
+        self._reads_offer = offer is not None
+        self._offer_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
@@ -142,16 +156,35 @@ class AccountClient:
 
     async def context(self) -> ResourceOptions:
         """Return the resources that the platform offers to a session."""
-        self._context = await self._get("context", wire.context)
-        return self._context
+        offer = await self._get("context", wire.context)
+        self._offer.remember(offer)
+        return offer
 
-    async def _offer(self) -> ResourceOptions | None:
-        """Return what the platform offers, for a message: asked once, and None if there is no answer."""
-        async with self._context_lock:
-            try:
-                return self._context or await self.context()
-            except RequestError:
-                return None
+    async def _read_offer(self) -> ResourceOptions | None:
+        """Return what the platform offers, asked at most once an hour; None if it does not answer."""
+        async with self._offer_lock:
+            if self._offer.is_due:
+                request = Request("GET", "context")
+                try:
+                    offer = await self._http.send(request, wire.context, timeout=OFFER_TIMEOUT, retry=False)
+                except RequestError:
+                    # It only serves a better error.
+                    offer = None
+                self._offer.remember(offer)
+        return self._offer.recall()
+
+    async def _check_offered(self, spec: SessionSpec) -> None:
+        """Reject amounts that the platform does not offer, as far as that is known for certain.
+
+        :raises SpecError: with what it offers.
+        """
+        if spec.is_flexible and spec.gpus is None:
+            return
+        if self._reads_offer:
+            await self._read_offer()
+        offer = self._offer.recall(FRESH_FOR)
+        if offer is not None:
+            spec.check_against(offer)
 
     async def images(self, kind: str | None = None) -> list[Image]:
         """Return the images that the platform knows without registry credentials.

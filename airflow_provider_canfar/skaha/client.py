@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 
 from airflow_provider_canfar.skaha import refusals, validation, wire
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, AccountClient, Timeouts
-from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, SessionError, SpecError
+from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, SpecError
 from airflow_provider_canfar.skaha.event_table import parse_events
 from airflow_provider_canfar.skaha.gather import SessionIds, each, is_one, one_id, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
+from airflow_provider_canfar.skaha.session import page_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.credentials import Credential, RegistryCredential
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
     from airflow_provider_canfar.skaha.models import Event, Session
+    from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
 
 __all__ = ["DEFAULT_TIMEOUTS", "SkahaClient", "Timeouts"]
 
@@ -51,6 +53,7 @@ class SkahaClient(AccountClient):
     :param timeouts: seconds to wait for the server.
     :param retry_for: seconds after the first try of a request in which the last one starts; 0 for no retry.
     :param concurrency: the number of requests in flight at once.
+    :param offer: what the platform offers, if clients share it: creates are checked against it.
     :param transport: sends the requests, for tests.
     :param clock: monotonic seconds.
     :param sleep: waits.
@@ -66,12 +69,13 @@ class SkahaClient(AccountClient):
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
+        offer: RememberedOffer | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         options = {"retry_for": retry_for, "concurrency": concurrency, "transport": transport}
-        super().__init__(url, credential, timeouts=timeouts, clock=clock, sleep=sleep, **options)
+        super().__init__(url, credential, timeouts=timeouts, offer=offer, clock=clock, sleep=sleep, **options)
         self._registry = registry
         self._sleep = sleep
 
@@ -89,8 +93,9 @@ class SkahaClient(AccountClient):
         :param spec: the request; or give its ``fields`` instead.
         :param fields: the arguments of a :class:`~.models.SessionSpec`, instead of ``spec``.
         :param registry: credentials for a private image, if not the client's.
-        :raises SpecError: before any request, for what the platform would reject; also for resources that it
-            does not offer, once :meth:`context` has been called.
+        :raises SpecError: before any create, for what the platform would reject; also for resources that it
+            does not offer, as :meth:`context` has said in the last minutes. A client that shares ``offer``
+            asks by itself.
         :raises PartialFailure: if some of several replicas were not created; its ``results`` hold the ids of
             those that were, by replica, and its ``errors`` the reasons for the others.
         """
@@ -100,8 +105,7 @@ class SkahaClient(AccountClient):
                 "Put them into the spec."
             )
         spec = spec if spec is not None else SessionSpec(**fields)
-        if self._context is not None:
-            spec.check_against(self._context)
+        await self._check_offered(spec)
         replicas = range(1, spec.replicas + 1)
         ids = await each(replicas, lambda replica: self.create_replica(spec, replica, registry=registry))
         return [ids[replica] for replica in replicas]
@@ -120,8 +124,10 @@ class SkahaClient(AccountClient):
         :param replica: its number, from 1.
         :param name: the session's whole name, if not the spec's own with the replica's suffix.
         :param registry: credentials for a private image, if not the client's.
+        :raises SpecError: for resources that the platform does not offer, as in :meth:`create`.
         :raises RequestError: its ``maybe_applied`` says whether the session may exist nevertheless.
         """
+        await self._check_offered(spec)
         registry = registry or self._registry
         request = Request(
             "POST",
@@ -132,7 +138,7 @@ class SkahaClient(AccountClient):
         try:
             return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
         except Rejected as error:
-            offer = await self._offer() if refusals.is_about_resources(error) else None
+            offer = await self._read_offer() if refusals.is_about_resources(error) else None
             raise refusals.explained(error, spec, offer) from None
 
     async def info(self, ids: SessionIds) -> dict[str, Session]:
@@ -249,20 +255,7 @@ class SkahaClient(AccountClient):
         return await each(unique_ids(ids), self._connect_url)
 
     async def _connect_url(self, session_id: str) -> str:
-        session = await self._info(session_id)
-        if not session.is_interactive:
-            raise SpecError(
-                f"Invalid session {session_id}: a headless one has no page to open. See its logs."
-            )
-        if session.status is not Status.RUNNING or session.connect_url is None:
-            raise SessionError(
-                f"Could not open session {session_id} ({session.name}): it is {session.status_word}. "
-                "It has a page while it is Running.",
-                session_id=session_id,
-                name=session.name,
-                status=session.status_word,
-            )
-        return session.connect_url
+        return page_of(await self._info(session_id))
 
     async def _info(self, session_id: str) -> Session:
         return await self._get(f"session/{session_id}", wire.session)

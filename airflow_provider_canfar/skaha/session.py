@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from airflow_provider_canfar.skaha.errors import SessionError, SpecError
 from airflow_provider_canfar.skaha.fields import (
     Flag,
     Integer,
@@ -74,6 +75,25 @@ class Session(Reported):
     def is_interactive(self) -> bool:
         """Whether it opens in a browser."""
         return self.kind != Kind.HEADLESS
+
+
+def page_of(session: Session) -> str:
+    """Return where a browser opens a session.
+
+    :raises SpecError: for a headless one, which has no page.
+    :raises SessionError: for one that is not running.
+    """
+    if not session.is_interactive:
+        raise SpecError(f"Invalid session {session.id}: a headless one has no page to open. See its logs.")
+    if session.status is not Status.RUNNING or session.connect_url is None:
+        raise SessionError(
+            f"Could not open session {session.id} ({session.name}): it is {session.status_word}. "
+            "It has a page while it is Running.",
+            session_id=session.id,
+            name=session.name,
+            status=session.status_word,
+        )
+    return session.connect_url
 
 
 class Event(Reported):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -23,6 +23,9 @@ from airflow_provider_canfar.skaha.statuses import Kind
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.account_models import ResourceOptions
+
+#: As many values of one resource are listed one by one in an error, even if they have no gap.
+LISTED_OPTIONS = 8
 
 
 class SessionSpec(BaseModel):
@@ -176,11 +179,22 @@ class SessionSpec(BaseModel):
             if value is not None and not offer.allow(value):
                 if not offer.options:
                     raise SpecError(f"Invalid {field} {value:g}: this platform has none. Omit {field}.")
-                offered = ", ".join(f"{option:g}" for option in offer.options)
                 raise SpecError(
-                    f"Invalid {field} {value:g}: must be one of {offered} on this platform. "
+                    f"Invalid {field} {value:g}: must be {_offered(offer.options)} on this platform. "
                     f"Choose one, or omit {field}."
                 )
+
+
+def _offered(options: Sequence[float]) -> str:
+    """Name the values that a platform offers; one with a LimitRange lists every number up to the limit.
+
+    >>> _offered([1, 2, 4]), _offered(range(1, 513))
+    ('one of 1, 2, 4', 'from 1 to 512')
+    """
+    first, last = options[0], options[-1]
+    if len(options) > LISTED_OPTIONS and [*options] == [first + step for step in range(len(options))]:
+        return f"from {first:g} to {last:g}"
+    return f"one of {', '.join(f'{option:g}' for option in options)}"
 
 
 def _message_of(error: ValidationError, fields: Mapping[str, Any]) -> str:

@@ -91,6 +91,9 @@ class Status(StrEnum):
 #: Our own word for a session that left the platform's list before its end was observed; no server uses it.
 GONE = "Gone"
 
+#: Our own word for a session that was destroyed because it did not start; no server uses it.
+NEVER_STARTED = "NeverStarted"
+
 _STATUS_WORDS: Mapping[str, Status] = {
     **{status.lower(): status for status in Status},
     "succeeded": Status.COMPLETED,

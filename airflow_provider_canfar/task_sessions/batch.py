@@ -33,6 +33,8 @@ class Outcome:
         adopted counts for this one.
     :param result: what the replica's function returned: JSON as text, because Airflow gives some keys a
         meaning of its own in what it carries over a deferral.
+    :param reason: why it never started, and what to do about it; None for a session that ended by itself.
+    :param retryable: whether another session of the replica may do better.
     """
 
     replica: int
@@ -43,6 +45,8 @@ class Outcome:
     try_number: int
     started: str | None = None
     result: str | None = None
+    reason: str | None = None
+    retryable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class OutcomeRecorder:
 
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
         """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""
-        described = list(failed)[: report.DESCRIBED]
+        described = [one for one in list(failed)[: report.DESCRIBED] if one.reason is None]
         missing = {one.session_id: one for one in described if one.session_id not in self.tails}
         if not missing:
             return

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.duplicates import first_of_each, one_per_id, status_precedence
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
-from airflow_provider_canfar.skaha.statuses import GONE, Status
+from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED, Status
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 
 class Verdict(StrEnum):
@@ -46,6 +47,11 @@ class ListedSession:
     status: Status
     word: str
     started: datetime | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has not started, or waits to start again."""
+        return self.status is Status.PENDING
 
     @property
     def age_order(self) -> tuple[bool, int, bool, str, str]:
@@ -122,15 +128,23 @@ def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[Listed
     return seen
 
 
-def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Plan:
+def plan(
+    batch: Batch,
+    seen: Collection[ListedSession],
+    *,
+    limits: Limits,
+    start_failures: Mapping[str, StartFailure] | None = None,
+) -> Plan:
     """Decide what to do now.
 
     :param batch: what is wanted and known.
     :param seen: the task instance's sessions in a *complete* list of the platform, in any order. Of several
         rows of one session, the live, later state counts.
     :param limits: how many may run, and how many may fail.
+    :param start_failures: id -> why the session does not start; those that the list shows as Pending have
+        failed.
     """
-    draft = _Draft()
+    draft = _Draft(start_failures or {})
     seen = _one_each(batch, seen)
     by_replica: dict[int, list[ListedSession]] = {}
     for one in [*seen, *_remembered(batch, {one.session_id for one in seen})]:
@@ -174,6 +188,7 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
 class _Draft:
     """A plan in the making: each replica classified by what to do about it."""
 
+    start_failures: Mapping[str, StartFailure]
     alive: dict[int, ListedSession] = field(default_factory=dict)
     missing: dict[int, AssignedSession] = field(default_factory=dict)
     wanted: list[int] = field(default_factory=list)
@@ -182,7 +197,14 @@ class _Draft:
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
-        outcome = batch.settled(replica) or _end_of(batch, replica, mine, live)
+        # One that has started after all, while the worker was on its way, goes on.
+        stuck = [one for one in live if one.session_id in self.start_failures and one.is_pending]
+        live = [one for one in live if one not in stuck]
+        others = [one for one in mine if one not in stuck]
+        outcome = batch.settled(replica) or _end_of(batch, replica, others, live)
+        if outcome is None and stuck and not live:
+            outcome = _never_started(batch, stuck[0], self.start_failures[stuck[0].session_id])
+        self.destroy += stuck
         if outcome is not None:
             self.destroy += live
             if batch.outcomes.get(replica) != outcome:
@@ -254,3 +276,9 @@ def _outcome(batch: Batch, one: ListedSession) -> Outcome:
         try_number=batch.try_number,
         started=one.started.isoformat() if one.started else None,
     )
+
+
+def _never_started(batch: Batch, one: ListedSession, failure: StartFailure) -> Outcome:
+    # The platform's start time is that of the Job, which it admitted; its container has not started.
+    outcome = replace(_outcome(batch, one), status=NEVER_STARTED, started=None)
+    return replace(outcome, reason=failure.reason, retryable=failure.retryable)

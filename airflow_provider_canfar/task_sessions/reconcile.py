@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.statuses import Status
+from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import Launcher
@@ -21,6 +22,7 @@ from airflow_provider_canfar.task_sessions.plan import Limits, ListedSession, Pl
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
+    from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: How many logs of ended sessions are read at once. Each is a kubectl on the platform, and may be 10 MB.
 LOG_CONCURRENCY = 8
@@ -62,6 +64,8 @@ class Reconciler:
         self._stopped = False
         #: Whether the platform has answered a first list.
         self.has_listed = False
+        #: Id -> why the session does not start, as the last wait has seen it.
+        self.start_failures: Mapping[str, StartFailure] = {}
         self._spec = spec
         self._limits = limits
         self._recorder = recorder
@@ -126,7 +130,7 @@ class Reconciler:
         return own_sessions(self.batch.identity, sessions)
 
     def _plan(self, listed: Collection[ListedSession]) -> Plan:
-        return plan(self.batch, listed, limits=self._limits)
+        return plan(self.batch, listed, limits=self._limits, start_failures=self.start_failures)
 
     def _assign(self, replica: int, session: AssignedSession) -> None:
         self.batch = self.batch.assign({replica: session})
@@ -148,11 +152,17 @@ class Reconciler:
             same, unless the platform itself does not answer.
         """
         faults: list[RequestError] = []
-        ordered = sorted(ended, key=lambda one: (one.succeeded, one.replica))
-        for start in range(0, len(ordered), LOG_CONCURRENCY):
+        with_log = []
+        for outcome in sorted(ended, key=lambda one: (one.succeeded, one.replica)):
+            if outcome.reason is None:
+                with_log.append(outcome)
+            else:
+                self.batch = self.batch.record([outcome])
+                self._emit(report.never_started(outcome))
+        for start in range(0, len(with_log), LOG_CONCURRENCY):
             if self._stopped:
                 break
-            several = ordered[start : start + LOG_CONCURRENCY]
+            several = with_log[start : start + LOG_CONCURRENCY]
             read = await asyncio.gather(*(self._ended_session(client, outcome) for outcome in several))
             unanswered = [one.outcome for one in read if isinstance(one.fault, Unreachable | ServiceBusy)]
             self._record_each([one for one in read if one.outcome not in unanswered], faults)

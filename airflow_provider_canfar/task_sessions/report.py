@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import (
+    SessionError,
     SessionFailed,
     SessionGone,
     SessionNeverStarted,
@@ -28,7 +29,7 @@ TAIL_BYTES = 4000
 #: How many failed replicas the error describes one by one; the table in the log has them all.
 DESCRIBED = 5
 
-#: How many more it lists by their numbers, and how many sessions that do not start.
+#: How many more it lists by their numbers.
 NUMBERED = 100
 
 
@@ -128,16 +129,22 @@ def shortened(log: str, max_bytes: int | None) -> str:
     return f"(The first {cut:,} of {len(data):,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
-def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionFailed | SessionGone:
-    """Say which replicas failed, with the last lines of each.
+def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionError:
+    """Say which replicas failed, with the last lines of each, or why it did not start.
+
+    Where none of them started, and no other sessions would start either, a retry of the task cannot help.
 
     :param tails: session id -> the last lines of its log, as far as there is one.
     :param max_failed: how many may.
     """
     failed = batch.failed()
     first = failed[0]
-    kind = SessionGone if all(outcome.session_id in batch.gone for outcome in failed) else SessionFailed
-    return kind(
+    kind: type[SessionError] = SessionFailed
+    if all(outcome.session_id in batch.gone for outcome in failed):
+        kind = SessionGone
+    elif all(outcome.reason is not None for outcome in failed):
+        kind = SessionNeverStarted
+    error = kind(
         _failure_message(batch, failed, tails, max_failed),
         session_id=first.session_id,
         name=first.name,
@@ -145,6 +152,8 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionF
         status=first.status,
         log_tail=tails.get(first.session_id, ""),
     )
+    error.retryable = any(outcome.retryable for outcome in failed)
+    return error
 
 
 def _failure_message(
@@ -153,6 +162,9 @@ def _failure_message(
     allowed = f" (max_failed_replicas is {max_failed})" if max_failed else ""
     parts = [f"{len(failed)} of {batch.replicas} replicas failed{allowed}."]
     for outcome in failed[:DESCRIBED]:
+        if outcome.reason is not None:
+            parts.append(never_started(outcome))
+            continue
         parts.append(
             f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
         )
@@ -166,28 +178,15 @@ def _failure_message(
         others = failed[DESCRIBED:]
         numbers = ", ".join(str(outcome.replica) for outcome in others[:NUMBERED])
         more = f" and {len(others) - NUMBERED:,} more" if len(others) > NUMBERED else ""
-        parts.append(f"Replicas {numbers}{more} failed too; their logs are above.")
+        where = "their logs are" if all(outcome.reason is None for outcome in others) else "see"
+        parts.append(f"Replicas {numbers}{more} failed too; {where} above.")
     return "\n".join(parts)
 
 
-def never_started(batch: Batch, reasons: Mapping[str, str]) -> SessionNeverStarted:
-    """Say which sessions do not start, and why.
-
-    :param reasons: session id -> why it does not start.
-    """
-    # After a deferral under dag.test() no names are known.
-    names = {session.session_id: f" ({session.name})" for session in batch.launched.values()}
-    lines = [
-        quoted(f"Session {one}{names.get(one, '')} does not start: {why}")
-        for one, why in [*reasons.items()][:NUMBERED]
-    ]
-    if len(reasons) > NUMBERED:
-        lines.append(f"{len(reasons) - NUMBERED:,} more sessions do not start.")
-    return SessionNeverStarted(
-        "\n".join([*lines, "The sessions of this task are destroyed."]),
-        session_id=next(iter(reasons)),
-        status="Pending",
-    )
+def never_started(outcome: Outcome) -> str:
+    """Say which replica does not start, why, and what to do, in one line."""
+    named = f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name})"
+    return f"{named} did not start: {quoted(outcome.reason or '')}"
 
 
 def timed_out(batch: Batch) -> SessionTimeout:

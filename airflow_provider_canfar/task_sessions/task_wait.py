@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 
-#: Where replicas are queued, a single free slot waits for this many seconds, so that one wake fills several.
+#: A single free slot, where replicas are queued, and a single session that does not start wait for this many
+#: seconds, so that one wake serves several.
 BATCH_DELAY = 30.0
 
 
@@ -49,16 +50,18 @@ class TaskWait:
             (session for session in snapshot.sessions if session.id in self.spec.sessions),
             is_complete=snapshot.is_complete,
         )
+        lines = [str(change) for change in changes]
         for session in snapshot.sessions:
             if session.id in self.spec.sessions:
-                self.startup.observe(session, snapshot.at)
+                if line := self.startup.observe(session, snapshot.at):
+                    lines.append(line)
                 self.log_follower.observe(session, snapshot.at)
             elif not session.status.is_final and self._is_own(session.name):
                 self._duplicate = True
         if any(Status.of(change.status).is_final for change in changes):
             self._note_end(snapshot.at)
         self._observed_at = snapshot.at
-        return [str(change) for change in changes]
+        return lines
 
     def _update(self, found: Iterable[Session], at: float) -> list[str]:
         """Take in sessions that lists omit, and that the platform knows; return a line for each change."""
@@ -71,6 +74,7 @@ class TaskWait:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
             self.tracker.mark_gone([session_id])
+            self.startup.mark_gone(session_id)
             self._note_end(at)
 
     def _note_end(self, at: float) -> None:
@@ -113,6 +117,8 @@ class TaskWait:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
                 times.append(self._first_end + BATCH_DELAY)
+        if self.startup.failed and self.startup.failed_at is not None:
+            times.append(self.startup.failed_at + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
 
     def is_past_deadline(self, now: float) -> bool:
@@ -129,13 +135,15 @@ class TaskWait:
 
         :param message: what the platform said, where it refuses the credential.
         """
+        failed = self.startup.failed
         return WakeEvent(
             reason,
             self.tracker.ended,
             tuple(sorted(self.tracker.gone)),
-            dict(self.startup.failed),
+            {session_id: failure.reason for session_id, failure in failed.items()},
             message,
             self.startup.started,
+            tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
         )
 
     def _reason(self, now: float) -> WakeReason | None:
@@ -149,7 +157,7 @@ class TaskWait:
         reasons = (
             (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None),
             (WakeReason.FAILURES, self._failure_budget_spent()),
-            (WakeReason.NEVER_STARTED, bool(self.startup.failed)),
+            (WakeReason.NEVER_STARTED, self._has_start_failures_to_record(now)),
             (WakeReason.DEADLINE, self.is_past_deadline(now)),
             (WakeReason.RETRY, spec.retry_at is not None and now >= spec.retry_at),
             (WakeReason.DUPLICATE, self._duplicate),
@@ -162,7 +170,15 @@ class TaskWait:
         if self.spec.failures_left is None:
             return False
         failed = sum(not Status.of(status).is_success for status in self.tracker.ended.values())
-        return failed + len(self.tracker.gone) > self.spec.failures_left
+        return failed + len(self.tracker.gone) + len(self.startup.failed) > self.spec.failures_left
+
+    def _has_start_failures_to_record(self, now: float) -> bool:
+        """Whether nothing else is left, or the others had some time to show that they do not start either."""
+        startup, tracker = self.startup, self.tracker
+        if not startup.failed or startup.failed_at is None:
+            return False
+        settled = len(tracker.ended) + len(tracker.gone) + len(startup.failed)
+        return settled == len(self.spec.sessions) or now >= startup.failed_at + BATCH_DELAY
 
     def _is_own(self, name: str) -> bool:
         parsed = SessionName.parse(name)
@@ -181,7 +197,8 @@ async def _start_reasons(reader: SessionReader, startup: StartupMonitor, at: flo
             startup.postpone(session_id, at)
             continue
         except RequestError:
-            # The server answers 404 until the session has been admitted; that is nothing to log.
+            # The server answers 404 until the session has been admitted; that is nothing to log. After any
+            # other error, what was known before still holds.
             events = []
         line = startup.record_events(session_id, events, at)
         if line is not None:

@@ -11,9 +11,14 @@ from enum import StrEnum
 from os.path import commonprefix
 from typing import Any, Self
 
+from airflow_provider_canfar.task_sessions.start_problem import StartFailure
+
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
 #: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
 RECORD_WITHIN = 1200.0
+
+#: The fields of a WakeEvent that hold ids; JSON has no tuples.
+_SEVERAL = ("gone", "started", "permanent")
 
 
 class WakeReason(StrEnum):
@@ -95,6 +100,7 @@ class WakeEvent:
     :param never_started: id -> why the session does not start.
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
+    :param permanent: ids, of those that do not start, of which no other session would start either.
     """
 
     reason: WakeReason
@@ -103,15 +109,24 @@ class WakeEvent:
     never_started: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     started: tuple[str, ...] = ()
+    permanent: tuple[str, ...] = ()
+
+    @property
+    def start_failures(self) -> dict[str, StartFailure]:
+        """Return which sessions do not start, by id."""
+        return {
+            session_id: StartFailure(reason, retryable=session_id not in self.permanent)
+            for session_id, reason in self.never_started.items()
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's event."""
-        as_json = {"reason": self.reason.value, "gone": list(self.gone), "started": list(self.started)}
-        return asdict(self) | as_json
+        several = {name: list(getattr(self, name)) for name in _SEVERAL}
+        return asdict(self) | several | {"reason": self.reason.value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
-        several = {name: tuple(data.get(name, ())) for name in ("gone", "started")}
+        several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
         return cls(**known | several | {"reason": WakeReason(data["reason"])})

@@ -22,7 +22,6 @@ from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
-    SessionNeverStarted,
     SessionTimeout,
 )
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WakeEvent, WakeReason
@@ -388,31 +387,6 @@ def test_a_trigger_that_failed_takes_the_sessions_down(platform: Emulator, task:
     stars.defer()
     with pytest.raises(Exception, match="Trigger timeout"):
         stars.operator.resume_execution("__fail__", {"error": "Trigger timeout"}, stars.context)
-    assert not platform.live()
-
-
-def test_an_image_that_cannot_be_pulled_fails_the_task_in_the_platform_s_words(
-    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.startup.READ_EVENTS_EVERY", 0.2)
-    platform.faults(pull={"image": "*astroml*"})
-    with pytest.raises(SessionNeverStarted, match="does not start: Failed to pull image"):
-        task("true").run()
-    assert not platform.live()
-
-
-def test_a_session_that_does_not_start_is_destroyed_by_the_worker_that_was_woken_for_it(
-    platform: Emulator, task: Make
-) -> None:
-    platform.faults(pull={})
-    stars = task("true", deferrable=True)
-    deferred = stars.defer()
-    (session,) = platform.live()
-    event = WakeEvent(
-        WakeReason.NEVER_STARTED, never_started={session["id"]: "Failed to pull image"}
-    ).to_json()
-    with pytest.raises(SessionNeverStarted):
-        stars.resume(deferred, event)
     assert not platform.live()
 
 

@@ -208,18 +208,24 @@ def test_a_time_out_of_airflow_s_own_while_it_launches_leaves_nothing_running(
 # What has ended is recorded, whatever else the task fails for.
 
 
+def does_not_start(*rows: Row, permanent: bool = False) -> WakeEvent:
+    ids = [row.session_id for row in rows]
+    return WakeEvent(
+        WakeReason.NEVER_STARTED,
+        never_started=dict.fromkeys(ids, "no such image"),
+        permanent=tuple(ids) if permanent else (),
+    )
+
+
 @pytest.mark.parametrize(
-    ("wake", "error"),
+    ("wake", "error", "word"),
     [
-        (lambda row: WakeEvent(WakeReason.DEADLINE), SessionTimeout),
-        (
-            lambda row: WakeEvent(WakeReason.NEVER_STARTED, never_started={row.session_id: "no such image"}),
-            SessionNeverStarted,
-        ),
+        (lambda row: WakeEvent(WakeReason.DEADLINE), SessionTimeout, "destroyed"),
+        (does_not_start, SessionNeverStarted, "NeverStarted"),
     ],
 )
 def test_what_has_ended_by_then_is_recorded_and_told(
-    platform: FakePlatform, wake: Callable[[Row], WakeEvent], error: type[Exception]
+    platform: FakePlatform, wake: Callable[[Row], WakeEvent], error: type[Exception], word: str
 ) -> None:
     rows = sessions(platform, "Completed", "Pending")
     phase = Phase(platform, launched(*rows))
@@ -229,7 +235,8 @@ def test_what_has_ended_by_then_is_recorded_and_told(
     (published,) = phase.published
     assert published.outcomes[1].succeeded
     assert "log of 1" in phase.told
-    assert phase.told[-1].splitlines()[1].split()[2] == "Completed"
+    (table,) = [told for told in phase.told if told.startswith("replica ")]
+    assert [row.split()[2] for row in table.splitlines()[1:]] == ["Completed", word]
 
 
 def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
@@ -237,9 +244,56 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
-    wake = WakeEvent(WakeReason.NEVER_STARTED, never_started={row.session_id: "no such image"})
-    with pytest.raises(SessionNeverStarted, match=f"Session {row.session_id} does not start: no such image"):
-        Phase(platform, Batch(IDENTITY, 1, 1)).run(wake)
+    with pytest.raises(
+        SessionNeverStarted, match=rf"session {row.session_id} .* did not start: no such image"
+    ):
+        Phase(platform, Batch(IDENTITY, 1, 1)).run(does_not_start(row))
+    assert platform.live() == []
+
+
+def test_a_session_that_does_not_start_costs_its_siblings_nothing(platform: FakePlatform) -> None:
+    rows = sessions(platform, "Running", "Pending", "Completed")
+    phase = Phase(platform, launched(*rows), Limits(max_failed=1))
+    waits_for = phase.waits_for(does_not_start(rows[1]))
+    assert list(waits_for.sessions) == [rows[0].session_id]
+    assert platform.live() == [rows[0]]
+    assert rows[2].session_id not in platform.called("destroy")
+    assert (
+        f"Replica 2, session {rows[1].session_id} ({rows[1].name}) did not start: no such image" in phase.told
+    )
+    assert rows[1].session_id not in platform.called("logs")
+    rows[0].end("Completed", platform.clock.now)
+    Phase(platform, phase.runner.batch, Limits(max_failed=1)).run(WakeEvent(WakeReason.ENDED))
+
+
+def test_one_that_started_while_the_worker_was_on_its_way_runs_on(platform: FakePlatform) -> None:
+    rows = sessions(platform, "Running", "Running")
+    phase = Phase(platform, launched(*rows))
+    assert len(phase.waits_for(does_not_start(rows[1])).sessions) == 2
+    assert platform.live() == rows
+
+
+def test_the_next_replica_takes_the_place_of_one_that_does_not_start(platform: FakePlatform) -> None:
+    rows = sessions(platform, "Pending")
+    known = Batch(IDENTITY, 1, 2, launched=launched(*rows).launched)
+    Phase(platform, known, Limits(max_active=1, max_failed=1)).waits_for(does_not_start(rows[0]))
+    assert [row.replica for row in platform.live()] == [2]
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_retry_cannot_help_where_no_image_can_be_pulled(platform: FakePlatform, *, permanent: bool) -> None:
+    rows = sessions(platform, "Pending", "Pending")
+    with pytest.raises(SessionNeverStarted) as failure:
+        Phase(platform, launched(*rows)).run(does_not_start(*rows, permanent=permanent))
+    assert failure.value.retryable is not permanent
+
+
+def test_the_event_of_an_older_release_fails_the_replica_that_it_names(platform: FakePlatform) -> None:
+    rows = sessions(platform, "Running", "Pending")
+    event = {"reason": WakeReason.NEVER_STARTED.value, "never_started": {rows[1].session_id: "no such image"}}
+    phase = Phase(platform, launched(*rows), Limits(max_failed=1))
+    phase.waits_for(WakeEvent.from_json(event))
+    assert platform.live() == [rows[0]]
 
 
 def test_a_failure_whose_log_the_platform_has_forgotten_is_not_told_to_have_no_output(

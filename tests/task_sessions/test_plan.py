@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
-from airflow_provider_canfar.skaha.statuses import GONE
+from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.plan import (
     Limits,
@@ -25,6 +25,7 @@ from airflow_provider_canfar.task_sessions.plan import (
     own_sessions,
     plan,
 )
+from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 3)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -721,3 +722,89 @@ def test_what_several_waits_have_seen_is_remembered_together() -> None:
     )
     assert known.ended == {"a": "Completed", "b": "Failed"}
     assert known.gone == ("w", "x")
+
+
+# Sessions that do not start.
+
+NOT_FOUND = {"id2": StartFailure("manifest unknown", retryable=False)}
+
+
+def test_a_session_that_does_not_start_is_a_failed_replica_and_costs_its_siblings_nothing() -> None:
+    known = batch(3, launched=launched(1, 2, 3))
+    now = plan(
+        known,
+        [seen(1), seen(2, "Pending"), seen(3, "Completed")],
+        limits=Limits(max_failed=1),
+        start_failures=NOT_FOUND,
+    )
+    assert standing(now) == {1: "id1"}
+    assert ids(now.destroy) == ["id2"]
+    ended = {one.replica: one for one in now.ended}
+    assert (ended[2].status, ended[2].reason, ended[2].retryable) == (
+        NEVER_STARTED,
+        "manifest unknown",
+        False,
+    )
+    assert (ended[2].succeeded, ended[3].succeeded) == (False, True)
+    assert now.verdict is None
+    later = plan(known.record(now.ended), [seen(1, "Completed")], limits=Limits(max_failed=1))
+    assert later.verdict is Verdict.SUCCESS
+
+
+def test_a_session_that_does_not_start_counts_as_a_failure() -> None:
+    known = batch(2, launched=launched(1, 2))
+    listed = [seen(1), seen(2, "Pending")]
+    patient = plan(known, listed, limits=Limits(), start_failures=NOT_FOUND)
+    assert standing(patient) == {1: "id1"}
+    fast = plan(known, listed, limits=Limits(fail_fast=True), start_failures=NOT_FOUND)
+    assert (ids(fast.destroy), fast.verdict) == (["id1", "id2"], Verdict.FAILURE)
+
+
+@pytest.mark.parametrize("word", ["Running", "Terminating", "Frozen", "Completed"])
+def test_one_that_has_started_since_its_wait_is_no_failure(word: str) -> None:
+    now = plan(
+        batch(2, launched=launched(1, 2)), [seen(1), seen(2, word)], limits=Limits(), start_failures=NOT_FOUND
+    )
+    assert now.destroy == ()
+    assert all(one.succeeded for one in now.ended)
+
+
+def test_one_that_a_list_omits_is_waited_for() -> None:
+    now = plan(batch(2, launched=launched(1, 2)), [seen(1)], limits=Limits(), start_failures=NOT_FOUND)
+    assert list(now.missing) == [2]
+    assert now.verdict is None
+
+
+def test_of_two_sessions_of_a_replica_the_one_that_starts_stays() -> None:
+    twins = [seen(2, "Pending"), seen(2, "Running", session_id="other")]
+    now = plan(
+        batch(2, launched=launched(1, 2)), [seen(1), *twins], limits=Limits(), start_failures=NOT_FOUND
+    )
+    assert standing(now) == {1: "id1", 2: "other"}
+    assert ids(now.destroy) == ["id2"]
+    assert now.ended == ()
+
+
+def test_one_that_survives_its_destroy_is_destroyed_again() -> None:
+    known = batch(2, launched=launched(1, 2))
+    first = plan(known, [seen(1), seen(2, "Pending")], limits=Limits(), start_failures=NOT_FOUND)
+    again = plan(known.record(first.ended), [seen(1), seen(2, "Pending")], limits=Limits())
+    assert ids(again.destroy) == ["id2"]
+    assert again.ended == ()
+
+
+def test_a_retry_launches_only_what_did_not_start() -> None:
+    first = batch(2, launched=launched(1, 2))
+    now = plan(first, [seen(1, "Completed"), seen(2, "Pending")], limits=Limits(), start_failures=NOT_FOUND)
+    assert now.verdict is Verdict.FAILURE
+    retry = batch(2, try_number=2, outcomes={1: now.ended[0]} if now.ended[0].replica == 1 else {})
+    assert plan(retry, [seen(1, "Completed")], limits=Limits()).launch == (2,)
+
+
+def test_why_a_replica_did_not_start_survives_json_and_what_older_releases_wrote_is_read() -> None:
+    known = batch(1).record([outcome(1, NEVER_STARTED, reason="manifest unknown", retryable=False)])
+    written = json.loads(json.dumps(known.to_json()))
+    assert Batch.from_json(written) == known
+    for name in ("reason", "retryable"):
+        del written["outcomes"][0][name]
+    assert Batch.from_json(written).outcomes[1] == outcome(1, NEVER_STARTED)

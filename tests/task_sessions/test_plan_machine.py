@@ -32,6 +32,7 @@ from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
+from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 from airflow_provider_canfar.task_sessions.task_wait import TaskWait
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
@@ -67,6 +68,8 @@ class Task(RuleBasedStateMachine):
         self.destroys_all = False
         self.same_work_since = 1
         self.ended_before: set[str] = set()
+        #: What the last wait has seen of sessions that do not start.
+        self.start_failures: dict[str, StartFailure] = {}
 
     @initialize(
         replicas=st.integers(1, 3),
@@ -110,6 +113,7 @@ class Task(RuleBasedStateMachine):
             clock=clock,
             sleep=clock.sleep,
         )
+        self.reconciler.start_failures, self.start_failures = self.start_failures, {}
         return self.reconciler
 
     def go_on(self) -> Plan:
@@ -262,6 +266,16 @@ class Task(RuleBasedStateMachine):
             if word is not None:
                 row.end(word, self.platform.clock.now)
         self.advances([])
+
+    @precondition(lambda self: self.verdict is None)
+    @rule(choice=CHOICES, starts=st.booleans())
+    def goes_on_when_one_does_not_start(self, choice: int, starts: bool) -> None:
+        if row := self.choose(choice, "Pending"):
+            self.start_failures = {row.session_id: StartFailure("no such image")}
+            if starts:
+                # While the worker was on its way.
+                row.start(self.platform.clock.now)
+            self.advances([])
 
     @rule(choice=CHOICES, word=ENDS)
     def a_session_ends(self, choice: int, word: str) -> None:

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_canfar.skaha.errors import SessionFailed, SessionGone, Unreachable
+from airflow_provider_canfar.skaha.errors import (
+    SessionFailed,
+    SessionGone,
+    SessionNeverStarted,
+    Unreachable,
+)
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.skaha.statuses import GONE
+from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
@@ -20,7 +25,6 @@ from airflow_provider_canfar.task_sessions.report import (
     TAIL_LINES,
     failure,
     log_lines,
-    never_started,
     sessions_to_json,
     shortened,
     table,
@@ -207,10 +211,40 @@ def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> 
     assert words.endswith(f" 105 and {5000 - DESCRIBED - NUMBERED:,} more failed too; their logs are above.")
 
 
-def test_of_thousands_of_sessions_that_do_not_start_some_are_named() -> None:
-    error = never_started(batch(5000), {f"id{number}": "::group::" + "no " * 10**4 for number in range(5000)})
-    assert len(str(error).encode()) < (NUMBERED + 1) * (TAIL_LINE_BYTES + 1)
-    assert "4,900 more sessions do not start." in str(error)
+def stuck(replica: int, reason: str, *, retryable: bool = False) -> Outcome:
+    return replace(outcome(replica, NEVER_STARTED), reason=reason, retryable=retryable)
+
+
+def test_a_replica_that_did_not_start_is_named_with_its_reason_and_no_log() -> None:
+    error = failure(batch(3, outcome(1), stuck(3, "manifest unknown. Check it.")), {}, 0)
+    assert str(error).splitlines() == [
+        "1 of 3 replicas failed.",
+        "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1) did not start: manifest unknown. Check it.",
+    ]
+    assert isinstance(error, SessionNeverStarted)
+
+
+@pytest.mark.parametrize(
+    ("failed", "kind", "retryable"),
+    [
+        ([stuck(1, "not found"), stuck(2, "denied")], SessionNeverStarted, False),
+        ([stuck(1, "not found"), stuck(2, "503", retryable=True)], SessionNeverStarted, True),
+        ([stuck(1, "not found"), outcome(2, "Failed")], SessionFailed, True),
+        ([stuck(1, "not found"), outcome(2, GONE)], SessionFailed, True),
+    ],
+)
+def test_a_retry_cannot_help_only_where_it_can_help_no_replica(
+    failed: list[Outcome], kind: type[Exception], *, retryable: bool
+) -> None:
+    error = failure(batch(2, *failed), {}, 0)
+    assert (type(error), error.retryable) == (kind, retryable)
+
+
+def test_of_thousands_of_sessions_that_do_not_start_some_are_described() -> None:
+    outcomes = [stuck(number, "::group::" + "no " * 10**4) for number in range(1, 5001)]
+    error = failure(batch(5000, *outcomes), {}, 0)
+    assert len(str(error).encode()) < (DESCRIBED + 2) * (TAIL_LINE_BYTES + 100)
+    assert str(error).endswith("4,895 more failed too; see above.")
     assert "::group::" not in str(error)
 
 
@@ -255,4 +289,6 @@ def test_people_read_an_outcome_in_its_own_words() -> None:
         "try_number": 1,
         "started": None,
         "result": "[1]",
+        "reason": None,
+        "retryable": True,
     }

@@ -309,21 +309,88 @@ async def test_what_has_ended_by_the_deadline_has_ended(scene: Scene) -> None:
     assert wake.reason is WakeReason.ENDED
 
 
-BACK_OFF = [
-    Event(type="Warning", reason="Failed", message='Failed to pull image "nobody/nothing:1": not found'),
-    Event(type="Normal", reason="BackOff", message='Back-off pulling image "nobody/nothing:1"'),
-]
+def pull_failed(words: str) -> list[Event]:
+    """Say why an image could not be pulled; the events have no times."""
+    image = "images.canfar.net/nobody/nothing:1"
+    return [
+        Event(type="Warning", reason="Failed", message=f'Failed to pull image "{image}": {words}'),
+        Event(type="Normal", reason="BackOff", message=f'Back-off pulling image "{image}"'),
+    ]
+
+
+NOT_FOUND = pull_failed("not found")
+UNAVAILABLE = pull_failed("503 Service Unavailable")
 
 
 async def test_a_session_that_cannot_start_wakes_the_worker_in_a_minute_with_the_platforms_words(
     scene: Scene,
 ) -> None:
     row = scene.session(word="Pending")
-    row.events = BACK_OFF
+    row.events = NOT_FOUND
     wake, after = await scene.wait([row])
     assert wake.reason is WakeReason.NEVER_STARTED
-    assert wake.never_started == {row.session_id: BACK_OFF[0].message}
+    assert wake.never_started[row.session_id].startswith(NOT_FOUND[0].message)
+    assert wake.permanent == (row.session_id,)
     assert after <= 60
+
+
+async def test_a_registry_s_bad_moment_wakes_nobody(scene: Scene) -> None:
+    row = scene.session(word="Pending")
+    row.events = UNAVAILABLE
+    scene.platform.after(1500, lambda: row.start(scene.now))
+    scene.ends(row, 1600)
+    wake, _ = await scene.wait([row])
+    assert (wake.reason, wake.never_started) == (WakeReason.ENDED, {})
+    told = [line for line in scene.told if "start" in line.removeprefix(row.name)]
+    assert ["503 Service Unavailable" in line for line in told] == [True, False]
+    assert told[1].endswith("has started after all.")
+
+
+async def test_a_registry_that_stays_away_is_waited_for_until_a_bound(scene: Scene) -> None:
+    row = scene.session(word="Pending")
+    row.events = UNAVAILABLE
+    wake, after = await scene.wait([row])
+    assert wake.reason is WakeReason.NEVER_STARTED
+    assert wake.never_started[row.session_id].startswith(f"for 30 minutes: {UNAVAILABLE[0].message}")
+    assert wake.permanent == ()
+    assert 1800 <= after <= 1800 + 5 * INTERVAL
+
+
+async def test_startup_timeout_ends_the_wait_for_a_registry_earlier(scene: Scene) -> None:
+    row = scene.session(word="Pending")
+    row.events = UNAVAILABLE
+    wake, after = await scene.wait([row], start_by={row.session_id: scene.now + 600})
+    assert "startup_timeout" in wake.never_started[row.session_id]
+    assert "503 Service Unavailable" in wake.never_started[row.session_id]
+    assert 600 <= after <= 600 + INTERVAL
+
+
+async def test_of_many_that_cannot_start_one_wake_tells_of_several(scene: Scene) -> None:
+    rows = [scene.session(replica, "Pending") for replica in range(1, 11)]
+    running = scene.session(11)
+    for row in rows:
+        row.events = NOT_FOUND
+    wake, after = await scene.wait([*rows, running])
+    assert wake.reason is WakeReason.NEVER_STARTED
+    assert len(wake.never_started) == 10
+    assert after <= 120
+
+
+async def test_one_that_cannot_start_spends_the_budget_of_failures(scene: Scene) -> None:
+    stuck, running = scene.session(1, "Pending"), scene.session(2)
+    stuck.events = NOT_FOUND
+    wake, _ = await scene.wait([stuck, running], failures_left=0)
+    assert wake.reason is WakeReason.FAILURES
+    assert list(wake.never_started) == [stuck.session_id]
+
+
+async def test_one_that_vanishes_while_it_cannot_start_is_gone_and_nothing_else(scene: Scene) -> None:
+    stuck, running = scene.session(1, "Pending"), scene.session(2)
+    stuck.events = UNAVAILABLE
+    scene.platform.after(300, stuck.vanish)
+    scene.ends(running, 4000)
+    wake, _ = await scene.wait([stuck, running], record_within=5000)
+    assert (wake.reason, wake.gone, wake.never_started) == (WakeReason.ENDED, (stuck.session_id,), {})
 
 
 async def test_a_session_that_has_not_started_in_time_wakes_the_worker(scene: Scene) -> None:
@@ -648,6 +715,7 @@ WAKES = st.builds(
     never_started=WORDS,
     message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    permanent=st.lists(st.text(max_size=8), max_size=3).map(tuple),
 )
 
 
@@ -701,6 +769,7 @@ def test_what_another_release_has_written_is_read(
         "never_started",
         "message",
         "started",
+        "permanent",
     } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing
