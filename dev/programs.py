@@ -90,7 +90,8 @@ class Programs:
         :param env: its complete environment; by default, that of this process.
         :param folder: its working directory.
         """
-        with log.open("ab") as output:
+        # Only its owner reads a log: a program may print a secret, as the emulator prints its token.
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             process = subprocess.Popen(
                 command,
                 env=env,
