@@ -150,7 +150,7 @@ class StarRun:
 
 
 def end_earlier_runs(airflow: AirflowRest) -> None:
-    """Mark the runs of earlier demos that were killed as failed: their sessions no longer exist."""
+    """Mark the runs of killed demos as failed, so that they do not go on beside the new one."""
     for run in airflow.unfinished_runs(DAG):
         if run.run_id.startswith(RUN_PREFIX):
             run.mark("failed")

@@ -22,7 +22,7 @@ from dev.demo import main
 from dev.demo_home import FIRST_DAG
 from dev.platforms import Emulator
 from dev.programs import Programs, environment
-from dev.stars import ROOT
+from dev.stars import DAG, ROOT
 from dev.waiting import wait_until
 from tests.processes import is_running
 
@@ -110,6 +110,15 @@ class DemoProcess:
 
         wait_until(is_printed, description=text, timeout=timeout)
 
+    @contextmanager
+    def airflow(self) -> Iterator[AirflowRest]:
+        """Return a client of the Airflow that it has announced."""
+        airflow = AirflowRest(self.output.partition("Airflow is at ")[2].split(",")[0])
+        try:
+            yield airflow
+        finally:
+            airflow.close()
+
     def press_ctrl_c(self) -> int:
         """Interrupt it, and return its exit code."""
         self._children = psutil.Process(self.process.pid).children(recursive=True)
@@ -164,7 +173,7 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[DemoProcess]
 
 @pytest.mark.airflow
 @pytest.mark.long
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
     """``make demo`` does the same, except that it stops at the end."""
     with demo(tmp_path, "--stay") as process:
@@ -174,13 +183,14 @@ def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
         assert "stars; the brightest" in process.output
         sessions = process.output.partition("its page")[2].split()[0]
         assert "CANFAR emulator" in httpx.get(sessions, trust_env=False).text
-        airflow = AirflowRest(process.output.partition("Airflow is at ")[2].split(",")[0])
-        assert airflow.refuses_foreign_names()
-        airflow.add_connection("mine", conn_type="canfar", host="x.test")
-        own_run = airflow.trigger("my_first_dag")
-        assert own_run.wait(timeout=120) == "success"
-        (tmp_path / "dags" / "new.py").write_text(FIRST_DAG.replace("my_first_dag", "new"))
-        wait_until(lambda: airflow.has_dag("new"), description="a new file", timeout=5)
+        with process.airflow() as airflow:
+            assert airflow.refuses_foreign_names()
+            airflow.add_connection("mine", conn_type="canfar", host="x.test")
+            own_run = airflow.trigger("my_first_dag")
+            assert own_run.wait(timeout=120) == "success"
+            (tmp_path / "dags" / "new.py").write_text(FIRST_DAG.replace("my_first_dag", "new"))
+            # Five seconds on an idle machine.
+            wait_until(lambda: airflow.has_dag("new"), description="a new file", timeout=20)
         (picture,) = (tmp_path / "home" / "stars").glob("*/stars.png")
         assert process.press_ctrl_c() == 0
         assert process.left_over() == []
@@ -188,9 +198,9 @@ def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
     with demo(tmp_path, "--stay") as process:
         process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
         assert "stars; the brightest" in process.output, "despite a broken file of the user's"
-        airflow = AirflowRest(process.output.partition("Airflow is at ")[2].split(",")[0])
-        assert airflow.request("GET", "/connections/mine")["host"] == "x.test"
-        assert Run(airflow, "my_first_dag", own_run.run_id).log("greet")
+        with process.airflow() as airflow:
+            assert airflow.request("GET", "/connections/mine")["host"] == "x.test"
+            assert Run(airflow, "my_first_dag", own_run.run_id).log("greet")
         assert picture.exists()
         assert process.press_ctrl_c() == 0
 
@@ -216,7 +226,8 @@ def test_ctrl_c_during_the_run_stops_all_processes_and_destroys_all_sessions(tmp
 @pytest.mark.airflow
 @pytest.mark.long
 @pytest.mark.timeout(400)
-def test_make_up_on_an_account_has_a_login_and_starts_no_session(tmp_path: Path) -> None:
+def test_make_up_on_an_account_has_a_login_and_keeps_the_token_to_itself(tmp_path: Path) -> None:
+    home = tmp_path / "home"
     with Programs() as programs:
         emulator = Emulator(programs, tmp_path / "emulator", "--user", "jdoe")
         connection = json.dumps(emulator.connection)
@@ -225,25 +236,41 @@ def test_make_up_on_an_account_has_a_login_and_starts_no_session(tmp_path: Path)
             assert "jdoe (the bearer token)" in process.output
             assert "The stars are left out" in process.output
             assert process.output.count("with the password ") == 1
-            url = process.output.partition("Airflow is at ")[2].split(",")[0]
             password = process.output.partition("with the password ")[2].split()[0]
-            airflow = AirflowRest(url)
-            assert airflow.refuses_foreign_names()
-            for path in ("/api/v2/dags", "/auth/token", "/auth/token/login"):
-                assert httpx.get(f"{url}{path}", trust_env=False).status_code in (401, 403)
-            airflow.log_in("admin", password)
-            # A user of Airflow's page cannot send the token elsewhere.
-            airflow.add_connection("canfar_default", conn_type="canfar", host="http://127.0.0.1:9/skaha/v1")
-            assert airflow.request("GET", "/dags/asset_driven")["is_paused"]
-            run = airflow.trigger("my_first_dag")
-            airflow.unpause("my_first_dag")
-            assert run.wait(timeout=120) == "success"
+            with process.airflow() as airflow:
+                assert airflow.refuses_foreign_names()
+                for path in ("/api/v2/dags", "/auth/token", "/auth/token/login"):
+                    response = httpx.get(f"{airflow.url}{path}", trust_env=False)
+                    assert response.status_code in (401, 403)
+                airflow.log_in("admin", password)
+                # A user of Airflow's page cannot send the token elsewhere.
+                elsewhere = "http://127.0.0.1:9/skaha/v1"
+                airflow.add_connection("canfar_default", conn_type="canfar", host=elsewhere)
+                assert airflow.request("GET", "/dags/asset_driven")["is_paused"]
+                run = airflow.trigger("my_first_dag")
+                airflow.unpause("my_first_dag")
+                assert run.wait(timeout=120) == "success"
             assert [session["exit_code"] for session in emulator.all_sessions()] == [0, 0]
-            files = [file.read_bytes() for file in (tmp_path / "home").rglob("*") if file.is_file()]
-            assert [file for file in files if emulator.token.encode() in file] == []
-            passwords = tmp_path / "home" / "passwords.json"
+            files = {file: file.read_bytes() for file in home.rglob("*") if file.is_file()}
+            assert [file for file, content in files.items() if emulator.token.encode() in content] == []
+            passwords = home / "passwords.json"
+            assert [file for file, content in files.items() if password.encode() in content] == [passwords]
             assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
-            assert [password.encode() in file for file in files].count(True) == 1
             assert process.press_ctrl_c() == 0
             assert process.left_over() == []
         assert not passwords.exists()
+
+
+@pytest.mark.airflow
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_killed_demo_s_run_does_not_go_on_beside_the_next_one(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        process.wait_until_it_prints("8 Running", timeout=240)
+        process.process.kill()
+    with demo(tmp_path, "--stay") as process:
+        process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
+        with process.airflow() as airflow:
+            runs = airflow.request("GET", f"/dags/{DAG}/dagRuns", params={"order_by": "id"})["dag_runs"]
+        assert [run["state"] for run in runs] == ["failed", "success"]
+        assert process.press_ctrl_c() == 0
