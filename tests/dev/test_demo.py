@@ -266,7 +266,7 @@ def test_make_up_on_an_account_has_a_login_and_keeps_the_token_to_itself(tmp_pat
 @pytest.mark.timeout(400)
 def test_a_killed_demo_s_run_does_not_go_on_beside_the_next_one(tmp_path: Path) -> None:
     with demo(tmp_path) as process:
-        process.wait_until_it_prints("8 Running", timeout=240)
+        process.wait_until_it_prints("8 Pending", timeout=240)
         process.process.kill()
     with demo(tmp_path, "--stay") as process:
         process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
