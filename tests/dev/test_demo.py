@@ -182,7 +182,7 @@ def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
         assert "8 Completed" in process.output
         assert "stars; the brightest" in process.output
         sessions = process.output.partition("its page")[2].split()[0]
-        assert "CANFAR emulator" in httpx.get(sessions, trust_env=False).text
+        assert "CANFAR emulator" in httpx.get(sessions, timeout=60, trust_env=False).text
         with process.airflow() as airflow:
             assert airflow.refuses_foreign_names()
             airflow.add_connection("mine", conn_type="canfar", host="x.test")
@@ -240,7 +240,7 @@ def test_make_up_on_an_account_has_a_login_and_keeps_the_token_to_itself(tmp_pat
             with process.airflow() as airflow:
                 assert airflow.refuses_foreign_names()
                 for path in ("/api/v2/dags", "/auth/token", "/auth/token/login"):
-                    response = httpx.get(f"{airflow.url}{path}", trust_env=False)
+                    response = httpx.get(f"{airflow.url}{path}", timeout=60, trust_env=False)
                     assert response.status_code in (401, 403)
                 airflow.log_in("admin", password)
                 # A user of Airflow's page cannot send the token elsewhere.

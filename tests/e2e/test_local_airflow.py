@@ -26,11 +26,11 @@ def test_pages_of_other_sites_are_refused_everywhere(local_airflow: LocalAirflow
     url = local_airflow.url + path
     for headers in FOREIGN:
         for method in ("GET", "POST"):
-            response = httpx.request(method, url, headers=headers, trust_env=False)
+            response = httpx.request(method, url, headers=headers, timeout=60, trust_env=False)
             assert response.status_code in (403, 421)
             assert "origin" in response.text or "name" in response.text
     own = {"Origin": local_airflow.url}
-    assert httpx.get(url, headers=own, trust_env=False).status_code not in (403, 421)
+    assert httpx.get(url, headers=own, timeout=60, trust_env=False).status_code not in (403, 421)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
