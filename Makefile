@@ -27,7 +27,7 @@ OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newe
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
 
-.PHONY: help setup setup-demo demo up test long browser reliability oldest check bench
+.PHONY: help setup setup-demo demo up clean test long browser reliability oldest check audit licences bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -38,8 +38,11 @@ setup: | $(filter .uv/%,$(UV)) ## create .venv with everything for development
 demo: setup-demo ## find stars in M13 with eight sessions and a real Airflow, then stop everything
 	$(PYTHON) -m dev.demo
 
-up: setup-demo ## the same, but keep Airflow running, without a login, until Ctrl-C
+up: setup-demo ## the same with your own DAGs in dags/, and keep Airflow running until Ctrl-C
 	$(PYTHON) -m dev.demo --stay
+
+clean: ## delete what demo and up leave: database, logs, connections and results; dags/ stays
+	python3 -m dev.demo_home .airflow .airflow-canfar
 
 test: setup ## run all tests except the long ones, including those on a real Airflow
 	$(PYTHON) -m pytest $(IN_PARALLEL) -m "not long"
@@ -66,6 +69,14 @@ check: setup ## check lint, format, types and the lock file
 	.venv/bin/mypy
 	$(UV) lock --check
 
+audit: | $(filter .uv/%,$(UV)) ## look for known vulnerabilities of all locked packages, at osv.dev
+	@$(UV) audit --locked --preview-features audit-command $(if $(OSV_URL),--service-url $(OSV_URL)) || \
+		{ code=$$?; [ $$code -eq 1 ] || echo "NOTHING WAS CHECKED: this network or this uv cannot reach the \
+	advisories of api.osv.dev. Set OSV_URL to a mirror of that service, or run it on another network." >&2; exit $$code; }
+
+licences: setup ## list the licence of each installed package, and which are not permissive
+	$(PYTHON) -m dev.licences
+
 bench: setup ## run the benchmarks; each prints a table
 	@set -e; for benchmark in $(BENCHMARKS); do echo "$$benchmark"; $(PYTHON) $$benchmark; done
 	@echo benchmarks/parse_time.py
@@ -75,6 +86,8 @@ bench: setup ## run the benchmarks; each prints a table
 setup-demo: | $(filter .uv/%,$(UV))
 	$(UV) sync --quiet --locked --inexact --no-default-groups --extra emulator --group demo
 
-.uv/bin/uv:
+# A version that we have chosen, and wheels that have not changed since then.
+.uv/bin/uv: dev/requirements-uv.txt
 	python3 -m venv .uv
-	.uv/bin/python -m pip install --quiet uv
+	.uv/bin/python -m pip install --quiet --require-hashes --only-binary :all: --requirement $<
+	touch $@

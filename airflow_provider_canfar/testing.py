@@ -141,6 +141,8 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
 
     At the end it stops every process that it has started.
 
+    Its token is generated unless given, and it has no password unless one is given.
+
     :param options: configuration and settings by name, such as ``retention=20`` or ``token="..."``; see
         :class:`airflow_provider_canfar.emulator.config.EmulatorConfig` and
         :class:`~airflow_provider_canfar.emulator.config.Settings`.

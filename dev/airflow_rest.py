@@ -18,7 +18,7 @@ RUN_END_STATES = ("success", "failed")
 
 
 class AirflowRest:
-    """A client of an Airflow without a login (``simple_auth_manager_all_admins``).
+    """A client of an Airflow, which needs :meth:`log_in` unless that has no login.
 
     :param url: the address of its UI.
     :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
@@ -63,12 +63,29 @@ class AirflowRest:
             return {}
         return {name: part["status"] for name, part in health.items()}
 
-    def has_dag(self, dag_id: str) -> bool:
+    def log_in(self, user: str, password: str) -> None:
+        """Log in, for all later requests.
+
+        :raises httpx.HTTPStatusError: when Airflow does not know the user by this password.
+        """
+        body = {"username": user, "password": password}
+        response = self._client.post(f"{self.url}/auth/token", json=body)
+        response.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+
+    def refuses_foreign_names(self) -> bool:
+        """Return whether Airflow refuses a request by the name of another site."""
+        response = self._client.get("/version", headers={"Host": "example.org"})
+        return response.status_code == httpx.codes.MISDIRECTED_REQUEST
+
+    def has_dag(self, dag_id: str, bundle: str | None = None) -> bool:
         """Return whether the dag-processor has found a DAG.
 
+        :param bundle: the name of the DAG's bundle; the files of other bundles may be broken.
         :raises ImportError: with the traceback of a DAG file that cannot be imported.
         """
         errors = self.request("GET", "/importErrors")["import_errors"]
+        errors = [one for one in errors if bundle is None or one["bundle_name"] == bundle]
         if errors:
             raise ImportError("\n".join(f"{one['filename']}\n{one['stack_trace']}" for one in errors))
         found = self.request("GET", "/dags", params={"dag_id_pattern": dag_id})["dags"]
@@ -93,19 +110,45 @@ class AirflowRest:
         pool = self.request("GET", "/pools/default_pool")
         return int(pool["occupied_slots"])
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, timeout: float = 60) -> Run:
+    def trigger(
+        self,
+        dag_id: str,
+        conf: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        bundle: str | None = None,
+        timeout: float = 60,
+    ) -> Run:
         """Start a run of a DAG, as soon as the dag-processor has found it.
 
         :param conf: the run's parameters.
+        :param run_id: by default, Airflow makes one.
+        :param bundle: the name of the DAG's bundle; the files of other bundles may be broken.
         :param timeout: seconds to wait for the DAG.
         """
         wait_until(
-            lambda: self.has_dag(dag_id), description=f"the DAG {dag_id}", timeout=timeout, stop=self.stop
+            lambda: self.has_dag(dag_id, bundle),
+            description=f"the DAG {dag_id}",
+            timeout=timeout,
+            stop=self.stop,
         )
-        created = self.request(
-            "POST", f"/dags/{dag_id}/dagRuns", body={"logical_date": None, "conf": dict(conf or {})}
-        )
+        body = {"logical_date": None, "conf": dict(conf or {}), "dag_run_id": run_id}
+        created = self.request("POST", f"/dags/{dag_id}/dagRuns", body=body)
         return Run(self, dag_id, created["dag_run_id"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler start the runs of a DAG."""
+        self.request("PATCH", f"/dags/{dag_id}", body={"is_paused": False})
+
+    def unfinished_runs(self, dag_id: str) -> list[Run]:
+        """Return the runs of a DAG that have not ended; none of a DAG that Airflow does not know yet."""
+        try:
+            found = self.request("GET", f"/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"]})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return []
+            raise
+        return [Run(self, dag_id, run["dag_run_id"]) for run in found["dag_runs"]]
 
 
 class Run:

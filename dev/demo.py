@@ -1,57 +1,59 @@
-"""``make demo`` and ``make up``: a real Airflow runs eight sessions that find the stars of M13.
+"""``make demo`` and ``make up``: a real Airflow, and eight sessions that find the stars of M13.
 
-The sessions run on the platform of AIRFLOW_CONN_CANFAR_DEFAULT if that is set, otherwise on an emulator. The
-demo stops everything that it has started, however it ends.
+The sessions run on the platform of AIRFLOW_CONN_CANFAR_DEFAULT if that is set, otherwise on an emulator. On a
+platform of the user's own, ``make up`` leaves the stars out, and Airflow has a login. Both stop all programs
+that they have started, however they end, and leave the database, the logs and the results in place.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import json
 import os
+import secrets
 import signal
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import httpx
 
 from airflow_provider_canfar.skaha.errors import CanfarError
-from dev.airflow_rest import RUN_END_STATES, Run
-from dev.demo_home import DemoFailed, exclusive_home
+from dev.airflow_settings import USER
+from dev.demo_home import DemoFailed, create_dag_folder, exclusive_home
 from dev.local_airflow import LocalAirflow
-from dev.platforms import TOKEN, Emulator, Platform, connection_fields
-from dev.programs import Programs
-from dev.waiting import Interrupted, wait_until
+from dev.platforms import Emulator, Platform, connection_fields
+from dev.programs import Programs, free_port
+from dev.stars import EXAMPLES, ROOT, StarRun, end_earlier_runs, relative
+from dev.waiting import Interrupted
 
-ROOT = Path(__file__).resolve().parent.parent
 CONNECTION = "AIRFLOW_CONN_CANFAR_DEFAULT"
 FOLDER = "CANFAR_DEMO_FOLDER"
-DAG = "find_stars"
-SESSIONS_TASK = "detect_stars"
+
+#: The folders of demos. A run that an emulator's end has interrupted must not continue on a real platform.
+EMULATOR_HOME, ACCOUNT_HOME = ROOT / ".airflow", ROOT / ".airflow-canfar"
+
+#: Where people look first; the next free ports if these are in use.
+AIRFLOW_PORT, EMULATOR_PORT = 8080, 8099
 
 #: Seconds; long enough to see sessions queue.
 START_DELAY = "2"
-
-#: Seconds for the run. It takes 40 on two idle cores; on a real platform, sessions may queue for long.
-LOCAL_RUN_TIMEOUT, REMOTE_RUN_TIMEOUT = 300.0, 24 * 3600.0
-
-#: Seconds to destroy the sessions of a run that is aborted.
-ABORT_TIMEOUT = 60.0
 
 
 class Demo:
     """One demo.
 
     :param home: the folder for all of its files.
+    :param dags: the folder of the user's own DAGs.
+    :param account: the platform of the user's own connection; None for an emulator.
     :param stop: set when the user asks to stop.
     """
 
-    def __init__(self, home: Path, stop: Event) -> None:
+    def __init__(self, home: Path, dags: Path, account: Platform | None, stop: Event) -> None:
         self.home = home.resolve()
+        self.dags = dags.resolve()
+        self.account = account
         self.stop = stop
         self._started = time.monotonic()
 
@@ -59,154 +61,136 @@ class Demo:
         """Print a line of progress."""
         print(f"{time.monotonic() - self._started:5.0f} s  {source:<18}{message}", flush=True)
 
-    def run(self, *, stay: bool) -> None:
-        """Run the DAG and print its progress.
+    def run(self, *, stay: bool) -> int:
+        """Start Airflow, and find the stars; return the exit code.
 
         :param stay: leave everything running afterwards, until the user asks to stop.
-        :raises DemoFailed: when the run failed.
+        :raises DemoFailed: when the run failed, or cannot start.
         """
+        with_stars = self.account is None or not stay
+        folder = Path(os.environ.get(FOLDER, self.home / "stars")).resolve()
+        if self.account:
+            self._check_account(self.account, folder if with_stars else None)
+        code = 0
         with exclusive_home(self.home), Programs() as programs:
-            platform = self._platform(programs)
-            folder = self._folder(platform)
-            self.log("platform", platform.url)
-            if isinstance(platform, Emulator):
-                self.log("  its page", f"{platform.root}/ (log in with the token {TOKEN!r})")
-            self.log("airflow", "starting database, api-server, scheduler, dag-processor, triggerer")
-            with LocalAirflow(
-                self.home,
-                [ROOT / "example_dags"],
-                programs=programs,
-                connections={"canfar_default": platform.connection},
-                stop=self.stop,
-            ) as airflow:
-                self.log("airflow", f"running at {airflow.url}")
-                run = airflow.rest.trigger(DAG, {"folder": str(folder)})
-                try:
-                    self._report_progress(run, platform)
-                    self._print_result(run)
-                except DemoFailed as failure:
-                    if not stay:
-                        raise
-                    print(
-                        f"\n{failure}", flush=True
-                    )  # Airflow keeps running, so that the user can look for the cause
-                except Interrupted:
-                    self._abort(run, platform)
-                    raise
-                if stay:
-                    print(
-                        f"\nAirflow is at {airflow.url}, without a login. Press Ctrl-C to stop everything.",
-                        flush=True,
-                    )
-                    self.stop.wait()
-                else:
-                    print("Stopping Airflow; use `make up` to keep it running.", flush=True)
+            try:
+                self._run(programs, folder if with_stars else None, stay=stay)
+            except Interrupted:
+                code = 130
+        self.log("stopped", "nothing is left running on this machine")
+        if self.account and stay:
+            self.log("  your sessions", "those that have not ended keep running on the platform")
+        return code
 
-    def _platform(self, programs: Programs) -> Platform:
-        text = os.environ.get(CONNECTION)
-        if not text:
-            options = ["--start-delay", START_DELAY]
-            return Emulator(programs, self.home / "emulator", *options, stop=self.stop)
-        try:
-            return Platform(connection_fields(text))
-        except ValueError as error:
-            raise DemoFailed(f"{CONNECTION} is not a valid connection: {error}") from error
+    def _run(self, programs: Programs, folder: Path | None, *, stay: bool) -> None:
+        """Start everything.
 
-    def _folder(self, platform: Platform) -> Path:
-        """Return a folder that both Airflow and the sessions can access."""
-        chosen = Path(os.environ.get(FOLDER, self.home / "stars")).resolve()
-        if not platform.is_local and not chosen.is_relative_to("/arc"):
+        :param folder: for the stars, or None to leave them out.
+        """
+        platform = self.account or self._emulator(programs)
+        password = secrets.token_urlsafe(12) if self.account else None
+        if stay:
+            create_dag_folder(self.dags)
+        self.log("airflow", "starting database, api-server, scheduler, dag-processor, triggerer")
+        with LocalAirflow(
+            self.home,
+            [self.dags, EXAMPLES] if stay else [EXAMPLES],
+            programs=programs,
+            env=self._environment(platform),
+            port=free_port(AIRFLOW_PORT),
+            password=password,
+            stop=self.stop,
+        ) as airflow:
+            self.log("airflow", f"running at {airflow.url}")
+            if password:
+                self.log("  its login", f"{USER}, with the password {password}")
+            end_earlier_runs(airflow.rest)
+            if folder:
+                self._find_stars(airflow, platform, folder, stay=stay)
+            else:
+                print("\nThe stars are left out on your own account; `make demo` finds them there.")
+            if stay:
+                self._stay(airflow)
+            else:
+                print("Stopping Airflow; use `make up` to keep it running.", flush=True)
+
+    def _check_account(self, account: Platform, folder: Path | None) -> None:
+        """Make sure that the connection works, and that sessions can access a folder, if there is one."""
+        if folder and not account.is_local and not folder.is_relative_to("/arc"):
             raise DemoFailed(
-                f"Sessions on {platform.url} cannot access {chosen}. Set {FOLDER} to a folder that both they "
+                f"Sessions on {account.url} cannot access {folder}. Set {FOLDER} to a folder that both they "
                 "and this machine can access, such as one below /arc."
             )
-        return chosen
-
-    def _report_progress(self, run: Run, platform: Platform) -> None:
-        """Print each state change of a task and of the sessions, until the run has ended."""
-        states: dict[str, str | None] = {}
-        sessions: Counter[str] = Counter()
-
-        def has_ended() -> bool:
-            nonlocal states, sessions
-            ended = run.state in RUN_END_STATES
-            now = run.states()
-            for task, state in now.items():
-                if state != states.get(task):
-                    note = ", holding no worker slot" if state == "deferred" else ""
-                    self.log(task, f"{state or 'waiting'}{note}")
-            states = now
-            if now[SESSIONS_TASK] in ("running", "deferred") and (ids := _session_ids(run)):
-                # The DAG tolerates an outage of the platform, and so does this loop.
-                with contextlib.suppress(CanfarError):
-                    counted = Counter(str(session.status_word) for session in platform.sessions(ids))
-                    if counted != sessions:
-                        counts = (f"{number} {status}" for status, number in sorted(counted.items()))
-                        self.log("  sessions", ", ".join(counts))
-                    sessions = counted
-            return ended
-
-        timeout = LOCAL_RUN_TIMEOUT if platform.is_local else REMOTE_RUN_TIMEOUT
-        wait_until(has_ended, description="the end of the run", timeout=timeout, stop=self.stop, interval=0.5)
-
-    def _print_result(self, run: Run) -> None:
-        if run.state != "success":
-            logs = [
-                f"--- {task}\n" + "\n".join(run.log(task)[-30:])
-                for task, state in run.states().items()
-                if state == "failed"
-            ]
-            raise DemoFailed("\n".join(["The run failed.", *logs, f"All logs: {self.home / 'logs'}"]))
-        result = run.xcom("merge_catalogues")
-        print(f"\n{result['stars']} stars; the brightest:\n\n{result['table']}\n")
-        for label, location in {
-            "Picture": _relative(result["picture"]),
-            "Catalogue": _relative(result["catalogue"]),
-            "Logs": _relative(self.home / "logs"),
-            "Airflow's page": run.page_url,
-        }.items():
-            print(f"{label:<16}{location}", flush=True)
-
-    def _abort(self, run: Run, platform: Platform) -> None:
-        """Stop the sessions: with their emulator, or by marking the run as failed and destroying them."""
-        if isinstance(platform, Emulator):
-            platform.terminate()
-            return
-        ids = _session_ids(run)
-        self.log("sessions", "destroying them")
-        run.mark("failed")
+        self.log("platform", account.url)
         try:
-            # Until a triggerer runs the task's trigger, Airflow notifies no one of the kill.
-            platform.destroy(ids)
-            wait_until(
-                lambda: not platform.live(ids), description="the end of the sessions", timeout=ABORT_TIMEOUT
-            )
-        except (CanfarError, TimeoutError) as error:
-            print(f"These sessions may still be running: {', '.join(ids)}. {error}", flush=True)
+            self.log("  your account", account.check())
+        except CanfarError as error:
+            raise DemoFailed(f"{CONNECTION} does not work: {error}") from error
+
+    def _emulator(self, programs: Programs) -> Emulator:
+        emulator = Emulator(
+            programs,
+            self.home / "emulator",
+            "--start-delay",
+            START_DELAY,
+            port=free_port(EMULATOR_PORT),
+            stop=self.stop,
+        )
+        self.log("platform", emulator.url)
+        self.log("  its page", f"{emulator.root}/ (log in with the token {emulator.token})")
+        return emulator
+
+    def _environment(self, platform: Platform) -> dict[str, str]:
+        """Return the connection, and what protects an account.
+
+        In the environment the connection is out of reach of Airflow's page and database, so no one can
+        redirect its credential to another host, and those that the user has added stay as they are.
+        """
+        paused = str(self.account is not None)  # No example starts sessions on an account by itself.
+        return {
+            CONNECTION: json.dumps(platform.connection),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": paused,
+        }
+
+    def _find_stars(self, airflow: LocalAirflow, platform: Platform, folder: Path, *, stay: bool) -> None:
+        stars = StarRun(airflow.rest, platform, folder, home=self.home, log=self.log, stop=self.stop)
+        try:
+            stars.report_progress()
+            stars.print_result()
+        except DemoFailed as failure:
+            if not stay:
+                raise
+            # Airflow keeps running, so that the user can look for the cause.
+            print(f"\n{failure}", flush=True)
+        except Interrupted:
+            stars.abort()
+            raise
+
+    def _stay(self, airflow: LocalAirflow) -> None:
+        login = "with the login above" if self.account else "without a login"
+        print(f"\nYour own DAGs are in {self.dags}; Airflow shows a new file within five seconds.")
+        print(f"Airflow is at {airflow.url}, {login}. Press Ctrl-C to stop everything.", flush=True)
+        self.stop.wait()
 
 
-def _session_ids(run: Run) -> list[str]:
-    """Return the ids of the run's sessions, once the operator has launched them."""
+def _account() -> Platform | None:
+    """Return the platform of the user's own connection, if there is one.
+
+    :raises DemoFailed: when it is not a valid connection.
+    """
+    text = os.environ.get(CONNECTION)
     try:
-        launched: list[dict[str, Any]] = run.xcom(SESSIONS_TASK, key="sessions")
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code == httpx.codes.NOT_FOUND:
-            return []
-        raise
-    return [session["session_id"] for session in launched]
-
-
-def _relative(path: str | Path) -> str:
-    """Return a path relative to the working directory, where it is below that."""
-    path, current = Path(path), Path.cwd()
-    return str(path.relative_to(current) if path.is_relative_to(current) else path)
+        return Platform(connection_fields(text)) if text else None
+    except ValueError as error:
+        raise DemoFailed(f"{CONNECTION} is not a valid connection: {error}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo, and return the exit code: 0, 1 after a failure, 130 when the user stopped it."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
+    parser.add_argument("--home", type=Path, help="the folder for all files of the demo")
     parser.add_argument(
-        "--home", type=Path, default=ROOT / ".airflow", help="the folder for all files of the demo"
+        "--dags", type=Path, default=ROOT / "dags", help="the folder of your own DAGs, for --stay"
     )
     parser.add_argument("--stay", action="store_true", help="leave Airflow running until Ctrl-C")
     options = parser.parse_args(argv)
@@ -215,21 +199,17 @@ def main(argv: list[str] | None = None) -> int:
         # A flag rather than an exception, which could strike between the start of a program and its
         # registration.
         signal.signal(number, lambda *_: stop.set())
-    demo = Demo(options.home, stop)
+    home = options.home or (ACCOUNT_HOME if os.environ.get(CONNECTION) else EMULATOR_HOME)
     try:
-        demo.run(stay=options.stay)
-    except Interrupted:
-        demo.log("stopped", "nothing is left running")
-        return 130
+        demo = Demo(home, options.dags, _account(), stop)
+        return demo.run(stay=options.stay)
     except DemoFailed as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
     except (ImportError, RuntimeError, TimeoutError, httpx.HTTPError) as failure:
         print("", failure, *getattr(failure, "__notes__", ()), sep="\n", file=sys.stderr)
-        print(f"The output of each component: {_relative(demo.home)}/*.log", file=sys.stderr)
+        print(f"The output of each component: {relative(home.resolve())}/*.log", file=sys.stderr)
         return 1
-    demo.log("stopped", "nothing is left running")
-    return 0
 
 
 if __name__ == "__main__":

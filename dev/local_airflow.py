@@ -1,8 +1,9 @@
-"""A real Airflow on this machine: its four components, on SQLite and free ports."""
+"""A real Airflow on this machine: its four components, on SQLite and ports of loopback."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 from dev.airflow_database import never_reuse_trigger_ids
 from dev.airflow_rest import AirflowRest
+from dev.airflow_settings import USER, airflow_settings
 from dev.programs import Program, Programs, environment, free_ports
 from dev.waiting import wait_until
 
@@ -33,6 +35,8 @@ class LocalAirflow:
     :param programs: starts its components, and terminates them if this process is killed.
     :param connections: the fields of each connection to store in Airflow's database, by connection id.
     :param env: additional environment variables for its components.
+    :param port: of its UI; by default, a free one.
+    :param password: of the user ``admin``; by default, it has no login.
     :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
     """
 
@@ -44,17 +48,23 @@ class LocalAirflow:
         programs: Programs,
         connections: Mapping[str, Mapping[str, Any]] | None = None,
         env: Mapping[str, str] | None = None,
+        port: int | None = None,
+        password: str | None = None,
         stop: Event | None = None,
     ) -> None:
         self.home = home.resolve()
-        self.ports = free_ports(3)
-        self.url = f"http://127.0.0.1:{self.ports[0]}"
+        ports = free_ports(3)
+        ports[0] = port or ports[0]
+        self.url = f"http://127.0.0.1:{ports[0]}"
         self.rest = AirflowRest(self.url, stop)
         self._programs = programs
         self._connections = connections or {}
         # Ignore the configuration of another Airflow that the user may have.
-        settings = self._settings(dag_folders) | dict(env or {})
-        self._environment = environment(without=["AIRFLOW"], **settings)
+        passwords = self.home / "passwords.json" if password else None
+        settings = airflow_settings(self.home, dag_folders, url=self.url, ports=ports, passwords=passwords)
+        self._environment = environment(without=["AIRFLOW"], **(settings | dict(env or {})))
+        self._password = password
+        self._passwords = passwords
         self._stop = stop
         self._running: dict[str, Program] = {}
 
@@ -76,6 +86,8 @@ class LocalAirflow:
     def __exit__(self, *exc: object) -> None:
         """Stop it and everything that it has started."""
         self.rest.close()
+        if self._passwords:
+            self._passwords.unlink(missing_ok=True)
         self._programs.terminate(*self._running.values())
         self._running.clear()
 
@@ -116,12 +128,26 @@ class LocalAirflow:
 
     def _start(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        # Its configuration, its database and its logs hold secrets.
+        self.home.chmod(0o700)
+        self._write_password()
         self._migrate()
         for component in COMPONENTS:
             self.start_component(component)
         self.wait_until_healthy()
+        if not self.rest.refuses_foreign_names():
+            raise RuntimeError("Airflow answers to foreign names; it has not loaded its plugin.")
+        if self._password:
+            self.rest.log_in(USER, self._password)
         for connection_id, fields in self._connections.items():
             self.rest.add_connection(connection_id, **fields)
+
+    def _write_password(self) -> None:
+        """Write the password as *SimpleAuthManager* reads it, so that Airflow does not log one of its own."""
+        if self._passwords:
+            self._passwords.unlink(missing_ok=True)
+            with os.fdopen(os.open(self._passwords, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                json.dump({USER: self._password}, file)
 
     def _migrate(self) -> None:
         migration = self._run("db-migrate", "db", "migrate")
@@ -152,33 +178,3 @@ class LocalAirflow:
             folder=self.home,
         )
         return program
-
-    def _settings(self, dag_folders: Sequence[Path]) -> dict[str, str]:
-        api, worker_logs, trigger_logs = self.ports
-        bundles = [
-            {
-                "name": f"local-{folder.name}",  # Airflow reserves "example_dags"
-                "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-                "kwargs": {"path": str(folder.resolve())},
-            }
-            for folder in dag_folders
-        ]
-        return {
-            "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(api),
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__PARALLELISM": "4",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
-            # Workers talk to the API server through httpx, which would use a proxy.
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
-            "PYTHONUNBUFFERED": "1",
-        }

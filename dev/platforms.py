@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,13 +15,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 
 from airflow_provider_canfar.hooks._settings import Settings
+from dev.programs import environment
 from dev.waiting import wait_until
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from dev.programs import Programs
-
-TOKEN = "token"  # noqa: S105 - the emulator's documented default; it listens on loopback only
 
 
 class Platform:
@@ -50,6 +50,16 @@ class Platform:
         """Whether it is on this machine, so that its sessions can read local files."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
+    def check(self) -> str:
+        """Return the account's name and how it authenticates, as the platform confirms.
+
+        :raises CanfarError: when the platform does not respond, or does not accept the credential.
+        """
+        credential = self._settings.credential
+        expires_at = credential.expires_at
+        expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
+        return f"{asyncio.run(self._whoami())} ({credential.name}{expiry})"
+
     def sessions(self, ids: Iterable[str]) -> list[Session]:
         """Return the sessions with these ids that the platform lists.
 
@@ -72,6 +82,10 @@ class Platform:
         """
         asyncio.run(self._destroy(ids))
 
+    async def _whoami(self) -> str:
+        async with self._settings.client(retry_for=0) as client:
+            return await client.whoami()
+
     async def _destroy(self, ids: Iterable[str]) -> None:
         async with self._settings.client() as client:
             await client.destroy(ids)
@@ -87,19 +101,26 @@ class Emulator(Platform):
     :param programs: starts it.
     :param folder: for its sessions' files and its output.
     :param options: additional command-line options.
+    :param port: by default, a free one.
     :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
     """
 
-    def __init__(self, programs: Programs, folder: Path, *options: str, stop: Event | None = None) -> None:
+    def __init__(
+        self, programs: Programs, folder: Path, *options: str, port: int = 0, stop: Event | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        #: Opens its API and its page.
+        self.token = secrets.token_urlsafe(24)
         port_file = folder / "port"
+        port_file.unlink(missing_ok=True)
         module = "airflow_provider_canfar.emulator"
-        paths = ["--port", "0", "--port-file", str(port_file), "--state-folder", str(folder / "state")]
+        paths = ["--port", str(port), "--port-file", str(port_file), "--state-folder", str(folder / "state")]
         self._programs = programs
         self._program = program = programs.start(
             "emulator",
-            [sys.executable, "-m", module, "--token", TOKEN, *paths, "--exit-with-parent", *options],
+            [sys.executable, "-m", module, *paths, "--exit-with-parent", *options],
             log=folder / "emulator.log",
+            env=environment(CANFAR_EMULATOR_TOKEN=self.token),
         )
 
         def is_up() -> bool:
@@ -109,7 +130,7 @@ class Emulator(Platform):
 
         wait_until(is_up, description="the emulator", timeout=60, stop=stop)
         self.root = f"http://127.0.0.1:{int(port_file.read_text())}"
-        super().__init__({"conn_type": "canfar", "host": f"{self.root}/skaha/v1", "password": TOKEN})
+        super().__init__({"conn_type": "canfar", "host": f"{self.root}/skaha/v1", "password": self.token})
 
     def terminate(self) -> None:
         """Stop the emulator and all of its sessions."""
@@ -118,7 +139,9 @@ class Emulator(Platform):
     def all_sessions(self) -> list[dict[str, Any]]:
         """Return every session that was ever created, oldest first, as the emulator records them."""
         response = httpx.get(
-            f"{self.root}/emulator/sessions", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+            f"{self.root}/emulator/sessions",
+            headers={"Authorization": f"Bearer {self.token}"},
+            trust_env=False,
         )
         response.raise_for_status()
         sessions: list[dict[str, Any]] = response.json()
@@ -128,14 +151,28 @@ class Emulator(Platform):
 def connection_fields(text: str) -> dict[str, Any]:
     """Parse a connection from the value of an ``AIRFLOW_CONN_`` variable, which is JSON or a URI.
 
+    :raises ValueError: when it is neither; the message does not quote it, as it may hold a secret.
+
     >>> connection_fields("canfar://:secret@127.0.0.1:8099/?proxy_cert=%2Ftmp%2Fcert.pem")["port"]
     8099
     """
-    if text.lstrip().startswith("{"):
-        fields: dict[str, Any] = {"conn_type": "canfar"} | json.loads(text)
-        if isinstance(fields.get("extra"), str):
-            fields["extra"] = json.loads(fields["extra"])
-        return fields
+    try:
+        return _from_json(text) if text.lstrip().startswith("{") else _from_uri(text)
+    except (TypeError, ValueError):
+        raise ValueError(
+            'it must be a JSON object, such as {"password": "a-bearer-token"}, or a URI, such as '
+            "canfar://:a-bearer-token@, in which special characters are percent-encoded"
+        ) from None
+
+
+def _from_json(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {"conn_type": "canfar"} | json.loads(text)
+    if isinstance(fields.get("extra"), str):
+        fields["extra"] = json.loads(fields["extra"])
+    return fields
+
+
+def _from_uri(text: str) -> dict[str, Any]:
     parts = urlsplit(text)
     host = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}")
     extra = dict(parse_qsl(parts.query))

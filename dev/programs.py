@@ -90,7 +90,8 @@ class Programs:
         :param env: its complete environment; by default, that of this process.
         :param folder: its working directory.
         """
-        with log.open("ab") as output:
+        # Only its owner reads a log: a program may print a secret, as the emulator prints its token.
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             process = subprocess.Popen(
                 command,
                 env=env,
@@ -132,6 +133,24 @@ def free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
+
+
+def free_port(preferred: int) -> int:
+    """Return the first unused port of the loopback interface from a preferred one on."""
+    return next(port for port in range(preferred, 65536) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as client, socket.socket() as server:
+        if client.connect_ex(("127.0.0.1", port)) == 0:
+            return False
+        # As the servers do: a port is usable while connections of its last owner are still closing.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def environment(*, without: Sequence[str] = (), **variables: str) -> dict[str, str]:

@@ -69,9 +69,12 @@ def test_an_emulator_ends_with_its_block() -> None:
 def test_several_emulators_are_independent() -> None:
     with running_emulator() as one, running_emulator() as other:
         one.faults(busy={})
-        headers = {"Authorization": "Bearer token"}
+        assert one.token != other.token
         responses = [
-            httpx.get(f"{each.url}/session", headers=headers, trust_env=False) for each in (one, other)
+            httpx.get(
+                f"{each.url}/session", headers={"Authorization": f"Bearer {each.token}"}, trust_env=False
+            )
+            for each in (one, other)
         ]
         assert [response.status_code for response in responses] == [503, 200]
         assert (one.requests(), other.requests()) == ({"GET /session": 1}, {"GET /session": 1})

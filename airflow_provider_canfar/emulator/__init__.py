@@ -13,7 +13,8 @@ Imports point down this list::
     api/                   the platform's API, the login beside it, and the admin API
       fault_injection      what goes wrong between a request and its response
       rows                 a list of sessions, and what faults make of it
-      parameters           a request's parameters, as Tomcat and SyncInput read them
+      same_origin          keeps the pages of other sites out
+      parameters, bodies   a request's parameters, as Tomcat and SyncInput read them
       accounts, credentials  who sends a request
       request_rules        what the server checks of a create, and in which order
       serializers          how the service shows a session

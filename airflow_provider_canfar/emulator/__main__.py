@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import ipaddress
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_canfar.emulator.api.same_origin import is_loopback
 from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
 from airflow_provider_canfar.emulator.faults.switched import KINDS
 from airflow_provider_canfar.emulator.images import ImageLibrary
@@ -20,7 +20,11 @@ from airflow_provider_canfar.emulator.runtime.sessions import HEADLESS
 from airflow_provider_canfar.emulator.server import EmulatorServer
 
 TOKEN_VARIABLE = "CANFAR_EMULATOR_TOKEN"  # noqa: S105 - a variable's name
+PASSWORD_VARIABLE = "CANFAR_EMULATOR_PASSWORD"  # noqa: S105 - a variable's name
 PARENT_CHECK_INTERVAL = 0.5
+
+#: The fewest characters of a chosen token or password for other addresses than loopback.
+MIN_SECRET = 16
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -29,20 +33,31 @@ def command_line() -> argparse.ArgumentParser:
         prog="python -m airflow_provider_canfar.emulator",
         description="Emulates the CANFAR Science Platform: its v1 API, with your own processes as headless "
         "sessions, and a page that shows them. Anyone with the token can run any program as you, so the "
-        "emulator listens on loopback by default.",
+        "emulator listens on loopback by default, and answers only to the names of loopback and of --host.",
     )
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (%(default)s); any other needs a --token")
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        default=[],
+        help="another name by which clients reach it; requests by an unknown name are refused",
+    )
     add("--port", type=int, default=8099, help="port to listen on (%(default)s); 0 picks a free one")
     add("--port-file", type=Path, metavar="FILE", help="write the port to this file once the emulator is up")
     add(
         "--token",
         default=os.environ.get(TOKEN_VARIABLE),
-        help=f"bearer token of the account ({Settings.token}); prefer the variable {TOKEN_VARIABLE}, which "
-        "no process list shows",
+        help=f"bearer token of the account (generated, and printed); prefer the variable {TOKEN_VARIABLE}, "
+        "which no process list shows",
     )
     add("--user", default=Settings.user, help="name of the account (%(default)s)")
-    add("--password", help=f"password for /ac/login ({Settings.password}, on loopback)")
+    add(
+        "--password",
+        default=os.environ.get(PASSWORD_VARIABLE),
+        help=f"password for /ac/login (none: every login fails); prefer the variable {PASSWORD_VARIABLE}",
+    )
     add("--state-folder", type=Path, metavar="FOLDER", help="keep the sessions' files in this folder")
     add("--seed", type=int, metavar="N", help="make random faults repeatable")
     add("--exit-with-parent", action="store_true", help="stop when the parent process has ended")
@@ -118,30 +133,41 @@ def main(argv: list[str] | None = None) -> None:
     """
     parser = command_line()
     options = parser.parse_args(argv)
-    if not _is_loopback(options.host) and options.token in (None, "", Settings.token):
-        parser.error(f"{options.host} is not loopback: choose a --token that is hard to guess")
+    _check_secrets(parser, options)
     try:
         config = EmulatorConfig().updated(
             {field.name: getattr(options, field.name) for field in dataclasses.fields(EmulatorConfig)}
         )
-        server = EmulatorServer(_settings(options), config, options.host, options.port)
+        settings = _settings(options)
+        server = EmulatorServer(settings, config, options.host, options.port)
     except (OverflowError, ValueError) as error:
         parser.error(str(error))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         sys.exit(f"Cannot listen on {options.host}:{options.port}: {reason}. Try --port 0.")
-    asyncio.run(_run(server, options))
+    asyncio.run(_run(server, options, settings.token))
+
+
+def _check_secrets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Reject what is easily guessed where other machines can guess; what is generated is long enough."""
+    if is_loopback(options.host):
+        return
+    for name in ("token", "password"):
+        if 0 < len(getattr(options, name) or "") < MIN_SECRET:
+            parser.error(
+                f"{options.host} is not loopback: choose a --{name} of at least {MIN_SECRET} characters"
+            )
 
 
 def _settings(options: argparse.Namespace) -> Settings:
     library = ImageLibrary()
-    # The default password is for loopback only; elsewhere a login needs one that the user has chosen.
-    default_password = Settings.password if _is_loopback(options.host) else None
+    given = {"token": options.token} if options.token else {}
     return Settings(
-        token=options.token or Settings.token,
+        **given,
         user=options.user,
-        password=options.password or default_password,
+        password=options.password or None,
         hostname=options.host,
+        allowed_hosts=tuple(options.allow_host),
         state_folder=options.state_folder,
         images=dataclasses.replace(
             library,
@@ -155,12 +181,11 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-async def _run(server: EmulatorServer, options: argparse.Namespace) -> None:
+async def _run(server: EmulatorServer, options: argparse.Namespace, token: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
 
     def announce() -> None:
-        token = options.token or Settings.token
         print(f"URL:   {server.url}\nToken: {token}\nPage:  {server.page_url}", flush=True)
         if options.port_file:
             unfinished = options.port_file.with_suffix(".new")
@@ -178,13 +203,6 @@ async def _stop_with_parent(server: EmulatorServer) -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 - no event announces the end of a parent process
         await asyncio.sleep(PARENT_CHECK_INTERVAL)
     server.stop()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _image_folder(text: str) -> tuple[str, Path]:

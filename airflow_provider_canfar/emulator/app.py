@@ -11,6 +11,7 @@ from airflow_provider_canfar.emulator.api.admin import AdminRoutes
 from airflow_provider_canfar.emulator.api.desktop_app_routes import DesktopAppRoutes
 from airflow_provider_canfar.emulator.api.endpoints import Endpoints
 from airflow_provider_canfar.emulator.api.fault_injection import FaultInjection
+from airflow_provider_canfar.emulator.api.same_origin import SameOrigin
 from airflow_provider_canfar.emulator.api.service_routes import ServiceRoutes
 from airflow_provider_canfar.emulator.api.session_routes import SessionRoutes
 from airflow_provider_canfar.emulator.api.tomcat import not_found_app
@@ -56,4 +57,5 @@ def application(
     app = Starlette(routes=[route for part in parts for route in part.routes()])
     app.router.redirect_slashes = False
     app.router.default = not_found_app
-    return FaultInjection(app, platform.faults, request_counter, close_connection)
+    with_faults = FaultInjection(app, platform.faults, request_counter, close_connection)
+    return SameOrigin(with_faults, (platform.settings.hostname, *platform.settings.allowed_hosts))

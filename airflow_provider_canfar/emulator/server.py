@@ -135,6 +135,7 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=MAX_HEAD,

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from dev.local_airflow import LocalAirflow
-from dev.platforms import TOKEN, Emulator
+from dev.platforms import Emulator
 from dev.programs import Programs
 from tests.browser import chromium
 from tests.browser.airflow_pages import AirflowPages
@@ -121,7 +121,7 @@ def connection(browser: Browser, local_airflow: LocalAirflow, emulator: Emulator
     """Create the connection of the examples as a user would, and return its id."""
     with browser.new_context() as context:
         pages = AirflowPages(context.new_page(), local_airflow.url)
-        pages.add_connection("canfar_default", emulator.root, TOKEN)
+        pages.add_connection("canfar_default", emulator.root, emulator.token)
     return "canfar_default"
 
 

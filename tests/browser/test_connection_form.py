@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from airflow_provider_canfar.connection_form import CONNECTION_FIELDS, FIELD_BEHAVIOUR
-from dev.platforms import TOKEN
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -55,11 +54,13 @@ def test_the_test_button_says_what_to_change(airflow: AirflowPages, emulator: Em
     expect(airflow.notifications).to_contain_text("Get a new token")
 
 
-def test_editing_a_connection_shows_no_secret(airflow: AirflowPages, connection: str) -> None:
+def test_editing_a_connection_shows_no_secret(
+    airflow: AirflowPages, connection: str, emulator: Emulator
+) -> None:
     airflow.page.goto(f"{airflow.url}/connections")
     airflow.connection(connection).get_by_role("button", name="Edit Connection").click()
     secret = airflow.dialog.get_by_label("Token or password")
     expect(secret).not_to_have_value("")
-    expect(secret).not_to_have_value(TOKEN)
+    expect(secret).not_to_have_value(emulator.token)
     airflow.dialog.get_by_role("button", name="Extra Fields", exact=True).click()
     expect(airflow.dialog.get_by_text("default", exact=True)).to_be_visible()

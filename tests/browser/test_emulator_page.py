@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import AuthenticationError, NotFound
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
-from dev.platforms import TOKEN
 from dev.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -61,16 +60,16 @@ def test_sessions_are_hidden_without_the_token(
     portal.log_in("a-guess")
     expect(portal.page.get_by_role("alert")).to_have_text("This is not the emulator's token.")
     expect(portal.session(session)).to_have_count(0)
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     expect(portal.session(session)).to_be_visible()
     portal.page.get_by_role("button", name="Log out").click()
     expect(portal.session(session)).to_be_hidden()
 
 
 def test_the_page_follows_a_session_and_its_button_deletes_it(
-    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
+    portal: EmulatorPage, client: Client, emulator: Emulator, screenshot: Callable[[Page, str], None]
 ) -> None:
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     session = client.launch("counts", "for i in 1 2 3;do echo star $i;sleep 1;done;sleep 300")
     row = portal.session(session)
     expect(row).to_contain_text("Pending")
@@ -85,9 +84,9 @@ def test_the_page_follows_a_session_and_its_button_deletes_it(
 
 
 def test_a_fault_is_active_while_it_is_switched_on(
-    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
+    portal: EmulatorPage, client: Client, emulator: Emulator, screenshot: Callable[[Page, str], None]
 ) -> None:
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     portal.switch("Expired token", "on")
     with pytest.raises(AuthenticationError):
         client.call(CanfarHook.fetch)
@@ -105,6 +104,6 @@ def test_the_address_of_a_log_asks_for_the_token_and_shows_the_log(
         lambda: client.call(lambda hook: hook.logs(session)).get(session), description="the log", timeout=60
     )
     portal.page.goto(f"{emulator.root}/skaha/v1/session/{session}?view=logs")
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     expect(portal.page.get_by_text("Hello, sky!")).to_be_visible()
     assert portal.page.url == f"{emulator.root}/skaha/v1/session/{session}?view=logs"

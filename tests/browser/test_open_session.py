@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from dev.platforms import TOKEN
 from tests.browser.emulator_page import EmulatorPage
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def test_open_session_shows_the_log_of_a_headless_session(
     screenshot(airflow.page, "airflow-hello")
     session = airflow.press("Open session")
     # A user who is not logged in must log in to the platform first.
-    EmulatorPage(session).log_in(TOKEN)
+    EmulatorPage(session).log_in(emulator.token)
     expect(session.get_by_text("Hello, World! This is manual__")).to_be_visible()
     assert session.url.startswith(f"{emulator.root}/skaha/v1/session/")
     screenshot(session, "session-hello")
@@ -62,7 +61,7 @@ def test_open_session_shows_a_notebook_and_the_portal_deletes_it(
     screenshot(notebook, "session-notebook")
 
     portal = EmulatorPage(airflow.press("Science Portal"))
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     portal.delete(record["name"])
     notebook.reload()
     expect(notebook.get_by_text("404 page not found")).to_be_visible()

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from dev.platforms import TOKEN
-
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -32,7 +30,7 @@ def test_both_pages_show_eight_running_replicas(
     tmp_path_factory: pytest.TempPathFactory,
     screenshot: Callable[[Page, str], None],
 ) -> None:
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     folder = tmp_path_factory.mktemp("m13", numbered=False)  # the screenshots show its name
     run = local_airflow.rest.trigger("find_stars", {"folder": str(folder)})
     airflow.page.goto(run.page_url)

@@ -104,3 +104,44 @@ def test_add_and_update_send_the_same_connection() -> None:
     airflow.update_connection("one", conn_type="canfar", extra={"timeout": 5})
     stored = {"connection_id": "one", "conn_type": "canfar", "extra": '{"timeout": 5}'}
     assert sent == [("POST", "/api/v2/connections", stored), ("PATCH", "/api/v2/connections/one", stored)]
+
+
+def test_a_broken_file_of_another_bundle_is_no_obstacle() -> None:
+    error = {"filename": "mine.py", "bundle_name": "local-dags", "stack_trace": "No module named 'astropi'"}
+    responses = {"/importErrors": {"import_errors": [error]}, "/dags": {"dags": [{"dag_id": "stars"}]}}
+    airflow = fake_airflow(responses)
+    assert airflow.has_dag("stars", bundle="local-example_dags")
+    with pytest.raises(ImportError):
+        airflow.has_dag("stars", bundle="local-dags")
+
+
+def test_a_token_is_sent_after_a_login() -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/auth/token":
+            assert json.loads(request.content) == {"username": "admin", "password": "sesame"}
+            return httpx.Response(201, json={"access_token": "a-jwt"})
+        return httpx.Response(200, json={"sent": request.headers.get("authorization")})
+
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
+    assert airflow.request("GET", "/version") == {"sent": None}
+    airflow.log_in("admin", "sesame")
+    assert airflow.request("GET", "/version") == {"sent": "Bearer a-jwt"}
+
+
+@pytest.mark.parametrize(("status", "refuses"), [(421, True), (200, False), (401, False), (500, False)])
+def test_only_a_misdirected_request_counts_as_a_refused_name(status: int, *, refuses: bool) -> None:
+    hosts = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.headers["host"])
+        return httpx.Response(status)
+
+    airflow = AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
+    assert airflow.refuses_foreign_names() is refuses
+    assert hosts == ["example.org"]
+
+
+def test_a_dag_that_airflow_does_not_know_yet_has_no_runs() -> None:
+    assert fake_airflow({}).unfinished_runs("stars") == []
+    runs = {"dag_runs": [{"dag_run_id": "one"}]}
+    assert [run.run_id for run in fake_airflow({"/dags/d/dagRuns": runs}).unfinished_runs("d")] == ["one"]

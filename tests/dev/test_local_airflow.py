@@ -25,3 +25,13 @@ def test_stopping_during_the_start_leaves_nothing_running(tmp_path: Path) -> Non
         with pytest.raises(Interrupted):
             LocalAirflow(tmp_path, [tmp_path], programs=programs, stop=stop).__enter__()
         assert programs.running == []
+
+
+@pytest.mark.airflow
+@pytest.mark.long
+def test_an_airflow_that_answers_to_foreign_names_is_stopped(tmp_path: Path) -> None:
+    env = {"AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "no-plugins")}
+    with Programs() as programs:
+        with pytest.raises(RuntimeError, match="answers to foreign names"):
+            LocalAirflow(tmp_path, [tmp_path], programs=programs, env=env).__enter__()
+        assert programs.running == []

@@ -10,12 +10,15 @@ TARGETS = [
     "setup",
     "demo",
     "up",
+    "clean",
     "test",
     "long",
     "browser",
     "reliability",
     "oldest",
     "check",
+    "audit",
+    "licences",
     "bench",
 ]
 

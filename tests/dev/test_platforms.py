@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
-from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
 from airflow_provider_canfar.testing import running_emulator
 from dev.platforms import Emulator, Platform, connection_fields
-from dev.programs import Programs
+from dev.programs import Programs, free_ports
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,47 @@ def test_an_emulator_responds_until_the_programs_end(tmp_path: Path) -> None:
 def test_an_emulator_that_cannot_start_raises_with_its_output(tmp_path: Path) -> None:
     with Programs() as programs, pytest.raises(RuntimeError, match="unrecognized arguments: --nonsense"):
         Emulator(programs, tmp_path, "--nonsense")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"password": "hunter2"', "canfar://x:y@host:hunter2", "canfar://[hunter2", "canfar://\u2100hunter2@x"],
+)
+def test_what_is_no_connection_is_reported_without_showing_it(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a JSON object") as error:
+        connection_fields(text)
+    assert "hunter2" not in str(error.value)
+    assert error.value.__suppress_context__
+
+
+def test_an_emulator_shows_its_token_in_no_process_list_and_only_its_owner_reads_its_log(
+    tmp_path: Path,
+) -> None:
+    with Programs() as programs:
+        emulator, other = (Emulator(programs, tmp_path / name) for name in ("one", "other"))
+        assert emulator.token != other.token
+        lines = [" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True)]
+        assert any("airflow_provider_canfar.emulator" in line for line in lines)
+        assert [line for line in lines if emulator.token in line] == []
+        log = tmp_path / "one" / "emulator.log"
+        assert emulator.token in log.read_text()
+        assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_emulator_starts_again_in_the_same_folder_on_a_given_port(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    for _ in range(2):
+        with Programs() as programs:
+            emulator = Emulator(programs, tmp_path, port=port)
+            assert urlsplit(emulator.url).port == port
+            assert emulator.all_sessions() == []
+
+
+def test_the_check_says_who_one_is() -> None:
+    with running_emulator(user="jdoe") as emulator:
+        assert Platform(emulator.connection).check() == "jdoe (the bearer token)"
+        with pytest.raises(AuthenticationError):
+            Platform(emulator.connection | {"password": "stale"}).check()
 
 
 def test_it_destroys_the_given_sessions() -> None:

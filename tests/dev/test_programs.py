@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.programs import Program, Programs, environment, free_ports
+from dev.programs import Program, Programs, environment, free_port, free_ports
 from dev.waiting import wait_until
 from dev.watchdog import processes_of, still_running
 
@@ -97,3 +97,29 @@ def test_an_environment_drops_variables_by_prefix(monkeypatch: pytest.MonkeyPatc
     assert changed["AIRFLOW_HOME"] == "/home/user/demo"
     assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in changed
     assert changed["PATH"] == os.environ["PATH"]
+
+
+def test_the_next_free_port_follows_the_preferred_one() -> None:
+    (preferred,) = free_ports(1)
+    assert free_port(preferred) == preferred
+    with socket.create_server(("127.0.0.1", preferred)):
+        assert preferred < free_port(preferred) < preferred + 100
+    with socket.create_server(("", preferred)):
+        assert free_port(preferred) > preferred, "a server on all addresses has it, too"
+
+
+def test_a_port_is_free_at_once_after_its_server_has_closed_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        server.accept()[0].close()
+        client.close()
+    assert free_port(port) == port
+
+
+def test_only_its_owner_reads_the_output_of_a_program(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with Programs() as programs:
+        program = programs.start("true", ["true"], log=log)
+        wait_until(lambda: program.exit_code is not None, description="its end", timeout=20)
+    assert log.stat().st_mode & 0o777 == 0o600

@@ -11,7 +11,6 @@ import pytest
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from airflow_provider_canfar.testing import Emulator as Admin
-from dev.platforms import TOKEN
 from dev.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ CONFS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(name="admin", scope="module")
 def _admin(emulator: Emulator) -> Admin:
-    return Admin(emulator.url, TOKEN)
+    return Admin(emulator.url, emulator.token)
 
 
 @pytest.fixture(name="runs", scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
     from dev.local_airflow import LocalAirflow
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long, pytest.mark.timeout(400)]
+
+
+FOREIGN = [{"Host": "example.org"}, {"Origin": "http://example.org"}, {"Origin": "null"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v2/connections", "/auth/token", "/execution/health", "/static/x"]
+)
+def test_pages_of_other_sites_are_refused_everywhere(local_airflow: LocalAirflow, path: str) -> None:
+    """It has no login, so a page that has rebound its name to loopback could otherwise do anything."""
+    url = local_airflow.url + path
+    for headers in FOREIGN:
+        for method in ("GET", "POST"):
+            response = httpx.request(method, url, headers=headers, timeout=60, trust_env=False)
+            assert response.status_code in (403, 421)
+            assert "origin" in response.text or "name" in response.text
+    own = {"Origin": local_airflow.url}
+    assert httpx.get(url, headers=own, timeout=60, trust_env=False).status_code not in (403, 421)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_canfar.testing import Emulator as Admin
-from dev.platforms import TOKEN
 from dev.waiting import wait_until
 from tests.parity.official_client import official_client
 
@@ -29,7 +28,7 @@ LaunchFunction = Callable[..., list[str]]
 @pytest.fixture(name="admin")
 def _admin(emulator: Emulator) -> Iterator[Admin]:
     """Return the emulator's admin API, and switch all faults off afterwards."""
-    admin = Admin(emulator.url, TOKEN)
+    admin = Admin(emulator.url, emulator.token)
     yield admin
     admin.clear_faults()
 
@@ -37,7 +36,7 @@ def _admin(emulator: Emulator) -> Iterator[Admin]:
 @pytest.fixture(name="launch", scope="module")
 def _launch(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchFunction]:
     """Launch sessions as a colleague would: with the platform's own client."""
-    platform = Admin(emulator.url, TOKEN)
+    platform = Admin(emulator.url, emulator.token)
     with official_client(tmp_path_factory.mktemp("home")) as client:
 
         def launch(name: str, cmd: str = "sleep", args: str = "60", **fields: Any) -> list[str]:

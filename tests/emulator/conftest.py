@@ -17,6 +17,9 @@ from tests.emulator.browser import browser_of, log_in
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 PATIENCE = 30.0
 
+#: Of the account in these tests; by default an emulator has none.
+PASSWORD = "correct-horse"
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -83,7 +86,7 @@ def make_caller() -> Iterator[Callable[..., Caller]]:
     with contextlib.ExitStack() as stack:
 
         def make(**options: Any) -> Caller:
-            quick = {"start_delay": 0.02, "flicker": 0.02, "grace": 1.0}
+            quick = {"start_delay": 0.02, "flicker": 0.02, "grace": 1.0, "password": PASSWORD}
             emulator = stack.enter_context(running_emulator(**{**quick, **options}))
             return stack.enter_context(calling(emulator))
 
@@ -99,7 +102,7 @@ def caller(make_caller: Callable[..., Caller]) -> Caller:
 @pytest.fixture(scope="module")
 def shared_caller() -> Iterator[Caller]:
     """Return a caller of an emulator that all tests of a module share."""
-    with running_emulator(start_delay=0.02) as emulator, calling(emulator) as caller:
+    with running_emulator(start_delay=0.02, password=PASSWORD) as emulator, calling(emulator) as caller:
         yield caller
 
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dev.waiting
-from airflow_provider_canfar.emulator.__main__ import TOKEN_VARIABLE
+from airflow_provider_canfar.emulator.__main__ import PASSWORD_VARIABLE, TOKEN_VARIABLE
 from airflow_provider_canfar.emulator.faults.switched import KINDS
 from airflow_provider_canfar.testing import Emulator
 from tests.emulator.conftest import calling
@@ -71,7 +72,7 @@ def test_it_prints_its_url_its_token_and_its_page_and_writes_its_port(tmp_path: 
         emulator = announced(running)
         until((tmp_path / "port").exists)
         assert emulator.url == f"http://127.0.0.1:{(tmp_path / 'port').read_text().strip()}/skaha/v1"
-        assert emulator.token == "token"
+        assert len(emulator.token) >= 32
         with calling(emulator) as caller:
             assert caller.session(caller.create(cmd="true"))["userid"] == "jdoe"
 
@@ -96,9 +97,12 @@ import subprocess, time
 subprocess.Popen({[*COMMAND, *QUICK, "--exit-with-parent", "--port-file", str(port_file)]!r})
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.DEVNULL) as parent:
+    environment = {**os.environ, TOKEN_VARIABLE: "by-variable"}
+    with subprocess.Popen(
+        [sys.executable, "-c", start], stdout=subprocess.DEVNULL, env=environment
+    ) as parent:
         until(port_file.exists)
-        emulator = Emulator(f"http://127.0.0.1:{port_file.read_text().strip()}/skaha/v1", "token")
+        emulator = Emulator(f"http://127.0.0.1:{port_file.read_text().strip()}/skaha/v1", "by-variable")
         with with_a_session_of_two_processes(emulator) as (_, processes):
             parent.kill()
             until(lambda: not any(is_running(process) for process in processes))
@@ -113,6 +117,45 @@ def test_a_given_state_folder_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "sessions" / session / "work" / "result").read_text() == "hi\n"
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("cmd", ["true", "no-such-program"])
+def test_only_its_owner_reads_the_state_folder_and_the_logs(tmp_path: Path, cmd: str) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    with program("--state-folder", str(state)) as running, calling(announced(running)) as caller:
+        session = caller.create(cmd=cmd)
+        caller.until(lambda: caller.record(session)["ended"] is not None)
+    assert [mode(folder) for folder in (state, state / "sessions", state / "arc")] == [0o700] * 3
+    assert mode(state / "sessions" / session / "log") == 0o600
+
+
+def test_a_folder_that_holds_other_things_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "thesis.tex").touch()
+    with program("--state-folder", str(tmp_path)) as running:
+        announced(running)
+    assert (mode(tmp_path), mode(tmp_path / "sessions")) == (0o755, 0o700)
+
+
+def test_each_start_has_a_token_of_its_own_and_no_password() -> None:
+    with program() as one, program("--token", "") as other:
+        emulators = [announced(one), announced(other)]
+    assert len({emulator.token for emulator in emulators}) == 2
+    assert all(len(emulator.token) >= 32 for emulator in emulators)
+
+
+def test_it_answers_to_loopback_and_to_the_allowed_names() -> None:
+    with program("--allow-host", "Laptop.example.org") as running, calling(announced(running)) as caller:
+        statuses = {
+            host: caller.http.get("/session", headers={"Host": host}).status_code
+            for host in ("localhost", "laptop.example.org:8099", "laptop.example.com")
+        }
+    assert statuses == {"localhost": 200, "laptop.example.org:8099": 200, "laptop.example.com": 421}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_temporary_state_folder_is_deleted(tmp_path: Path, number: signal.Signals) -> None:
     with program(environment={"TMPDIR": str(tmp_path)}) as running, calling(announced(running)) as caller:
@@ -124,7 +167,7 @@ def test_a_temporary_state_folder_is_deleted(tmp_path: Path, number: signal.Sign
 
 
 def test_its_options_reach_the_platform(tmp_path: Path) -> None:
-    """The token comes from the environment, where no process list shows it."""
+    """The token and the password come from the environment, where no process list shows them."""
     (tmp_path / "tool").write_text("#!/bin/sh\necho hi\n")
     (tmp_path / "tool").chmod(0o755)
     options = [
@@ -135,9 +178,10 @@ def test_its_options_reach_the_platform(tmp_path: Path) -> None:
             "--image-folder",
             f"images.example.org/lab/*={tmp_path}",
         ),
-        *("--retention", "20", "--password", "sesame"),
+        *("--retention", "20"),
     ]
-    with program(*options, environment={TOKEN_VARIABLE: "by-variable"}) as running:
+    environment = {TOKEN_VARIABLE: "by-variable", PASSWORD_VARIABLE: "sesame"}
+    with program(*options, environment=environment) as running:
         emulator = announced(running)
         assert emulator.token == "by-variable"
         with calling(emulator) as caller:
@@ -145,6 +189,9 @@ def test_its_options_reach_the_platform(tmp_path: Path) -> None:
             caller.until_status(session, "Completed")
             assert caller.view(session, "logs") == "hi\n"
             assert caller.http.get("/repository").json() == ["images.example.org", "images.canfar.net"]
+            form = {"username": "astronomer", "password": "sesame"}
+            login = emulator.url.replace("/skaha/v1", "/ac/login")
+            assert caller.http.post(login, data=form).status_code == 200
 
 
 def test_strict_images_the_words_and_faults_can_be_given_at_the_start() -> None:
@@ -190,9 +237,11 @@ def startup_error(*options: str, environment: dict[str, str] | None = None) -> s
     return ended.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("token", [[], ["--token", "token"], ["--token", ""]])
-def test_off_loopback_it_insists_on_the_user_s_own_token(token: list[str]) -> None:
-    assert f"{EVERYWHERE} is not loopback: choose a --token" in startup_error("--host", EVERYWHERE, *token)
+@pytest.mark.parametrize("secret", ["token", "password"])
+def test_off_loopback_a_chosen_secret_must_be_long(secret: str) -> None:
+    error = startup_error("--host", EVERYWHERE, f"--{secret}", "sesame")
+    assert f"{EVERYWHERE} is not loopback: choose a --{secret} of at least 16 characters" in error
+    assert "sesame" not in error
 
 
 @pytest.mark.parametrize(

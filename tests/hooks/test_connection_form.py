@@ -169,7 +169,7 @@ def test_each_field_of_the_form_is_used(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture(name="platform", scope="module")
 def _platform() -> Iterator[Emulator]:
-    with running_emulator(user="mcurie") as emulator:
+    with running_emulator(user="mcurie", password="correct-horse") as emulator:
         yield emulator
 
 
@@ -188,7 +188,7 @@ def test_the_connection_test_shows_the_url_and_the_user(
 
 def test_the_connection_test_shows_the_expiry(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     root = platform.url.partition("/skaha/")[0]
-    login = {"login": "mcurie", "password": "password", "extra": {"login_url": f"{root}/ac/login"}}
+    login = {"login": "mcurie", "password": "correct-horse", "extra": {"login_url": f"{root}/ac/login"}}
     succeeded, message = press_test(monkeypatch, platform.connection | login)
     assert succeeded, message
     assert "(token for the user 'mcurie', expires 20" in message

@@ -27,6 +27,9 @@ T = TypeVar("T")
 #: The only task of every DAG here.
 TASK = "sessions"
 
+#: Of the platform's account.
+PASSWORD = "correct-horse"
+
 #: Seconds for a step; it takes a few on two idle cores, and many more when a dozen scenarios share them.
 STEP_TIMEOUT = 150.0
 
@@ -97,7 +100,7 @@ class Scenario:
         fields = {
             **self.platform.connection,
             "login": "astronomer",
-            "password": "password",
+            "password": PASSWORD,
             "extra": {"login_url": login, "timeout": timeout},
         }
         change(lambda: self.airflow.rest.update_connection(self.name, **fields))
@@ -245,7 +248,7 @@ def run_scenario(
 ) -> Iterator[Scenario]:
     """Start an emulator for a scenario, and add a connection to it."""
     folder.mkdir(parents=True)
-    with running_emulator(seed=1) as platform:
+    with running_emulator(seed=1, password=PASSWORD) as platform:
         change(lambda: airflow.rest.add_connection(name, **platform.connection))
         yield Scenario(name, airflow, platform, folder, report)
 

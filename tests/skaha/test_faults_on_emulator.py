@@ -35,12 +35,14 @@ SPEC: dict[str, Any] = {"name": "stars", "image": "images.canfar.net/skaha/astro
 #: Seconds after which a test stops waiting.
 PATIENCE = 30.0
 
+PASSWORD = "correct-horse"
+
 MakeClient = Callable[..., SkahaClient]
 
 
 @pytest.fixture(name="emulator")
 def _emulator() -> Iterator[Emulator]:
-    with running_emulator(start_delay=60.0) as emulator:
+    with running_emulator(start_delay=60.0, password=PASSWORD) as emulator:
         yield emulator
 
 
@@ -57,7 +59,7 @@ def _make_client(emulator: Emulator, time: Time) -> MakeClient:
 
 def login(emulator: Emulator) -> Login:
     """Return a credential that fetches tokens from the emulator itself."""
-    return Login("astronomer", "password", f"{emulator.url.partition('/skaha/')[0]}/ac/login")
+    return Login("astronomer", PASSWORD, f"{emulator.url.partition('/skaha/')[0]}/ac/login")
 
 
 def timeouts(fault: str) -> Timeouts:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider_canfar.emulator.api.bodies import read_body
 from airflow_provider_canfar.emulator.api.credentials import authorization
 from airflow_provider_canfar.emulator.api.http_errors import (
     HttpError,
@@ -174,7 +175,10 @@ class AdminRoutes:
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    body = json.loads(await request.body() or b"{}")
+    text = await read_body(request)
+    if text is None:
+        raise HttpError(413, "the body is too large")
+    body = json.loads(text or b"{}")
     if not isinstance(body, dict):
         raise ValueError("The body must be a JSON object.")
     return body

@@ -9,14 +9,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import Request
+
 from airflow_provider_canfar.emulator.api import tomcat
+from airflow_provider_canfar.emulator.api.bodies import MAX_BODY, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from starlette.requests import Request
+    from starlette.datastructures import FormData
+    from starlette.types import Message
 
-MAX_BODY = 2 * 1024 * 1024
 MAX_PARAMETERS = 10_000
 MAX_HEAD = 8 * 1024
 
@@ -74,15 +77,15 @@ async def read_parameters(request: Request) -> Parameters:
     if request.method != "POST":
         return _limited(query)
     content_type = request.headers.get("content-type", "").lower()
+    if not content_type.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+        return Parameters()
+    body = await read_body(request)
+    if body is None:
+        return Parameters()
     if content_type.startswith("application/x-www-form-urlencoded"):
-        body = await request.body()
-        if len(body) > MAX_BODY:
-            return Parameters()
         return _limited([*query, *_form(body, _charset(content_type))])
-    if content_type.startswith("multipart/form-data"):
-        form = await request.form(max_fields=MAX_PARAMETERS, max_part_size=MAX_BODY)
-        return _limited((name, value) for name, value in form.multi_items() if isinstance(value, str))
-    return Parameters()
+    form = await _multipart(request, body)
+    return _limited((name, value) for name, value in form.multi_items() if isinstance(value, str))
 
 
 def _limited(pairs: Iterable[tuple[str, str]]) -> Parameters:
@@ -98,6 +101,14 @@ def _charset(content_type: str) -> str:
             with contextlib.suppress(LookupError):
                 return codecs.lookup(value.strip("\"' ")).name
     return "iso-8859-1"
+
+
+async def _multipart(request: Request, body: bytes) -> FormData:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    complete = Request(request.scope, receive)
+    return await complete.form(max_fields=MAX_PARAMETERS, max_part_size=MAX_BODY)
 
 
 def _form(encoded: bytes, charset: str) -> Iterator[tuple[str, str]]:

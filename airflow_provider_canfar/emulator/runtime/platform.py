@@ -55,6 +55,7 @@ class Platform:
         if folder is None:
             folder = temporary = Path(tempfile.mkdtemp(prefix="canfar-emulator-"))
         self._folder = folder.resolve()
+        _make_private(self._folder)
         self.home.mkdir(parents=True, exist_ok=True)
         self._processes = await Processes(self.config.grace, temporary).__aenter__()
         self._lifecycle = Lifecycle(
@@ -232,3 +233,14 @@ class Platform:
             if self._clock() >= session.ended + retention:
                 session.forgotten = session.ended + retention
         return session.forgotten is None
+
+
+def _make_private(folder: Path) -> None:
+    """Let only the owner into a state folder; one that holds other things keeps its own mode."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = {"arc", "sessions"}
+    for part in own:
+        (folder / part).mkdir(exist_ok=True)
+        (folder / part).chmod(0o700)
+    if {entry.name for entry in folder.iterdir()} == own:
+        folder.chmod(0o700)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from airflow_provider_canfar.emulator.runtime import reaper
 
@@ -84,7 +84,7 @@ class Processes:
         :raises StartError: when it cannot be started, with the container runtime's message.
         """
         try:
-            with log.open("wb") as output:
+            with _private(log) as output:
                 process = subprocess.Popen(  # noqa: S603 - running what was posted is what it is for
                     [word.encode() for word in argv],
                     env={name.encode(): value.encode() for name, value in environment.items()},
@@ -139,6 +139,11 @@ class Processes:
         assert self._reaper.stdin is not None  # noqa: S101 - for mypy: it was made with a pipe
         with contextlib.suppress(BrokenPipeError):  # the reaper was killed; the emulator still works
             self._reaper.stdin.write(f"{line}\n".encode())
+
+
+def _private(log: Path) -> BinaryIO:
+    """Open an empty file that only its owner can read: what a program prints may be secret."""
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _start_reaper(grace: float, folder: Path | None) -> subprocess.Popen[bytes]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tests.emulator.conftest import PASSWORD
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +22,7 @@ def session_list(caller: Caller, token: str) -> httpx.Response:
     return httpx.get(f"{caller.emulator.url}/session", headers=headers, trust_env=False)
 
 
-def log_in(caller: Caller, user: str = "astronomer", password: str = "password") -> httpx.Response:
+def log_in(caller: Caller, user: str = "astronomer", password: str = PASSWORD) -> httpx.Response:
     url = caller.emulator.url.replace("/skaha/v1", "/ac/login")
     return httpx.post(url, data={"username": user, "password": password}, trust_env=False)
 
@@ -39,7 +41,7 @@ def test_a_wrong_token_is_refused_with_a_challenge(shared_caller: Caller) -> Non
 
 
 def test_a_login_issues_a_token_that_contains_its_expiry_time(shared_caller: Caller) -> None:
-    response = log_in(shared_caller, password=" password ")
+    response = log_in(shared_caller, password=f" {PASSWORD} ")
     token = response.text
     assert (response.headers["content-type"], token.strip()) == ("text/plain", token)
     assert response.headers["x-vo-bearer"] == token
@@ -57,7 +59,7 @@ def test_a_login_with_the_wrong_password_is_refused(shared_caller: Caller) -> No
 
 def test_without_a_password_every_login_fails(make_caller: Callable[..., Caller]) -> None:
     caller = make_caller(password=None)
-    assert {log_in(caller, password=guess).status_code for guess in ("None", "password")} == {401}
+    assert {log_in(caller, password=guess).status_code for guess in ("None", "password", PASSWORD)} == {401}
 
 
 def test_a_token_from_a_login_expires(make_caller: Callable[..., Caller]) -> None:
@@ -68,7 +70,11 @@ def test_a_token_from_a_login_expires(make_caller: Callable[..., Caller]) -> Non
 def test_a_rotation_invalidates_all_tokens_except_the_new_one(caller: Caller) -> None:
     token = log_in(caller).text
     caller.emulator.rotate_token("new")
-    assert [session_list(caller, each).status_code for each in ("token", token, "new")] == [401, 401, 200]
+    assert [session_list(caller, each).status_code for each in (caller.emulator.token, token, "new")] == [
+        401,
+        401,
+        200,
+    ]
     caller.emulator.rotate_token()
     assert session_list(caller, "new").status_code == 401
     assert session_list(caller, log_in(caller).text).status_code == 200

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.emulator.conftest import IMAGE
+from tests.emulator.conftest import IMAGE, PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_a_create_is_completed_after_its_client_has_timed_out(
 def test_a_login_works_when_tokens_expire(caller: Caller) -> None:
     caller.emulator.faults(expired_token={"count": 1})
     login = caller.emulator.url.replace("/skaha/v1", "/ac/login")
-    form = {"username": "astronomer", "password": "password"}
+    form = {"username": "astronomer", "password": PASSWORD}
     assert caller.http.post(login, data=form).status_code == 200
     assert [caller.http.get("/session").status_code for _ in range(2)] == [401, 200]
 
@@ -159,7 +159,7 @@ def test_a_403_can_have_each_of_the_server_s_reasons(shared_caller: Caller) -> N
     shared_caller.emulator.faults(forbidden={"message": "No POSIX Principal"})
     response = shared_caller.http.get("/context")
     login = shared_caller.emulator.url.replace("/skaha/v1", "/ac/login")
-    form = {"username": "astronomer", "password": "password"}
+    form = {"username": "astronomer", "password": PASSWORD}
     assert shared_caller.http.post(login, data=form).status_code == 200
     shared_caller.emulator.clear_faults()
     assert (response.status_code, response.text) == (403, "No POSIX Principal\n")

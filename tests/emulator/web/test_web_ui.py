@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_canfar.emulator.web.assets import PAGE_FILES, SCRIPTS, asset
 from tests.emulator.browser import browser_of, from_page, log_in, overview, root_of
-from tests.emulator.conftest import IMAGE
+from tests.emulator.conftest import IMAGE, PASSWORD
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import Caller
@@ -94,7 +94,9 @@ class TestTheLogin:
     ) -> None:
         response = log_in(stranger, shared_caller.emulator.token)
         assert response.json() == {}
-        assert response.headers["set-cookie"] == "CADC_SSO=token; HttpOnly; Path=/; SameSite=strict"
+        assert response.headers["set-cookie"] == (
+            f"CADC_SSO={shared_caller.emulator.token}; HttpOnly; Path=/; SameSite=strict"
+        )
 
     @pytest.mark.parametrize("token", ["wrong", "Token", "token2"])
     def test_another_token_gets_no_cookie(self, stranger: httpx.Client, token: str) -> None:
@@ -102,9 +104,11 @@ class TestTheLogin:
         assert response.status_code == 401
         assert "set-cookie" not in response.headers
 
-    def test_a_form_on_another_site_cannot_log_in(self, stranger: httpx.Client) -> None:
+    def test_a_form_on_another_site_cannot_log_in(
+        self, shared_caller: Caller, stranger: httpx.Client
+    ) -> None:
         """It can send a body, but it cannot set a header."""
-        response = stranger.post("/emulator/login", data={"token": "token"})
+        response = stranger.post("/emulator/login", data={"token": shared_caller.emulator.token})
         assert (response.status_code, "set-cookie" in response.headers) == (401, False)
 
     def test_a_token_that_a_cookie_has_to_quote_works(self, make_caller: Callable[..., Caller]) -> None:
@@ -128,7 +132,7 @@ class TestACookie:
 
     def test_is_as_valid_as_the_token_in_it(self, shared_caller: Caller, stranger: httpx.Client) -> None:
         """That includes a token from the platform's login, and a wrong token is refused."""
-        login = {"username": "astronomer", "password": "password"}
+        login = {"username": "astronomer", "password": PASSWORD}
         for value, status in ((stranger.post("/ac/login", data=login).text, 200), ("wrong", 401)):
             headers = {"Cookie": f"CADC_SSO={value}", "Accept": "*/*"}
             assert (
