@@ -56,6 +56,8 @@ ALSO_CALLED = {
     "poll_seconds": "poll_interval",
     "cpu": "cores",
     "cpus": "cores",
+    "gpu": "gpus",
+    "num_gpus": "gpus",
     "memory": "ram",
     "mem": "ram",
     "age": "older_than",
