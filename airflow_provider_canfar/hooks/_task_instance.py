@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,11 @@ class TaskInstanceId:
     run_id: str
     task_id: str
     map_index: int = -1
+
+    @classmethod
+    def of(cls, ti: Any) -> Self:
+        """Return the identity of what Airflow has as ``context["ti"]``."""
+        return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a trigger's argument."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._argument_checks import CheckedArguments
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.skaha.spec import SessionSpec
@@ -93,6 +93,10 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def _destroys_on_kill(self) -> bool:
         return flag("destroy_on_kill", self.destroy_on_kill)
 
+    def _sessions_outlive_success(self) -> bool:
+        """Whether the sessions go on when the task has succeeded."""
+        return False
+
     @abstractmethod
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         """Return the replicas of a try of which nothing is known yet."""
@@ -158,7 +162,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
-        work, task_instance = own_work(self), self._task_instance(context)
+        work, task_instance = own_work(self), TaskInstanceId.of(context["ti"])
         if batch is None:
             carried = _carried.pop(task_instance, {})
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
@@ -197,7 +201,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
         from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
-        task_instance, hook = self._task_instance(context), self._hook()
+        task_instance, hook = TaskInstanceId.of(context["ti"]), self._hook()
         spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
         runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
@@ -216,6 +220,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         can_defer = self.deferrable and work.name is None
         outcomes = runner.run(wake, publish=publish, defer=defer if can_defer else None)
+        # The task has succeeded: a late on_kill destroys no session that outlives it.
+        self._runner = None
         return self._result(runner, outcomes)
 
     def _defer(
@@ -241,6 +247,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
                 poll_interval=seconds("poll_interval", self.poll_interval),
                 task_instance=task_instance.to_json(),
                 destroy_on_kill=self._destroys_on_kill,
+                destroy_on_success=not self._sessions_outlive_success(),
             ),
             method_name="resume",
             kwargs=carried,
@@ -279,13 +286,6 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         parsed = self._parsed()
         return RunOptions(**{one.name: parsed[one.name] for one in fields(RunOptions) if one.name in parsed})
-
-    def _task_instance(self, context: Context) -> TaskInstanceId:
-        """Say which task instance this is, in Airflow's words."""
-        from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-
-        ti = context["ti"]
-        return TaskInstanceId(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
     def _refuse_to_defer_unless_running(self, task_instance: TaskInstanceId) -> None:
         """Fail when the task was killed while it launched.

@@ -102,8 +102,22 @@ def check_literals(
     contents = {name: _content(value) for name, value in given.items() if name in arguments}
     for name, value in contents.items():
         arguments[name].check_literal(name, value)
+    check_together(contents)
     if "env" in arguments:
         _check_command(contents, has_other_program=is_partial or "command" not in arguments)
+
+
+def check_together(given: Mapping[str, Any]) -> None:
+    """Check arguments that exclude each other; what is rendered later passes.
+
+    :raises SpecError: naming both.
+    """
+    action = given.get("on_finish_action", "keep")
+    if given.get("wait_for_completion") is False and action != "keep" and not is_rendered_later(action):
+        raise SpecError(
+            f"Invalid on_finish_action {action!r} with wait_for_completion=False: the task does not see its "
+            "sessions end. Leave one of them out; CanfarCleanupOperator destroys sessions later."
+        )
 
 
 def rendered_later(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> frozenset[str]:
@@ -190,6 +204,15 @@ def _kind(name: str, value: Any) -> str:
     return one_of(name, value, INTERACTIVE_KINDS)
 
 
+def _must_wait(name: str, value: Any) -> bool:
+    if not flag(name, value):
+        raise SpecError(
+            f"Invalid {name} {value!r}: @task.canfar returns the function's result, which comes with the end "
+            "of its session. CanfarHeadlessOperator and @task.canfar_cmd need not wait."
+        )
+    return True
+
+
 _TEXT = Argument(text)
 _FLAG = Argument(flag)
 _DURATION = partial(seconds, may_be_minimum=False)
@@ -230,6 +253,7 @@ HEADLESS: Mapping[str, Argument] = {
     "max_active_replicas": Argument(_COUNT, may_be_left_out=True),
     "max_failed_replicas": Argument(partial(whole_number, minimum=0)),
     "fail_fast": _FLAG,
+    "wait_for_completion": _FLAG,
     "on_clear": Argument(partial(one_of, choices=ON_CLEAR)),
     "logging_interval": Argument(_DURATION, may_be_left_out=True),
     "record_within": Argument(seconds),
@@ -252,6 +276,7 @@ FUNCTION: Mapping[str, Argument] = {
     # Left out, one session returns one result.
     "replicas": replace(HEADLESS["replicas"], may_be_left_out=True),
     "python": _TEXT,
+    "wait_for_completion": Argument(_must_wait),
 }
 
 INTERACTIVE: Mapping[str, Argument] = {

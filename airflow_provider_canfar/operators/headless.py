@@ -14,6 +14,7 @@ from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     COMMAND_ARGUMENTS,
     HEADLESS,
+    check_together,
     template_fields_of,
 )
 
@@ -31,7 +32,7 @@ __all__ = ["CanfarHeadlessOperator"]
 
 
 class CanfarHeadlessOperator(SessionOperator):
-    """Run a command in one or many headless sessions, and end when they have ended.
+    """Run a command in one or many headless sessions, and end when they have ended, or been launched.
 
     Each replica is a session of its own and reads which one it is from ``REPLICA_ID`` (1 to N) and
     ``REPLICA_COUNT``; :func:`airflow_provider_canfar.replicas.chunk` and ``stripe`` split work by them::
@@ -45,6 +46,7 @@ class CanfarHeadlessOperator(SessionOperator):
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
     ``status``, ``succeeded``, ``try_number``, ``started``. While it waits, the XCom ``sessions`` has the ids.
+    With ``wait_for_completion=False``, it returns what this XCom has, once all replicas have been launched.
 
     Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
     the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
@@ -71,6 +73,9 @@ class CanfarHeadlessOperator(SessionOperator):
     :param max_failed_replicas: how many may fail without failing the task, 0 or more.
     :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
         more are launched.
+    :param wait_for_completion: False to end when all replicas have been launched, and to leave them running;
+        :class:`~airflow_provider_canfar.sensors.session.CanfarSessionSensor` takes what the task returns as
+        ``ids``. A retry adopts what runs; a cleared task destroys it and launches again.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
         failed, only those run again (needs Airflow 3.3, which remembers the others).
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
@@ -112,6 +117,7 @@ class CanfarHeadlessOperator(SessionOperator):
         max_active_replicas: int | str | XComArg | None = None,
         max_failed_replicas: int | str | XComArg = 0,
         fail_fast: bool | str | XComArg = False,
+        wait_for_completion: bool | str | XComArg = True,
         on_clear: str = "fresh",
         destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
@@ -146,6 +152,7 @@ class CanfarHeadlessOperator(SessionOperator):
         self.max_active_replicas = max_active_replicas
         self.max_failed_replicas = max_failed_replicas
         self.fail_fast = fail_fast
+        self.wait_for_completion = wait_for_completion
         self.on_clear = on_clear
         self.logging_interval = logging_interval
         self.record_within = record_within
@@ -180,6 +187,9 @@ class CanfarHeadlessOperator(SessionOperator):
             for name, value in create_form(spec, replica):
                 self._emit(f"Replica {replica}: {name}={value}")
 
+    def _sessions_outlive_success(self) -> bool:
+        return not self._parsed()["wait_for_completion"]
+
     def log_reader(self, batch: Batch) -> LogReader:
         """Return what reads the log of each ended session before it is shown; for subclasses."""
         from airflow_provider_canfar.task_sessions.ended_session import LogReader
@@ -193,7 +203,9 @@ class CanfarHeadlessOperator(SessionOperator):
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
 
-        return Batch(identity, try_number, self._parsed()["replicas"])
+        parsed = self._parsed()
+        check_together(parsed)
+        return Batch(identity, try_number, parsed["replicas"])
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
         return saved.apply_to(batch, resume=self._parsed()["on_clear"] == "resume")
@@ -201,11 +213,13 @@ class CanfarHeadlessOperator(SessionOperator):
     def _new_runner(
         self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> TaskRunner:
+        from airflow_provider_canfar.operators._launch_runner import LaunchRunner
         from airflow_provider_canfar.operators._task_runner import TaskRunner
         from airflow_provider_canfar.task_sessions.plan import Limits
 
         parsed = self._parsed()
-        return TaskRunner(
+        runner = LaunchRunner if self._sessions_outlive_success() else TaskRunner
+        return runner(
             hook=hook,
             spec=spec,
             batch=batch,
@@ -219,6 +233,8 @@ class CanfarHeadlessOperator(SessionOperator):
         )
 
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        if self._sessions_outlive_success():
+            return runner.xcoms()["sessions"]
         return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
