@@ -50,6 +50,8 @@ ALSO_CALLED = {
     "failed_states": "fail_on",
     "count": "at_least",
     "minimum": "at_least",
+    "maximum": "at_most",
+    "max_sessions": "at_most",
     "conn_id": "canfar_conn_id",
     "interval": "poll_interval",
     "polling_interval": "poll_interval",

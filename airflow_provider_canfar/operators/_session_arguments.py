@@ -5,6 +5,7 @@ A literal is checked when the DAG file is parsed. What a template renders to is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,7 @@ from airflow_provider_canfar.operators._argument_parsers import (
     whole_number,
     with_templates_as,
 )
+from airflow_provider_canfar.operators._combinations import check_together
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import stem_of
@@ -107,19 +109,6 @@ def check_literals(
         _check_command(contents, has_other_program=is_partial or "command" not in arguments)
 
 
-def check_together(given: Mapping[str, Any]) -> None:
-    """Check arguments that exclude each other; what is rendered later passes.
-
-    :raises SpecError: naming both.
-    """
-    action = given.get("on_finish_action", "keep")
-    if given.get("wait_for_completion") is False and action != "keep" and not is_rendered_later(action):
-        raise SpecError(
-            f"Invalid on_finish_action {action!r} with wait_for_completion=False: the task does not see its "
-            "sessions end. Leave one of them out; CanfarCleanupOperator destroys sessions later."
-        )
-
-
 def rendered_later(arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> frozenset[str]:
     """Return the arguments whose whole value Airflow renders."""
     return frozenset(name for name in arguments if is_rendered_later(_content(given[name])))
@@ -156,6 +145,15 @@ def _name(name: str, value: Any) -> str:
         raise SpecError(f"Invalid {name} {shortened(value)}: must be a string.")
     stem_of(value, "")
     return value
+
+
+def _prefix(name: str, value: Any) -> str:
+    # A name has nothing else (PostAction.validateName), so no other prefix would count any session.
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text(name, value)):
+        raise SpecError(
+            f"Invalid {name} {shortened(value)}: must have letters, digits and '-' only, as names do."
+        )
+    return str(value)
 
 
 def _image(name: str, value: Any) -> str:
@@ -251,6 +249,9 @@ HEADLESS: Mapping[str, Argument] = {
     "command_encoding": Argument(partial(one_of, choices=COMMAND_ENCODINGS)),
     "replicas": Argument(partial(_COUNT, maximum=MOST_REPLICAS)),
     "max_active_replicas": Argument(_COUNT, may_be_left_out=True),
+    "max_account_sessions": Argument(_COUNT, may_be_left_out=True),
+    "max_pending_account_sessions": Argument(_COUNT, may_be_left_out=True),
+    "account_sessions_prefix": Argument(_prefix, may_be_left_out=True),
     "max_failed_replicas": Argument(partial(whole_number, minimum=0)),
     "fail_fast": _FLAG,
     "wait_for_completion": _FLAG,
@@ -262,7 +263,7 @@ HEADLESS: Mapping[str, Argument] = {
 }
 
 #: What is rendered as text even where the DAG renders templates as native objects.
-TEXT_FIELDS = ("name", "command", "cmd", "args", "env")
+TEXT_FIELDS = ("name", "command", "cmd", "args", "env", "account_sessions_prefix")
 
 #: What a function replaces in its decorators.
 COMMAND_ARGUMENTS = ("command", "cmd", "args")

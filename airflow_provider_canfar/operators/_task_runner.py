@@ -22,12 +22,11 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
-from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:

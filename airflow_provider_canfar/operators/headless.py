@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._combinations import check_together
 from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     COMMAND_ARGUMENTS,
     HEADLESS,
-    check_together,
     template_fields_of,
 )
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -70,6 +71,11 @@ class CanfarHeadlessOperator(SessionOperator):
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
     :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
+    :param max_account_sessions: how many headless sessions the account may have in all, no matter what
+        launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
+        that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
+    :param max_pending_account_sessions: the same for those that are Pending; with the other, both must hold.
+    :param account_sessions_prefix: count only sessions whose names start with this, and the task's own.
     :param max_failed_replicas: how many may fail without failing the task, 0 or more.
     :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
         more are launched.
@@ -115,6 +121,9 @@ class CanfarHeadlessOperator(SessionOperator):
         ram: float | str | XComArg | None = None,
         gpus: int | str | XComArg | None = None,
         max_active_replicas: int | str | XComArg | None = None,
+        max_account_sessions: int | str | XComArg | None = None,
+        max_pending_account_sessions: int | str | XComArg | None = None,
+        account_sessions_prefix: str | XComArg | None = None,
         max_failed_replicas: int | str | XComArg = 0,
         fail_fast: bool | str | XComArg = False,
         wait_for_completion: bool | str | XComArg = True,
@@ -150,6 +159,9 @@ class CanfarHeadlessOperator(SessionOperator):
         self.ram = ram
         self.gpus = gpus
         self.max_active_replicas = max_active_replicas
+        self.max_account_sessions = max_account_sessions
+        self.max_pending_account_sessions = max_pending_account_sessions
+        self.account_sessions_prefix = account_sessions_prefix
         self.max_failed_replicas = max_failed_replicas
         self.fail_fast = fail_fast
         self.wait_for_completion = wait_for_completion
@@ -224,13 +236,23 @@ class CanfarHeadlessOperator(SessionOperator):
             spec=spec,
             batch=batch,
             limits=Limits(
-                parsed["max_active_replicas"], parsed["max_failed_replicas"], fail_fast=parsed["fail_fast"]
+                parsed["max_active_replicas"],
+                parsed["max_failed_replicas"],
+                fail_fast=parsed["fail_fast"],
+                account=self._account_limit(parsed),
             ),
             deadline=deadline,
             options=self._run_options(),
             emit=self._emit,
             reader=self.log_reader(batch),
         )
+
+    def _account_limit(self, parsed: Mapping[str, Any]) -> AccountLimit | None:
+        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
+
+        limits = parsed["max_account_sessions"], parsed["max_pending_account_sessions"]
+        has_limit = any(one is not None for one in limits)
+        return AccountLimit(*limits, parsed["account_sessions_prefix"] or "") if has_limit else None
 
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
         if self._sessions_outlive_success():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
 
 
 class Verdict(StrEnum):
@@ -69,6 +70,7 @@ class Limits:
     """How many replicas may run at once, and how many may fail.
 
     :param max_active: None for no limit of ours.
+    :param account: how many sessions the account may have, too; None for no limit of ours.
     :param fail_fast: destroy running sessions as soon as more than ``max_failed`` have failed. Otherwise no
         more are launched from then on, and running ones may finish.
     :raises SpecError: for limits within which no task could succeed.
@@ -77,6 +79,7 @@ class Limits:
     max_active: int | None = None
     max_failed: int = 0
     fail_fast: bool = False
+    account: AccountLimit | None = None
 
     def __post_init__(self) -> None:
         if self.max_active is not None and self.max_active < 1:
@@ -122,13 +125,16 @@ def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[Listed
     return seen
 
 
-def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Plan:
+def plan(
+    batch: Batch, seen: Collection[ListedSession], *, limits: Limits, account_room: int | None = None
+) -> Plan:
     """Decide what to do now.
 
     :param batch: what is wanted and known.
     :param seen: the task instance's sessions in a *complete* list of the platform, in any order. Of several
         rows of one session, the live, later state counts.
     :param limits: how many may run, and how many may fail.
+    :param account_room: how many more sessions the account may have, by the same list; None for no limit.
     """
     draft = _Draft()
     seen = _one_each(batch, seen)
@@ -147,9 +153,7 @@ def plan(batch: Batch, seen: Collection[ListedSession], *, limits: Limits) -> Pl
     failure_budget_spent = len(batch.record(draft.ended).failed()) > limits.max_failed
     launch, queued = [], []
     if not failure_budget_spent:
-        room = len(draft.wanted)
-        if limits.max_active is not None:
-            room = max(0, limits.max_active - len(draft.alive) - len(draft.missing))
+        room = draft.room(limits, account_room)
         launch, queued = draft.wanted[:room], draft.wanted[room:]
     elif limits.fail_fast:
         draft.destroy += draft.alive.values()
@@ -179,6 +183,16 @@ class _Draft:
     wanted: list[int] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
     destroy: list[ListedSession] = field(default_factory=list)
+
+    def room(self, limits: Limits, account_room: int | None) -> int:
+        """Return how many of the wanted replicas may be launched."""
+        rooms = [len(self.wanted)]
+        if limits.max_active is not None:
+            rooms.append(limits.max_active - len(self.alive) - len(self.missing))
+        if account_room is not None:
+            # By a list that does not show the missing ones.
+            rooms.append(account_room - len(self.missing))
+        return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)

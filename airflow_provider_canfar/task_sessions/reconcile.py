@@ -60,6 +60,7 @@ class Reconciler:
         self.batch = batch
         self.launcher = Launcher(spec, emit=emit, lost_create_wait=lost_create_wait, clock=clock, sleep=sleep)
         self._stopped = False
+        self._account_room: int | None = None
         #: Whether the platform has answered a first list.
         self.has_listed = False
         self._spec = spec
@@ -123,10 +124,12 @@ class Reconciler:
         """List the account's sessions, and return this task instance's own."""
         sessions = await client.fetch(kind=self._spec.kind)
         self.has_listed = True
+        if self._limits.account is not None:
+            self._account_room = self._limits.account.room(sessions, self.batch.identity.key)
         return own_sessions(self.batch.identity, sessions)
 
     def _plan(self, listed: Collection[ListedSession]) -> Plan:
-        return plan(self.batch, listed, limits=self._limits)
+        return plan(self.batch, listed, limits=self._limits, account_room=self._account_room)
 
     def _assign(self, replica: int, session: AssignedSession) -> None:
         self.batch = self.batch.assign({replica: session})

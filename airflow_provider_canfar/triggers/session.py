@@ -85,8 +85,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             self._emit("Leaving the sessions running after an interrupt, as destroy_on_kill is False.")
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
-        from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+        from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 
         task_wait = task_wait_of(self.wait_spec or {})
         wake = await wait_for_sessions(task_wait, self._subscribe(hook), emit=self._emit)
