@@ -8,18 +8,20 @@ shell, and that line *is* the command::
 It execs all the way: the program replaces the shell, so SIGTERM reaches it, its exit code is the session's,
 and its stdin is untouched. Every image that the platform can run has ``/bin/sh`` (the platform's own init
 container starts it in the user's image); it must have ``base64`` and ``env`` too, which come with coreutils
-and busybox. Without ``base64`` the log says ``base64: not found``, and the exit code is 127.
+and busybox. Without ``base64`` the log says ``base64: not found``, and the exit code is 127. A program with
+``=`` in its name needs ``nice`` as well, if a variable has a name that a shell would not pass on.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: The ``cmd`` of the session.
 SHELL = "/bin/sh"
@@ -40,6 +42,14 @@ _INNER = 'eval "$(printf %s "$@"|base64 -d)"'
 _OUTER = f"{{\teval\t`echo\t{_base64(_INNER)}|base64\t-d`;exit\t127;}}"
 
 
+# What dash, bash, busybox or mksh set by themselves, or read at their start, and so may change or drop.
+_OF_SHELLS = re.compile(
+    "_|BASH.*|COLUMNS|DIRSTACK|E?UID|ENV|FCEDIT|FUNCNAME|FUNCNEST|GROUPS|HIST.*|HOSTNAME|HOSTTYPE|IFS|KSH.*|"
+    "LINENO|LINES|MACHTYPE|MAIL.*|OLDPWD|OPTARG|OPTERR|OPTIND|OSTYPE|PATHSEP|PGRP|PIPESTATUS|POSIXLY_CORRECT|"
+    "PPID|PS[0-9]|PWD|RANDOM|REPLY|SECONDS|SHELLOPTS|SHLVL|TMOUT|USER_ID|EPOCH.*|SRANDOM|EXECSHELL|TIMEFORMAT"
+)
+
+
 def bootstrap_args(argv: Sequence[str], env: Mapping[str, str]) -> str:
     """Return the ``args`` with which :data:`SHELL` becomes a command.
 
@@ -58,21 +68,34 @@ def script(argv: Sequence[str], env: Mapping[str, str]) -> str:
     """
     # env, since export cannot set a.b, UID or PPID; and its "--", since dash has no "exec --".
     assignments = [_quoted(f"{name}={value}") for name, value in env.items()]
-    return " ".join(["exec env --", *assignments, *_guard(argv[0]), *map(_quoted, argv)])
-
-
-def _guard(program: str) -> list[str]:
-    """Keep env from reading the program as an assignment, or a lone ``-`` as its option ``-i``."""
-    if "=" not in program and program != "-":
-        return []
-    if program.startswith("-") and program != "-":
+    words = [*map(_quoted, argv)]
+    if "=" not in argv[0] and argv[0] != "-":
+        return " ".join(["exec env --", *assignments, *words])
+    if argv[0].startswith("-") and argv[0] != "-":
         raise SpecError(
-            f"Invalid program {program!r}: env would read it as an option. "
-            f"Use its path, such as {'./' + program!r}."
+            f"Invalid program {argv[0]!r}: env would read it as an option. "
+            f"Use its path, such as {'./' + argv[0]!r}."
         )
-    # nice execs what follows. (A shell would change the variables: dash drops what it could not have set.)
-    # It is looked up here, before env sets the user's PATH; if it is missing, the log says so (127).
-    return ['"$(command -v nice || echo nice)"', "-n", "0"]
+    return " ".join(["set --", *words, ";", _guard(env), "exec env --", *assignments, '"$@"'])
+
+
+def _guard(names: Iterable[str]) -> str:
+    """Keep env from reading the program as an assignment, or a lone ``-`` as its option ``-i``.
+
+    :param names: of the variables that env sets.
+    """
+    # nice execs what follows. It is looked up here, before env sets the user's PATH.
+    nice = 'if command -v nice >/dev/null; then set -- "$(command -v nice)" -n 0 "$@"'
+    if all(map(_keeps, names)):
+        # Some builds of busybox, such as Debian's, have no nice. A shell execs what follows, too.
+        return f"""{nice}; else set -- {SHELL} -c 'exec "$@"' sh "$@"; fi;"""
+    complaint = "nice: not found; a program with = in its name needs it, or other names of variables in env"
+    return f"{nice}; else echo '{complaint}' >&2; exit 127; fi;"
+
+
+def _keeps(name: str) -> bool:
+    """Whether every shell passes a variable on unchanged, as it means nothing to the shell itself."""
+    return re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) is not None and not _OF_SHELLS.fullmatch(name)
 
 
 def _quoted(text: str) -> str:

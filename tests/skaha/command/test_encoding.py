@@ -56,16 +56,22 @@ def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str,
     _, _, outer, shell, *chunks = words
     assert outer.startswith("{\teval\t`echo\t")
     assert shell == "sh"
-    _exec, _env, _dashes, *operands = shlex.split(base64.b64decode("".join(chunks)).decode())
+    script = shlex.split(base64.b64decode("".join(chunks)).decode())
+    guarded: list[str] | None = None
+    if script[0] == "set":
+        begin = script.index(";")
+        guarded = script[2:begin]
+        assert "=" in guarded[0] or guarded[0] == "-"
+        assert script[begin + 1 : begin + 4] == ["if", "command", "-v"]
+        script = script[script.index("fi;") + 1 :]
+    _exec, _env, _dashes, *operands = script
     assert (_exec, _env, _dashes) == ("exec", "env", "--")
-    while "=" in operands[0]:
+    while operands and "=" in operands[0]:
         name, _, value = operands.pop(0).partition("=")
         env[name] = value
-    if operands[0].startswith("$(command -v nice"):
-        assert operands[1:3] == ["-n", "0"]
-        assert "=" in operands[3] or operands[3] == "-"
-        operands = operands[3:]
-    return operands, env
+    if guarded is not None:
+        assert operands == ["$@"]
+    return guarded or operands, env
 
 
 @settings(max_examples=5_000 if THOROUGH else 300, deadline=None)
