@@ -24,7 +24,7 @@ from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
-from airflow_provider_canfar.task_sessions.plan import Limits
+from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 
 SESSIONS = 256

@@ -34,7 +34,7 @@ ALONG_WITH_THEM = (
     "skaha.validation",
     *(
         f"operators._{name}"
-        for name in ("argument_checks", "argument_parsers", "base", "carried_spec", "environment")
+        for name in ("argument_checks", "argument_parsers", "base", "carried_spec", "combinations")
     ),
     *(
         f"operators._{name}"

@@ -26,7 +26,11 @@ from airflow_provider_canfar.skaha.statuses import Status
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.skaha.polling.session_cache import Row
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
+
+#: What a session can be that holds resources of the platform, or waits for them.
+LIVE_STATUSES = (Status.PENDING.value, Status.RUNNING.value, Status.TERMINATING.value)
 
 #: Seconds before a check lists the sessions again because the last list omitted one.
 RELIST_AFTER = 1.0
@@ -42,6 +46,7 @@ class SessionCondition:
     :param selection: which sessions.
     :param statuses: the statuses to reach. A session that is Completed has reached Running too.
     :param at_least: how many sessions must reach them; None: all chosen sessions, and at least one.
+    :param at_most: how many sessions may be in them now, in place of reaching them; None: no such bound.
     :param fail_on: statuses that fail the wait as soon as one session has them; None: fail as soon as the
         condition can no longer be met, because sessions have ended in another status.
     :raises SpecError: for a condition that can never be met.
@@ -51,6 +56,7 @@ class SessionCondition:
     statuses: tuple[str, ...] = (Status.COMPLETED.value,)
     at_least: int | None = None
     fail_on: tuple[str, ...] | None = None
+    at_most: int | None = None
 
     def __post_init__(self) -> None:
         ids = self.selection.ids
@@ -64,6 +70,18 @@ class SessionCondition:
             raise SpecError(
                 f"Invalid at_least {self.at_least}: must not exceed the number of ids, {len(ids)}. Lower it."
             )
+        if self.at_most is not None and (self.at_least is not None or self.fail_on is not None):
+            raise SpecError(
+                f"Invalid at_most {self.at_most} with at_least or fail_on: at_most waits until few sessions "
+                "are in a status, no matter how they leave it. Leave the others out."
+            )
+        if self.at_most is not None and self.at_most < 0:
+            raise SpecError(f"Invalid at_most {self.at_most}: must be 0 or more.")
+        if self.at_most is not None and (final := [one for one in self.statuses if one not in LIVE_STATUSES]):
+            raise SpecError(
+                f"Invalid status {final[0]!r} with at_most: a session never leaves it. Choose from "
+                f"{', '.join(LIVE_STATUSES)}."
+            )
         if not self.statuses:
             raise SpecError("Invalid status []: the list is empty. Give at least one status.")
         if both := sorted(set(self.statuses) & set(self.fail_on or ())):
@@ -76,11 +94,16 @@ class SessionCondition:
         kinds, status = self.selection.kinds, normalized_status(row)
         if kinds and row.get("kind", kinds[0]) not in kinds:
             return False
+        if self.at_most is not None:
+            # A status that we do not know may be any of these.
+            return status in (*self.statuses, Status.UNKNOWN)
         return status in self.statuses or (status == Status.COMPLETED and Status.RUNNING in self.statuses)
 
     def __str__(self) -> str:
         """Say briefly what to wait for."""
         sessions = str(self.selection)
+        if self.at_most is not None:
+            return f"at most {self.at_most} of {sessions} to be {' or '.join(self.statuses)}"
         if self.at_least is not None:
             sessions = f"at least {self.at_least} of {sessions}"
         elif not sessions.startswith("all "):
@@ -94,6 +117,7 @@ class SessionCondition:
             "statuses": list(self.statuses),
             "at_least": self.at_least,
             "fail_on": None if self.fail_on is None else list(self.fail_on),
+            "at_most": self.at_most,
         }
 
     @classmethod
@@ -105,6 +129,7 @@ class SessionCondition:
             tuple(data["statuses"]),
             data["at_least"],
             None if fail_on is None else tuple(fail_on),
+            data.get("at_most"),
         )
 
 
@@ -118,8 +143,12 @@ class ConditionWatch:
         state = state or {}
         self.condition = condition
         self.tracker = SessionTracker.of_selection(condition.selection, state.get("rows", ()))
+        if condition.at_most is not None and condition.selection.by_name:
+            # A busy account has many that have ended.
+            self.tracker = SessionTracker((), state.get("rows", ()), _live(condition.selection))
         # A session that has reached a status stays reached: one that has run may be Pending again.
         self._reached = set(state.get("reached", ()))
+        self._has_listed = bool(state.get("has_listed"))
 
     def observe(self, sessions: Iterable[Session], *, is_complete: bool = True) -> list[str]:
         """Record a list, and return a sentence for each change.
@@ -127,6 +156,7 @@ class ConditionWatch:
         :param is_complete: whether a session that is not in the list is missing.
         """
         changes = self.tracker.observe(sessions, is_complete=is_complete)
+        self._has_listed |= is_complete
         self._update_reached()
         return [str(change) for change in changes]
 
@@ -140,12 +170,19 @@ class ConditionWatch:
         self._update_reached()
 
     def _update_reached(self) -> None:
+        if self.condition.at_most is not None:
+            ended = [session_id for session_id, row in self.tracker.rows.items() if has_ended(row)]
+            for session_id in ended if self.condition.selection.by_name else ():
+                self.tracker.forget(session_id)
+            return
         rows = self.tracker.rows.items()
         self._reached |= {session_id for session_id, row in rows if self.condition.is_reached_by(row)}
 
     def is_met(self) -> bool | None:
         """Whether the condition is met: True, False if it can no longer be, None while it still may."""
         condition, rows = self.condition, self.tracker.rows
+        if condition.at_most is not None:
+            return True if self._has_listed and len(self._current()) <= condition.at_most else None
         if any(normalized_status(row) in (condition.fail_on or ()) for row in rows.values()):
             return False
         required = len(rows) if condition.at_least is None else condition.at_least
@@ -158,9 +195,18 @@ class ConditionWatch:
             return False
         return None
 
+    @property
+    def needs_list(self) -> bool:
+        """Whether to wait for a complete list: only such a one shows how many sessions there are."""
+        return self.condition.at_most is not None and not self._has_listed
+
+    def _current(self) -> list[dict[str, Any]]:
+        """Return the sessions that are in the statuses now; one that was never listed may be in any."""
+        return [row for row in self.tracker.rows.values() if self.condition.is_reached_by(row)]
+
     def summaries(self) -> list[dict[str, Any]]:
-        """Return each session as it was last observed, as XCom shows it."""
-        return list(self.tracker.rows.values())
+        """Return each session as it was last observed, as XCom shows it; with ``at_most`` those it counts."""
+        return list(self.tracker.rows.values()) if self.condition.at_most is None else self._current()
 
     def __str__(self) -> str:
         """Say what to wait for, and how far it is."""
@@ -170,7 +216,16 @@ class ConditionWatch:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON, as Airflow carries it from one check to the next."""
-        return {"rows": self.summaries(), "reached": sorted(self._reached)}
+        return {
+            "rows": list(self.tracker.rows.values()),
+            "reached": sorted(self._reached),
+            "has_listed": self._has_listed,
+        }
+
+
+def _live(selection: Selection) -> Callable[[Session | Row], bool]:
+    """Return what picks the sessions of a selection that have not ended."""
+    return lambda one: not Status.of(one.status).is_final and selection.matches(one)
 
 
 async def check_once(
@@ -208,7 +263,11 @@ async def wait_for_condition(
     :param emit: logs one sentence per change.
     :raises RequestError: when the platform refuses the credential or a request; waiting cannot help.
     """
-    async with subscribe(**condition_watch.tracker.wanted(), wake_at=lambda: deadline) as subscription:
+
+    def wake_at() -> float | None:
+        return 0.0 if condition_watch.needs_list else deadline  # 0.0: with each poll.
+
+    async with subscribe(**condition_watch.tracker.wanted(), wake_at=wake_at) as subscription:
         async for snapshot in with_outage_log(subscription, emit):
             if isinstance(snapshot.fault, RequestError) and not snapshot.fault.retryable:
                 # Polls share one fault, which collects the frames of all of them.

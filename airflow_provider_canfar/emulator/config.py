@@ -63,6 +63,9 @@ class EmulatorConfig:
         "Failed, pod_phases (up to 0.30) has Succeeded, job_conditions (1.0.0 to 1.0.3) has Failed (Reason)",
         choices=STATUS_WORDS,
     )
+    gpus: float = _option(
+        0.0, "how many GPUs the stats report; with 0, none, as the current server reports none"
+    )
     strict_images: bool = _option(
         False,
         "run only images that GET /image lists or --known-image names, and answer others as the platform "

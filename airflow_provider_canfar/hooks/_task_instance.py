@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +19,8 @@ class TaskInstanceId:
     map_index: int = -1
 
     @classmethod
-    def of(cls, context: Context) -> Self:
-        """Return the task instance that a context belongs to."""
-        ti = context["ti"]
+    def of(cls, ti: Any) -> Self:
+        """Return the identity of what Airflow has as ``context["ti"]``."""
         return cls(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
 
     def to_json(self) -> dict[str, Any]:

@@ -66,6 +66,8 @@ ALSO_CALLED = {
     "startup_timeout_seconds": "startup_timeout",
     "timeout": "execution_timeout",
     "type": "kind",
+    "wait": "wait_for_completion",
+    "wait_until_complete": "wait_for_completion",
 }
 
 _TEMPLATE_BEGINS = ("{{", "{%", "{#")

@@ -16,6 +16,7 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._session_arguments import COMMON
+from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
 
 if TYPE_CHECKING:
@@ -35,12 +36,6 @@ BACKSTOP = 600.0
 
 #: Seconds that an ``on_kill`` may take: Airflow sends SIGKILL five seconds after its SIGTERM.
 KILL_WITHIN = 4.0
-
-#: What Airflow says in place of "resume" when it ends a deferred task by itself (TRIGGER_FAIL_REPR).
-TRIGGER_FAILED = "__fail__"
-
-#: And what it adds when no triggerer was alive in time (TriggerFailureReason.TRIGGER_TIMEOUT).
-TRIGGER_TIMED_OUT = "Trigger timeout"
 
 #: What the deferrals of this process have carried, by task instance: dag.test() resumes in the same process.
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
@@ -95,6 +90,10 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     @property
     def _destroys_on_kill(self) -> bool:
         return flag("destroy_on_kill", self.destroy_on_kill)
+
+    def _sessions_outlive_success(self) -> bool:
+        """Whether the sessions go on when the task has succeeded."""
+        return False
 
     @abstractmethod
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
@@ -161,7 +160,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
-        work, task_instance = own_work(self), TaskInstanceId.of(context)
+        work, task_instance = own_work(self), TaskInstanceId.of(context["ti"])
         if batch is None:
             carried = _carried.pop(task_instance, {})
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
@@ -209,7 +208,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
         from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
-        task_instance = TaskInstanceId.of(context)
+        task_instance = TaskInstanceId.of(context["ti"])
         # Before a wait there was such a connection.
         is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
         hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
@@ -239,6 +238,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         outcomes = runner.run(
             wake, publish=publish, defer=defer if can_defer else None, retry_follows=follows
         )
+        # The task has succeeded: a late on_kill destroys no session that outlives it.
+        self._runner = None
         return self._result(runner, outcomes)
 
     def _defer(
@@ -264,6 +265,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
                 poll_interval=seconds("poll_interval", self.poll_interval),
                 task_instance=task_instance.to_json(),
                 destroy_on_kill=self._destroys_on_kill,
+                destroy_on_success=not self._sessions_outlive_success(),
             ),
             method_name="resume",
             kwargs=carried,

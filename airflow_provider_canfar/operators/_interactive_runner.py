@@ -26,7 +26,8 @@ from airflow_provider_canfar.task_sessions.interactive_wait import (
     active_interactive_sessions,
     is_quota,
 )
-from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
+from airflow_provider_canfar.task_sessions.limits import Limits
+from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ A literal is checked when the DAG file is parsed. What a template renders to is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,7 @@ from airflow_provider_canfar.operators._argument_parsers import (
     whole_number,
     with_templates_as,
 )
+from airflow_provider_canfar.operators._combinations import check_together
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import stem_of
@@ -102,6 +104,7 @@ def check_literals(
     contents = {name: _content(value) for name, value in given.items() if name in arguments}
     for name, value in contents.items():
         arguments[name].check_literal(name, value)
+    check_together(contents)
     if "env" in arguments:
         _check_command(contents, has_other_program=is_partial or "command" not in arguments)
 
@@ -142,6 +145,15 @@ def _name(name: str, value: Any) -> str:
         raise SpecError(f"Invalid {name} {shortened(value)}: must be a string.")
     stem_of(value, "")
     return value
+
+
+def _prefix(name: str, value: Any) -> str:
+    # A name has nothing else (PostAction.validateName), so no other prefix would count any session.
+    if not re.fullmatch(r"[A-Za-z0-9-]+", text(name, value)):
+        raise SpecError(
+            f"Invalid {name} {shortened(value)}: must have letters, digits and '-' only, as names do."
+        )
+    return str(value)
 
 
 def _image(name: str, value: Any) -> str:
@@ -190,6 +202,15 @@ def _kind(name: str, value: Any) -> str:
     return one_of(name, value, INTERACTIVE_KINDS)
 
 
+def _must_wait(name: str, value: Any) -> bool:
+    if not flag(name, value):
+        raise SpecError(
+            f"Invalid {name} {value!r}: @task.canfar returns the function's result, which comes with the end "
+            "of its session. CanfarHeadlessOperator and @task.canfar_cmd need not wait."
+        )
+    return True
+
+
 _TEXT = Argument(text)
 _FLAG = Argument(flag)
 _DURATION = partial(seconds, may_be_minimum=False)
@@ -228,8 +249,12 @@ HEADLESS: Mapping[str, Argument] = {
     "command_encoding": Argument(partial(one_of, choices=COMMAND_ENCODINGS)),
     "replicas": Argument(partial(_COUNT, maximum=MOST_REPLICAS)),
     "max_active_replicas": Argument(_COUNT, may_be_left_out=True),
+    "max_account_sessions": Argument(_COUNT, may_be_left_out=True),
+    "max_pending_account_sessions": Argument(_COUNT, may_be_left_out=True),
+    "account_sessions_prefix": Argument(_prefix, may_be_left_out=True),
     "max_failed_replicas": Argument(partial(whole_number, minimum=0)),
     "fail_fast": _FLAG,
+    "wait_for_completion": _FLAG,
     "on_clear": Argument(partial(one_of, choices=ON_CLEAR)),
     "logging_interval": Argument(_DURATION, may_be_left_out=True),
     "record_within": Argument(seconds),
@@ -238,7 +263,7 @@ HEADLESS: Mapping[str, Argument] = {
 }
 
 #: What is rendered as text even where the DAG renders templates as native objects.
-TEXT_FIELDS = ("name", "command", "cmd", "args", "env")
+TEXT_FIELDS = ("name", "command", "cmd", "args", "env", "account_sessions_prefix")
 
 #: What a function replaces in its decorators.
 COMMAND_ARGUMENTS = ("command", "cmd", "args")
@@ -252,6 +277,7 @@ FUNCTION: Mapping[str, Argument] = {
     # Left out, one session returns one result.
     "replicas": replace(HEADLESS["replicas"], may_be_left_out=True),
     "python": _TEXT,
+    "wait_for_completion": Argument(_must_wait),
 }
 
 INTERACTIVE: Mapping[str, Argument] = {

@@ -20,11 +20,10 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
-from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
-from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
+from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._combinations import check_together
 from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     COMMAND_ARGUMENTS,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -31,7 +33,7 @@ __all__ = ["CanfarHeadlessOperator"]
 
 
 class CanfarHeadlessOperator(SessionOperator):
-    """Run a command in one or many headless sessions, and end when they have ended.
+    """Run a command in one or many headless sessions, and end when they have ended, or been launched.
 
     Each replica is a session of its own and reads which one it is from ``REPLICA_ID`` (1 to N) and
     ``REPLICA_COUNT``; :func:`airflow_provider_canfar.replicas.chunk` and ``stripe`` split work by them::
@@ -45,7 +47,8 @@ class CanfarHeadlessOperator(SessionOperator):
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
     ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``. While it waits, the XCom
-    ``sessions`` has the ids.
+    ``sessions`` has the ids. With ``wait_for_completion=False``, it returns what this XCom has, once all
+    replicas have been launched.
 
     Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
     the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
@@ -69,10 +72,18 @@ class CanfarHeadlessOperator(SessionOperator):
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
     :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
+    :param max_account_sessions: how many headless sessions the account may have in all, no matter what
+        launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
+        that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
+    :param max_pending_account_sessions: the same for those that are Pending; with the other, both must hold.
+    :param account_sessions_prefix: count only sessions whose names start with this, and the task's own.
     :param max_failed_replicas: how many may fail without failing the task, 0 or more. A replica whose session
         does not start counts as well; its siblings go on.
     :param fail_fast: destroy running sessions once too many have failed. Otherwise they may finish, and no
         more are launched.
+    :param wait_for_completion: False to end when all replicas have been launched, and to leave them running;
+        :class:`~airflow_provider_canfar.sensors.session.CanfarSessionSensor` takes what the task returns as
+        ``ids``. A retry adopts what runs; a cleared task destroys it and launches again.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
         failed, only those run again (needs Airflow 3.3, which remembers the others).
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
@@ -114,8 +125,12 @@ class CanfarHeadlessOperator(SessionOperator):
         ram: float | str | XComArg | None = None,
         gpus: int | str | XComArg | None = None,
         max_active_replicas: int | str | XComArg | None = None,
+        max_account_sessions: int | str | XComArg | None = None,
+        max_pending_account_sessions: int | str | XComArg | None = None,
+        account_sessions_prefix: str | XComArg | None = None,
         max_failed_replicas: int | str | XComArg = 0,
         fail_fast: bool | str | XComArg = False,
+        wait_for_completion: bool | str | XComArg = True,
         on_clear: str = "fresh",
         destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
@@ -148,8 +163,12 @@ class CanfarHeadlessOperator(SessionOperator):
         self.ram = ram
         self.gpus = gpus
         self.max_active_replicas = max_active_replicas
+        self.max_account_sessions = max_account_sessions
+        self.max_pending_account_sessions = max_pending_account_sessions
+        self.account_sessions_prefix = account_sessions_prefix
         self.max_failed_replicas = max_failed_replicas
         self.fail_fast = fail_fast
+        self.wait_for_completion = wait_for_completion
         self.on_clear = on_clear
         self.logging_interval = logging_interval
         self.record_within = record_within
@@ -184,6 +203,9 @@ class CanfarHeadlessOperator(SessionOperator):
             for name, value in create_form(spec, replica):
                 self._emit(f"Replica {replica}: {name}={value}")
 
+    def _sessions_outlive_success(self) -> bool:
+        return not self._parsed()["wait_for_completion"]
+
     def log_reader(self, batch: Batch) -> LogReader:
         """Return what reads the log of each ended session before it is shown; for subclasses."""
         from airflow_provider_canfar.task_sessions.ended_session import LogReader
@@ -198,7 +220,9 @@ class CanfarHeadlessOperator(SessionOperator):
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
 
-        return Batch(identity, try_number, self._parsed()["replicas"])
+        parsed = self._parsed()
+        check_together(parsed)
+        return Batch(identity, try_number, parsed["replicas"])
 
     def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
         return saved.apply_to(batch, resume=self._parsed()["on_clear"] == "resume")
@@ -206,17 +230,22 @@ class CanfarHeadlessOperator(SessionOperator):
     def _new_runner(
         self, hook: CanfarHook, spec: SessionSpec, batch: Batch, deadline: float | None, **carried: Any
     ) -> TaskRunner:
+        from airflow_provider_canfar.operators._launch_runner import LaunchRunner
         from airflow_provider_canfar.operators._task_runner import TaskRunner
-        from airflow_provider_canfar.task_sessions.plan import Limits
+        from airflow_provider_canfar.task_sessions.limits import Limits
         from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
         parsed = self._parsed()
-        return TaskRunner(
+        runner = LaunchRunner if self._sessions_outlive_success() else TaskRunner
+        return runner(
             hook=hook,
             spec=spec,
             batch=batch,
             limits=Limits(
-                parsed["max_active_replicas"], parsed["max_failed_replicas"], fail_fast=parsed["fail_fast"]
+                parsed["max_active_replicas"],
+                parsed["max_failed_replicas"],
+                fail_fast=parsed["fail_fast"],
+                account=self._account_limit(parsed),
             ),
             deadline=deadline,
             options=RunOptions.of(parsed),
@@ -224,7 +253,16 @@ class CanfarHeadlessOperator(SessionOperator):
             reader=self.log_reader(batch),
         )
 
+    def _account_limit(self, parsed: Mapping[str, Any]) -> AccountLimit | None:
+        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
+
+        limits = parsed["max_account_sessions"], parsed["max_pending_account_sessions"]
+        has_limit = any(one is not None for one in limits)
+        return AccountLimit(*limits, parsed["account_sessions_prefix"] or "") if has_limit else None
+
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        if self._sessions_outlive_success():
+            return runner.xcoms()["sessions"]
         return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:

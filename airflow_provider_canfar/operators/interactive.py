@@ -110,6 +110,9 @@ class CanfarInteractiveOperator(SessionOperator):
         self.keep_alive_for = keep_alive_for
         self._check_literals()
 
+    def _sessions_outlive_success(self) -> bool:
+        return True
+
     def _new_batch(self, identity: Identity, try_number: int) -> Batch:
         from airflow_provider_canfar.task_sessions.batch import Batch
 

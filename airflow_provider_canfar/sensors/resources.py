@@ -1,8 +1,9 @@
-"""The sensor that waits for free cores and RAM."""
+"""The sensor that waits for free cores, RAM and GPUs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
@@ -21,39 +22,45 @@ __all__ = ["CanfarResourceSensor"]
 
 
 class CanfarResourceSensor(CanfarBaseSensor):
-    """Wait until the platform has free cores and RAM, so that the sessions launched next start soon.
+    """Wait until the platform has free cores, RAM and GPUs, so that the sessions launched next start soon.
 
     ::
 
         CanfarResourceSensor(task_id="room", cores=200, ram=800)
 
     It counts as the platform's portal does: the capacity of the whole platform, minus what its sessions have
-    requested. It reserves nothing, and other users see the same free capacity. An amount that the platform
-    does not report counts as 0.
+    requested. It reserves nothing, and other users see the same free capacity.
 
-    The task returns what is free, ``{"cores": ..., "ram": ...}``.
+    Not every server reports its GPUs. The sensor fails, and says so, where the platform does not report an
+    amount that it is to wait for.
+
+    The task returns what is free, ``{"cores": ..., "ram": ..., "gpus": ...}``; None for an amount that the
+    platform does not report.
 
     :param cores: CPU cores; what renders to nothing counts as left out. (templated)
     :param ram: memory in GB; what renders to nothing counts as left out. (templated)
+    :param gpus: GPUs; what renders to nothing counts as left out. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
     :param poll_interval: seconds between two polls, or a timedelta; 15 s by default. The same as
         ``poke_interval``. With ``mode="reschedule"``, give 10 or more.
     """
 
-    template_fields: Sequence[str] = ("canfar_conn_id", "cores", "ram")
+    template_fields: Sequence[str] = ("canfar_conn_id", "cores", "ram", "gpus")
 
     def __init__(
         self,
         *,
         cores: float | str | XComArg | None = 0,
         ram: float | str | XComArg | None = 0,
+        gpus: float | str | XComArg | None = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.cores = cores
         self.ram = ram
-        for name, amount in (("cores", cores), ("ram", ram)):
+        self.gpus = gpus
+        for name, amount in (("cores", cores), ("ram", ram), ("gpus", gpus)):
             if not is_rendered_later(amount):
                 _amount(name, amount)
 
@@ -65,19 +72,19 @@ class CanfarResourceSensor(CanfarBaseSensor):
         from airflow_provider_canfar.account_sessions.capacity import Capacity
 
         self._require_given()
-        return Capacity(_amount("cores", self.cores), _amount("ram", self.ram))
+        return Capacity(_amount("cores", self.cores), _amount("ram", self.ram), _amount("gpus", self.gpus))
 
     def _describe_wait(self) -> str:
         return str(self._capacity())
 
     def _check(self, context: Context) -> PokeReturnValue:
-        from airflow_provider_canfar.account_sessions.capacity import describe_free
+        from airflow_provider_canfar.account_sessions.capacity import describe_free, free_amounts
 
         capacity = self._capacity()
         stats = self._call(lambda client: client.stats())
         self._emit(describe_free(stats))
-        free = {"cores": stats.free.cores, "ram": stats.free.ram}
-        return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free)
+        capacity.require_reported(stats)
+        return PokeReturnValue(is_done=capacity.is_free(stats), xcom_value=free_amounts(stats))
 
     def _make_trigger(self, deadline: float, deadline_from: str) -> CanfarSensorTrigger:
         from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
@@ -85,16 +92,16 @@ class CanfarResourceSensor(CanfarBaseSensor):
         capacity = self._capacity()
         return CanfarResourceSensorTrigger(
             canfar_conn_id=self.canfar_conn_id,
-            condition={"cores": capacity.cores, "ram": capacity.ram},
+            condition=asdict(capacity),
             deadline=deadline,
             deadline_from=deadline_from,
             poll_interval=self.poke_interval,
         )
 
-    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, float]:
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, float | None]:
         """Return what is free."""
         self._fail_if_refused(event)
-        free: dict[str, float] | None = event["free"]
+        free: dict[str, float | None] | None = event["free"]
         if free is None:
             self._time_out(event["deadline_from"], self._describe_wait())
         return free

@@ -37,6 +37,11 @@ class CanfarSessionSensor(CanfarBaseSensor):
 
         CanfarSessionSensor(task_id="wait", prefix="survey-", at_least=20)
 
+    Or wait until few of them are left, before another task launches its own: of whatever was launched by
+    Airflow or by other means, at most so many may be Pending or Running::
+
+        CanfarSessionSensor(task_id="room", kind="headless", status="Pending", at_most=4)
+
     The sensor fails as soon as the condition can no longer be met, because sessions have ended in another
     status; with ``soft_fail`` it skips. A session that the platform no longer knows is *Gone*: how it ended
     is unknown, which is not a success unless ``status`` lists ``Gone``. The platform forgets headless
@@ -53,10 +58,15 @@ class CanfarSessionSensor(CanfarBaseSensor):
     :param regex: a regular expression to search for in the names. (templated)
     :param kind: one or several kinds. (templated)
     :param status: one or several statuses to reach: ``Pending``, ``Running`` (met by Completed sessions too),
-        ``Terminating``, ``Completed``, ``Failed``, ``Gone``. (templated)
+        ``Terminating``, ``Completed``, ``Failed``, ``Gone``; by default ``Completed``. With ``at_most``, the
+        statuses to count: ``Pending``, ``Running``, ``Terminating``; by default all three. (templated)
     :param at_least: how many sessions must reach it, such as 1 for any. By default all that have been listed,
         and at least one. If you choose by name and more sessions are still to be launched, say how many there
         will be. (templated)
+    :param at_most: wait until no more than this many sessions, 0 or more, are in ``status``. Without ids,
+        prefix, regex and kind, it counts all sessions of the account. The task returns the sessions that it
+        counts. It reserves nothing: two tasks that see the same free place may both go on; see
+        *A cap on the account* in the documentation. (templated)
     :param fail_on: statuses that fail the task as soon as one session has them; ``[]`` to wait no matter how
         sessions end. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
@@ -73,6 +83,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         "kind",
         "status",
         "at_least",
+        "at_most",
         "fail_on",
     )
 
@@ -83,8 +94,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
         prefix: str | XComArg | None = None,
         regex: str | XComArg | None = None,
         kind: str | Sequence[str] | XComArg | None = None,
-        status: str | Sequence[str] | XComArg = "Completed",
+        status: str | Sequence[str] | XComArg | None = None,
         at_least: int | str | XComArg | None = None,
+        at_most: int | str | XComArg | None = None,
         fail_on: str | Sequence[str] | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
@@ -95,11 +107,14 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.kind = kind
         self.status = status
         self.at_least = at_least
+        self.at_most = at_most
         self.fail_on = fail_on
 
         check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
         if at_least is not None and not is_rendered_later(at_least):
             whole_number("at_least", at_least, minimum=1)
+        if at_most is not None and not is_rendered_later(at_most):
+            whole_number("at_most", at_most, minimum=0)
         self._given = GivenArguments(
             self._mapped_to_none, **{name: getattr(self, name) for name in self.template_fields}
         )
@@ -110,7 +125,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
 
         :raises SpecError: for a selection of all sessions, or a condition that can never be met.
         """
-        from airflow_provider_canfar.account_sessions.condition import SessionCondition
+        from airflow_provider_canfar.account_sessions.condition import LIVE_STATUSES, SessionCondition
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
@@ -123,7 +138,9 @@ class CanfarSessionSensor(CanfarBaseSensor):
             regex=name_regex(self.regex),
             kinds=words_of("kind", self.kind),
         )
-        if selection.ids is None and not (selection.prefix or selection.regex or selection.kinds):
+        at_most = None if self.at_most is None else whole_number("at_most", self.at_most, minimum=0)
+        has_criterion = selection.ids is not None or selection.prefix or selection.regex or selection.kinds
+        if at_most is None and not has_criterion:
             raise SpecError(
                 "Invalid selection: it would wait for every session of the account. "
                 "Set ids, prefix, regex or kind."
@@ -133,11 +150,15 @@ class CanfarSessionSensor(CanfarBaseSensor):
                 f"Invalid kind {Kind.DESKTOP_APP.value!r}: the platform does not list a desktop's apps. "
                 "Wait for one by its id, or for the desktop."
             )
+        status = self.status
+        if status is None:
+            status = "Completed" if at_most is None else LIVE_STATUSES
         return SessionCondition(
             selection,
-            parse_end_statuses(words_of("status", self.status)),
+            parse_end_statuses(words_of("status", status)),
             None if self.at_least is None else whole_number("at_least", self.at_least, minimum=1),
             None if self.fail_on is None else parse_end_statuses(words_of("fail_on", self.fail_on)),
+            at_most,
         )
 
     def _describe_wait(self) -> str:

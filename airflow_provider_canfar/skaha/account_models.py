@@ -19,6 +19,11 @@ from airflow_provider_canfar.skaha.fields import (
     whole_number,
 )
 
+#: What servers may call the GPUs that are requested, and all that there are. The first words are those that
+#: the platform's own client shows (``canfar stats``); its server, up to 1.4, reports no GPUs.
+_REQUESTED_GPUS = ("requestedGPU", "requestedGPUCores", "requestedGPUs", "gpuCoresInUse", "gpusInUse")
+_AVAILABLE_GPUS = ("gpuAvailable", "gpuCoresAvailable", "gpusAvailable")
+
 
 class Resources(Reported):
     """Cores, RAM in GB, GPUs; None where unknown."""
@@ -92,12 +97,12 @@ class Stats(Reported):
             "requested": {
                 "cores": _first_of(cores, "requestedCPUCores", "coresInUse"),
                 "ram": _first_of(ram, "requestedRAM", "ramInUse"),
-                "gpus": _first_of(gpus, "requestedGPUCores", "requestedGPUs", "gpuCoresInUse", "gpusInUse"),
+                "gpus": _first_of(gpus, *_REQUESTED_GPUS),
             },
             "available": {
                 "cores": _first_of(cores, "cpuCoresAvailable", "coresAvailable"),
                 "ram": ram.get("ramAvailable"),
-                "gpus": _first_of(gpus, "gpuCoresAvailable", "gpusAvailable"),
+                "gpus": _first_of(gpus, *_AVAILABLE_GPUS),
             },
             "most_cores": {
                 "cores": _first_of(most_cores, "cpuCores", "cores"),

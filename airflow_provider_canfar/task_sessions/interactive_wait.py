@@ -7,7 +7,7 @@ reasons to wake the worker.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +62,6 @@ class InteractiveWaitSpec(WaitSpec):
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's argument, marked as an interactive task's."""
         return WaitSpec.to_json(self) | {"interactive": True}
-
-
-def task_wait_of(data: Mapping[str, Any]) -> TaskWait:
-    """Return the wait that a trigger's argument describes, for a headless or an interactive task."""
-    if data.get("interactive"):
-        return InteractiveTaskWait(InteractiveWaitSpec.from_json(data))
-    return TaskWait(WaitSpec.from_json(data))
 
 
 class InteractiveTaskWait(TaskWait):

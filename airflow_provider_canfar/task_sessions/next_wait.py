@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import ServiceBusy
+from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
+from airflow_provider_canfar.task_sessions.account_wait import AccountWaitSpec
 from airflow_provider_canfar.task_sessions.launcher import BUSY_WAIT
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.errors import RequestError
     from airflow_provider_canfar.task_sessions.batch import Batch
-    from airflow_provider_canfar.task_sessions.plan import Limits, Plan
+    from airflow_provider_canfar.task_sessions.limits import Limits
+    from airflow_provider_canfar.task_sessions.plan import Plan
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
 #: Where few replicas may be alive at once, the worker is woken when a tenth of the slots are free.
@@ -38,7 +42,7 @@ def wait_spec_for(
     if plan is None:
         # There may be replicas to launch; the wait wakes the worker when the platform responds.
         retry_at = retry_at or now + BUSY_WAIT
-    return WaitSpec(
+    spec = WaitSpec(
         key=batch.identity.key,
         sessions={one.session_id: one.name for one in unsettled},
         slots_to_free=max(1, (limits.max_active or 1) // WAKES_PER_ROUND) if plan and plan.queued else None,
@@ -55,6 +59,21 @@ def wait_spec_for(
             if within is not None and not one.has_started
         },
     )
+    return spec if limits.account is None or plan is None or not plan.queued else _queued(spec, limits, plan)
+
+
+def _queued(spec: WaitSpec, limits: Limits, plan: Plan) -> AccountWaitSpec:
+    """Return the wait of a task whose queued replicas need room in the account, too."""
+    account = limits.account or AccountLimit()
+    bounds = (limits.max_active, account.max_sessions, account.max_pending)
+    bound = min(one for one in bounds if one is not None)
+    more = {
+        "slots_to_free": None,
+        "account": account.to_json(),
+        "max_active": limits.max_active,
+        "worth_waking": min(len(plan.queued), max(1, bound // WAKES_PER_ROUND)),
+    }
+    return AccountWaitSpec(**asdict(spec) | more)
 
 
 def is_outage(error: RequestError, batch: Batch) -> bool:

@@ -19,7 +19,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.duplicates import first_of_each, one_per_id, status_precedence
-from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED, Status
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_canfar.skaha.models import Session
+    from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 
@@ -71,29 +71,6 @@ class ListedSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How many replicas may run at once, and how many may fail.
-
-    :param max_active: None for no limit of ours.
-    :param fail_fast: destroy running sessions as soon as more than ``max_failed`` have failed. Otherwise no
-        more are launched from then on, and running ones may finish.
-    :raises SpecError: for limits within which no task could succeed.
-    """
-
-    max_active: int | None = None
-    max_failed: int = 0
-    fail_fast: bool = False
-
-    def __post_init__(self) -> None:
-        if self.max_active is not None and self.max_active < 1:
-            raise SpecError(
-                f"Invalid max_active_replicas {self.max_active}: must be 1 or more. Omit it for no limit."
-            )
-        if self.max_failed < 0:
-            raise SpecError(f"Invalid max_failed_replicas {self.max_failed}: must be 0 or more.")
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do now.
 
@@ -134,6 +111,7 @@ def plan(
     *,
     limits: Limits,
     start_failures: Mapping[str, StartFailure] | None = None,
+    account_room: int | None = None,
 ) -> Plan:
     """Decide what to do now.
 
@@ -143,6 +121,7 @@ def plan(
     :param limits: how many may run, and how many may fail.
     :param start_failures: id -> why the session does not start; those that the list shows as Pending have
         failed.
+    :param account_room: how many more sessions the account may have, by the same list; None for no limit.
     """
     draft = _Draft(start_failures or {})
     seen = _one_each(batch, seen)
@@ -161,9 +140,7 @@ def plan(
     failure_budget_spent = len(batch.record(draft.ended).failed()) > limits.max_failed
     launch, queued = [], []
     if not failure_budget_spent:
-        room = len(draft.wanted)
-        if limits.max_active is not None:
-            room = max(0, limits.max_active - len(draft.alive) - len(draft.missing))
+        room = draft.room(limits, account_room)
         launch, queued = draft.wanted[:room], draft.wanted[room:]
     elif limits.fail_fast:
         draft.destroy += draft.alive.values()
@@ -194,6 +171,16 @@ class _Draft:
     wanted: list[int] = field(default_factory=list)
     ended: list[Outcome] = field(default_factory=list)
     destroy: list[ListedSession] = field(default_factory=list)
+
+    def room(self, limits: Limits, account_room: int | None) -> int:
+        """Return how many of the wanted replicas may be launched."""
+        rooms = [len(self.wanted)]
+        if limits.max_active is not None:
+            rooms.append(limits.max_active - len(self.alive) - len(self.missing))
+        if account_room is not None:
+            # By a list that does not show the missing ones.
+            rooms.append(account_room - len(self.missing))
+        return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)

@@ -17,11 +17,12 @@ from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, 
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import Launcher
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
-from airflow_provider_canfar.task_sessions.plan import Limits, ListedSession, Plan, own_sessions, plan
+from airflow_provider_canfar.task_sessions.plan import ListedSession, Plan, own_sessions, plan
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
+    from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: How many logs of ended sessions are read at once. Each is a kubectl on the platform, and may be 10 MB.
@@ -62,6 +63,7 @@ class Reconciler:
         self.batch = batch
         self.launcher = Launcher(spec, emit=emit, lost_create_wait=lost_create_wait, clock=clock, sleep=sleep)
         self._stopped = False
+        self._account_room: int | None = None
         #: Whether the platform has answered a first list.
         self.has_listed = False
         #: Id -> why the session does not start, as the last wait has seen it.
@@ -127,10 +129,18 @@ class Reconciler:
         """List the account's sessions, and return this task instance's own."""
         sessions = await client.fetch(kind=self._spec.kind)
         self.has_listed = True
+        if self._limits.account is not None:
+            self._account_room = self._limits.account.room(sessions, self.batch.identity.key)
         return own_sessions(self.batch.identity, sessions)
 
     def _plan(self, listed: Collection[ListedSession]) -> Plan:
-        return plan(self.batch, listed, limits=self._limits, start_failures=self.start_failures)
+        return plan(
+            self.batch,
+            listed,
+            limits=self._limits,
+            start_failures=self.start_failures,
+            account_room=self._account_room,
+        )
 
     def _assign(self, replica: int, session: AssignedSession) -> None:
         self.batch = self.batch.assign({replica: session})

@@ -205,15 +205,21 @@ def unsettled_ids(batch: Batch) -> str:
 
 
 def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
-    """Write which session stands for which replica, and how it ended if it has, for an XCom."""
+    """Write which session stands for which replica, and how it ended if it has, for an XCom.
+
+    One that succeeded in an earlier try is among them.
+    """
     rows = []
-    for replica, launch in sorted(batch.launched.items()):
+    for replica in range(1, batch.replicas + 1):
         outcome = batch.settled(replica)
+        session = outcome or batch.launched.get(replica)
+        if session is None:
+            continue
         rows.append(
             {
                 "replica": replica,
-                "session_id": launch.session_id,
-                "name": launch.name,
+                "session_id": session.session_id,
+                "name": session.name,
                 "status": outcome and outcome.status,
                 "succeeded": outcome and outcome.succeeded,
             }

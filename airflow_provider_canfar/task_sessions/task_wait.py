@@ -42,6 +42,11 @@ class TaskWait:
         self._first_end: float | None = None
         self._duplicate = False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether replicas are queued for another reason than that sessions of the spec are alive."""
+        return False
+
     def observe(self, snapshot: Snapshot) -> list[str]:
         """Take in what a poll showed, and return a line for each change."""
         if snapshot.previous_at is not None:
@@ -155,7 +160,7 @@ class TaskWait:
             ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
         )
         reasons = (
-            (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None),
+            (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None and not self.is_held),
             (WakeReason.FAILURES, self._failure_budget_spent()),
             (WakeReason.NEVER_STARTED, self._has_start_failures_to_record(now)),
             (WakeReason.DEADLINE, self.is_past_deadline(now)),

@@ -6,16 +6,27 @@ trigger at once do no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
-from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent, WakeReason
+from airflow_provider_canfar.task_sessions.account_wait import AccountTaskWait, AccountWaitSpec
+from airflow_provider_canfar.task_sessions.interactive_wait import InteractiveTaskWait, InteractiveWaitSpec
+from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
-    from airflow_provider_canfar.task_sessions.task_wait import TaskWait
+
+
+def task_wait_of(data: Mapping[str, Any]) -> TaskWait:
+    """Return the wait that a trigger's argument describes: a headless task's or an interactive one's."""
+    if data.get("interactive"):
+        return InteractiveTaskWait(InteractiveWaitSpec.from_json(data))
+    if data.get("account"):
+        return AccountTaskWait(AccountWaitSpec.from_json(data))
+    return TaskWait(WaitSpec.from_json(data))
 
 
 async def wait_for_sessions(

@@ -16,8 +16,8 @@ __all__ = ["CanfarResourceSensorTrigger", "CanfarSessionSensorTrigger"]
 class CanfarSensorTrigger(CanfarTaskTrigger):
     """Wait until a condition is met, or a deadline has passed.
 
-    If the platform refuses the credential or a request, the event says so in ``refused``. It says in
-    ``deadline_from`` which argument of the sensor set the deadline.
+    If the platform refuses the credential or a request, or does not say whether the condition is met, the
+    event says so in ``refused``. It says in ``deadline_from`` which argument of the sensor set the deadline.
 
     :param canfar_conn_id: the Airflow connection.
     :param condition: what to wait for, as JSON.
@@ -46,11 +46,11 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
         self.deadline_from = deadline_from
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.skaha.errors import RequestError
+        from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 
         try:
             payload = await self._wait_for_condition(hook)
-        except RequestError as error:
+        except (RequestError, SpecError) as error:
             if error.retryable:
                 raise
             return {"refused": str(error)}
@@ -61,6 +61,7 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
         """Wait, and return the event's payload.
 
         :raises RequestError: when the platform refuses the credential or a request.
+        :raises SpecError: when the platform cannot say whether the condition is met.
         """
 
 
@@ -88,20 +89,21 @@ class CanfarSessionSensorTrigger(CanfarSensorTrigger):
 
 
 class CanfarResourceSensorTrigger(CanfarSensorTrigger):
-    """Wait until cores and RAM are free.
+    """Wait until cores, RAM and GPUs are free.
 
-    ``condition`` has ``cores`` and ``ram``. The event has what is ``free``; null if the deadline has passed.
+    ``condition`` has ``cores``, ``ram`` and ``gpus``, which older releases did not store. The event has what
+    is ``free``; null if the deadline has passed.
     """
 
     async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.account_sessions.capacity import Capacity, wait_until_free
+        from airflow_provider_canfar.account_sessions.capacity import Capacity, free_amounts, wait_until_free
 
         condition = self.condition or {}
         stats = await wait_until_free(
-            Capacity(condition["cores"], condition["ram"]),
+            Capacity(condition["cores"], condition["ram"], condition.get("gpus", 0.0)),
             hook.shared_stats,
             self.poll_interval,
             deadline=self.deadline,
             emit=self._emit,
         )
-        return {"free": stats and {"cores": stats.free.cores, "ram": stats.free.ram}}
+        return {"free": stats and free_amounts(stats)}

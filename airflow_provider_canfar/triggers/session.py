@@ -39,6 +39,8 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
     :param task_instance: the task instance that waits, from
         :meth:`~airflow_provider_canfar.hooks._task_instance.TaskInstanceId.to_json`.
     :param destroy_on_kill: whether to destroy the sessions when a person kills the task.
+    :param destroy_on_success: whether a task that has succeeded needs no sessions. Otherwise it may have left
+        them running: a triggerer that has lost this trigger to another may learn of it only then.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
         poll_interval: float = 15.0,
         task_instance: dict[str, Any] | None = None,
         destroy_on_kill: bool = True,
+        destroy_on_success: bool = True,
         **_unknown: Any,
     ) -> None:
         super().__init__(canfar_conn_id=canfar_conn_id, poll_interval=poll_interval)
@@ -56,6 +59,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
         # Airflow sets the attribute task_instance itself (BaseTrigger.task_instance).
         self.task_instance_id = task_instance
         self.destroy_on_kill = destroy_on_kill
+        self.destroy_on_success = destroy_on_success
         self._destroying: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -81,8 +85,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             self._emit("Leaving the sessions running after an interrupt, as destroy_on_kill is False.")
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
-        from airflow_provider_canfar.task_sessions.interactive_wait import task_wait_of
-        from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
+        from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 
         task_wait = task_wait_of(self.wait_spec or {})
         wake = await wait_for_sessions(task_wait, self._subscribe(hook), emit=self._emit)
@@ -101,11 +104,12 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
 
     async def _destroy_if_task_has_ended(self) -> None:
         state = await self._task_state()
-        if state in TERMINAL_STATES:
+        if state in TERMINAL_STATES and (state != "success" or self.destroy_on_success):
             await self._destroy_sessions(f"the task's state is {state}")
         else:
             # Another triggerer watches the sessions or has woken the worker, or the state is unknown. If the
-            # task was cleared, its next execute destroys the sessions that it does not adopt.
+            # task was cleared, its next execute destroys the sessions that it does not adopt. Or the task has
+            # succeeded and leaves its sessions running.
             self._emit(f"Leaving the sessions alone: the task's state is {state or 'unknown'}.")
 
     async def _destroy_sessions(self, reason: str) -> None:

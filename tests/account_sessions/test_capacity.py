@@ -138,7 +138,7 @@ async def test_all_waits_fail_when_the_credential_is_refused(cluster: Cluster) -
 @pytest.mark.parametrize(
     ("cores", "ram", "reason"),
     [
-        (0.0, 0.0, "Invalid cores 0 and ram 0"),
+        (0.0, 0.0, "Invalid cores, ram and gpus 0"),
         (-1.0, 8.0, "Invalid cores -1"),
         (8.0, -0.5, r"Invalid ram -0\.5"),
     ],

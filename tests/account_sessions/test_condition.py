@@ -15,7 +15,7 @@ from airflow_provider_canfar.account_sessions.condition import (
     SessionCondition,
     wait_for_condition,
 )
-from airflow_provider_canfar.skaha.errors import Rejected, RequestError, ServerError
+from airflow_provider_canfar.skaha.errors import Rejected, RequestError, ServerError, SpecError
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
@@ -73,6 +73,60 @@ def test_by_name_and_with_at_least_more_sessions_may_come() -> None:
     condition = SessionCondition(BY_NAME, at_least=2)
     assert is_met(condition, sessions("Completed", "Failed")) is None
     assert is_met(condition, sessions("Completed", "Failed", "Completed")) is True
+
+
+def test_at_most_counts_the_sessions_that_are_in_the_statuses_now() -> None:
+    condition = SessionCondition(BY_NAME, ("Pending",), at_most=1)
+    assert is_met(condition, sessions("Pending", "Pending", "Running")) is None
+    assert is_met(condition, sessions("Pending", "Running", "Running")) is True
+    assert is_met(condition, sessions("Pending", "Pending"), sessions("Completed", "Pending")) is True
+    assert is_met(condition, sessions("Running", "Running"), sessions("Pending", "Pending")) is None
+    assert is_met(condition, []) is True
+
+
+def test_at_most_counts_what_may_be_in_the_statuses() -> None:
+    """An unknown status, and a session with a chosen id that no list has shown yet."""
+    condition = SessionCondition(BY_NAME, ("Running",), at_most=0)
+    assert is_met(condition, sessions("Frozen")) is None
+    assert is_met(by_ids(2, statuses=("Running",), at_most=0), sessions("Completed")) is None
+
+
+def test_at_most_needs_a_complete_list() -> None:
+    """A poll for ended sessions shows no live ones."""
+    watch = ConditionWatch(SessionCondition(BY_NAME, ("Running",), at_most=0))
+    watch.observe([], is_complete=False)
+    assert (watch.is_met(), watch.needs_list) == (None, True)
+    watch.observe(sessions("Running"))
+    assert (watch.is_met(), watch.needs_list) == (None, False)
+    again = ConditionWatch(watch.condition, json.loads(json.dumps(watch.to_json())))
+    again.observe(sessions("Completed"), is_complete=False)
+    assert (again.is_met(), again.needs_list) == (True, False)
+
+
+def test_at_most_remembers_no_session_that_has_ended() -> None:
+    """A busy account has thousands, and Airflow stores the state."""
+    watch = ConditionWatch(SessionCondition(BY_NAME, ("Running",), at_most=0))
+    assert watch.observe(sessions("Running", "Completed")) == ["survey-0 k3v9x2qa: Running"]
+    assert watch.observe(sessions("Failed", "Completed")) == ["survey-0 k3v9x2qa: Running → Failed"]
+    assert watch.observe(sessions("Failed", "Completed")) == []
+    assert watch.to_json()["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"at_most": -1}, "at_most -1: must be 0 or more"),
+        ({"at_most": 1, "at_least": 1}, "at_most 1 with at_least or fail_on"),
+        ({"at_most": 1, "fail_on": ("Failed",)}, "at_most 1 with at_least or fail_on"),
+        (
+            {"at_most": 1, "statuses": ("Running", "Completed")},
+            "'Completed' with at_most: a session never leaves",
+        ),
+    ],
+)
+def test_at_most_refuses_what_says_nothing_about_now(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SpecError, match=reason):
+        SessionCondition(BY_NAME, **({"statuses": ("Running",)} | settings))
 
 
 def test_by_ids_no_more_sessions_can_come() -> None:

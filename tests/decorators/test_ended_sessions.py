@@ -23,8 +23,9 @@ from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.log_follower import RESULT, LogFollower
-from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
+from airflow_provider_canfar.task_sessions.plan import Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE

@@ -33,6 +33,7 @@ CONFS: dict[str, dict[str, Any]] = {
     "external_sessions": {"prefix": "colleague-"},
     # Fewer than a thousand, because this may be a laptop, but more than the fifty that may be active.
     "rolling_batch": {"replicas": 60},
+    "launch_and_wait": {},
     "more_ram": {},
     "private_image": {},
     "teardown": {},
@@ -157,6 +158,16 @@ def test_more_ram(runs: dict[str, Run], admin: Admin) -> None:
             given.setdefault(session["replica_id"], []).append(session["ram"])
     # 3, 6, 9 and 12 GB are needed.
     assert given == {"1": [4.0], "2": [4.0, 8.0], "3": [4.0, 8.0, 16.0], "4": [4.0, 8.0, 16.0]}
+
+
+def test_launch_and_wait(runs: dict[str, Run]) -> None:
+    run = runs["launch_and_wait"]
+    assert_success(run)
+    launched = {row["session_id"]: row["status"] for row in run.xcom("launch")}
+    assert {row["session_id"]: row["status"] for row in run.xcom("completed")} == dict.fromkeys(
+        launched, "Completed"
+    )
+    assert set(launched.values()) <= {None, "Completed"}
 
 
 def test_rolling_batch(runs: dict[str, Run], admin: Admin) -> None:

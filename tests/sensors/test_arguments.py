@@ -125,7 +125,9 @@ def test_the_arguments_of_airflow_are_known() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "None", "\n"])
-@pytest.mark.parametrize("name", ["ids", "prefix", "regex", "kind", "status", "at_least", "fail_on"])
+@pytest.mark.parametrize(
+    "name", ["ids", "prefix", "regex", "kind", "status", "at_least", "at_most", "fail_on"]
+)
 @pytest.mark.parametrize("native", [False, True])
 def test_what_renders_to_nothing_is_an_error_that_names_the_argument(
     platform: Emulator, name: str, nothing: str | None, *, native: bool

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_canfar.hooks._airflow_compat import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     TaskDeferred,
@@ -16,8 +17,9 @@ from airflow_provider_canfar.hooks._airflow_compat import (
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 from tests.fake_task import FakeTask
-from tests.on_emulator import IMAGE, event_of
+from tests.on_emulator import IMAGE, event_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +63,45 @@ def occupy() -> tuple[float, str]:
 
 def test_it_returns_what_is_free(wait: Callable[..., Any]) -> None:
     free = CanfarHook().stats().free
-    assert wait(cores=1, ram="1") == {"cores": free.cores, "ram": free.ram}
+    assert wait(cores=1, ram="1") == {"cores": free.cores, "ram": free.ram, "gpus": None}
+
+
+def test_it_waits_for_gpus_where_the_platform_reports_them(
+    wait: Callable[..., Any], platform: Emulator
+) -> None:
+    platform.configure(gpus=4)
+    (session_id,) = CanfarHook().create(name="train", image=IMAGE, command=["sleep", "60"], gpus=3)
+    wait_until(session_id, "Running")
+    assert wait(gpus=1)["gpus"] == 1
+    timer = threading.Timer(1.0, lambda: CanfarHook().destroy(session_id))
+    timer.start()
+    assert wait(gpus=4)["gpus"] == 4
+    timer.join()
+
+
+def test_it_fails_where_the_platform_reports_no_gpus(wait: Callable[..., Any]) -> None:
+    with pytest.raises(AirflowFailException, match=r"does not report free gpus.*Leave gpus out"):
+        wait(gpus=1)
+
+
+def test_it_fails_in_the_triggerer_too_if_the_platform_first_answers_there(
+    platform: Emulator, quick_triggers: None
+) -> None:
+    task = sensor(gpus=1)
+    platform.faults(outage={"mode": "busy", "retry_after": 0})
+    with pytest.raises(TaskDeferred) as deferral:
+        task.run()
+    platform.clear_faults()
+    with pytest.raises(AirflowException, match="does not report free gpus"):
+        task.resume(deferral.value, event_of(deferral.value.trigger))
+
+
+def test_a_trigger_that_an_older_release_stored_waits_for_what_it_has(
+    platform: Emulator, quick_triggers: None
+) -> None:
+    """Its condition has no GPUs."""
+    trigger = CanfarResourceSensorTrigger(condition={"cores": 1.0, "ram": 0.0}, poll_interval=0.2)
+    assert event_of(trigger)["free"]["cores"] >= 1
 
 
 def test_it_waits_until_a_session_has_ended(wait: Callable[..., Any]) -> None:
@@ -86,7 +126,9 @@ def test_it_keeps_waiting_during_an_outage(wait: Callable[..., Any], platform: E
     timer.join()
 
 
-@pytest.mark.parametrize("settings", [{}, {"cores": None}, {"cores": "{{ 'many' }}"}, {"ram": "{{ -1 }}"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"cores": None}, {"cores": "{{ 'many' }}"}, {"ram": "{{ -1 }}"}, {"gpus": "{{ -1 }}"}]
+)
 def test_an_invalid_amount_fails_before_any_request(platform: Emulator, settings: dict[str, Any]) -> None:
     platform.forget_requests()
     with pytest.raises(AirflowFailException, match="Invalid"):
@@ -94,7 +136,9 @@ def test_an_invalid_amount_fails_before_any_request(platform: Emulator, settings
     assert platform.requests() == {}
 
 
-@pytest.mark.parametrize("settings", [{"cores": -1}, {"ram": "much"}, {"cores": True}, {"ram": float("nan")}])
+@pytest.mark.parametrize(
+    "settings", [{"cores": -1}, {"ram": "much"}, {"cores": True}, {"ram": float("nan")}, {"gpus": -1}]
+)
 def test_an_invalid_literal_fails_when_the_dag_file_is_parsed(settings: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=f"Invalid {next(iter(settings))}"):
         sensor(**settings)

@@ -93,6 +93,40 @@ def test_it_waits_for_sessions_by_prefix(wait: Wait) -> None:
     assert [row["name"] for row in wait(prefix="survey-")] == ["survey-1"]
 
 
+def test_it_waits_until_few_sessions_are_left(wait: Wait) -> None:
+    ids = [launch(f"survey-{number}", "sleep", "60") for number in (1, 2, 3)]
+    launch("inspect", kind="notebook")
+    launch("done", "true")
+    wait_until(ids[2], "Running")
+    timer = threading.Timer(1.0, lambda: CanfarHook().destroy(ids[:2]))
+    timer.start()
+    sessions = wait(kind="headless", status=["Pending", "Running"], at_most=1)
+    timer.join()
+    assert [row["session_id"] for row in sessions] == [ids[2]]
+
+
+def test_no_session_at_all_is_at_most_none(wait: Wait) -> None:
+    assert wait(at_most=0) == []
+
+
+def test_by_ids_a_session_that_is_gone_is_not_left(wait: Wait, platform: Emulator) -> None:
+    session_id = launch("survey-1", "sleep", "60")
+    timer = threading.Timer(1.0, lambda: platform.vanish(session_id))
+    timer.start()
+    assert wait(ids=[session_id], at_most=0) == []
+    timer.join()
+
+
+@pytest.mark.parametrize("in_worker", [True, False])
+def test_it_times_out_while_too_many_are_left(
+    platform: Emulator, quick_triggers: None, *, in_worker: bool
+) -> None:
+    wait = poked if in_worker else deferred
+    launch("survey-1", "sleep", "60")
+    with pytest.raises(AirflowSensorTimeout, match=r"at most 0 of .*'survey-'.* to be Pending or Running"):
+        wait(prefix="survey-", at_most=0, timeout=1)
+
+
 def test_it_waits_until_a_first_session_is_launched(wait: Wait) -> None:
     timer = threading.Timer(1.0, lambda: launch("survey-1", "true"))
     timer.start()

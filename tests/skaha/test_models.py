@@ -133,6 +133,11 @@ def test_the_stats_of_an_old_server_are_parsed(sample: Sample) -> None:
     assert stats.instances["headless"] == 122
 
 
+def test_stats_tell_of_gpus_in_the_words_of_the_platforms_own_client() -> None:
+    stats = Stats.model_validate({"cores": {}, "gpu": {"requestedGPU": 3, "gpuAvailable": "8"}})
+    assert (stats.requested.gpus, stats.available.gpus, stats.free.gpus) == (3, 8, 5)
+
+
 @pytest.mark.parametrize("section", ["gpu", "gpus"])
 def test_stats_tell_of_gpus_where_the_server_does(section: str) -> None:
     gpus = {"requestedGPUCores": "12", "gpuCoresAvailable": 28.0}

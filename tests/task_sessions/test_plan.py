@@ -17,14 +17,8 @@ from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-from airflow_provider_canfar.task_sessions.plan import (
-    Limits,
-    ListedSession,
-    Plan,
-    Verdict,
-    own_sessions,
-    plan,
-)
+from airflow_provider_canfar.task_sessions.limits import Limits
+from airflow_provider_canfar.task_sessions.plan import ListedSession, Plan, Verdict, own_sessions, plan
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 3)

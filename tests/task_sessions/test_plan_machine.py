@@ -28,8 +28,9 @@ from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
-from airflow_provider_canfar.task_sessions.plan import Limits, Plan, Verdict
+from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure

@@ -29,8 +29,9 @@ from airflow_provider_canfar.task_sessions.launcher import (
     CREATES_PER_TRY,
     LAUNCH_CONCURRENCY,
 )
+from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, NO_JOB_WAIT
-from airflow_provider_canfar.task_sessions.plan import Limits, Verdict
+from airflow_provider_canfar.task_sessions.plan import Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import Create, FakePlatform, Row
 

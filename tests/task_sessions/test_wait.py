@@ -27,8 +27,8 @@ from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
-from airflow_provider_canfar.task_sessions.plan import Limits
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions

@@ -96,6 +96,7 @@ def test_a_trigger_takes_the_arguments_of_another_release(
                 "wait_spec": {"key": "k3v5x2qamd"},
                 "poll_interval": 7.0,
                 "task_instance": TASK,
+                "destroy_on_success": False,
                 "destroy_on_kill": False,
             },
         ),

@@ -56,11 +56,17 @@ def session_json(session: Session, base_url: str, status_words: str) -> dict[str
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def stats_json(sessions: Sequence[Session]) -> dict[str, Any]:
-    """Return ``view=stats``, with the size of a made-up cluster."""
+def stats_json(sessions: Sequence[Session], gpus: float = 0.0) -> dict[str, Any]:
+    """Return ``view=stats``, with the size of a made-up cluster.
+
+    :param gpus: how many GPUs it reports; 0 to report none, as the server does (GetAction.getStats).
+    """
     running = [session.request for session in sessions if session.state is State.RUNNING]
     cores = sum(request.cores or DEFAULT_CORES for request in running)
     ram = sum(request.ram or DEFAULT_RAM for request in running)
+    # In the words that the platform's own client reads (canfar/cli/stats.py).
+    requested = float(sum(request.gpus for request in running))
+    reported = {"gpu": {"requestedGPU": requested, "gpuAvailable": gpus}} if gpus else {}
     return {
         "cores": {
             "requestedCPUCores": float(cores),
@@ -72,6 +78,7 @@ def stats_json(sessions: Sequence[Session]) -> dict[str, Any]:
             "ramAvailable": f"{CLUSTER_RAM:.1f}G",
             "maxRAM": {"ram": "192G", "withCPUCores": 16.0},
         },
+        **reported,
     }
 
 

@@ -124,7 +124,7 @@ class SessionRoutes(PlatformRoutes):
     async def _list(self, request: Request, parameters: Parameters) -> Response:
         view = parameters.first("view")
         if view == "stats":
-            return json_response(stats_json(self._platform.sessions()))
+            return json_response(stats_json(self._platform.sessions(), self._platform.config.gpus))
         kind, status = parameters.first("type"), parameters.first("status")
         rows = listed_rows(self._platform, request)
         if view is not None and view.lower() == "interactive":

@@ -11,7 +11,8 @@ and its stdin is untouched. Variables that the server would change are unpacked 
 
 Every image that the platform can run has ``/bin/sh`` (the platform's own init container starts it in the
 user's image); it must have ``base64`` and ``env`` too, which come with coreutils and busybox. Without
-``base64`` the log says ``base64: not found``, and the exit code is 127.
+``base64`` the log says ``base64: not found``, and the exit code is 127. A program with ``=`` in its name
+needs ``nice`` as well, if env(1) has to set a variable that a shell would not pass on.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ _INNER = 'eval "$(printf %s "$@"|base64 -d)"'
 _OUTER = f"{{\teval\t`echo\t{base64_of(_INNER)}|base64\t-d`;exit\t127;}}"
 
 
+_NICE_IS_MISSING = (
+    "nice: not found; a program with = in its name needs it, or other names of variables in env"
+)
+
+
 def bootstrap_args(argv: Sequence[str], packed: Collection[str] = ()) -> str:
     """Return the ``args`` with which :data:`SHELL` becomes a command.
 
@@ -52,20 +58,28 @@ def script(argv: Sequence[str], packed: Collection[str] = ()) -> str:
     >>> script(["echo", "Hello, World!"])
     "exec env -- 'echo' 'Hello, World!'"
     """
+    steps = [unpack_script(packed)] if packed else []
+    if guard := _guard(argv[0]):
+        # Without packed variables, "$@" still has the chunks.
+        steps += [guard] if packed else ["set --", guard]
     # env, because export cannot set a.b, UID or PPID; and for its "--", because dash has no "exec --".
-    command = ["exec env --", *(['"$@"'] if packed else []), *_guard(argv[0]), *map(quoted, argv)]
-    return ";".join([*([unpack_script(packed)] if packed else []), " ".join(command)])
+    operands = ['"$@"'] if steps else []
+    return ";".join([*steps, " ".join(["exec env --", *operands, *map(quoted, argv)])])
 
 
-def _guard(program: str) -> list[str]:
+def _guard(program: str) -> str | None:
     """Keep env from reading the program as an assignment, or a lone ``-`` as its option ``-i``."""
     if "=" not in program and program != "-":
-        return []
+        return None
     if program.startswith("-") and program != "-":
         raise SpecError(
             f"Invalid program {program!r}: env would read it as an option. "
             f"Use its path, such as {'./' + program!r}."
         )
-    # nice execs what follows. (A shell would change the variables: dash drops what it could not have set.)
-    # It is looked up here, before env sets the user's PATH; if it is missing, the log says so (127).
-    return ['"$(command -v nice || echo nice)"', "-n", "0"]
+    # nice execs what follows. It is looked up here, before env sets the user's PATH. Some builds of busybox,
+    # such as Debian's, have none. A shell execs what follows, too, but changes what only env can set.
+    return (
+        'if command -v nice >/dev/null;then set -- "$@" "$(command -v nice)" -n 0;'
+        f"""elif [ $# = 0 ];then set -- {SHELL} -c 'exec "$@"' sh;"""
+        f"else echo '{_NICE_IS_MISSING}' >&2;exit 127;fi"
+    )

@@ -63,17 +63,16 @@ def as_the_program_gets_it(parameters: Parameters) -> tuple[list[str], dict[str,
     _, _, outer, shell, *chunks = words
     assert outer.startswith("{\teval\t`echo\t")
     assert shell == "sh"
-    *unpack, command = base64.b64decode("".join(chunks)).decode().rsplit("exec env --", 1)
+    *before, command = base64.b64decode("".join(chunks)).decode().rsplit("exec env --", 1)
+    steps = "".join(before)
     operands = shlex.split(command)
-    if "CANFAR_ENV" in unpack[0]:
+    if steps:
         assert operands.pop(0) == "$@"
-        names = re.findall("unset ([A-Z0-9_ ]+);", unpack[0])[0].split()
+    if "CANFAR_ENV" in steps:
+        names = re.findall("unset ([A-Z0-9_ ]+);", steps)[0].split()
         packed = "".join(env.pop(name).removeprefix("v") for name in names)
         env |= as_the_shell_unpacks_it(base64.b64decode(packed, validate=True).decode())
-    if operands[0].startswith("$(command -v nice"):
-        assert operands[1:3] == ["-n", "0"]
-        assert "=" in operands[3] or operands[3] == "-"
-        operands = operands[3:]
+    assert ("command -v nice" in steps) is ("=" in operands[0] or operands[0] == "-")
     return operands, env
 
 

@@ -363,6 +363,44 @@ def test_the_log_names_a_program_of_the_bootstrap_that_an_image_lacks(
     assert "not found" in ended.stderr
 
 
+@pytest.fixture(name="without_nice", scope="module")
+def _without_nice(image: Image, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """Take nice out of the image: Debian's busybox has none."""
+    programs = tmp_path_factory.mktemp("without-nice")
+    for program in image.programs.iterdir():
+        if program.name != "nice":
+            shutil.copy2(program, programs / program.name, follow_symlinks=False)
+    return replace(image, programs=programs)
+
+
+@pytest.mark.parametrize("program", [name for name in PROGRAMS if "=" in name or name == "-"])
+@pytest.mark.parametrize("env", [{}, {"A": "it's", "B": "plain", "HOME": "/x", "PYTHONPATH": ""}])
+def test_a_program_with_any_name_needs_no_nice(
+    without_nice: Image, program: str, env: dict[str, str]
+) -> None:
+    check(without_nice, program, ["a b", "", "=", "-n"], env, "auto")
+
+
+@EXECUTIONS
+@given(env=st.dictionaries(NAMES | st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), TEXTS, max_size=4))
+def test_without_nice_each_variable_arrives_or_the_log_says_what_is_missing(
+    without_nice: Image, env: dict[str, str]
+) -> None:
+    command = without_nice.program("a=b", env)
+    ended = without_nice.run(command, "a b", env=env)
+    if ended.exit_code == 127:
+        assert ended.stderr.startswith("nice: not found; a program with = in its name needs it")
+    else:
+        check(without_nice, "a=b", ["a b"], env, "auto")
+
+
+@pytest.mark.parametrize("name", ["a.b", "PWD", "UID", "IFS", "OPTIND", "_"])
+def test_without_nice_no_variable_is_lost_silently(without_nice: Image, name: str) -> None:
+    ended = without_nice.run("a=b", env={name: "7"}, command_encoding="bootstrap")
+    assert (ended.exit_code, ended.stdout) == (127, b"")
+    assert "nice: not found; a program with = in its name needs it" in ended.stderr
+
+
 def test_a_missing_program_is_named(image: Image) -> None:
     ended = image.run("no such program", "x")
     assert (ended.exit_code, ended.stdout) == (127, b"")
