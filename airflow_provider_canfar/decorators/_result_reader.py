@@ -28,6 +28,9 @@ class ResultReader(LogReader):
     :param replicas: how many replicas there are.
     """
 
+    #: As much as the platform keeps: a result is somewhere in the log, and its output may follow.
+    min_bytes = 16 * 1024 * 1024
+
     def __init__(self, replicas: int) -> None:
         self._replicas = replicas
 

@@ -83,7 +83,8 @@ class CanfarHeadlessOperator(SessionOperator):
         too; None to show each log when its session has ended.
     :param record_within: the time after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
-    :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it.
+    :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it, up
+        to 64 MiB.
     :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them
         within the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
     :raises SpecError: for a literal that an argument does not take.
