@@ -56,7 +56,7 @@ class CanfarHeadlessOperator(SessionOperator):
     :param command: the program and its arguments: a list with one string each. They arrive as they are
         written, and a rendered value stays one argument.
     :param cmd: the program, as the platform's own client has it: a string.
-    :param args: its arguments: a list, or a string that is split as a shell would.
+    :param args: its arguments: a list, or a string that is split as a shell would, before it is rendered.
     :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names,
         and no values except those in ``expand``.
     :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or

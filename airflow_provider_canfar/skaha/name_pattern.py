@@ -31,7 +31,7 @@ def name_regex(regex: str, argument: str = "regex") -> Callable[[str], bool]:
     >>> is_survey("Survey-12"), is_survey("survey-b")
     (True, False)
 
-    :param regex: in the syntax of RE2, which is that of ``re`` without what needs backtracking.
+    :param regex: in the syntax of RE2, which is that of ``re`` without features that need backtracking.
     :param argument: what its author calls it, for the message.
     :raises SpecError: for what is no such expression, and for one that is too large.
     """
