@@ -21,7 +21,7 @@ export UV_COMPILE_BYTECODE := 1
 # tools are current. The FAB provider contains the form classes that Airflow 3.1 builds connection forms with.
 CURRENT := pytest pytest-asyncio
 # The lowest versions that pyproject.toml allows, as far as Airflow itself allows them.
-LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v '^apache-airflow')
+LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z0-9-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v '^apache-airflow')
 OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01) \
 	apache-airflow==3.1.0 apache-airflow-providers-fab $(LOWEST) \
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme

@@ -234,8 +234,10 @@ class FakePlatform:
     async def destroy(self, ids: str | Iterable[str]) -> dict[str, bool]:
         return await self._each("destroy", ids, self._destroy)
 
-    async def logs(self, ids: str | Iterable[str]) -> dict[str, str]:
-        return await self._each("logs", ids, lambda one: self.row(one).log if self.knows(one) else "")
+    async def logs(self, ids: str | Iterable[str], *, max_bytes: int = 64 * 1024 * 1024) -> dict[str, str]:
+        return await self._each(
+            "logs", ids, lambda one: self.row(one).log[-max_bytes:] if self.knows(one) else ""
+        )
 
     async def info(self, ids: str | Iterable[str]) -> dict[str, Session]:
         return await self._each("info", ids, self._info)

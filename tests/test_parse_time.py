@@ -21,7 +21,7 @@ took = time.perf_counter() - start
 print(json.dumps({{"took_ms": 1000 * took, "loaded": sorted(set(sys.modules) - before)}}))
 """
 
-HEAVY = ("httpx", "pydantic", "cryptography", "starlette", "airflow.models", "airflow.triggers")
+HEAVY = ("httpx", "pydantic", "cryptography", "re2", "starlette", "airflow.models", "airflow.triggers")
 
 #: What a DAG file imports, and what those import at once.
 IN_DAG_FILES = ("operators.headless", "operators.interactive", "operators.cleanup", "sensors.session")
@@ -30,6 +30,7 @@ ALONG_WITH_THEM = (
     "links",
     "sensors",
     "skaha.errors",
+    "skaha.name_pattern",
     "skaha.naming",
     "skaha.validation",
     *(

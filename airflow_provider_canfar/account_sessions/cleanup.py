@@ -47,14 +47,14 @@ class DestroyReport:
 
 
 def reject_all(selection: Selection) -> None:
-    """Refuse a selection that chooses every session.
+    """Refuse a selection of sessions that have nothing in common.
 
     :raises SpecError: with the reason.
     """
     if reason := selection.reason_to_refuse():
         raise SpecError(
-            f"Invalid selection of {selection}: it would destroy every session of its kind, as {reason}. "
-            "Choose sessions by ids, prefix or regex, or set allow_all=True."
+            f"Invalid selection of {selection}: it would destroy sessions that have nothing in common, as "
+            f"{reason}. Choose sessions by ids, prefix or regex, or set allow_all=True."
         )
 
 

@@ -35,6 +35,9 @@ class ResultReader(LogReader):
     :param replicas: how many replicas there are.
     """
 
+    #: As much as the platform keeps: a result is somewhere in the log, and its output may follow.
+    min_bytes = 16 * 1024 * 1024
+
     def __init__(self, result_key: str, replicas: int) -> None:
         self._result_key = result_key
         self._replicas = replicas

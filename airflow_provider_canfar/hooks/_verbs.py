@@ -59,9 +59,9 @@ class Verbs(ABC):
         """Return the events of sessions as the platform prints them, by id."""
         return self.call(lambda client: client.events_text(ids))
 
-    def logs(self, ids: SessionIds) -> dict[str, str]:
-        """Return what sessions have written to stdout and stderr, by id."""
-        return self.call(lambda client: client.logs(ids))
+    def logs(self, ids: SessionIds, *, max_bytes: int = 64 * 1024 * 1024) -> dict[str, str]:
+        """Return what sessions have written to stdout and stderr, or the end of it, by id."""
+        return self.call(lambda client: client.logs(ids, max_bytes=max_bytes))
 
     def renew(self, ids: SessionIds) -> dict[str, bool]:
         """Restart the lifetime of running sessions."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_canfar.operators._argument_parsers import check_known, mapped_to_none
+from airflow_provider_canfar.operators._argument_parsers import ABSENT, check_known, mapped_to_none
 from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,
     Argument,
@@ -94,7 +95,29 @@ class CheckedArguments(BaseOperator):
         """Render the arguments, those that were set after the operator was made too."""
         given = {name: getattr(self, name) for name in self._arguments}
         self._rendered_later |= rendered_later(self._arguments, given)
+        with airflow_errors():
+            is_split = self._split_args(jinja_env)
         super().render_template_fields(context, jinja_env)
+        operator: Any = self
+        if is_split and isinstance(operator.args, str) and operator.args not in ABSENT:
+            operator.args = [operator.args]
+
+    def _split_args(self, jinja_env: Environment | None) -> bool:
+        """Split args that are one string with a template in it, so that a rendered value adds no argument.
+
+        :returns: whether it was such a string. One template alone stays as it is: it may give a list.
+        :raises SpecError: for a string that cannot be split.
+        """
+        from airflow_provider_canfar.operators._templates import exact, may_be_template, split_words
+
+        operator: Any = self
+        args = getattr(operator, "args", None)
+        env = exact(jinja_env or self.get_template_env())
+        if "args" not in self._arguments or not isinstance(args, str) or not may_be_template(env, args):
+            return False
+        words = split_words(env, args)
+        operator.args = args if words == [args] else words
+        return True
 
     def _parsed(self) -> dict[str, Any]:
         """Return what each argument means, once Airflow has rendered them.

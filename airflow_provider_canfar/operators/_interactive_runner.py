@@ -17,6 +17,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionGone,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.http.urls import without_secrets
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, Status
 from airflow_provider_canfar.task_sessions import report
@@ -92,6 +93,11 @@ class InteractiveRunner(TaskRunner):
         """Return what the next phase needs to know besides the batch; JSON."""
         return {"keep_until": self._keep_until}
 
+    @property
+    def _page(self) -> str:
+        """The session's URL for the log: without the token that opens it, which the XCom ``url`` has."""
+        return without_secrets(self.url or "")
+
     def _timed_out(self) -> SessionTimeout:
         ids = report.unsettled_ids(self.batch)
         return SessionTimeout(
@@ -121,7 +127,8 @@ class InteractiveRunner(TaskRunner):
             return Verdict.SUCCESS
         if self._keep_until is None:
             self._keep_until = time.time() + self._keep_alive_for
-            self._emit(f"The session is open; keeping it alive for {self._keep_alive_for:.0f} s: {self.url}")
+            keep_for = f"{self._keep_alive_for:.0f} s"
+            self._emit(f"The session is open; keeping it alive for {keep_for}: {self._page}")
         # What has been planned, and nothing else: without a plan the worker would be woken to make one.
         return InteractiveWaitSpec(**asdict(next_step) | {"keep_until": self._keep_until})
 
@@ -186,7 +193,7 @@ class InteractiveRunner(TaskRunner):
         """Raise why the session cannot be opened, if it cannot."""
         if verdict is Verdict.SUCCESS:
             if self.batch.unsettled():
-                self._emit(f"Leaving the session to its user: {self.url}")
+                self._emit(f"Leaving the session to its user: {self._page}")
             return []
         outcome = self.batch.outcomes[1]
         if outcome.reason is not None:

@@ -16,7 +16,7 @@ from airflow_provider_canfar.operators._argument_parsers import (
     mapped_to_none,
     unknown_argument,
 )
-from airflow_provider_canfar.skaha import validation
+from airflow_provider_canfar.skaha import name_pattern, validation
 from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
@@ -189,10 +189,8 @@ def name_regex(value: Any) -> str | None:
     :raises SpecError: for anything but text that is one.
     """
     text = _text("regex", value)
-    try:
-        re.compile(text or "")
-    except (re.error, RecursionError, OverflowError) as error:
-        raise SpecError(f"Invalid regex {text!r}: {error}. Correct it.") from None
+    if text is not None:
+        name_pattern.name_regex(text)
     return text
 
 

@@ -41,10 +41,11 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
 
         CanfarCleanupOperator(task_id="tidy", prefix="survey-", status="Failed", older_than=timedelta(days=1))
 
-    The operator refuses a choice of every session: an empty prefix, or a regular expression that any name
-    matches. By name, it chooses only ``headless`` sessions unless you set ``kind``. It verifies each destroy,
-    and lists the sessions again until no other has appeared for a while. The task fails if a session could
-    not be destroyed, and names the sessions that were destroyed and those that were not.
+    The operator refuses a choice of sessions that have nothing in common: an empty prefix, or a regular
+    expression such as ``-[0-9]+$``, which matches any task's. By name, it chooses only ``headless`` sessions
+    unless you set ``kind``. It verifies each destroy, and lists the sessions again until no other has
+    appeared for a while. The task fails if a session could not be destroyed, and names the sessions that were
+    destroyed and those that were not.
 
     It works as a teardown, ``work >> CanfarCleanupOperator(...).as_teardown(setups=work)``, and with a
     ``trigger_rule`` such as ``all_done``; :func:`sessions_of_this_run` makes one for the sessions of the run.
@@ -59,14 +60,15 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         may hold several, with commas or spaces between, or a list as a template renders it. With ``kind``,
         ``status`` or ``older_than``, only those that match. (templated)
     :param prefix: what the names start with. (templated)
-    :param regex: a regular expression to search for in the names. (templated)
+    :param regex: a regular expression of RE2 to search for in the names. (templated)
     :param of_this_run: the sessions that tasks of this DAG run have launched, of any kind.
         (templated)
     :param kind: one or several kinds. (templated)
     :param status: one or several statuses; by default any, alive or ended. (templated)
     :param older_than: the least time since the start, as a timedelta or in seconds. Sessions that have not
         started are not chosen. (templated)
-    :param allow_all: allow a choice of every session of the kind. (templated)
+    :param allow_all: allow a choice of every session of the kind, or of names that have nothing in common.
+        (templated)
     :param dry_run: only list the sessions. (templated)
     :param settle_time: seconds, or a timedelta, for which no other session must appear. A create that was
         under way when its task was killed may register its session a minute or two later. (templated)

@@ -60,7 +60,7 @@ class CanfarHeadlessOperator(SessionOperator):
     :param command: the program and its arguments: a list with one string each. They arrive as they are
         written, and a rendered value stays one argument.
     :param cmd: the program, as the platform's own client has it: a string.
-    :param args: its arguments: a list, or a string that is split as a shell would.
+    :param args: its arguments: a list, or a string that is split as a shell would, before it is rendered.
     :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names,
         and no values except those in ``expand``.
     :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or
@@ -98,7 +98,8 @@ class CanfarHeadlessOperator(SessionOperator):
         too; None to show each log when its session has ended.
     :param record_within: the time after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
-    :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it.
+    :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it, up
+        to 64 MiB.
     :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them
         within the hour), ``destroy`` or ``destroy_succeeded``. Live ones never outlive a failed task.
     :raises SpecError: for a literal that an argument does not take.

@@ -55,7 +55,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
     :param ids: session ids, or the result of an operator of this provider; a text may hold several, with
         commas or spaces between, or a list as a template renders it. (templated)
     :param prefix: what the names start with. (templated)
-    :param regex: a regular expression to search for in the names. (templated)
+    :param regex: a regular expression of RE2 to search for in the names. (templated)
     :param kind: one or several kinds. (templated)
     :param status: one or several statuses to reach: ``Pending``, ``Running`` (met by Completed sessions too),
         ``Terminating``, ``Completed``, ``Failed``, ``Gone``; by default ``Completed``. With ``at_most``, the

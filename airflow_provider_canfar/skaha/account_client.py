@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
 from airflow_provider_canfar.skaha.errors import RequestError, SpecError
+from airflow_provider_canfar.skaha.http.body import MAX_LIST, MAX_RESPONSE
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
 from airflow_provider_canfar.skaha.remembered_offer import FRESH_FOR, RememberedOffer
 from airflow_provider_canfar.skaha.statuses import Kind, Status
@@ -128,7 +129,7 @@ class AccountClient:
         parse = wire.anonymous_sessions if view == "all" else wire.sessions
         sessions = [
             session
-            for session in await self._get("session", parse, params)
+            for session in await self._get("session", parse, params, max_bytes=MAX_LIST)
             if wanted_kind in {None, session.kind}
         ]
         if view != "all":
@@ -148,7 +149,8 @@ class AccountClient:
         :param parse: runs in a thread if the response is large.
         :param status: in this status only, in the server's own word for it.
         """
-        return await self._get("session", parse, None if status is None else {"status": status})
+        params = None if status is None else {"status": status}
+        return await self._get("session", parse, params, max_bytes=MAX_LIST)
 
     async def stats(self) -> Stats:
         """Return how busy the platform is."""
@@ -205,6 +207,13 @@ class AccountClient:
         return await self._get("session", wire.user, params)
 
     async def _get(
-        self, path: str, parse: Callable[[ApiResponse], T], params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        parse: Callable[[ApiResponse], T],
+        params: Mapping[str, str] | None = None,
+        *,
+        max_bytes: int = MAX_RESPONSE,
+        keeps_end: bool = False,
     ) -> T:
-        return await self._http.send(Request("GET", path, params=params), parse, timeout=self._timeouts.other)
+        request = Request("GET", path, params=params, max_bytes=max_bytes, keeps_end=keeps_end)
+        return await self._http.send(request, parse, timeout=self._timeouts.other)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import time
 from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlencode
 
-from airflow_provider_canfar.skaha import refusals, validation, wire
-from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, AccountClient, Timeouts
+from airflow_provider_canfar.skaha import refusals, wire
+from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, Timeouts
 from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, SpecError
-from airflow_provider_canfar.skaha.event_table import parse_events
 from airflow_provider_canfar.skaha.gather import SessionIds, each, is_one, one_id, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
+from airflow_provider_canfar.skaha.name_pattern import prefix_or_regex
 from airflow_provider_canfar.skaha.session import page_of
+from airflow_provider_canfar.skaha.session_views import SessionViews
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     import httpx
 
     from airflow_provider_canfar.skaha.credentials import Credential, RegistryCredential
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
-    from airflow_provider_canfar.skaha.models import Event, Session
+    from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
 
 __all__ = ["DEFAULT_TIMEOUTS", "SkahaClient", "Timeouts"]
@@ -34,7 +34,7 @@ __all__ = ["DEFAULT_TIMEOUTS", "SkahaClient", "Timeouts"]
 DESTROY_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0)
 
 
-class SkahaClient(AccountClient):
+class SkahaClient(SessionViews):
     """The CANFAR Science Platform, as one account.
 
     .. code-block:: python
@@ -141,62 +141,6 @@ class SkahaClient(AccountClient):
             offer = await self._read_offer() if refusals.is_about_resources(error) else None
             raise refusals.explained(error, spec, offer) from None
 
-    async def info(self, ids: SessionIds) -> dict[str, Session]:
-        """Return sessions as the platform knows them.
-
-        :param ids: one session id or several, or sessions.
-        :raises NotFound: for an unknown session: never created, destroyed, or ended an hour ago.
-        """
-        return await each(unique_ids(ids), self._info)
-
-    async def events(self, ids: SessionIds) -> dict[str, list[Event]]:
-        """Return the Kubernetes events of sessions, oldest first; none for one that is not scheduled yet.
-
-        The platform keeps events for about an hour.
-
-        :param ids: one session id or several, or sessions.
-        """
-        texts = await self.events_text(ids)
-        return {session_id: parse_events(text) for session_id, text in texts.items()}
-
-    async def events_text(self, ids: SessionIds) -> dict[str, str]:
-        """Return the events of sessions as the platform prints them.
-
-        :param ids: one session id or several, or sessions.
-        """
-        return await each(unique_ids(ids), lambda session_id: self._view(session_id, "events"))
-
-    async def logs(self, ids: SessionIds) -> dict[str, str]:
-        """Return what sessions have written to stdout and stderr, as one text each.
-
-        An empty one does not mean that the session wrote nothing: the platform responds the same for a
-        session that has not started, or that it does not know any more. And a log may shrink: the platform
-        keeps the newest 10 MB or so, and nothing from before a preemption.
-
-        :param ids: one session id or several, or sessions.
-        """
-        return await each(unique_ids(ids), lambda session_id: self._view(session_id, "logs"))
-
-    async def stream_logs(self, session_id: str | Session) -> AsyncIterator[str]:
-        """Yield a session's log in chunks as they arrive, for one that is too big to hold.
-
-        It ends with the log as it is now: it does not follow what the session writes afterwards.
-
-        :param session_id: the session's id, or the session.
-        """
-        session_id = one_id(session_id)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        request = Request("GET", f"session/{session_id}", params={"view": "logs"})
-        try:
-            async with self._http.stream(request, timeout=self._timeouts.other) as response:
-                async for chunk in response.aiter_bytes():
-                    if text := decoder.decode(chunk):
-                        yield text
-        except NotFound:  # As in logs(): the session may exist, and its log not yet.
-            await self._info(session_id)
-        if rest := decoder.decode(b"", final=True):
-            yield rest
-
     async def renew(self, ids: SessionIds) -> dict[str, bool]:
         """Restart the lifetime of running sessions: four days for an interactive one.
 
@@ -223,14 +167,14 @@ class SkahaClient(AccountClient):
         r"""Destroy the sessions whose names match.
 
         :param prefix: what names start with; or, with any of ``. ^ $ * + ? { } [ ] ( ) |`` in it, a regular
-            expression to search for. The server keeps names in lower case, and case does not matter.
+            expression of RE2 to search for. The server keeps names in lower case; case does not matter.
         :param kind: of this kind only.
         :param status: in this status only.
         :returns: as :meth:`destroy` does.
         """
-        pattern = validation.name_pattern(prefix)
+        matches = prefix_or_regex(prefix)
         sessions = await self.fetch(kind=kind, status=status)
-        return await self.destroy([session.id for session in sessions if pattern.search(session.name)])
+        return await self.destroy([session.id for session in sessions if matches(session.name)])
 
     @overload
     async def connect_url(self, ids: str | Session) -> str: ...  # type: ignore[overload-overlap]  # a str is an Iterable of str, and one id
@@ -256,17 +200,6 @@ class SkahaClient(AccountClient):
 
     async def _connect_url(self, session_id: str) -> str:
         return page_of(await self._info(session_id))
-
-    async def _info(self, session_id: str) -> Session:
-        return await self._get(f"session/{session_id}", wire.session)
-
-    async def _view(self, session_id: str, view: str) -> str:
-        """Return a view of a session as text; ``""`` if the session exists, and the view not yet."""
-        try:
-            return await self._get(f"session/{session_id}", wire.text, {"view": view})
-        except NotFound:
-            await self._info(session_id)
-            return ""
 
     async def _renew(self, session_id: str) -> bool:
         request = Request("POST", f"session/{session_id}", form=urlencode({"action": "renew"}))

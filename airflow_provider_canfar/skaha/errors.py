@@ -10,6 +10,7 @@
     │  │  └─ TLSVerificationError         the server's own TLS certificate could not be verified
     │  ├─ ServiceBusy          429 and 503: try again later
     │  ├─ ServerError          500 and the like, and unreadable responses
+    │  ├─ ResponseTooLarge     more than this client reads; most of it was not
     │  ├─ NotFound             the server itself says that it knows no such session
     │  └─ Rejected             400, 403 and the like: the server's own sentence
     ├─ SessionError            session id, name, replica, last status, last log lines, events
@@ -37,6 +38,7 @@ __all__ = [
     "PartialFailure",
     "Rejected",
     "RequestError",
+    "ResponseTooLarge",
     "ServerError",
     "ServiceBusy",
     "SessionError",
@@ -128,6 +130,10 @@ class ServerError(RequestError):
     """500 and the like, or an unreadable response: a proxy's page, truncated JSON."""
 
     retryable = True
+
+
+class ResponseTooLarge(RequestError):
+    """A response has more bytes than this client reads. A retry would read as many again."""
 
 
 class NotFound(RequestError):

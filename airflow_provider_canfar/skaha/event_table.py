@@ -7,18 +7,15 @@ another kubectl, or a proxy, may add a column or end lines in another way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_canfar.skaha.session import Event
 
-_WORD = r"\S+"
-_TIME = r"(?:<none>|\d{4}-\d\d-\d\dT\S+)"
-_CELLS = {
-    "TYPE": r"(?P<type>\S+)",
-    "REASON": r"(?P<reason>\S+)",
-    "FIRST-TIME": rf"(?P<first_time>{_TIME})",
-    "LAST-TIME": rf"(?P<last_time>{_TIME})",
-}
+#: Column -> the event's field.
+_FIELDS = {"TYPE": "type", "REASON": "reason", "FIRST-TIME": "first_time", "LAST-TIME": "last_time"}
+_TIMES = ("FIRST-TIME", "LAST-TIME")
+_TIME = re.compile(r"<none>|\d{4}-\d\d-\d\dT\S+")
+
 #: The types that Kubernetes has.
 _TYPE = r"(?:Normal|Warning|<none>)"
 
@@ -43,14 +40,36 @@ def parse_events(printed: str) -> list[Event]:
 
 def _events(columns: Sequence[str], lines: Sequence[str]) -> Iterator[Event]:
     place = columns.index("MESSAGE")
-    before = "".join(f"{_CELLS.get(column, _WORD)} +" for column in columns[:place])
-    after = "".join(f" +{_CELLS.get(column, _WORD)}" for column in columns[place + 1 :])
-    whole = re.compile(rf" *{before}(?P<message>.*?){after} *(?=\n|\Z)", re.DOTALL)
-    without_times = re.compile(rf" *{before}(?P<message>.*?)\s*\Z", re.DOTALL)
+    before, after = columns[:place], columns[place + 1 :]
     for row in _rows(columns, lines):
-        match = whole.match(row) or without_times.match(row)
-        if match is not None:
-            yield Event.model_validate(match.groupdict())
+        *cells, rest = [*row.split(maxsplit=place), ""][: place + 1]
+        if len(cells) < place or not _are_cells(before, cells):
+            continue
+        message, times = _split_end(rest, after)
+        named = dict(zip((*before, *after), (*cells, *times), strict=False))
+        fields = {field: named[column] for column, field in _FIELDS.items() if column in named}
+        yield Event.model_validate(fields | {"message": message})
+
+
+def _split_end(rest: str, columns: Sequence[str]) -> tuple[str, list[str]]:
+    """Split a message from the cells behind it, which end its last line; without them, all is the message.
+
+    It reads each line once: a regular expression would try each space of a message as its end.
+    """
+    lines = rest.split("\n")
+    for number, line in enumerate(lines):
+        parts = line.rsplit(maxsplit=len(columns)) if columns else [line]
+        # Where the line has cells only, the message ends on the line before.
+        message, cells = (parts[0], parts[1:]) if len(parts) > len(columns) else ("", parts)
+        if len(cells) == len(columns) and _are_cells(columns, cells):
+            return "\n".join([*lines[:number], message]).rstrip(" "), cells
+    return rest.rstrip(), []
+
+
+def _are_cells(columns: Iterable[str], cells: Iterable[str]) -> bool:
+    return all(
+        column not in _TIMES or _TIME.fullmatch(cell) for column, cell in zip(columns, cells, strict=True)
+    )
 
 
 def _rows(columns: Sequence[str], lines: Sequence[str]) -> Iterator[str]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import ast
 import re
-import string
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.name_pattern import name_regex
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Kind, Status
+from airflow_provider_canfar.skaha.unrelated_names import example_of_any
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 #: What the server accepts in a name (PostAction.validateName). A prefix with anything else in it matches
 #: none.
 _PREFIX = re.compile(r"[A-Za-z0-9-]*")
-
-#: Names that have no letter in common. A regular expression that matches all of one length does not depend on
-#: the name.
-_PROBES = tuple([letter * length for letter in string.ascii_lowercase] for length in (1, 4, 16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,7 @@ class Selection:
 
     :param ids: these ids; ``()`` selects none.
     :param prefix: the start of their names. The server keeps names in lower case; case does not matter.
-    :param regex: a regular expression to search for in their names. ``^`` and ``$`` anchor it.
+    :param regex: a regular expression of RE2 to search for in their names. ``^`` and ``$`` anchor it.
     :param keys: the keys in the names of sessions that Airflow tasks have launched; ``()`` selects none.
     :param kinds: of these kinds.
     :param statuses: in these statuses; old and new words for one status are the same.
@@ -67,12 +64,7 @@ class Selection:
                 "Give a regular expression as regex."
             )
         if self.regex is not None:
-            try:
-                re.compile(self.regex)
-            except re.error as error:
-                raise SpecError(
-                    f"Invalid regex {self.regex!r}: not a valid regular expression ({error})."
-                ) from None
+            name_regex(self.regex)
         for kind in self.kinds:
             Kind.parse(kind)
         for status in self.statuses:
@@ -86,14 +78,12 @@ class Selection:
         return self.ids is None
 
     def reason_to_refuse(self) -> str | None:
-        """Say why it includes every session, whatever its name; None if it does not."""
+        """Say why it includes sessions that have nothing in common; None if it does not."""
         if self.ids is not None or self.keys is not None:
             return None
         if self.regex is not None:
-            pattern = re.compile(self.regex, re.IGNORECASE)
-            if any(all(map(pattern.search, probes)) for probes in _PROBES):
-                return f"the regex {self.regex!r} matches every name"
-            return None
+            example = example_of_any(name_regex(self.regex))
+            return example and f"the regex {self.regex!r} matches every name that looks like {example!r}"
         if self.prefix is None:
             return "none of ids, prefix and regex is given"
         return None if self.prefix else "every name starts with an empty prefix"
@@ -123,7 +113,7 @@ class Selection:
             name = SessionName.parse(session.name)
             return name is not None and name.task_key in self.keys
         if self.regex is not None:
-            return re.search(self.regex, session.name, re.IGNORECASE) is not None
+            return name_regex(self.regex)(session.name)
         return session.name.lower().startswith((self.prefix or "").lower())
 
     def __str__(self) -> str:

@@ -45,9 +45,6 @@ _IMAGE = re.compile(
 #: server responds to ``GET session/`` with an arbitrary session (GetAction).
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
-#: What makes a prefix of names a regular expression, as in the platform's own client.
-_REGEX = frozenset(".^$*+?{}[]()|")
-
 
 def session_name(value: str) -> str:
     """Return the name as the server keeps it: in lower case."""
@@ -83,18 +80,6 @@ def slug(text: str, otherwise: str = "session") -> str:
     ('my-name', '3c-273', 'group-find-stars', 'session')
     """
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or otherwise
-
-
-def name_pattern(prefix: str) -> re.Pattern[str]:
-    """Return what to search for in names: a prefix, or a regular expression if it looks like one."""
-    if not prefix:
-        raise SpecError(
-            "Invalid prefix '': must not be empty, as every name matches it. Use '.*' for all names."
-        )
-    try:
-        return re.compile(prefix if _REGEX & set(prefix) else f"^{re.escape(prefix)}", re.IGNORECASE)
-    except re.error as error:
-        raise SpecError(f"Invalid prefix {prefix!r}: not a valid regular expression ({error}).") from None
 
 
 def image_reference(value: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
+from airflow_provider_canfar.skaha.http.body import MAX_LOG
 from airflow_provider_canfar.task_sessions import report
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class LogReader:
 
     This one takes every log as it is; a subclass may find a result in it.
     """
+
+    #: The least bytes of the end of each log that it reads; enough for the lines that an error quotes.
+    min_bytes = 64 * 1024
 
     def read(self, ended: EndedSession) -> EndedSession:
         """Return what to show and record.
@@ -59,6 +63,9 @@ class OutcomeRecorder:
         self.tails: dict[str, str] = {}
         self._emit = emit
         self._max_log_bytes = max_log_bytes
+        shown = MAX_LOG if max_log_bytes is None else 2 * max_log_bytes
+        #: How many bytes of the end of each log to read: what is shown is without colours and the like.
+        self.read_bytes = max(reader.min_bytes, min(shown, MAX_LOG))
 
     def record(self, ended: EndedSession) -> Outcome:
         """Show the log, and return the outcome to record.
@@ -79,7 +86,7 @@ class OutcomeRecorder:
         if not missing:
             return
         try:
-            logs = await client.logs(missing)
+            logs = await client.logs(missing, max_bytes=self.reader.min_bytes)
         except PartialFailure as failure:
             logs = failure.results
         except RequestError:

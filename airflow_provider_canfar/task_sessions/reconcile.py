@@ -208,7 +208,8 @@ class Reconciler:
 
     async def _read_log(self, client: SkahaClient, outcome: Outcome) -> EndedSession:
         try:
-            return EndedSession(outcome, (await client.logs(outcome.session_id))[outcome.session_id])
+            logs = await client.logs(outcome.session_id, max_bytes=self._recorder.read_bytes)
+            return EndedSession(outcome, logs[outcome.session_id])
         except RequestError as error:
             # The outcome stands without its log.
             return EndedSession(outcome, "", error)

@@ -114,7 +114,7 @@ def shortened(log: str, max_bytes: int | None) -> str:
     r"""Keep the end of a log, in complete lines where possible, and say what was cut.
 
     >>> print(shortened("one\ntwo\nthree\n", 10))
-    (The first 4 of 14 bytes are omitted.)
+    (All but the last 10 bytes are omitted.)
     two
     three
     <BLANKLINE>
@@ -126,7 +126,8 @@ def shortened(log: str, max_bytes: int | None) -> str:
     line_end = data.find(b"\n", cut - 1)
     if 0 <= line_end < len(data) - 1:
         cut = line_end + 1
-    return f"(The first {cut:,} of {len(data):,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
+    # How many there are in all is not known: only the end of a large log is read.
+    return f"(All but the last {len(data) - cut:,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
 def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionError:

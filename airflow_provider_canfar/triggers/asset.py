@@ -56,7 +56,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
     A DAG that this trigger starts, and that launches sessions whose names match, starts itself in a loop.
 
     :param prefix: what the names start with.
-    :param regex: a regular expression to search for in the names.
+    :param regex: a regular expression of RE2 to search for in the names.
     :param ids: session ids.
     :param kind: one or several kinds.
     :param status: the ends that fire: ``Completed``, ``Failed``, ``Gone``.

@@ -108,7 +108,10 @@ def test_an_unknown_id_counts_as_destroyed(platform: Emulator) -> None:
         ({"regex": ".*"}, "matches every name"),
         ({"regex": "^[a-z]"}, "matches every name"),
         ({"regex": "^.{3,}$"}, "matches every name"),
-        ({"regex": "(?!keep)"}, "matches every name"),
+        ({"regex": "-"}, "matches every name that looks like 'a-a'"),
+        ({"regex": "[0-9]"}, "matches every name"),
+        ({"regex": "-[0-9]+-[0-9]+-[0-9]+$"}, "matches every name that looks like 'calibrate-"),
+        ({"regex": "-0-1-1$"}, "matches every name that looks like 'calibrate-"),
         ({"of_this_run": True, "prefix": "survey"}, "Invalid of_this_run"),
         ({"ids": "k3v9x2qa/../x"}, "session id"),
         ({"ids": "[k3v9x2qa"}, "a list of ids"),
@@ -129,7 +132,8 @@ def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"regex": "a["}, "unterminated"),
+        ({"regex": "a["}, "missing ]"),
+        ({"regex": "(?!keep)"}, "lookaheads"),
         ({"prefix": "survey_"}, "letters, digits and '-'"),
         ({"prefix": 7}, "must be text"),
         ({"ids": ""}, "no id in it"),

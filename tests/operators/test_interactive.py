@@ -156,7 +156,10 @@ def test_a_session_is_kept_alive_for_as_long_as_was_asked(platform: Emulator, ta
     platform.configure(interactive_deadline=2)
     with shown() as lines:
         url = task(keep_alive_for=timedelta(seconds=4)).run()
-    assert url
+    assert "?token=" in url
+    (opened,) = [line for line in lines if line.startswith("The session is open")]
+    assert opened.endswith(url.partition("?")[0])
+    assert "token=" not in "".join(lines)
     assert sum(line.startswith("Renewed session") for line in lines) >= 1
     (session,) = platform.live()
     assert session["status"] == "Running"

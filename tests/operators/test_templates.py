@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from airflow.sdk import DAG
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.skaha.command.encoding import encode
+from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch
 from tests.on_emulator import IMAGE
@@ -20,7 +24,7 @@ TITLE = """M13; "Hercules" & $friends 'q' $(HOME) \\ `id` {{ ds }}, 'a' 'b'\n é
 #: Text in which Python reads something else.
 TEXTS = ["7", "3.10", "1e3", "[1, 2]", "'a' 'b'", "None", "True", "", "{'a': 1}"]
 
-PARAMS = {"title": TITLE, "texts": TEXTS, "words": ["echo", "a b"]}
+PARAMS = {"title": TITLE, "texts": TEXTS, "words": ["echo", "a b"], "options": "-x --delete-all"}
 
 
 def rendered(*, native: bool, **settings: Any) -> Any:
@@ -48,11 +52,85 @@ def test_a_word_stays_text_whatever_python_would_read_in_it(index: int, *, nativ
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_string_of_arguments_keeps_its_quotes(*, native: bool) -> None:
-    for args in ("'a b'", "['a', 'b']", "{{ params.title }}"):
-        assert rendered(native=native, cmd="plot", args=args).args == args.replace(
-            "{{ params.title }}", TITLE
-        )
+def test_a_string_of_arguments_without_a_template_stays_as_it_is(*, native: bool) -> None:
+    for args in ("'a b'", "['a', 'b']", "a  b\n"):
+        assert rendered(native=native, cmd="plot", args=args).args == args
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{{ params.title }}", [TITLE]),
+        ("  {{ params.title }} ", [TITLE]),
+        ("--title {{ params.title }} -n 3", ["--title", TITLE, "-n", "3"]),
+        ("--title={{ params.title }}", [f"--title={TITLE}"]),
+        ("'--title {{ params.title }}' \"{{ 'a' }} {{ 'b' }}\"", [f"--title {TITLE}", "a b"]),
+        ("{{ params.options }}", ["-x --delete-all"]),
+        ("run {{ params.options }}{{ params.options }}", ["run", "-x --delete-all-x --delete-all"]),
+        ("{{ params['options'] }} {{ '}}' }} {{ {'a': \"b c\"}['a'] }}", ["-x --delete-all", "}}", "b c"]),
+        ("--mode={% if true %}fast{% else %}slow{% endif %} z", ["--mode=fast", "z"]),
+        ("'{% for n in [1, 2] %}{{ n }} {% endfor %}' z", ["1 2 ", "z"]),
+        ("{# a b #}a b", ["a", "b"]),
+        ("{% raw %}{{ a b }}{% endraw %} z", ["{{ a b }}", "z"]),
+        ("a {{- 1 -}} b", ["a1b"]),
+        ("{{ '' }} z", ["", "z"]),
+        ("\\{{ 1 }} '\\{{ 2 }}' \x1f0\x1f", ["1", "\\2", "\x1f0\x1f"]),
+        ("{{ 1 }}\r\n'a\r\nb'", ["1", "a\r\nb"]),
+    ],
+)
+def test_a_string_of_arguments_is_split_before_it_is_rendered(
+    written: str, words: list[str], *, native: bool
+) -> None:
+    """So a value of the run's configuration adds no option."""
+    operator = rendered(native=native, cmd="plot", args=written)
+    assert operator.args == words
+    spec = operator._spec({"params": PARAMS}, Batch(Identity("stars", "k3v5x2qamd", 0), 1, 1))
+    assert spec.parameters == encode(cmd="plot", args=words)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=5))
+def test_no_value_adds_or_removes_an_argument(values: list[str]) -> None:
+    written = " ".join(["run", *(f"--x={{{{ params.all[{index}] }}}}" for index in range(len(values)))])
+    with DAG("survey"):
+        operator: Any = CanfarHeadlessOperator(task_id="plot", image=IMAGE, cmd="plot", args=written)
+    operator.render_template_fields({"params": {"all": values}})
+    expected = ["run", *(f"--x={value}" for value in values)]
+    assert operator.args == (expected if values else written)
+
+
+@pytest.mark.parametrize("same", ["{{ params.options }}", "{{ params.texts[0] }}"])
+def test_a_program_that_is_written_as_its_arguments_are_stays_one_word(same: str) -> None:
+    operator = rendered(native=False, cmd=same, args=same)
+    assert isinstance(operator.cmd, str)
+    assert operator.args == [operator.cmd]
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        ("{% if true %}a b{% endif %}", "a block spans several words"),
+        ("'{{ 1 }}", "No closing quotation"),
+    ],
+)
+def test_a_string_that_cannot_be_split_fails_without_retries(args: str, reason: str) -> None:
+    with pytest.raises(AirflowFailException, match=f"Invalid args: .*{reason}.* a list with one string"):
+        rendered(native=False, cmd="plot", args=args)
+
+
+def test_the_output_of_another_task_is_split_as_a_whole() -> None:
+    """Its author gave all of it; a list has one string for each argument."""
+    operator = rendered(native=False, cmd="plot", args="a")
+    operator.args = "-x 'a b'"
+    spec = operator._spec({"params": PARAMS}, Batch(Identity("stars", "k3v5x2qamd", 0), 1, 1))
+    assert spec.parameters == encode(cmd="plot", args=["-x", "a b"])
+
+
+@pytest.mark.parametrize("nothing", ["{{ '' }}", "{{ none }}"])
+def test_arguments_that_render_to_nothing_are_an_error(nothing: str) -> None:
+    operator = rendered(native=False, cmd="plot", args=nothing)
+    with pytest.raises(SpecError, match="rendered to nothing"):
+        operator._parsed()
 
 
 def test_one_template_may_give_all_the_words_as_a_native_list() -> None:
@@ -118,13 +196,13 @@ def test_text_outside_of_expressions_arrives_byte_for_byte(
     assert (two.cmd, two.args) == (f"x{between}", [expected, after])
 
 
-@given(PLAIN.filter(bool), st.booleans())
-def test_a_string_of_arguments_arrives_byte_for_byte(args: str, native: bool) -> None:
+@given(PLAIN, PLAIN, st.booleans())
+def test_a_quoted_string_of_arguments_arrives_byte_for_byte(before: str, value: str, native: bool) -> None:
     with DAG("survey", render_template_as_native_obj=native):
-        operator = CanfarHeadlessOperator(task_id="plot", image=IMAGE)
-        operator.cmd, operator.args = "plot", f"{args}{{{{ params.value }}}}"
-    operator.render_template_fields({"params": {"value": "\r\n"}})
-    assert operator.args == f"{args}\r\n"
+        operator: Any = CanfarHeadlessOperator(task_id="plot", image=IMAGE)
+        operator.cmd, operator.args = "plot", f"{shlex.quote(before)}{{{{ params.value }}}} z"
+    operator.render_template_fields({"params": {"value": value}})
+    assert operator.args == [f"{before}{value}", "z"]
 
 
 @pytest.mark.parametrize("native", [False, True])

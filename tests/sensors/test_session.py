@@ -127,6 +127,12 @@ def test_it_times_out_while_too_many_are_left(
         wait(prefix="survey-", at_most=0, timeout=1)
 
 
+def test_an_expression_that_would_backtrack_for_hours_holds_nothing(wait: Wait) -> None:
+    launch("a" * 50 + "-0", "true")
+    launch("b", "true")
+    assert [row["name"] for row in wait(regex="(a+)+b$|^b$")] == ["b"]
+
+
 def test_it_waits_until_a_first_session_is_launched(wait: Wait) -> None:
     timer = threading.Timer(1.0, lambda: launch("survey-1", "true"))
     timer.start()

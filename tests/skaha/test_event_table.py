@@ -113,3 +113,10 @@ Warning   Failed    Error: ImagePullBackOff
 def test_no_text_is_an_error(printed: str) -> None:
     assert isinstance(parse_events(printed), list)
     assert isinstance(parse_events(f"TYPE REASON MESSAGE FIRST-TIME LAST-TIME\n{printed}"), list)
+
+
+@pytest.mark.parametrize("piece", [" ", "a ", "\n", " \n", "<none>   ", "2026-02-11T07:29:41Z   ", "a"])
+def test_a_row_of_any_length_is_read_once(piece: str) -> None:
+    """A regular expression tried each space as the end of the message."""
+    printed = "TYPE REASON MESSAGE FIRST-TIME LAST-TIME\nNormal Pulled x " + piece * 30_000
+    assert [event.reason for event in parse_events(printed)] == ["Pulled"]

@@ -92,8 +92,11 @@ def test_no_selection_includes_an_unknown_status() -> None:
                 "[a-z]",
                 "^[a-z][a-z0-9-]*$",
                 r"\w",
-                "(?!keep)",
                 "^.{8,}",
+                "-",
+                "[0-9]",
+                "-[0-9]+$",
+                "-[0-9]+-[0-9]+$",
             ]
         ),
     ],
@@ -107,7 +110,7 @@ def test_a_selection_of_every_session_is_refused_with_the_reason(selection: Sele
     [
         Selection(prefix="a"),
         Selection(regex="survey|pilot"),
-        Selection(regex="-[0-9]+$"),
+        Selection(regex="stars-.*-[0-9]+$"),
         Selection(regex="^[a-m]"),
         Selection(ids=()),
         Selection(keys=()),

@@ -600,12 +600,12 @@ async def test_some_logs_are_read_at_once_and_told_in_order() -> None:
     trial, under_way, most = Trial(30), 0, 0
     logs = trial.platform.logs
 
-    async def counted(ids: Any) -> dict[str, str]:
+    async def counted(ids: Any, **limits: Any) -> dict[str, str]:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
         await asyncio.sleep(0)
-        answer = await logs(ids)
+        answer = await logs(ids, **limits)
         under_way -= 1
         return answer
 

@@ -96,7 +96,7 @@ def test_a_log_that_is_empty_says_why(fault: Exception | None, words: str) -> No
 
 def test_of_a_long_log_the_end_is_shown() -> None:
     shown = list(log_lines(outcome(1), "one\n" * 1000 + "the end\n", max_bytes=20))
-    assert shown[1] == "(The first 3,988 of 4,008 bytes are omitted.)"
+    assert shown[1] == "(All but the last 20 bytes are omitted.)"
     assert shown[2:-1] == ["one", "one", "one", "the end"]
 
 
@@ -108,7 +108,7 @@ def test_a_shortened_log_is_the_end_of_the_log_and_no_longer_than_it_may_be(log:
         assert shown == log
     else:
         note, _, end = shown.partition("\n")
-        assert note.startswith("(The first ")
+        assert note.startswith("(All but the last ")
         # A character that the cut goes through is shown as one that cannot be read.
         whole = end.encode().replace("\N{REPLACEMENT CHARACTER}".encode(), b"")
         assert len(whole) <= max_bytes
@@ -161,7 +161,7 @@ def test_output_cannot_end_or_begin_a_fold() -> None:
 @given(log=st.text(st.characters(), max_size=100), max_bytes=st.integers(1, 50))
 def test_a_shown_log_is_bounded_whatever_it_holds(log: str, max_bytes: int) -> None:
     _, *lines, _ = log_lines(outcome(1), log, max_bytes=max_bytes)
-    if lines[0].startswith("(The first "):
+    if lines[0].startswith("(All but the last "):
         del lines[0]
     shown = "\n".join(lines).replace("\N{REPLACEMENT CHARACTER}", "")
     assert len(shown.encode()) <= max(max_bytes, len("(no output)"))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_canfar.skaha.credentials.grant_cache import grant_cache_of
 from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerError
-from airflow_provider_canfar.skaha.http import exchange
+from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.urls import service_url
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
     from airflow_provider_canfar.skaha.http.authorization import Authorization
     from airflow_provider_canfar.skaha.http.response import ApiResponse
+
+#: The most bytes of a grant: a token, or a certificate with its chain and its key.
+MAX_GRANT = 1024 * 1024
 
 #: Seconds to wait for the granting service.
 TIMEOUT = 60.0
@@ -105,16 +108,20 @@ class FetchedCredential(ABC):
         origin = f"{parts.scheme}://{parts.netloc}"
         try:
             with exchange.translate_errors(method, parts.path, origin):
-                async with await asyncio.to_thread(self._new_client) as client:
-                    reply = await client.request(
+                async with (
+                    await asyncio.to_thread(self._new_client) as client,
+                    client.stream(
                         method,
                         self._url,
                         params=params,
                         headers={"Content-Type": exchange.FORM_TYPE} if form else {},
                         content=urlencode(form) if form else None,
                         auth=auth,
-                    )
-            response = exchange.response_of(reply, parts.path, origin, reply.content, secrets)
+                    ) as reply,
+                ):
+                    is_success = exchange.response_of(reply, parts.path, origin).is_success
+                    read = body.read(reply, MAX_GRANT, parts.path) if is_success else body.read_start(reply)
+                    response = exchange.response_of(reply, parts.path, origin, await read, secrets)
             if not response.is_success:
                 raise error_from(response)
         except RequestError as error:
@@ -132,6 +139,7 @@ class FetchedCredential(ABC):
             verify=True if self._transport else exchange.tls_context(self._url),
             transport=self._transport,
             timeout=exchange.timeout(TIMEOUT),
+            headers={"Accept-Encoding": body.ACCEPT_ENCODING},
         )
 
     def _reason(self, error: RequestError) -> str:

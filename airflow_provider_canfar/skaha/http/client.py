@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from airflow_provider_canfar import __version__
 from airflow_provider_canfar.skaha.errors import AuthenticationError
-from airflow_provider_canfar.skaha.http import exchange
+from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
 from airflow_provider_canfar.skaha.http.urls import service_url
@@ -41,6 +41,8 @@ class Request:
     :param form: the parameters of a POST, percent-encoded, for its body: a query could hold only 8 kB of
         them.
     :param headers: besides the usual ones. Not in the repr, as they may contain a secret; nor is the form.
+    :param max_bytes: the most bytes of its response that are read, decompressed.
+    :param keeps_end: whether the end of a longer response is returned; otherwise it is an error.
     """
 
     method: str
@@ -48,6 +50,8 @@ class Request:
     params: Mapping[str, str] | None = None
     form: str | None = None
     headers: Mapping[str, str] | None = None
+    max_bytes: int = body.MAX_RESPONSE
+    keeps_end: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -109,11 +113,16 @@ class HttpClient:
         :param timeout: seconds to wait for the server.
         :param retry: whether to send it again after a failure. False if the server might then act twice.
         :raises RequestError: if there is no successful response.
+        :raises ResponseTooLarge: if it has more than the request's ``max_bytes``.
         """
 
         async def send_once() -> T:
             async with self._send_once(request, timeout) as stream:
-                response = exchange.response_of(stream, request.path, self.url, await stream.aread())
+                if request.keeps_end:
+                    content = await body.read_end(stream, request.max_bytes)
+                else:
+                    content = await body.read(stream, request.max_bytes, request.path)
+                response = exchange.response_of(stream, request.path, self.url, content)
             if len(response.body) <= LARGE_RESPONSE:
                 return parse(response)
             return await asyncio.to_thread(parse, response)
@@ -176,8 +185,8 @@ class HttpClient:
                     timeout=exchange.timeout(timeout),
                 ) as response:
                     if not exchange.response_of(response, request.path, self.url).is_success:
-                        body = await response.aread()
-                        raise error_from(exchange.response_of(response, request.path, self.url, body))
+                        start = await body.read_start(response)
+                        raise error_from(exchange.response_of(response, request.path, self.url, start))
                     yield response
 
     @asynccontextmanager
@@ -216,6 +225,7 @@ class HttpClient:
             transport=self._transport,
             headers={
                 "Accept": "application/json, text/plain",
+                "Accept-Encoding": body.ACCEPT_ENCODING,
                 "User-Agent": f"airflow-provider-canfar/{__version__}",
             },
         )

@@ -5,7 +5,6 @@ Here HTTP's status codes and the server's sentences become the classes of :mod:`
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -19,10 +18,14 @@ from airflow_provider_canfar.skaha.errors import (
     ServerError,
     ServiceBusy,
 )
+from airflow_provider_canfar.skaha.http.html_text import text_of
 from airflow_provider_canfar.skaha.http.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: How many bytes of an unsuccessful response are looked at.
+MAX_ERROR = 64 * 1024
 
 #: The longest part of a server's message that ours quotes, in characters.
 MAX_QUOTE = 500
@@ -147,7 +150,7 @@ def first_line(response: ApiResponse) -> str:
     A server may well repeat what it refuses: "Invalid refresh token: ..." contains the whole token (MITREid,
     which SKA IAM is made of), and pages about a header that is too long show the header.
     """
-    text = response.text
+    text = response.body[:MAX_ERROR].decode("utf-8", "replace")
     from_headers = (
         word for name in _SECRET_HEADERS for word in response.request_headers.get(name, "").split()[-1:]
     )
@@ -155,8 +158,7 @@ def first_line(response: ApiResponse) -> str:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
     if response.is_html or text.lstrip()[:1] == "<":
-        text = re.sub(r"(?is)<(script|style)\b.*?</\1>|<!--.*?-->", "\n", text)
-        text = html.unescape(re.sub(r"(?s)<[^>]*>?", "\n", text))
+        text = text_of(text)
     # The first line of JSON may be just a bracket: its lines are quoted as one.
     lines = [text] if text.lstrip()[:1] in ("{", "[") else text.splitlines()
     line = next(filter(None, (" ".join(line.split()) for line in lines)), "")

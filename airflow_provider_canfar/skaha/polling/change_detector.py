@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
 
+#: How many rows a new subscription chooses from before others on the event loop have their turn.
+ROWS_AT_ONCE = 500
+
 
 class ChangeDetector:
     """What the polls so far have shown, compared with the next one.
@@ -64,8 +67,10 @@ class ChangeDetector:
         else:
             self._missing -= cache.ended
         for subscription in [one for one in subscriptions.choosing if one.is_new]:
-            subscriptions.choose(subscription, cache.rows.values())
-            await asyncio.sleep(0)
+            rows = [*cache.rows.values()]
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                subscriptions.choose(subscription, rows[start : start + ROWS_AT_ONCE])
+                await asyncio.sleep(0)
         affected = subscriptions.affected([one for result in results for one in result.changed], cache)
         if is_complete:
             affected = affected.union(*(subscriptions.by_id[session_id] for session_id in self._missing))

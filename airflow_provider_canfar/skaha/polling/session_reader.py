@@ -16,6 +16,7 @@ from airflow_provider_canfar.skaha.errors import (
     ServiceBusy,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.http.body import MAX_RESPONSE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -95,8 +96,8 @@ class SessionReader:
         return await self._send(lambda: self._client.events(session_id))
 
     async def logs(self, session_id: str) -> dict[str, str]:
-        """Return what a session has written."""
-        return await self._send(lambda: self._client.logs(session_id))
+        """Return what a session has written, or the end of it if it is larger than the platform keeps."""
+        return await self._send(lambda: self._client.logs(session_id, max_bytes=MAX_RESPONSE))
 
     async def renew(self, session_id: str) -> dict[str, bool]:
         """Restart a session's lifetime. This has no limit: it is rare, and must not be postponed."""

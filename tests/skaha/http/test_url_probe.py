@@ -40,3 +40,11 @@ async def test_a_failed_request_is_not_a_response(error: Exception) -> None:
 
 async def test_an_invalid_url_does_not_respond() -> None:
     assert not await responds("not a URL")
+
+
+async def test_the_token_of_a_page_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """At INFO, which is Airflow's default, httpx logs the URL of each request."""
+    caplog.set_level("INFO", logger="httpx")
+    assert await responds(URL, transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+    assert "/session/notebook/k3v9x2qa/lab " in caplog.text
+    assert "token=" not in caplog.text
