@@ -20,6 +20,7 @@ from airflow_provider_canfar.skaha.credentials import RegistryCredential, creden
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http import urls
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
+from airflow_provider_canfar.skaha.secret import concealed, described
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -56,7 +57,7 @@ class Settings:
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     account: str = dataclasses.field(default_factory=lambda: uuid4().hex, repr=False)
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
-    certificate: str | None = None
+    certificate: str | None = dataclasses.field(default=None, repr=False)
 
     @classmethod
     def from_fields(
@@ -75,6 +76,8 @@ class Settings:
 
         :raises SpecError: with the field, if they do not make a URL and a credential.
         """
+        # Nothing in a frame shows what may be secret; which field that is, a mistake decides.
+        host, schema, login, password, extra = concealed((host, schema, login, password, extra))
         if not isinstance(extra, Mapping):
             raise SpecError('Invalid extra: must be a JSON object, such as {"timeout": 60}.')
         _reject_misspelt(extra)
@@ -145,7 +148,8 @@ def _seconds(extra: Mapping[str, Any], name: str, default: float) -> float:
         seconds = 0.0
     if not 0 < seconds < 3600:
         raise SpecError(
-            f"Invalid {name} {value!r}: must be a number of seconds, more than 0 and less than 3600. "
+            f"Invalid {name} ({described(value)}): must be a number of seconds, more than 0 and less than "
+            "3600. "
             f"Omit it for {default:g}."
         )
     return seconds
@@ -173,7 +177,7 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     :raises SpecError: if they do not make a URL, or contradict each other.
     """
     if port and not host:
-        raise SpecError(f"Invalid port {port}: there is no host. Fill in the host, or omit both.")
+        raise SpecError("Invalid port: there is no host. Fill in the host, or omit both.")
     word = (schema or "").strip().strip("/")
     scheme, path = (word, "") if word in {"http", "https"} else ("", word)
     parts, its_port = _split(host or CANFAR_HOST, scheme)
@@ -181,7 +185,7 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     for field, value, its_value in (("port", port, its_port), ("schema", path, its_path)):
         if value and its_value and value != its_value:
             raise SpecError(
-                f"Invalid {field} {value!r}: the host already has {its_value!r}. "
+                f"Invalid {field}: the host already has another {field if field == 'port' else 'path'}. "
                 f"Omit the {field}, or remove it from the host."
             )
     if port and not its_port:
@@ -215,7 +219,7 @@ def _split(host: str, scheme: str) -> tuple[SplitResult, int | None]:
         return parts, parts.port
     except ValueError:
         raise SpecError(
-            f"Invalid host {host!r}: must be a URL, such as 'https://{CANFAR_HOST}/skaha/v1'."
+            f"Invalid host ({described(host)}): must be a URL, such as 'https://{CANFAR_HOST}/skaha/v1'."
         ) from None
 
 

@@ -64,7 +64,9 @@ class CanfarHook(Verbs, BaseHook):
         """
         if self._settings is None:
             connection = self.get_connection(self.canfar_conn_id)
-            self._settings = self._parse(connection, connection.extra_dejson)
+            fields = _fields_of(connection, connection.extra_dejson)
+            del connection  # Its repr shows its password, and a frame shows its variables.
+            self._settings = self._parse(fields)
         return self._settings
 
     async def _async_settings(self) -> Settings:
@@ -78,19 +80,14 @@ class CanfarHook(Verbs, BaseHook):
         from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 
         connection = await get_async_connection(self.canfar_conn_id, hook=self)
-        return self._parse(connection, await get_async_extra_dejson(connection))
+        fields = _fields_of(connection, await get_async_extra_dejson(connection))
+        del connection  # As above.
+        return self._parse(fields)
 
-    def _parse(self, connection: Connection, extra: dict[str, Any]) -> Settings:
+    def _parse(self, fields: dict[str, Any]) -> Settings:
         from airflow_provider_canfar.hooks._settings import Settings
 
-        return Settings.from_fields(
-            host=connection.host,
-            port=connection.port,
-            schema=connection.schema,
-            login=connection.login,
-            password=connection.password,
-            extra=extra,
-        )
+        return Settings.from_fields(**fields)
 
     @asynccontextmanager
     async def client(self, *, retry_for: float | None = None) -> AsyncIterator[SkahaClient]:
@@ -183,3 +180,12 @@ class CanfarHook(Verbs, BaseHook):
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         name = credential.name.removeprefix("the ").removeprefix("a ").removeprefix("an ")
         return True, f"Connected to {self.settings.url} as {user} ({name}{expiry})."
+
+
+def _fields_of(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    """Return a connection's fields, with a repr that shows none of them."""
+    from airflow_provider_canfar.skaha.secret import concealed
+
+    names = ("host", "port", "schema", "login", "password")
+    fields: dict[str, Any] = concealed({name: getattr(connection, name) for name in names} | {"extra": extra})
+    return fields

@@ -13,7 +13,8 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
-from airflow_provider_canfar.skaha.http.urls import service_url
+from airflow_provider_canfar.skaha.http.urls import service_url, shown
+from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
     import ssl
@@ -41,6 +42,7 @@ class Request:
     :param form: the parameters of a POST, percent-encoded, for its body: a query could hold only 8 kB of
         them.
     :param headers: besides the usual ones. Not in the repr, as they may contain a secret; nor is the form.
+    :param secrets: what no message may repeat of it; ``public``, what it shows openly.
     """
 
     method: str
@@ -48,6 +50,8 @@ class Request:
     params: Mapping[str, str] | None = None
     form: str | None = None
     headers: Mapping[str, str] | None = None
+    secrets: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -77,6 +81,7 @@ class HttpClient:
         concurrency: int = 32,
     ) -> None:
         self.url = service_url(url)
+        self._shown_url = shown(self.url)
         self.credential = credential
         self._retry_for = retry_for
         self._transport = transport
@@ -113,7 +118,7 @@ class HttpClient:
 
         async def send_once() -> T:
             async with self._send_once(request, timeout) as stream:
-                response = exchange.response_of(stream, request.path, self.url, await stream.aread())
+                response = self._response_of(request, stream, await stream.aread())
             if len(response.body) <= LARGE_RESPONSE:
                 return parse(response)
             return await asyncio.to_thread(parse, response)
@@ -162,23 +167,28 @@ class HttpClient:
     async def _send_single(
         self, request: Request, timeout: float, authorization: Authorization
     ) -> AsyncIterator[httpx.Response]:
-        headers = {**(request.headers or {}), **authorization.headers}
+        headers = {**concealed(request.headers or {}), **concealed(authorization.headers)}
+        secrets = (*request.secrets, *(Secret(value.rpartition(" ")[2]) for value in headers.values()))
         if request.form is not None:
             headers["Content-Type"] = exchange.FORM_TYPE
         async with self._borrowed_client(authorization.tls) as client:
-            with exchange.translate_errors(request.method, request.path, self.url):
+            with exchange.translate_errors(request.method, request.path, self._shown_url, secrets):
                 async with client.stream(
                     request.method,
                     f"{self.url}/{request.path}",
                     params=request.params,
                     headers=headers,
-                    content=request.form,
+                    content=None if request.form is None else Secret(request.form),
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not exchange.response_of(response, request.path, self.url).is_success:
-                        body = await response.aread()
-                        raise error_from(exchange.response_of(response, request.path, self.url, body))
+                    if not self._response_of(request, response).is_success:
+                        raise error_from(self._response_of(request, response, await response.aread()))
                     yield response
+
+    def _response_of(self, request: Request, response: httpx.Response, body: bytes = b"") -> ApiResponse:
+        return exchange.response_of(
+            response, request.path, self._shown_url, body, secrets=request.secrets, public=request.public
+        )
 
     @asynccontextmanager
     async def _borrowed_client(self, tls: ssl.SSLContext | None) -> AsyncIterator[httpx.AsyncClient]:
