@@ -170,6 +170,7 @@ class CanfarHook(Verbs, BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the platform authenticates the connection, and as whom; or what to change."""
         from airflow_provider_canfar.skaha.errors import CanfarError
+        from airflow_provider_canfar.skaha.http.urls import shown
 
         try:
             user = self.call(lambda client: client.whoami(), retry_for=0)
@@ -179,7 +180,7 @@ class CanfarHook(Verbs, BaseHook):
         expires_at = credential.expires_at
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         name = credential.name.removeprefix("the ").removeprefix("a ").removeprefix("an ")
-        return True, f"Connected to {self.settings.url} as {user} ({name}{expiry})."
+        return True, f"Connected to {shown(self.settings.url)} as {user} ({name}{expiry})."
 
 
 def _fields_of(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:

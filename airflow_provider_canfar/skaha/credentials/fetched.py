@@ -39,6 +39,7 @@ class FetchedCredential(ABC):
     """
 
     renewal: str
+    _shown_url = ""
 
     def __init__(
         self,
@@ -49,12 +50,16 @@ class FetchedCredential(ABC):
     ) -> None:
         self._url = service_url(url, f"URL of {type(self).__name__}")
         self._shown_url = shown(self._url)
+        parts = urlsplit(self._shown_url)
+        self._origin, self._shown_path = f"{parts.scheme}://{parts.netloc}", parts.path
         self._cache = grant_cache_of(type(self).__name__, self._url, *identity)
         self._transport = transport
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._shown_url!r}, expires_at={self.expires_at})"
+        # While its URL is refused, an error reporter asks for it.
+        expires_at = self.expires_at if self._shown_url else None
+        return f"{type(self).__name__}({self._shown_url!r}, expires_at={expires_at})"
 
     @property
     @abstractmethod
@@ -104,8 +109,7 @@ class FetchedCredential(ABC):
         :raises AuthenticationError: if the service rejects the login, or whatever else the request presents.
         """
         form, secrets = concealed(form), tuple(map(Secret, secrets))
-        parts = urlsplit(self._url)
-        origin, path = f"{parts.scheme}://{parts.netloc}", shown(parts.path)
+        origin, path = self._origin, self._shown_path
         try:
             with exchange.translate_errors(method, path, origin, secrets):
                 async with await asyncio.to_thread(self._new_client) as client:

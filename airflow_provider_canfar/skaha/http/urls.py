@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from airflow_provider_canfar.skaha.errors import SpecError
-from airflow_provider_canfar.skaha.secret import described
+from airflow_provider_canfar.skaha.secret import Secret, described
 
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 # A version, or a short word of letters alone; a token has digits.
@@ -26,28 +26,31 @@ def service_url(url: str, what: str = "platform URL") -> str:
     :param what: what it is, for the message.
     :raises SpecError: for anything but a URL, and for plain http to any host but this machine.
     """
+    url = Secret(url).strip()
+    if problem := _problem(url):
+        raise SpecError(f"Invalid {what} ({described(url)}): {problem}")
+    return str(url).rstrip("/")
+
+
+def _problem(url: str) -> str | None:
+    """Return what is wrong with a URL, and a way out, without any part of it."""
     if "@" in url:
-        # The message omits it: what is before the "@" is most likely a secret, and may contain what ends a
-        # host.
-        raise SpecError(
-            f"Invalid {what}: must not contain a user or a password. Give the credential separately."
-        )
-    parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not _is_valid(url.strip(), parts):
-        raise SpecError(
-            f"Invalid {what} ({described(url)}): must be a complete URL with the full name of a host, "
-            "such as 'https://ws-uv.canfar.net/skaha/v1'."
+        # What is before the "@" is most likely a secret, and may contain what ends a host.
+        return "must not contain a user or a password. Give the credential separately."
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not _is_valid(url, parts):
+        return (
+            "must be a complete URL with the full name of a host, such as "
+            "'https://ws-uv.canfar.net/skaha/v1'."
         )
     if parts.query or parts.fragment:
-        raise SpecError(
-            f"Invalid {what} ({described(url)}): must not contain a query or a fragment. Omit them."
-        )
+        return "must not contain a query or a fragment. Omit them."
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise SpecError(
-            f"Invalid {what}: must use https, as plain http shows the credential to everybody on the way. "
+        return (
+            "must use https, as plain http shows the credential to everybody on the way. "
             "Plain http works for this machine only (127.0.0.1, localhost)."
         )
-    return url.strip().rstrip("/")
+    return None
 
 
 def _is_valid(url: str, parts: SplitResult) -> bool:
