@@ -10,6 +10,7 @@ from airflow_provider_canfar.skaha import wire
 from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
 from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
+from airflow_provider_canfar.skaha.http.urls import shown
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class AccountClient:
         self._context_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
+        return f"{type(self).__name__}({shown(self.url)!r}, {self._http.credential!r})"
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()

@@ -164,11 +164,7 @@ def shown_by_reporters(error: BaseException, *, without: str = __file__) -> str:
             waiting += [one.__cause__, one.__context__]
             stack = traceback.StackSummary.extract(traceback.walk_tb(one.__traceback__), capture_locals=True)
             frames = [frame for frame in stack if frame.filename != without]
-            texts += [
-                f"{frame.filename}:{frame.lineno} {frame.locals}"
-                for frame in stack
-                if frame.filename != without
-            ]
+            texts += [f"{frame.filename}:{frame.lineno} {frame.locals}" for frame in frames]
     return "\n".join(texts)
 
 
