@@ -24,6 +24,9 @@ class Token:
     name = "the bearer token"
     renewal = "Get a new token, or use a user name and password, which fetch tokens as needed."
 
+    # Until it is known: while a token is refused, an error reporter asks for the repr.
+    _expires_at: datetime | None = None
+
     def __init__(self, token: str) -> None:
         token = Secret(token).strip()
         try:
