@@ -8,6 +8,7 @@ import os
 import ssl
 import stat
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -114,17 +115,20 @@ class Certificate:
     ) -> None:
         if (path is None) == (pem is None):
             raise SpecError("Invalid certificate: must be either a path or a PEM text. Give one of the two.")
-        try:
-            self._path = Path(path).expanduser() if path is not None else None
-        except RuntimeError:
+        path = None if path is None else Secret(path)
+        # First: while the path is refused, an error reporter asks for the repr.
+        self._path: Path | None = None
+        self._loaded: LoadedCertificate | None = None
+        self._is_file = False
+        with suppress(RuntimeError):
+            self._path = None if path is None else Path(path).expanduser()
+        if path is not None and self._path is None:
             raise SpecError(
                 "Invalid certificate: there is no such home directory as its path begins with. "
                 "Write the path out."
-            ) from None
+            )
         self._pem = Secret(pem) if pem is not None else None
-        self._is_file = False
         self._clock = clock
-        self._loaded: LoadedCertificate | None = None
         self._warned_about: LoadedCertificate | None = None
         self._warned_of_mode = False
         self._load_lock = threading.Lock()
