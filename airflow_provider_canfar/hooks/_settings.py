@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 from airflow_provider_canfar.connection_form import CONNECTION_FIELDS
@@ -21,10 +22,9 @@ from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http import urls
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
+from airflow_provider_canfar.skaha.secret import Secret, concealed, described
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
     from airflow_provider_canfar.skaha.credentials import Credential
 
 #: CANFAR's own service, for a connection without a host, and its path, for one without a path.
@@ -38,7 +38,7 @@ _RESOURCES = frozenset(["session", "image", "context", "repository", "capabiliti
 SECRET_EXTRAS = ("proxy_certificate", "client_secret", "refresh_token")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """The platform's URL, and the credential for it.
 
@@ -55,9 +55,12 @@ class Settings:
     credential: Credential
     registry: RegistryCredential | None = None
     timeouts: Timeouts = DEFAULT_TIMEOUTS
-    account: str = dataclasses.field(default_factory=lambda: uuid4().hex, repr=False)
-    secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    account: str = dataclasses.field(default_factory=lambda: uuid4().hex)
+    secrets: tuple[str, ...] = ()
     certificate: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Settings({urls.shown(self.url)!r}, {self.credential!r})"
 
     @classmethod
     def from_fields(
@@ -76,6 +79,8 @@ class Settings:
 
         :raises SpecError: with the field, if they do not make a URL and a credential.
         """
+        # Nothing in a frame shows what may be secret; which field that is, a mistake decides.
+        host, schema, login, password, extra = concealed((host, schema, login, password, extra))
         if not isinstance(extra, Mapping):
             raise SpecError('Invalid extra: must be a JSON object, such as {"timeout": 60}.')
         _reject_misspelt(extra)
@@ -145,13 +150,13 @@ def _seconds(extra: Mapping[str, Any], name: str, default: float) -> float:
     value = extra.get(name)
     if value in (None, ""):
         return default
-    try:
+    seconds = 0.0
+    with suppress(TypeError, ValueError):
         seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = 0.0
     if not 0 < seconds < 3600:
         raise SpecError(
-            f"Invalid {name} {value!r}: must be a number of seconds, more than 0 and less than 3600. "
+            f"Invalid {name} ({described(value)}): must be a number of seconds, more than 0 and less than "
+            "3600. "
             f"Omit it for {default:g}."
         )
     return seconds
@@ -179,20 +184,22 @@ def service_url(host: str | None, port: int | None = None, schema: str | None = 
     :raises SpecError: if they do not make a URL, or contradict each other.
     """
     if port and not host:
-        raise SpecError(f"Invalid port {port}: there is no host. Fill in the host, or omit both.")
-    word = (schema or "").strip().strip("/")
+        raise SpecError("Invalid port: there is no host. Fill in the host, or omit both.")
+    host, schema = concealed((host, schema))
+    word = Secret((schema or "").strip().strip("/"))
     scheme, path = (word, "") if word in {"http", "https"} else ("", word)
     parts, its_port = _split(host or CANFAR_HOST, scheme)
-    its_path, path = _base_path(parts.path), _base_path(path)
+    its_path, path = Secret(_base_path(parts.path)), Secret(_base_path(path))
     for field, value, its_value in (("port", port, its_port), ("schema", path, its_path)):
         if value and its_value and value != its_value:
             raise SpecError(
-                f"Invalid {field} {value!r}: the host already has {its_value!r}. "
+                f"Invalid {field}: the host already has another {field if field == 'port' else 'path'}. "
                 f"Omit the {field}, or remove it from the host."
             )
     if port and not its_port:
-        parts = parts._replace(netloc=f"{parts.netloc}:{port}")
-    return urls.service_url(parts._replace(path=f"/{its_path or path or SERVICE_PATH}").geturl(), "host")
+        parts = parts._replace(netloc=Secret(f"{parts.netloc}:{port}"))
+    parts = parts._replace(path=Secret(f"/{its_path or path or SERVICE_PATH}"))
+    return urls.service_url(parts.geturl(), "host")
 
 
 def _base_path(path: str) -> str:
@@ -214,15 +221,18 @@ def _split(host: str, scheme: str) -> tuple[SplitResult, int | None]:
         )
     try:
         if "://" not in host:
-            host = f"[{host}]" if _is_ipv6(host) else host
-            name = urlsplit(f"//{host}").hostname or ""
-            host = f"{scheme or ('http' if urls.is_loopback(name) else 'https')}://{host}"
-        parts = urlsplit(host)
+            host = Secret(f"[{host}]") if _is_ipv6(host) else host
+            is_local = urls.is_loopback(urlsplit(f"//{host}").hostname or "")
+            host = Secret(f"{scheme or ('http' if is_local else 'https')}://{host}")
+        # Its repr shows no part.
+        parts = SplitResult(*map(Secret, urlsplit(host)))
         return parts, parts.port
     except ValueError:
-        raise SpecError(
-            f"Invalid host {host!r}: must be a URL, such as 'https://{CANFAR_HOST}/skaha/v1'."
-        ) from None
+        pass
+    # Not within the except: the context's words and frames have the host.
+    raise SpecError(
+        f"Invalid host ({described(host)}): must be a URL, such as 'https://{CANFAR_HOST}/skaha/v1'."
+    )
 
 
 def _is_ipv6(host: str) -> bool:

@@ -65,7 +65,9 @@ class CanfarHook(Verbs, BaseHook):
         """
         if self._settings is None:
             connection = self.get_connection(self.canfar_conn_id)
-            self._settings = self._parse(connection, connection.extra_dejson)
+            fields = _fields_of(connection, connection.extra_dejson)
+            del connection  # Its repr shows its password, and a frame shows its variables.
+            self._settings = self._parse(fields)
         return self._settings
 
     async def _async_settings(self) -> Settings:
@@ -76,19 +78,15 @@ class CanfarHook(Verbs, BaseHook):
 
     async def _read_settings(self) -> Settings:
         """Read the connection's settings, even if they have been read before."""
-        return self._parse(*await read_connection(self, self.canfar_conn_id))
+        connection, extra = await read_connection(self, self.canfar_conn_id)
+        fields = _fields_of(connection, extra)
+        del connection, extra  # As above.
+        return self._parse(fields)
 
-    def _parse(self, connection: Connection, extra: dict[str, Any]) -> Settings:
+    def _parse(self, fields: dict[str, Any]) -> Settings:
         from airflow_provider_canfar.hooks._settings import Settings
 
-        return Settings.from_fields(
-            host=connection.host,
-            port=connection.port,
-            schema=connection.schema,
-            login=connection.login,
-            password=connection.password,
-            extra=extra,
-        )
+        return Settings.from_fields(**fields)
 
     @asynccontextmanager
     async def client(self, *, retry_for: float | None = None) -> AsyncIterator[SkahaClient]:
@@ -171,6 +169,7 @@ class CanfarHook(Verbs, BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the platform authenticates the connection, and as whom; or what to change."""
         from airflow_provider_canfar.skaha.errors import CanfarError
+        from airflow_provider_canfar.skaha.http.urls import shown
 
         try:
             user = self.call(lambda client: client.whoami(), retry_for=0)
@@ -180,4 +179,13 @@ class CanfarHook(Verbs, BaseHook):
         expires_at = credential.expires_at
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         name = credential.name.removeprefix("the ").removeprefix("a ").removeprefix("an ")
-        return True, f"Connected to {self.settings.url} as {user} ({name}{expiry})."
+        return True, f"Connected to {shown(self.settings.url)} as {user} ({name}{expiry})."
+
+
+def _fields_of(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:
+    """Return a connection's fields, with a repr that shows none of them."""
+    from airflow_provider_canfar.skaha.secret import concealed
+
+    names = ("host", "port", "schema", "login", "password")
+    fields: dict[str, Any] = concealed({name: getattr(connection, name) for name in names} | {"extra": extra})
+    return fields

@@ -11,6 +11,7 @@ from airflow_provider_canfar.skaha.duplicates import first_of_each, precedence
 from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.http.body import MAX_LIST, MAX_RESPONSE
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
+from airflow_provider_canfar.skaha.http.urls import shown
 from airflow_provider_canfar.skaha.remembered_offer import FRESH_FOR, RememberedOffer
 from airflow_provider_canfar.skaha.statuses import Kind, Status
 
@@ -77,7 +78,7 @@ class AccountClient:
         self._offer_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
+        return f"{type(self).__name__}({shown(self.url)!r}, {self._http.credential!r})"
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()

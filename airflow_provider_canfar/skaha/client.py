@@ -129,12 +129,7 @@ class SkahaClient(SessionViews):
         """
         await self._check_offered(spec)
         registry = registry or self._registry
-        request = Request(
-            "POST",
-            "session",
-            form=wire.create_body(spec, replica, name),
-            headers=registry.headers() if registry else None,
-        )
+        request = wire.create_request(spec, replica, name, registry)
         try:
             return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
         except Rejected as error:

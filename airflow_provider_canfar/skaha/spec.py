@@ -19,6 +19,7 @@ from pydantic import (
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.command.encoding import Parameters, encode
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.secret import concealed
 from airflow_provider_canfar.skaha.statuses import Kind
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class SessionSpec(BaseModel):
     if not TYPE_CHECKING:  # Checkers see the __init__ that pydantic makes of the fields.
 
         def __init__(self, **fields: Any) -> None:
+            # Neither this frame nor pydantic's shows a value.
+            fields = {name: concealed(one) if name == "env" else one for name, one in fields.items()}
             try:
                 super().__init__(**fields)
             except ValidationError as error:

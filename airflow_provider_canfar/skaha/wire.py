@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ValidationError
 
 from airflow_provider_canfar.skaha import validation
+from airflow_provider_canfar.skaha.command.bootstrap import SHELL
 from airflow_provider_canfar.skaha.errors import ServerError, SpecError
 from airflow_provider_canfar.skaha.fields import text as cell_text
+from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.response import unreadable
 from airflow_provider_canfar.skaha.json_rows import read_json, read_rows, read_sessions
 from airflow_provider_canfar.skaha.models import (
@@ -20,10 +22,12 @@ from airflow_provider_canfar.skaha.models import (
     SessionSpec,
     Stats,
 )
+from airflow_provider_canfar.skaha.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_canfar.skaha.credentials import RegistryCredential
     from airflow_provider_canfar.skaha.http.response import ApiResponse
 
 M = TypeVar("M", bound=BaseModel)
@@ -44,6 +48,36 @@ def create_body(spec: SessionSpec, replica: int, name: str | None = None) -> str
     """Return the same as a form's body, which adds only the replica's own part to what is encoded already."""
     own = urlencode([*_session(spec, replica, name), *_replica_variables(spec, replica)])
     return f"{own}&{spec.parameters.form}" if spec.parameters.form else own
+
+
+def create_request(
+    spec: SessionSpec, replica: int, name: str | None = None, registry: RegistryCredential | None = None
+) -> Request:
+    """Return the request that creates one replica, with what no message may repeat of it.
+
+    :param name: as for :func:`create_form`.
+    :param registry: credentials for a private image.
+    """
+    return Request(
+        "POST",
+        "session",
+        form=create_body(spec, replica, name),
+        headers=registry.headers() if registry else None,
+        secrets=(*_secrets(spec), *((registry.secret, registry.username) if registry else ())),
+        public=(name or spec.name, spec.image),
+    )
+
+
+def _secrets(spec: SessionSpec) -> tuple[str, ...]:
+    """Return the values of the environment, and the words that the bootstrap carries, also as it has them."""
+    parameters = spec.parameters
+    values = [*spec.env.values(), *(value for _, value in parameters.env)]
+    if parameters.cmd == SHELL and parameters.args:
+        words: str | Sequence[str] = spec.command if spec.command is not None else spec.args or []
+        arguments = words.split() if isinstance(words, str) else list(words)
+        # Neither the program, nor the bootstrap itself: "-c", its line of shell and "sh".
+        values += [*arguments[spec.command is not None :], *parameters.args.split(" ")[3:]]
+    return tuple(map(Secret, values))
 
 
 def _session(spec: SessionSpec, replica: int, name: str | None) -> list[tuple[str, str]]:

@@ -74,12 +74,15 @@ def test_the_url_is_completed_with_defaults(fields: dict[str, Any], url: str) ->
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"port": 8099}, "Invalid port 8099: there is no host"),
+        ({"port": 8099}, "Invalid port: there is no host"),
         (
             {"host": "https://src.canfar.net:8443", "port": 8099},
-            "Invalid port 8099: the host already has 8443",
+            "Invalid port: the host already has another port",
         ),
-        ({"host": "https://x.test/skaha/v1", "schema": "skaha/v2"}, "the host already has 'skaha/v1'"),
+        (
+            {"host": "https://x.test/skaha/v1", "schema": "skaha/v2"},
+            "Invalid schema: the host already has another path",
+        ),
         ({"host": "https://x.test:https/skaha/v1"}, "must be a URL"),
         ({"host": "https://[::1/skaha/v1"}, "must be a URL"),
         ({"host": "ftp://x.test"}, "must be a complete URL"),

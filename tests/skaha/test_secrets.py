@@ -149,6 +149,25 @@ def verbs(client: SkahaClient, spec: SessionSpec, registry: RegistryCredential) 
     ]
 
 
+def shown_by_reporters(error: BaseException, *, without: str = __file__) -> str:
+    """Return what a reporter prints of an error: the variables of each frame of its whole chain.
+
+    :param without: a file whose own frames do not count, as a test holds its secrets.
+    """
+    texts: list[str] = []
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [one.__cause__, one.__context__]
+            stack = traceback.StackSummary.extract(traceback.walk_tb(one.__traceback__), capture_locals=True)
+            frames = [frame for frame in stack if frame.filename != without]
+            texts += [f"{frame.filename}:{frame.lineno} {frame.locals}" for frame in frames]
+    return "\n".join(texts)
+
+
 def texts_of(error: BaseException) -> str:
     texts = [*traceback.format_exception(error), repr(error), repr(vars(error))]
     if isinstance(error, PartialFailure):
@@ -191,6 +210,7 @@ async def test_no_call_reveals_a_secret_whatever_happens(
                     texts.append(repr(await call))
                 except CanfarError as error:
                     texts.append(texts_of(error))
+                    texts.append(shown_by_reporters(error))
             texts += [repr(thing) for thing in (client, credential, spec, registry)]
     assert "/skaha/v1/session" in "".join(server.urls)
     assert canaries.found_in(caplog.text) == []

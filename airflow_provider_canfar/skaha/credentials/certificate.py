@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
-import tempfile
+import stat
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +18,11 @@ from cryptography import x509
 
 from airflow_provider_canfar.skaha.credentials import pem as pem_text
 from airflow_provider_canfar.skaha.credentials.expiry import utc_now
+from airflow_provider_canfar.skaha.credentials.memory_file import memory_file
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
 from airflow_provider_canfar.skaha.http import exchange
 from airflow_provider_canfar.skaha.http.authorization import Authorization
+from airflow_provider_canfar.skaha.secret import Secret, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,25 +53,19 @@ class LoadedCertificate:
         return self.starts_at <= now < self.expires_at
 
 
-def load(pem: str, path: Path | None = None) -> LoadedCertificate:
+def load(pem: str) -> LoadedCertificate:
     """Create a TLS context from a certificate with its private key and chain, all in one PEM text.
 
-    It reads files, so keep it off the event loop. OpenSSL loads a key from a file only: a text without a
-    path, or one that is not in OpenSSL's form there, is on disk meanwhile, readable by its owner only.
+    It reads the trusted authorities from files, so keep it off the event loop.
 
-    :param path: the file that has the same text already.
-    :raises ValueError: for anything but a certificate, or if its key is missing or does not match.
+    :raises ValueError: for anything but a certificate, or if its key is missing or does not match. The
+        message contains nothing of the text.
     """
-    normalized = pem_text.normalized(pem)
-    leaf = x509.load_pem_x509_certificates(normalized.encode())[0]
+    pem = Secret(pem)
+    normalized = Secret(pem_text.normalized(pem))
+    leaf = _first_certificate(normalized)
     tls = exchange.tls_context()
-    if path is not None and normalized == pem:
-        _load_cert_chain(tls, path)
-    else:
-        with tempfile.NamedTemporaryFile("w", encoding="ascii", prefix="canfar-", suffix=".pem") as file:
-            file.write(normalized)
-            file.flush()
-            _load_cert_chain(tls, Path(file.name))
+    _load_cert_chain(tls, normalized)
     return LoadedCertificate(
         pem=pem,
         subject=leaf.subject.rfc4514_string(),
@@ -77,14 +75,23 @@ def load(pem: str, path: Path | None = None) -> LoadedCertificate:
     )
 
 
-def _load_cert_chain(tls: ssl.SSLContext, path: Path) -> None:
+def _first_certificate(pem: str) -> x509.Certificate:
     try:
-        # Without a password of ours, OpenSSL would ask for that of an encrypted key at the terminal.
-        tls.load_cert_chain(path, password="")
-    except ssl.SSLError as error:
-        raise ValueError(
-            f"its private key is missing, encrypted, or of another certificate ({error.reason})"
-        ) from None
+        return x509.load_pem_x509_certificates(pem.encode())[0]
+    except ValueError:  # Its words may quote the text.
+        raise ValueError("its first certificate is damaged, or not an X.509 one") from None
+
+
+def _load_cert_chain(tls: ssl.SSLContext, pem: str) -> None:
+    # Two files, as OpenSSL opens both, and where /dev/fd duplicates a descriptor they would share a position.
+    with memory_file(pem) as certificates, memory_file(pem) as key:
+        try:
+            # Without a password of ours, OpenSSL would ask for that of an encrypted key at the terminal.
+            tls.load_cert_chain(certificates, key, password="")
+        except ssl.SSLError as error:
+            raise ValueError(
+                f"its private key is missing, encrypted, or of another certificate ({error.reason})"
+            ) from None
 
 
 class Certificate:
@@ -92,10 +99,9 @@ class Certificate:
 
     A file is loaded again when the certificate has expired or is refused: renewing it there renews it here.
 
-    :param path: the PEM file; ``~`` is the home directory of the user that runs this process.
-        If OpenSSL does not read it as it is, the text is treated as ``pem`` is.
-    :param pem: the PEM text itself. On disk for as long as OpenSSL takes to load it, readable by its owner
-        only.
+    :param path: the PEM file; ``~`` is the home directory of the user that runs this process. A warning says
+        if other users may read it.
+    :param pem: the PEM text itself, which is never on a disk under a name.
     :param clock: the current time.
     :raises SpecError: unless exactly one of the two is given.
     """
@@ -109,26 +115,40 @@ class Certificate:
     ) -> None:
         if (path is None) == (pem is None):
             raise SpecError("Invalid certificate: must be either a path or a PEM text. Give one of the two.")
-        try:
-            self._path = Path(path).expanduser() if path is not None else None
-        except RuntimeError:
-            raise SpecError(
-                f"Invalid certificate {str(path)!r}: there is no such home directory. Write the path out."
-            ) from None
-        self._pem = pem
-        self._clock = clock
+        path = None if path is None else Secret(path)
+        # First: while the path is refused, an error reporter asks for the repr.
+        self._path: Path | None = None
         self._loaded: LoadedCertificate | None = None
+        self._is_file = False
+        with suppress(RuntimeError):
+            self._path = None if path is None else Path(path).expanduser()
+        if path is not None and self._path is None:
+            raise SpecError(
+                "Invalid certificate: there is no such home directory as its path begins with. "
+                "Write the path out."
+            )
+        self._pem = Secret(pem) if pem is not None else None
+        self._clock = clock
         self._warned_about: LoadedCertificate | None = None
+        self._warned_of_mode = False
         self._load_lock = threading.Lock()
 
     def __repr__(self) -> str:
-        place = str(self._path) if self._path else "PEM"
-        return f"Certificate({place!r}, expires_at={self.expires_at})"
+        return f"Certificate({self._place!r}, expires_at={self.expires_at})"
+
+    @property
+    def _place(self) -> str:
+        """The path, once it is known to be one: a connection's field may hold anything."""
+        return "PEM" if self._path is None else str(self._path) if self._is_file else "path"
 
     @property
     def name(self) -> str:
         """What it is, for messages."""
-        return f"the proxy certificate {self._path}" if self._path else "the proxy certificate given as text"
+        if self._path is None:
+            return "the proxy certificate given as text"
+        if self._is_file:
+            return f"the proxy certificate {self._path}"
+        return f"the proxy certificate at the configured path ({described(str(self._path))})"
 
     @property
     def renewal(self) -> str:
@@ -177,16 +197,30 @@ class Certificate:
             if self._loaded is not stale and self._loaded is not None:
                 return self._loaded
             try:
-                pem = self._pem if self._path is None else pem_text.decode(self._path.read_bytes())
+                pem = self._pem if self._path is None else self._read(self._path)
                 if stale is not None and stale.pem == pem:
                     return stale
-                self._loaded = load(pem or "", self._path)
+                self._loaded = load(pem or "")
+                return self._loaded
             except SpecError:
                 raise  # About the authorities that this machine trusts, not about the certificate.
-            except (OSError, ValueError) as error:
-                # The cause's own words, but not its traceback: its frames hold the private key.
-                raise AuthenticationError(f"Could not load {self.name}: {error}. {self.renewal}") from None
-        return self._loaded
+            except OSError as error:  # Its own words have the path, which may be no path.
+                problem = error.strerror or type(error).__name__
+            except ValueError as error:
+                # Also for a path with a NUL in it.
+                problem = str(error)
+        # Here the error has no context, whose frames hold the private key.
+        raise AuthenticationError(f"Could not load {self.name}: {problem}. {self.renewal}")
+
+    def _read(self, path: Path) -> Secret:
+        with path.open("rb") as file:
+            self._is_file = True
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077 and not self._warned_of_mode:
+                self._warned_of_mode = True
+                log.warning(
+                    "Other users of this machine may read the private key in %s. Run `chmod 600` on it.", path
+                )
+            return Secret(pem_text.decode(file.read()))
 
 
 def _capitalized(text: str) -> str:

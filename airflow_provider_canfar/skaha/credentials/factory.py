@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.credentials.certificate import Certificate
@@ -9,6 +10,7 @@ from airflow_provider_canfar.skaha.credentials.login import LOGIN_URL, Login, Pr
 from airflow_provider_canfar.skaha.credentials.oidc import CLIENT_AUTHS, TOKEN_URL, OidcRefresh
 from airflow_provider_canfar.skaha.credentials.token import Token
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.secret import Secret, concealed, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +51,9 @@ def credential_from_connection(
     :param transport: sends requests for tokens and certificates, for tests.
     :raises SpecError: with the fields, if they make no credential, or several.
     """
-    fields = {name: str(value).strip() for name, value in (extra or {}).items() if value}
-    fields |= {name: value for name, value in (("login", login), ("password", password)) if value}
+    login, password, extra = concealed((login, password, extra or {}))
+    fields = {name: Secret(value).strip() for name, value in (extra or {}).items() if value}
+    fields |= {name: Secret(value) for name, value in (("login", login), ("password", password)) if value}
     groups = (("login", "password"), ("certificate",), ("proxy_certificate",), _OIDC)
     given = [names for group in groups if (names := [name for name in group if name in fields])]
     if not given:
@@ -68,24 +71,30 @@ def credential_from_connection(
 def _certificate(fields: Mapping[str, str]) -> Credential:
     # Airflow masks a field of an extra by its name, and "certificate" is no such name: its API and its pages
     # would show the private key.
-    if "-----BEGIN" in fields.get("certificate", ""):
+    if "certificate" in fields and not _may_be_path(fields["certificate"]):
         raise SpecError(
-            "Invalid certificate: must be the path of a file. Give the text as proxy_certificate, "
-            "which Airflow masks."
+            f"Invalid certificate ({described(fields['certificate'])}): must be the path of a file. Give the "
+            "text as proxy_certificate, which Airflow masks."
         )
     if "certificate" in fields:
         return Certificate(fields["certificate"])
     if "-----BEGIN" not in fields["proxy_certificate"]:
         raise SpecError(
-            "Invalid proxy_certificate: must be a PEM text, which starts with -----BEGIN. "
-            "Give the path of a file as certificate."
+            f"Invalid proxy_certificate ({described(fields['proxy_certificate'])}): must be a PEM text, "
+            "which starts with -----BEGIN. Give the path of a file as certificate."
         )
     return Certificate(pem=fields["proxy_certificate"])
 
 
+def _may_be_path(text: str) -> bool:
+    """Whether it is not the certificate itself, in PEM or in the base64 of either."""
+    is_pem = "-----" in text or "\n" in text
+    return not is_pem and not re.match(r"(?:MI[A-Za-z0-9+/]{2}|LS0tLS1)[A-Za-z0-9+/=\s]{60,}", text)
+
+
 def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
     if "password" not in fields:
-        raise SpecError(f"Missing password for the login {fields['login']!r}. {_CHOICES}")
+        raise SpecError(f"Missing password: the login is without its password. {_CHOICES}")
     if "login" not in fields:
         return Token(fields["password"])
     user = (fields["login"], fields["password"])
@@ -100,7 +109,9 @@ def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None)
     chosen = fields.get("client_auth", "client_secret_basic")
     client_auth = next((known for known in CLIENT_AUTHS if known == chosen), None)
     if client_auth is None:
-        raise SpecError(f"Invalid client_auth {chosen!r}: must be one of {', '.join(CLIENT_AUTHS)}.")
+        raise SpecError(
+            f"Invalid client_auth ({described(chosen)}): must be one of {', '.join(CLIENT_AUTHS)}."
+        )
     return OidcRefresh(
         fields["client_id"],
         fields["client_secret"],

@@ -11,7 +11,8 @@ from airflow_provider_canfar.skaha.credentials.grant_cache import grant_cache_of
 from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
-from airflow_provider_canfar.skaha.http.urls import service_url
+from airflow_provider_canfar.skaha.http.urls import service_url, shown
+from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,7 @@ class FetchedCredential(ABC):
     """
 
     renewal: str
+    _shown_url = ""
 
     def __init__(
         self,
@@ -50,12 +52,17 @@ class FetchedCredential(ABC):
         clock: Callable[[], datetime],
     ) -> None:
         self._url = service_url(url, f"URL of {type(self).__name__}")
+        self._shown_url = shown(self._url)
+        parts = urlsplit(self._shown_url)
+        self._origin, self._shown_path = f"{parts.scheme}://{parts.netloc}", parts.path
         self._cache = grant_cache_of(type(self).__name__, self._url, *identity)
         self._transport = transport
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._url!r}, expires_at={self.expires_at})"
+        # While its URL is refused, an error reporter asks for it.
+        expires_at = self.expires_at if self._shown_url else None
+        return f"{type(self).__name__}({self._shown_url!r}, expires_at={expires_at})"
 
     @property
     @abstractmethod
@@ -104,10 +111,10 @@ class FetchedCredential(ABC):
         :param secrets: the parts of the request that no message may repeat.
         :raises AuthenticationError: if the service rejects the login, or whatever else the request presents.
         """
-        parts = urlsplit(self._url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        form, secrets = concealed(form), tuple(map(Secret, secrets))
+        origin, path = self._origin, self._shown_path
         try:
-            with exchange.translate_errors(method, parts.path, origin):
+            with exchange.translate_errors(method, path, origin, secrets):
                 async with (
                     await asyncio.to_thread(self._new_client) as client,
                     client.stream(
@@ -115,13 +122,13 @@ class FetchedCredential(ABC):
                         self._url,
                         params=params,
                         headers={"Content-Type": exchange.FORM_TYPE} if form else {},
-                        content=urlencode(form) if form else None,
+                        content=Secret(urlencode(form)) if form else None,
                         auth=auth,
                     ) as reply,
                 ):
-                    is_success = exchange.response_of(reply, parts.path, origin).is_success
-                    read = body.read(reply, MAX_GRANT, parts.path) if is_success else body.read_start(reply)
-                    response = exchange.response_of(reply, parts.path, origin, await read, secrets)
+                    is_success = exchange.response_of(reply, path, origin).is_success
+                    read = body.read(reply, MAX_GRANT, path) if is_success else body.read_start(reply)
+                    response = exchange.response_of(reply, path, origin, await read, secrets=secrets)
             if not response.is_success:
                 raise error_from(response)
         except RequestError as error:
@@ -149,7 +156,7 @@ class FetchedCredential(ABC):
     def _unusable(self, response: ApiResponse) -> ServerError:
         """Return the error for a response without a grant. Its text is omitted, as it may be secret."""
         return ServerError(
-            f"The response of {self._url} does not contain {self.name}. Is the URL right?",
+            f"The response of {self._shown_url} does not contain {self.name}. Is the URL right?",
             method=response.method,
             path=response.path,
             status=response.status,
@@ -157,4 +164,6 @@ class FetchedCredential(ABC):
 
     def _refused(self, error: RequestError) -> AuthenticationError:
         why = self._reason(error).rstrip(".") or error.status or "it requires another certificate"
-        return AuthenticationError(f"{self._url} refused {self.name}: {why}. {self.renewal}", **error.facts)
+        return AuthenticationError(
+            f"{self._shown_url} refused {self.name}: {why}. {self.renewal}", **error.facts
+        )

@@ -13,6 +13,7 @@ from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
 from airflow_provider_canfar.skaha.errors import AuthenticationError, SpecError
+from airflow_provider_canfar.skaha.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,7 @@ class Login(FetchedCredential):
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        username, password = Secret(username), Secret(password)
         super().__init__(url, username, password, transport=transport, clock=clock)
         self._username = username
         self._password = password
@@ -60,15 +62,16 @@ class Login(FetchedCredential):
     @property
     def name(self) -> str:
         """What it is, for messages."""
-        return f"a token for the user {self._username!r}"
+        return "a token for the user name and password"
 
     async def _fetch(self) -> Grant:
         response = await self._send(
             "POST",
             form={"username": self._username, "password": self._password},
-            secrets=(self._password,),
+            # People confuse the two fields.
+            secrets=(self._password, self._username),
         )
-        token = response.text.strip()
+        token = Secret(response.text).strip()
         try:
             return Grant(bearer(token), self._clock(), expiry_of(token))
         except ValueError:
@@ -96,13 +99,14 @@ class ProxyCertificate(Login):
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        username, password = Secret(username), Secret(password)
         super().__init__(username, password, url, transport=transport, clock=clock)
         self._days_valid = days_valid
 
     @property
     def name(self) -> str:
         """What it is, for messages."""
-        return f"a proxy certificate for the user {self._username!r}"
+        return "a proxy certificate for the user name and password"
 
     async def _fetch(self) -> Grant:
         try:
@@ -111,7 +115,7 @@ class ProxyCertificate(Login):
             allowed = _MAXIMUM.search(error.server_message)
             if allowed is None or not 0 < float(allowed[1]) < self._days_valid:
                 raise
-            log.info("%s allows %s days, not %g.", self._url, allowed[1], self._days_valid)
+            log.info("%s allows %s days, not %g.", self._shown_url, allowed[1], self._days_valid)
             self._days_valid = float(allowed[1])
             response = await self._generate()
         try:
@@ -128,5 +132,6 @@ class ProxyCertificate(Login):
             "GET",
             params={"daysValid": f"{self._days_valid:g}"},
             auth=(self._username, self._password),
-            secrets=(self._password,),
+            # People confuse the two fields.
+            secrets=(self._password, self._username),
         )

@@ -11,6 +11,7 @@ from airflow_provider_canfar.skaha.credentials.expiry import expiry_of, utc_now
 from airflow_provider_canfar.skaha.credentials.fetched import FetchedCredential
 from airflow_provider_canfar.skaha.credentials.grant_cache import Grant
 from airflow_provider_canfar.skaha.credentials.token import bearer
+from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,8 @@ class OidcRefresh(FetchedCredential):
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        client_id, client_secret = Secret(client_id), Secret(client_secret)
+        refresh_token = Secret(refresh_token)
         super().__init__(url, client_id, refresh_token, transport=transport, clock=clock)
         self._client_id = client_id
         self._client_secret = client_secret
@@ -72,19 +75,19 @@ class OidcRefresh(FetchedCredential):
 
     async def _fetch(self) -> Grant:
         last = self._cache.grant
-        refresh_token = (last and last.refresh_token) or self._refresh_token
+        refresh_token = Secret((last and last.refresh_token) or self._refresh_token)
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         auth = None
         if self._client_auth == "client_secret_post":
             form |= {"client_id": self._client_id, "client_secret": self._client_secret}
         else:
             # Percent-encoded like a form's values before they are joined (RFC 6749, 2.3.1).
-            auth = (quote(self._client_id, safe=""), quote(self._client_secret, safe=""))
-        secrets = (refresh_token, self._client_secret)
+            auth = (Secret(quote(self._client_id, safe="")), Secret(quote(self._client_secret, safe="")))
+        secrets = (refresh_token, self._client_secret, self._client_id)
         response = await self._send("POST", form=form, auth=auth, secrets=secrets)
         granted_at = self._clock()
         try:
-            tokens = json.loads(response.body)
+            tokens = concealed(json.loads(response.body))
             access_token = tokens["access_token"]
             lifetime = tokens.get("expires_in")
             expires_at = (

@@ -11,6 +11,8 @@ import codecs
 import re
 import textwrap
 
+from airflow_provider_canfar.skaha.secret import Secret
+
 # Labels of RFC 7468, and the older ones that OpenSSL reads. Others, such as EC PARAMETERS, are not needed.
 _BLOCK = re.compile(
     r"-----BEGIN ((?:X509 )?CERTIFICATE|(?:[A-Z0-9]+ )?PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL
@@ -42,18 +44,20 @@ def normalized(text: str) -> str:
     :raises ValueError: if there is no certificate or no key, or one that only a passphrase opens, or if there
         is something other than base64 text in a block. The message contains nothing of the text.
     """
-    blocks = [(label, _AROUND_BASE64.sub("", body)) for label, body in _BLOCK.findall(text)]
+    text = Secret(text)
+    blocks = [(label, Secret(_AROUND_BASE64.sub("", body))) for label, body in _BLOCK.findall(text)]
     labels = [label for label, _ in blocks]
     if not any(label.endswith("CERTIFICATE") for label in labels):
         raise ValueError("there is no whole certificate in it (-----BEGIN CERTIFICATE----- ... -----END ...)")
     if not any(label.endswith("PRIVATE KEY") for label in labels):
         raise ValueError("its private key is missing (-----BEGIN PRIVATE KEY----- ... -----END ...)")
     for label, body in blocks:
+        kind = "certificate" if label.endswith("CERTIFICATE") else "private key"
         # The older form has the headers Proc-Type and DEK-Info (RFC 1421).
         if label == "ENCRYPTED PRIVATE KEY" or body.startswith("Proc-Type:"):
             raise ValueError("its private key is encrypted; write one without a passphrase (openssl pkey)")
         if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", body):
-            raise ValueError(f"its {label} has something in it that is not base64 text")
+            raise ValueError(f"its {kind} has something in it that is not base64 text")
     return "".join(
         "\n".join([f"-----BEGIN {label}-----", *textwrap.wrap(body, 64), f"-----END {label}-----", ""])
         for label, body in blocks

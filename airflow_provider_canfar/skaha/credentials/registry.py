@@ -6,9 +6,10 @@ import base64
 from dataclasses import dataclass, field
 
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.secret import Secret, described
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class RegistryCredential:
     """The user name and secret of a container registry, for images that are not public.
 
@@ -24,17 +25,19 @@ class RegistryCredential:
     username: str
     secret: str = field(repr=False)
 
-    def __post_init__(self) -> None:
-        for name in ("username", "secret"):
-            object.__setattr__(self, name, getattr(self, name).strip())
-        # The server splits at ":" and wants exactly two parts (PostAction).
-        if not self.username or not self.secret or ":" in self.username + self.secret:
-            raise SpecError(
-                f"Invalid registry credential of {self.username!r}: user name and secret must not be empty "
-                "or contain ':'. Generate another secret in the registry."
-            )
+    def __init__(self, username: str, secret: str) -> None:
+        username, secret = Secret(username).strip(), Secret(secret).strip()
+        for name, value in (("username", username), ("secret", secret)):
+            # The server splits at ":" and wants exactly two parts (PostAction).
+            if not value or ":" in value:
+                raise SpecError(
+                    f"Invalid registry {name} ({described(value)}): it must not be empty or contain ':'. "
+                    "The user name and its CLI secret are two fields. If the secret itself contains ':', "
+                    "generate another in the registry."
+                )
+            object.__setattr__(self, name, value)
 
     def headers(self) -> dict[str, str]:
         """Return the header that a create carries."""
         pair = f"{self.username}:{self.secret}".encode()
-        return {"x-skaha-registry-auth": base64.b64encode(pair).decode("ascii")}
+        return {"x-skaha-registry-auth": Secret(base64.b64encode(pair).decode("ascii"))}

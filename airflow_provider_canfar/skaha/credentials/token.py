@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.credentials.expiry import expiry_of
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http.authorization import Authorization
+from airflow_provider_canfar.skaha.secret import Secret
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +24,11 @@ class Token:
     name = "the bearer token"
     renewal = "Get a new token, or use a user name and password, which fetch tokens as needed."
 
+    # Until it is known: while a token is refused, an error reporter asks for the repr.
+    _expires_at: datetime | None = None
+
     def __init__(self, token: str) -> None:
-        token = token.strip()
+        token = Secret(token).strip()
         try:
             self._authorization = bearer(token)
         except ValueError:
@@ -56,6 +60,7 @@ def bearer(token: str) -> Authorization:
 
     :raises ValueError: if it is not one word, and so would inject into the header. The message omits it.
     """
+    token = Secret(token)
     if not re.fullmatch(r"[!-~]+", token):
         raise ValueError("not a token")
-    return Authorization({"Authorization": f"Bearer {token}"})
+    return Authorization({"Authorization": Secret(f"Bearer {token}")})

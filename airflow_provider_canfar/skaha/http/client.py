@@ -13,7 +13,8 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
-from airflow_provider_canfar.skaha.http.urls import service_url
+from airflow_provider_canfar.skaha.http.urls import service_url, shown
+from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +44,7 @@ class Request:
     :param headers: besides the usual ones. Not in the repr, as they may contain a secret; nor is the form.
     :param max_bytes: the most bytes of its response that are read, decompressed.
     :param keeps_end: whether the end of a longer response is returned; otherwise it is an error.
+    :param secrets: what no message may repeat of it; ``public``, what it shows openly.
     """
 
     method: str
@@ -52,6 +54,8 @@ class Request:
     headers: Mapping[str, str] | None = None
     max_bytes: int = body.MAX_RESPONSE
     keeps_end: bool = False
+    secrets: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -81,6 +85,7 @@ class HttpClient:
         concurrency: int = 32,
     ) -> None:
         self.url = service_url(url)
+        self._shown_url = shown(self.url)
         self.credential = credential
         self._retry_for = retry_for
         self._transport = transport
@@ -122,7 +127,7 @@ class HttpClient:
                     content = await body.read_end(stream, request.max_bytes)
                 else:
                     content = await body.read(stream, request.max_bytes, request.path)
-                response = exchange.response_of(stream, request.path, self.url, content)
+                response = self._response_of(request, stream, content)
             if len(response.body) <= LARGE_RESPONSE:
                 return parse(response)
             return await asyncio.to_thread(parse, response)
@@ -171,23 +176,29 @@ class HttpClient:
     async def _send_single(
         self, request: Request, timeout: float, authorization: Authorization
     ) -> AsyncIterator[httpx.Response]:
-        headers = {**(request.headers or {}), **authorization.headers}
+        headers = {**concealed(request.headers or {}), **concealed(authorization.headers)}
+        secrets = (*request.secrets, *(Secret(value.rpartition(" ")[2]) for value in headers.values()))
         if request.form is not None:
             headers["Content-Type"] = exchange.FORM_TYPE
         async with self._borrowed_client(authorization.tls) as client:
-            with exchange.translate_errors(request.method, request.path, self.url):
+            with exchange.translate_errors(request.method, request.path, self._shown_url, secrets):
                 async with client.stream(
                     request.method,
                     f"{self.url}/{request.path}",
                     params=request.params,
                     headers=headers,
-                    content=request.form,
+                    content=None if request.form is None else Secret(request.form),
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not exchange.response_of(response, request.path, self.url).is_success:
+                    if not self._response_of(request, response).is_success:
                         start = await body.read_start(response)
-                        raise error_from(exchange.response_of(response, request.path, self.url, start))
+                        raise error_from(self._response_of(request, response, start))
                     yield response
+
+    def _response_of(self, request: Request, response: httpx.Response, content: bytes = b"") -> ApiResponse:
+        return exchange.response_of(
+            response, request.path, self._shown_url, content, secrets=request.secrets, public=request.public
+        )
 
     @asynccontextmanager
     async def _borrowed_client(self, tls: ssl.SSLContext | None) -> AsyncIterator[httpx.AsyncClient]:

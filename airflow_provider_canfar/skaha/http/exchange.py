@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,20 +17,12 @@ from airflow_provider_canfar.skaha.errors import (
     TLSVerificationError,
     Unreachable,
 )
-from airflow_provider_canfar.skaha.http.response import ApiResponse
+from airflow_provider_canfar.skaha.http import library_logs
+from airflow_provider_canfar.skaha.http.redaction import Redactor
+from airflow_provider_canfar.skaha.http.response import MAX_QUOTE, ApiResponse
 from airflow_provider_canfar.skaha.http.urls import is_loopback
 
-# At DEBUG, httpcore logs the headers of each response, and one of those to a login contains the token.
-_SECRET_HEADER = re.compile(r"(?i)(b'(?:x-vo-bearer|set-cookie|authorization)', b)('[^']*'|\"[^\"]*\")")
-
-
-def _mask_headers(record: logging.LogRecord) -> bool:
-    if isinstance(record.msg, str):
-        record.msg = _SECRET_HEADER.sub(r"\1'***'", record.msg)
-    return True
-
-
-logging.getLogger("httpcore.http11").addFilter(_mask_headers)
+library_logs.mask()
 
 #: Without this type the server reads no parameter of a POST; without the charset, it reads them as ISO-8859-1
 #: (SyncInput, and Tomcat's default).
@@ -101,8 +91,12 @@ def new_client(
             **options,
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        # The message omits an invalid URL: it may contain a password.
-        why = "not a URL" if isinstance(error, httpx.InvalidURL) else str(error).rstrip(".")
+        # A proxy's URL may contain a password; only the words about a missing package are known not to.
+        why = (
+            str(error).rstrip(".")
+            if isinstance(error, ImportError)
+            else "must be a URL with http, https or socks5"
+        )
         raise SpecError(
             f"Invalid proxy in the environment (HTTPS_PROXY, ALL_PROXY): {why}. Correct it, or add "
             f"{httpx.URL(url).host} to NO_PROXY."
@@ -110,12 +104,19 @@ def new_client(
 
 
 def response_of(
-    response: httpx.Response, path: str, base: str, body: bytes = b"", secrets: Iterable[str] = ()
+    response: httpx.Response,
+    path: str,
+    base: str,
+    body: bytes = b"",
+    *,
+    secrets: Iterable[str] = (),
+    public: Iterable[str] = (),
 ) -> ApiResponse:
     """Convert httpx's response into ours.
 
     :param path: of the request, relative to ``base``.
     :param secrets: secrets in the request besides its headers, which no message may repeat.
+    :param public: what the request shows openly.
     """
     return ApiResponse(
         method=response.request.method,
@@ -126,24 +127,34 @@ def response_of(
         body=body,
         request_headers=response.request.headers,
         secrets=tuple(secrets),
+        public=tuple(public),
     )
 
 
 @contextmanager
-def translate_errors(method: str, path: str, base: str) -> Iterator[None]:
+def translate_errors(method: str, path: str, base: str, secrets: Iterable[str] = ()) -> Iterator[None]:
     """Raise httpx's errors as ours.
 
+    Theirs do not go along as the cause: their frames hold the request, and their words may be the server's.
+
     :param base: the server, for the message.
+    :param secrets: secrets in the request, which no message may repeat.
     """
     try:
         yield
+        return
     # With TLS 1.3 the server checks the client's certificate after the handshake, and its alert arrives with
     # the first read, where httpcore does not translate it.
     except (httpx.RequestError, ssl.SSLError) as error:
-        raise _request_error(error, base, {"method": method, "path": path}) from error
+        failure = _request_error(error, base, {"method": method, "path": path}, Redactor(secrets))
+    try:
+        raise failure
+    finally:
+        # Python sets it even here, as the caller's with statement is still handling that error.
+        failure.__context__ = None
 
 
-def _request_error(error: Exception, base: str, facts: dict[str, Any]) -> RequestError:
+def _request_error(error: Exception, base: str, facts: dict[str, Any], redactor: Redactor) -> RequestError:
     tls = _tls_error(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return TLSVerificationError(
@@ -155,7 +166,8 @@ def _request_error(error: Exception, base: str, facts: dict[str, Any]) -> Reques
     if any(alert in reason for alert in _REJECTED_CERTIFICATE):
         alert = reason.partition("ALERT_")[2].replace("_", " ").lower() or "certificate required"
         return AuthenticationError(f"{base} rejected the client certificate: {alert}.", **facts)
-    why = _TIMEOUTS.get(type(error)) or str(error) or type(error).__name__
+    # A response that is not HTTP is quoted by h11.
+    why = _TIMEOUTS.get(type(error)) or redactor.redact(str(error)[:MAX_QUOTE]) or type(error).__name__
     return Unreachable(
         f"No response from {base} to {facts['method']} {facts['path']}: {why}.",
         maybe_applied=not isinstance(error, _NEVER_SENT),

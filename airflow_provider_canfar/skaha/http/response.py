@@ -19,6 +19,7 @@ from airflow_provider_canfar.skaha.errors import (
     ServiceBusy,
 )
 from airflow_provider_canfar.skaha.http.html_text import text_of
+from airflow_provider_canfar.skaha.http.redaction import Redactor
 from airflow_provider_canfar.skaha.http.urls import without_secrets
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ MAX_ERROR = 64 * 1024
 #: The longest part of a server's message that ours quotes, in characters.
 MAX_QUOTE = 500
 
+#: Of a longer line, only so many characters are searched for secrets, and at most MAX_QUOTE quoted.
+_MAX_SEARCHED = 4 * MAX_QUOTE
+
 #: Headers of a request whose last word is a secret.
 _SECRET_HEADERS = ("authorization", "x-skaha-registry-auth")
-
-#: Anything shorter is a word like any other, and not a secret: the emulator's token is "token".
-SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class ApiResponse:
     :param headers: looked up by their names in lower case.
     :param request_headers: the headers of the request, some of which contain secrets.
     :param secrets: other secrets in the request, which no message may repeat.
+    :param public: what the request shows openly, such as the session's name.
     """
 
     method: str
@@ -56,11 +58,19 @@ class ApiResponse:
     body: bytes = field(repr=False)
     request_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    public: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
         """The body as text. A log is whatever a program wrote, so invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
+
+    def redacted(self, text: str) -> str:
+        """Return a text of the server's without what is secret in the request, however it repeats that."""
+        from_headers = (
+            word for name in _SECRET_HEADERS for word in self.request_headers.get(name, "").split()[-1:]
+        )
+        return Redactor((*from_headers, *self.secrets), self.public).redact(text)
 
     @property
     def is_success(self) -> bool:
@@ -92,7 +102,8 @@ def error_from(response: ApiResponse) -> RequestError:
     summary = f"{response.method} {response.path} failed with status {response.status}"
     message = f"{summary}: {quote.rstrip('.')}." if quote else f"{summary} and no message."
     if response.status < 400:
-        target = without_secrets(response.headers.get("location", ""))
+        target = response.redacted(without_secrets(response.headers.get("location", ""))[:_MAX_SEARCHED])
+        target = target[:MAX_QUOTE]
         return Rejected(
             f"{message} Redirects are not followed; this one is to {target!r}. Is {response.base} right?",
             **facts,
@@ -151,17 +162,12 @@ def first_line(response: ApiResponse) -> str:
     which SKA IAM is made of), and pages about a header that is too long show the header.
     """
     text = response.body[:MAX_ERROR].decode("utf-8", "replace")
-    from_headers = (
-        word for name in _SECRET_HEADERS for word in response.request_headers.get(name, "").split()[-1:]
-    )
-    for secret in (*from_headers, *response.secrets):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, "***")
     if response.is_html or text.lstrip()[:1] == "<":
         text = text_of(text)
     # The first line of JSON may be just a bracket: its lines are quoted as one.
     lines = [text] if text.lstrip()[:1] in ("{", "[") else text.splitlines()
     line = next(filter(None, (" ".join(line.split()) for line in lines)), "")
+    line = response.redacted(line[:_MAX_SEARCHED])
     line = "".join(character for character in line if character.isprintable())
     return line if len(line) <= MAX_QUOTE else f"{line[:MAX_QUOTE]}..."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import (
 
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Certificate, Credential, ProxyCertificate, Token
-from airflow_provider_canfar.skaha.credentials import certificate as certificates
 from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     ServerError,
@@ -63,20 +63,41 @@ async def test_a_certificate_is_loaded_when_it_is_first_needed(authority: trustm
     assert await credential.authorize() is authorization
 
 
-async def test_a_text_is_on_disk_only_while_it_is_loaded_and_for_its_owner_only(
+async def test_no_key_has_a_name_on_a_disk_while_it_is_loaded(
     authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What a SIGKILL would leave behind at that very moment."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    modes = []
+    seen: list[list[Path]] = []
+    load_cert_chain = ssl.SSLContext.load_cert_chain
 
-    def load_cert_chain(tls: ssl.SSLContext, path: Path) -> None:
-        modes.append(path.stat().st_mode & 0o777)
-        tls.load_cert_chain(path)
+    def look_and_load(tls: ssl.SSLContext, *files: str, **options: str) -> None:
+        seen.append(list(tmp_path.iterdir()))
+        load_cert_chain(tls, *files, **options)
 
-    monkeypatch.setattr(certificates, "_load_cert_chain", load_cert_chain)
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", look_and_load)
     await Certificate(pem=issue(authority)).authorize()
-    assert modes == [0o600]
-    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 (an empty folder)
+    monkeypatch.delattr(os, "memfd_create", raising=False)  # As on macOS.
+    await Certificate(pem=issue(authority)).authorize()
+    assert seen == [[], []]
+
+
+async def test_a_key_file_that_others_may_read_is_warned_of_once(
+    authority: trustme.CA, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "proxy.pem"
+    file.write_text(issue(authority))
+    file.chmod(0o640)
+    certificate = Certificate(file)
+    authorization = await certificate.authorize()
+    await certificate.refresh(authorization)
+    assert [one.getMessage() for one in caplog.records] == [
+        f"Other users of this machine may read the private key in {file}. Run `chmod 600` on it."
+    ]
+    caplog.clear()
+    file.chmod(0o600)
+    await Certificate(file).authorize()
+    assert not caplog.records
 
 
 async def test_the_error_about_an_expired_certificate_says_when_and_how_to_get_another(
@@ -192,9 +213,10 @@ async def test_a_certificate_that_is_not_valid_yet_says_so(authority: trustme.CA
     assert (await credential.authorize()).tls
 
 
-async def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AuthenticationError, match=r"missing\.pem"):
-        await Certificate(tmp_path / "missing.pem").authorize()
+async def test_the_path_of_a_missing_file_is_not_quoted_as_it_may_be_a_secret(tmp_path: Path) -> None:
+    with pytest.raises(AuthenticationError, match=r"path .*: No such file or directory") as refusal:
+        await Certificate(tmp_path / "canary.pem").authorize()
+    assert "canary" not in str(refusal.value)
 
 
 # Proxy certificates for a login.
