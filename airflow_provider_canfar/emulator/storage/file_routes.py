@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.storage.quota import Quota
 
 FILES = "/arc/files"
+#: Not the server's: here a page that a session has written must not act as the emulator's own.
+IN_A_BROWSER = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 SERVER = "OpenCADC/cadc-rest + vos/cavern-0.10"
 
 
@@ -142,6 +144,7 @@ class FileRoutes:
             raise bad_request("GET for directories not supported")
         properties = self._tree.properties.read(node.path)
         headers = {
+            **IN_A_BROWSER,
             "Server": SERVER,
             "Content-Disposition": f'inline; filename="{_latin_1(names[-1])}"',
             "Last-Modified": formatdate(int(node.status.st_mtime), usegmt=True),

@@ -60,7 +60,7 @@ class FileService:
 
     def __init__(self, platform: Platform, accounts: Accounts, close_connection: CloseConnection) -> None:
         self._platform = platform
-        self._endpoints = StorageEndpoints(accounts)
+        self._endpoints = StorageEndpoints(accounts, platform.settings.token)
         tree = NodeTree(platform.storage, platform.settings.user)
         quota = Quota(tree, lambda: platform.config)
         self._tree = tree
