@@ -26,6 +26,9 @@ STATUS_WORDS = ("current", "documented", "pod_phases", "job_conditions")
 ``job_conditions``  versions 1.0.0 to 1.0.3: a failure with its reason, ``Failed (BackoffLimitExceeded)``
 """
 
+QUOTA_RESPONSES = ("too_large", "disconnect")
+"""What a full quota looks like: 413 with the bytes that were left, or, as often, a closed connection."""
+
 
 def _option(default: float | bool | str, help_text: str, choices: Collection[str] = ()) -> Any:
     """Return a field that carries its help text for the command line.
@@ -66,6 +69,14 @@ class EmulatorConfig:
     gpus: float = _option(
         0.0, "how many GPUs the stats report; with 0, none, as the current server reports none"
     )
+    storage_quota: float = _option(
+        200_000_000_000, "how many bytes each folder in /arc/home and /arc/projects may hold"
+    )
+    quota_response: str = _option(
+        "too_large",
+        "what an upload beyond the quota gets: too_large is 413, disconnect a closed connection",
+        choices=QUOTA_RESPONSES,
+    )
     strict_images: bool = _option(
         False,
         "run only images that GET /image lists or --known-image names, and answer others as the platform "
@@ -101,6 +112,8 @@ class Settings:
     :param allowed_hosts: further names by which clients reach it.
     :param state_folder: where sessions work and log; by default a temporary folder, deleted at the end.
     :param images: which images exist, and which folder comes first in the PATH of each.
+    :param certificate: a PEM file; with it, the emulator speaks HTTPS.
+    :param private_key: the certificate's key, if it is in a file of its own.
     :param seed: makes random faults repeatable.
     :param faults: the faults that are on from the start: their arguments by kind.
     """
@@ -112,6 +125,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     state_folder: Path | None = None
     images: ImageLibrary = dataclasses.field(default_factory=ImageLibrary)
+    certificate: Path | None = None
+    private_key: Path | None = None
     seed: int | None = None
     faults: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
