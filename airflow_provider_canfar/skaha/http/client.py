@@ -8,20 +8,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import httpx
+
 from airflow_provider_canfar import __version__
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import exchange
 from airflow_provider_canfar.skaha.http.response import error_from
-from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
+from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, is_retryable, retrying
 from airflow_provider_canfar.skaha.http.urls import service_url
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
-    import httpx
-
+    from airflow_provider_canfar.skaha.errors import RequestError
     from airflow_provider_canfar.skaha.http.authorization import Authorization, Credential
     from airflow_provider_canfar.skaha.http.response import ApiResponse
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
@@ -41,6 +42,8 @@ class Request:
     :param form: the parameters of a POST, percent-encoded, for its body: a query could hold only 8 kB of
         them.
     :param headers: besides the usual ones. Not in the repr, as they may contain a secret; nor is the form.
+    :param content: makes the body of an upload, from its first byte each time the request is sent.
+    :param see_other: whether a 303 is the expected response. It is not followed; ``parse`` reads its target.
     """
 
     method: str
@@ -48,6 +51,8 @@ class Request:
     params: Mapping[str, str] | None = None
     form: str | None = None
     headers: Mapping[str, str] | None = None
+    content: Callable[[], AsyncIterator[bytes]] | None = None
+    see_other: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -63,6 +68,7 @@ class HttpClient:
     :param transport: sends requests, for tests.
     :param retry_for: seconds in which the last try may start; 0 for a single try.
     :param concurrency: the number of requests in flight at once.
+    :param error: makes the error that an unsuccessful response of this service means.
     """
 
     def __init__(
@@ -75,10 +81,12 @@ class HttpClient:
         sleep: Sleep = asyncio.sleep,
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
+        error: Callable[[ApiResponse], RequestError] = error_from,
     ) -> None:
         self.url = service_url(url)
         self.credential = credential
         self._retry_for = retry_for
+        self._error = error
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
@@ -112,7 +120,7 @@ class HttpClient:
         """
 
         async def send_once() -> T:
-            async with self._send_once(request, timeout) as stream:
+            async with self.open(request, timeout=timeout) as stream:
                 response = exchange.response_of(stream, request.path, self.url, await stream.aread())
             if len(response.body) <= LARGE_RESPONSE:
                 return parse(response)
@@ -120,7 +128,18 @@ class HttpClient:
 
         if not retry:
             return await send_once()
-        return await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(send_once)
+        return await self.retry(send_once)
+
+    async def retry(
+        self, call: Callable[[], Awaitable[T]], *, retryable: Callable[[BaseException], bool] = is_retryable
+    ) -> T:
+        """Call a function under the one retry policy, for what takes more than one request.
+
+        :param call: sends requests without a retry of their own.
+        :param retryable: whether another call may succeed after an error.
+        """
+        policy = retrying(self._retry_for, sleep=self._sleep, clock=self._clock, retryable=retryable)
+        return await policy(call)
 
     @asynccontextmanager
     async def stream(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
@@ -128,12 +147,12 @@ class HttpClient:
         async with AsyncExitStack() as stack:
 
             async def begin() -> httpx.Response:
-                return await stack.enter_async_context(self._send_once(request, timeout))
+                return await stack.enter_async_context(self.open(request, timeout=timeout))
 
-            yield await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(begin)
+            yield await self.retry(begin)
 
     @asynccontextmanager
-    async def _send_once(self, request: Request, timeout: float) -> AsyncIterator[httpx.Response]:
+    async def open(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
         """Send a request without retry, and count it as in flight until its response has been read."""
         async with self._in_flight, AsyncExitStack() as stack:
             yield await self._send_authenticated(stack, request, timeout)
@@ -172,12 +191,13 @@ class HttpClient:
                     f"{self.url}/{request.path}",
                     params=request.params,
                     headers=headers,
-                    content=request.form,
+                    content=request.content() if request.content else request.form,
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not exchange.response_of(response, request.path, self.url).is_success:
+                    is_expected = request.see_other and response.status_code == httpx.codes.SEE_OTHER
+                    if not (is_expected or exchange.response_of(response, request.path, self.url).is_success):
                         body = await response.aread()
-                        raise error_from(exchange.response_of(response, request.path, self.url, body))
+                        raise self._error(exchange.response_of(response, request.path, self.url, body))
                     yield response
 
     @asynccontextmanager
