@@ -10,6 +10,13 @@ Imports point down this list::
     __main__, server       the command line, and the socket with uvicorn behind it
     app                    the ASGI application, assembled from the folders
     web/                   pages: the emulator's own at ``/``, and those of interactive sessions
+    storage/               the platform's file service, under ``/arc``
+      file_service         all its routes
+      file_routes          the bytes of files, with uploads and downloads
+      node_routes          folders and properties, with listing and node_xml
+      node_tree            the folder that sessions share, and who may use what in it
+      node_uri             names, as Tomcat and java.net.URI read them
+      properties, quota    what is stored of a file, and how many bytes there may be
     api/                   the platform's API, the login beside it, and the admin API
       fault_injection      what goes wrong between a request and its response
       rows                 a list of sessions, and what faults make of it

@@ -14,6 +14,7 @@ from airflow_provider_canfar.emulator.api.fault_injection import FaultInjection
 from airflow_provider_canfar.emulator.api.service_routes import ServiceRoutes
 from airflow_provider_canfar.emulator.api.session_routes import SessionRoutes
 from airflow_provider_canfar.emulator.api.tomcat import not_found_app
+from airflow_provider_canfar.emulator.storage.file_service import FileService
 from airflow_provider_canfar.emulator.web.session_pages import SessionPages
 from airflow_provider_canfar.emulator.web.web_ui import WebUI
 
@@ -50,6 +51,7 @@ def application(
         ServiceRoutes(platform, endpoints),
         AccountRoutes(accounts, endpoints, lambda: platform.config.token_lifetime),
         SessionPages(platform),
+        FileService(platform, accounts, close_connection),
         WebUI(platform.settings.token),
         AdminRoutes(platform, accounts, request_counter, stop_listening),
     )

@@ -25,6 +25,9 @@ STATUS_WORDS = ("current", "documented", "pod_phases", "job_conditions")
 ``job_conditions``  versions 1.0.0 to 1.0.3: a failure with its reason, ``Failed (BackoffLimitExceeded)``
 """
 
+QUOTA_RESPONSES = ("too_large", "disconnect")
+"""What a full quota looks like: 413 with the bytes that were left, or, as often, a closed connection."""
+
 
 def _option(default: float | bool | str, help_text: str, choices: Collection[str] = ()) -> Any:
     """Return a field that carries its help text for the command line.
@@ -61,6 +64,14 @@ class EmulatorConfig:
         "which server's words for a session's status: documented has Succeeded and Error for Completed and "
         "Failed, pod_phases (up to 0.30) has Succeeded, job_conditions (1.0.0 to 1.0.3) has Failed (Reason)",
         choices=STATUS_WORDS,
+    )
+    storage_quota: float = _option(
+        200_000_000_000, "how many bytes each folder in /arc/home and /arc/projects may hold"
+    )
+    quota_response: str = _option(
+        "too_large",
+        "what an upload beyond the quota gets: too_large is 413, disconnect a closed connection",
+        choices=QUOTA_RESPONSES,
     )
     strict_images: bool = _option(
         False,

@@ -13,7 +13,19 @@ ROOT = Path(emulator.__file__).parent
 PACKAGE = emulator.__name__
 
 #: From the bottom to the top. A module may import its own folder and those before it.
-ORDER = ("images", "config", "faults", "job_pipeline", "runtime", "api", "web", "app", "server", "__main__")
+ORDER = (
+    "images",
+    "config",
+    "faults",
+    "job_pipeline",
+    "runtime",
+    "api",
+    "storage",
+    "web",
+    "app",
+    "server",
+    "__main__",
+)
 
 MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
 

@@ -14,7 +14,7 @@ CAPABILITIES = """\
 CAPABILITY = """\
   <capability standardID="{standard}">
     <interface xsi:type="vs:ParamHTTP" role="std" version="1.0">
-      <accessURL use="base">{url}</accessURL>{methods}
+      <accessURL use="{use}">{url}</accessURL>{methods}
     </interface>
   </capability>"""
 
@@ -52,15 +52,22 @@ def capabilities(service: str) -> str:
     """
     entries = [
         CAPABILITY.format(
-            standard="ivo://ivoa.net/std/VOSI#capabilities", url=f"{service}/capabilities", methods=""
+            standard="ivo://ivoa.net/std/VOSI#capabilities",
+            use="base",
+            url=f"{service}/capabilities",
+            methods="",
         ),
         CAPABILITY.format(
-            standard="ivo://ivoa.net/std/VOSI#availability", url=f"{service}/availability", methods=""
+            standard="ivo://ivoa.net/std/VOSI#availability",
+            use="base",
+            url=f"{service}/availability",
+            methods="",
         ),
     ]
     entries += [
         CAPABILITY.format(
             standard=f"http://www.opencadc.org/std/platform#{part}-1",
+            use="base",
             url=f"{service}/v1/{part}",
             methods=SECURITY_METHODS,
         )

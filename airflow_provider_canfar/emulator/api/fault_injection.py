@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.emulator.api.disconnect import Disconnect, wait_for_disconnect
 from airflow_provider_canfar.emulator.api.fault_responses import fault_response
 from airflow_provider_canfar.emulator.faults.request_faults import (
     DropAfter,
@@ -19,6 +19,7 @@ from airflow_provider_canfar.emulator.faults.request_faults import (
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from airflow_provider_canfar.emulator.api.disconnect import CloseConnection
     from airflow_provider_canfar.emulator.api.request_counter import RequestCounter
     from airflow_provider_canfar.emulator.faults.switched import Faults, RequestFaults
 
@@ -39,12 +40,12 @@ class FaultInjection:
         app: ASGIApp,
         faults: Faults,
         request_counter: RequestCounter,
-        close_connection: Callable[[Any], None],
+        close_connection: CloseConnection,
     ) -> None:
         self._app = app
         self._faults = faults
         self._request_counter = request_counter
-        self._close_connection = close_connection
+        self._disconnect = Disconnect(close_connection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or make it fail."""
@@ -61,7 +62,7 @@ class FaultInjection:
         if outage and outage.mode == "hang":
             await self._hang(outage, receive)
         if (outage and outage.mode != "busy") or faults.fire(DropBefore):
-            await self._close(scope, receive)
+            await self._disconnect(scope, receive, send)
             return
         response = fault_response(faults, outage, time.time())
         if response:
@@ -81,8 +82,8 @@ class FaultInjection:
             messages.append(message)
 
         await self._app(scope, receive, collect)
-        if drop:
-            await self._close(scope, receive)
+        if drop or not messages:  # Without messages, the application has closed the connection itself.
+            await self._disconnect(scope, receive, send)
             return
         start, *bodies = messages
         body = b"".join(message.get("body", b"") for message in bodies)
@@ -93,18 +94,9 @@ class FaultInjection:
 
     async def _hang(self, outage: Outage, receive: Receive) -> None:
         """Send no response until the client disconnects or the outage ends."""
-        disconnected = asyncio.create_task(_wait_for_disconnect(receive))
+        disconnected = asyncio.create_task(wait_for_disconnect(receive))
         try:
             while self._faults.get(Outage) is outage and not disconnected.done():
                 await asyncio.wait([disconnected], timeout=OUTAGE_CHECK_INTERVAL)
         finally:
             disconnected.cancel()
-
-    async def _close(self, scope: Scope, receive: Receive) -> None:
-        self._close_connection(scope["client"])
-        await _wait_for_disconnect(receive)
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

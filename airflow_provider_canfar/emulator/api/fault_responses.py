@@ -8,7 +8,7 @@ from airflow_provider_canfar.emulator.api import tomcat
 from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error, service_unavailable
 from airflow_provider_canfar.emulator.api.responses import error_response, json_response, text_response
 from airflow_provider_canfar.emulator.api.retry_after import retry_after_headers
-from airflow_provider_canfar.emulator.faults import request_faults
+from airflow_provider_canfar.emulator.faults import request_faults, storage_faults
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -22,6 +22,7 @@ TOO_MANY_REQUESTS_PAGE = (
     "You have sent too many requests in a given amount of time.\n</body></html>"
 )
 HTML = {"Content-Type": "text/html"}
+READ_ONLY = "System is in read-only mode for maintainence"  # The server spells it so.
 EXPIRED = "token is invalid or has expired"
 
 
@@ -41,10 +42,13 @@ def fault_response(faults: RequestFaults, outage: Outage | None, now: float) -> 
 
 def _error(faults: RequestFaults, outage: Outage | None, now: float) -> HttpError | None:
     fire, path = faults.fire, faults.path
-    is_of_the_platform = path.startswith("/skaha")
+    is_of_the_platform = path.startswith(("/skaha/", "/arc/"))
     unavailable = outage or fire(request_faults.Busy)
     if unavailable:
         return service_unavailable("session", retry_after_headers(unavailable, now))
+    read_only = fire(storage_faults.ReadOnly)
+    if read_only:
+        return HttpError(503, READ_ONLY, retry_after_headers(read_only, now))
     limit = fire(request_faults.TooManyRequests)
     if limit:
         return HttpError(429, TOO_MANY_REQUESTS_PAGE, HTML | retry_after_headers(limit, now))

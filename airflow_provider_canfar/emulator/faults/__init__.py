@@ -6,6 +6,7 @@ switches on :class:`~airflow_provider_canfar.emulator.faults.row_faults.ShortLis
 ``request_faults``  what goes wrong between a request and its response
 ``row_faults``      what is odd in a list of sessions
 ``pod_faults``      what is odd in a session's events, and images that cannot be pulled
+``storage_faults``  what goes wrong in the file service
 ``switched``        the faults that are on
 """
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_canfar.emulator.faults import pod_faults, request_faults, row_faults
+from airflow_provider_canfar.emulator.faults import pod_faults, request_faults, row_faults, storage_faults
 from airflow_provider_canfar.emulator.faults.fault import check_choice
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ KINDS: Mapping[str, type[Fault]] = {
         request_faults.Outage,
         request_faults.DropBefore,
         request_faults.Busy,
+        storage_faults.ReadOnly,
         request_faults.TooManyRequests,
         request_faults.Html,
         request_faults.NotDeployed,
@@ -39,6 +40,12 @@ KINDS: Mapping[str, type[Fault]] = {
         row_faults.OddCells,
         row_faults.Foreign,
         pod_faults.EventFormat,
+        storage_faults.CutUpload,
+        storage_faults.ChecksumMismatch,
+        storage_faults.CutDownload,
+        storage_faults.StaleDigest,
+        storage_faults.MkdirRace,
+        storage_faults.ListRace,
         request_faults.DropAfter,
         request_faults.Truncated,
         pod_faults.Pull,

@@ -56,6 +56,7 @@ class Platform:
             folder = temporary = Path(tempfile.mkdtemp(prefix="canfar-emulator-"))
         self._folder = folder.resolve()
         self.home.mkdir(parents=True, exist_ok=True)
+        (self.storage / "projects").mkdir(exist_ok=True)
         self._processes = await Processes(self.config.grace, temporary).__aenter__()
         self._lifecycle = Lifecycle(
             self._processes, self.settings.images, self.faults, lambda: self.config, self._clock
@@ -68,9 +69,14 @@ class Platform:
         await self._processes.__aexit__(*exc)
 
     @property
+    def storage(self) -> Path:
+        """The folder that stands for ``/arc``, the storage that all sessions share."""
+        return self._folder / "arc"
+
+    @property
     def home(self) -> Path:
         """The user's folder under ``/arc/home``, which all sessions share."""
-        return self._folder / "arc" / "home" / self.settings.user
+        return self.storage / "home" / self.settings.user
 
     def work_folder(self, session_id: str) -> Path:
         """Return a session's working directory."""

@@ -1,0 +1,81 @@
+"""All routes of the file service, and what it says about itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from airflow_provider_canfar.emulator.api import documents
+from airflow_provider_canfar.emulator.api.http_errors import HttpError
+from airflow_provider_canfar.emulator.api.responses import json_response, xml_response
+from airflow_provider_canfar.emulator.api.serializers import base_url
+from airflow_provider_canfar.emulator.storage.endpoints import StorageEndpoints
+from airflow_provider_canfar.emulator.storage.file_routes import FileRoutes
+from airflow_provider_canfar.emulator.storage.node_routes import NodeRoutes
+from airflow_provider_canfar.emulator.storage.node_tree import NodeTree
+from airflow_provider_canfar.emulator.storage.quota import Quota
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from airflow_provider_canfar.emulator.api.accounts import Accounts
+    from airflow_provider_canfar.emulator.api.disconnect import CloseConnection
+    from airflow_provider_canfar.emulator.runtime.platform import Platform
+
+SECURITY_METHODS = "\n      <securityMethod />" + documents.SECURITY_METHODS
+STANDARDS = {
+    "ivo://ivoa.net/std/VOSI#capabilities": ("full", "capabilities", ""),
+    "ivo://ivoa.net/std/VOSI#availability": ("full", "availability", ""),
+    "ivo://ivoa.net/std/VOSpace/v2.0#nodes": ("base", "nodes", SECURITY_METHODS),
+    "ivo://ivoa.net/std/VOSpace#files-proto": ("base", "files", SECURITY_METHODS),
+}
+"""By standard: how its URL is used, the path below ``/arc``, and how to authenticate (*capabilities.xml*)."""
+
+
+class FileService:
+    """The calls under ``/arc``.
+
+    ``GET /arc/mount`` is the emulator's own: the platform mounts the storage at ``/arc`` in each session, and
+    here sessions are local processes, which find it in another folder.
+
+    :param platform: has the folder, the faults and the limits.
+    :param accounts: authenticates requests.
+    :param close_connection: closes the connection of a client.
+    """
+
+    def __init__(self, platform: Platform, accounts: Accounts, close_connection: CloseConnection) -> None:
+        self._platform = platform
+        self._endpoints = StorageEndpoints(accounts)
+        tree = NodeTree(platform.storage, platform.settings.user)
+        quota = Quota(tree, lambda: platform.config)
+        self._parts = (
+            FileRoutes(tree, quota, platform.faults, self._endpoints, close_connection),
+            NodeRoutes(tree, quota, platform.faults, self._endpoints),
+        )
+
+    def routes(self) -> list[Route]:
+        """Return the routes; capabilities and availability need no credential."""
+        return [
+            *(route for part in self._parts for route in part.routes()),
+            Route("/arc/capabilities", self._capabilities),
+            Route("/arc/availability", self._availability),
+            self._endpoints.route("/arc/mount", GET=self._mount),
+        ]
+
+    async def _capabilities(self, request: Request) -> Response:
+        service = f"{base_url(request)}/arc"
+        entries = [
+            documents.CAPABILITY.format(standard=standard, use=use, url=f"{service}/{path}", methods=methods)
+            for standard, (use, path, methods) in STANDARDS.items()
+        ]
+        return xml_response(documents.CAPABILITIES.format(capabilities="\n".join(entries)))
+
+    async def _availability(self, request: Request) -> Response:
+        return xml_response(documents.AVAILABILITY)
+
+    async def _mount(self, request: Request, caller: str | None) -> Response:
+        if caller is None:
+            raise HttpError(403, "permission denied")
+        return json_response({"storage_mount": str(self._platform.storage)})
