@@ -138,8 +138,12 @@ class HttpClient:
         :param call: sends requests without a retry of their own.
         :param retryable: whether another call may succeed after an error.
         """
+
+        async def attempt() -> T:  # tenacity awaits the result of a coroutine function only.
+            return await call()
+
         policy = retrying(self._retry_for, sleep=self._sleep, clock=self._clock, retryable=retryable)
-        return await policy(call)
+        return await policy(attempt)
 
     @asynccontextmanager
     async def stream(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
