@@ -44,6 +44,8 @@ def command_line() -> argparse.ArgumentParser:
     add("--user", default=Settings.user, help="name of the account (%(default)s)")
     add("--password", help=f"password for /ac/login ({Settings.password}, on loopback)")
     add("--state-folder", type=Path, metavar="FOLDER", help="keep the sessions' files in this folder")
+    add("--certificate", type=Path, metavar="FILE", help="speak HTTPS with the certificate in this PEM file")
+    add("--private-key", type=Path, metavar="FILE", help="key of the certificate, if it is not in its file")
     add("--seed", type=int, metavar="N", help="make random faults repeatable")
     add("--exit-with-parent", action="store_true", help="stop when the parent process has ended")
 
@@ -150,6 +152,8 @@ def _settings(options: argparse.Namespace) -> Settings:
             listed=dict(options.listed_image) if options.listed_image else library.listed,
             folders=tuple(options.image_folder),
         ),
+        certificate=options.certificate,
+        private_key=options.private_key,
         seed=options.seed,
         faults=dict(options.fault),
     )

@@ -105,6 +105,8 @@ class Settings:
     :param hostname: the value of a session's variable *skaha_hostname*.
     :param state_folder: where sessions work and log; by default a temporary folder, deleted at the end.
     :param images: which images exist, and which folder comes first in the PATH of each.
+    :param certificate: a PEM file; with it, the emulator speaks HTTPS.
+    :param private_key: the certificate's key, if it is in a file of its own.
     :param seed: makes random faults repeatable.
     :param faults: the faults that are on from the start: their arguments by kind.
     """
@@ -115,6 +117,8 @@ class Settings:
     hostname: str = "127.0.0.1"
     state_folder: Path | None = None
     images: ImageLibrary = dataclasses.field(default_factory=ImageLibrary)
+    certificate: Path | None = None
+    private_key: Path | None = None
     seed: int | None = None
     faults: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 

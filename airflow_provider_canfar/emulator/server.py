@@ -49,7 +49,8 @@ class EmulatorServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket: socket.socket | None = socket.create_server((host, port), family=family)
         self.port: int = self._socket.getsockname()[1]
-        self.page_url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        scheme = "https" if settings.certificate else "http"
+        self.page_url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
         self.url = f"{self.page_url}skaha/v1"
         self._settings = settings
         self._config = config
@@ -91,7 +92,7 @@ class EmulatorServer:
             return
         listening = self._socket or socket.create_server((self._host, self.port), family=self._family)
         self._socket = None
-        self._uvicorn = _Uvicorn(_uvicorn_config(app), ready)
+        self._uvicorn = _Uvicorn(_uvicorn_config(app, self._settings), ready)
         await self._uvicorn.serve(sockets=[listening])
 
     def _stop_listening(self, seconds: float) -> None:
@@ -124,7 +125,7 @@ class _Uvicorn(uvicorn.Server):
             self._ready()
 
 
-def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -138,4 +139,6 @@ def _uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=MAX_HEAD,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.private_key,
     )

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_canfar.emulator.api.credentials import authorization
+from airflow_provider_canfar.emulator.api.home_files import home_files
 from airflow_provider_canfar.emulator.api.http_errors import (
     HttpError,
     bad_request,
@@ -43,6 +44,7 @@ class AdminRoutes:
     ``GET /emulator/sessions``                      every session that was ever created, oldest first
     ``GET /emulator/sessions/{id}``                 one of them, with its events and the end of its log
     ``GET /emulator/overview``                      the page's data: all sessions in brief, and the faults
+    ``GET /emulator/files``                         the files of the account's home
     ``POST /emulator/sessions/{id}/vanish``         makes the platform forget a session at once
     ``POST /emulator/sessions/{id}/preempt``        puts a running session back into the queue
     ``GET``, ``DELETE /emulator/requests``          returns the request counts; resets them
@@ -78,6 +80,7 @@ class AdminRoutes:
             self._route("/emulator/sessions/{id}/vanish", POST=self._vanish),
             self._route("/emulator/sessions/{id}/preempt", POST=self._preempt),
             self._route("/emulator/overview", GET=self._overview),
+            self._route("/emulator/files", GET=self._files),
             self._route("/emulator/requests", GET=self._requests, DELETE=self._clear_requests),
             self._route(
                 "/emulator/faults", GET=self._get_faults, PUT=self._update_faults, DELETE=self._clear_faults
@@ -139,6 +142,9 @@ class AdminRoutes:
         if session is None:
             raise session_not_found(request.path_params["id"])
         return session
+
+    async def _files(self, request: Request) -> dict[str, Any]:
+        return await asyncio.to_thread(home_files, self._platform.home)
 
     async def _requests(self, request: Request) -> dict[str, int]:
         return self._request_counter.as_json()

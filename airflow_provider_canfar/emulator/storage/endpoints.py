@@ -10,7 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_canfar.emulator.api.accounts import CHALLENGES
-from airflow_provider_canfar.emulator.api.credentials import authorization
+from airflow_provider_canfar.emulator.api.credentials import (
+    authorization,
+    needs_login_page,
+    redirect_to_login,
+)
 from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error
 from airflow_provider_canfar.emulator.api.parameters import check_head
 from airflow_provider_canfar.emulator.api.responses import error_response
@@ -33,10 +37,12 @@ class StorageEndpoints:
     Unlike the platform's other calls they take requests without a credential, and leave their bodies alone.
 
     :param accounts: authenticates requests.
+    :param token: the token that the emulator was started with; a browser without it is sent to the page.
     """
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, token: str) -> None:
         self._accounts = accounts
+        self._token = token
 
     def route(self, path: str, **handlers: Handler) -> Route:
         """Return a route.
@@ -70,6 +76,8 @@ class StorageEndpoints:
         try:
             response = await handler(request, caller)
         except HttpError as error:
+            if error.status == 403 and needs_login_page(request, self._token):
+                return redirect_to_login(request)
             if caller is None:
                 error.headers["WWW-Authenticate"] = ", ".join(CHALLENGES).format(login=login_url)
             raise

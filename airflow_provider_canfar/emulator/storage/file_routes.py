@@ -16,6 +16,7 @@ from airflow_provider_canfar.emulator.faults import storage_faults
 from airflow_provider_canfar.emulator.storage.downloads import Download
 from airflow_provider_canfar.emulator.storage.node_faults import node_fault
 from airflow_provider_canfar.emulator.storage.node_uri import node_path, node_uri, requested_names
+from airflow_provider_canfar.emulator.storage.preauth import PREFIX, READ, WRITE
 from airflow_provider_canfar.emulator.storage.properties import ENCODING, MD5, TYPE
 from airflow_provider_canfar.emulator.storage.uploads import (
     Interrupted,
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.storage.endpoints import StorageEndpoints
     from airflow_provider_canfar.emulator.storage.node_tree import Node, NodeTree
     from airflow_provider_canfar.emulator.storage.node_uri import Names
+    from airflow_provider_canfar.emulator.storage.preauth import Preauthorization
     from airflow_provider_canfar.emulator.storage.quota import Quota
 
 FILES = "/arc/files"
+#: Not the server's: here a page that a session has written must not act as the emulator's own.
+IN_A_BROWSER = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
 SERVER = "OpenCADC/cadc-rest + vos/cavern-0.10"
 
 
@@ -45,6 +49,7 @@ class FileRoutes:
 
     :param tree: has the files.
     :param quota: limits them.
+    :param preauthorization: checks tokens in paths.
     :param faults: the faults that are switched on.
     :param endpoints: authenticates requests.
     :param close_connection: closes the connection of a client.
@@ -54,12 +59,14 @@ class FileRoutes:
         self,
         tree: NodeTree,
         quota: Quota,
+        preauthorization: Preauthorization,
         faults: Faults,
         endpoints: StorageEndpoints,
         close_connection: CloseConnection,
     ) -> None:
         self._tree = tree
         self._quota = quota
+        self._preauthorization = preauthorization
         self._faults = faults
         self._endpoints = endpoints
         self._close_connection = close_connection
@@ -70,12 +77,14 @@ class FileRoutes:
         return [route(f"{FILES}/{{path:path}}", GET=self._get, HEAD=self._head, PUT=self._put)]
 
     async def _head(self, request: Request, caller: str | None) -> Response:
-        node, headers = self._described(request, caller)
+        names, caller = self._requested(request, caller, READ)
+        node, headers = self._described(names, caller, request)
         return Response(headers={**headers, "Content-Length": str(node.status.st_size)})
 
     async def _get(self, request: Request, caller: str | None) -> Response:
         """Send a file; one without bytes gets 204."""
-        node, headers = self._described(request, caller)
+        names, caller = self._requested(request, caller, READ)
+        node, headers = self._described(names, caller, request)
         if not self._tree.may_read(node, caller):
             raise node_fault("PermissionDenied", node_uri(node.names))
         size = node.status.st_size
@@ -92,7 +101,7 @@ class FileRoutes:
 
     async def _put(self, request: Request, caller: str | None) -> Response:
         """Replace the bytes of a file, which is created if need be."""
-        names = requested_names(request, FILES)
+        names, caller = self._requested(request, caller, WRITE)
         node = self._target(names, caller)
         content_type = request.headers.get("content-type")
         fire = self._faults.fire
@@ -113,12 +122,21 @@ class FileRoutes:
             headers["Content-Type"] = content_type
         return Response(status_code=201, headers=headers)
 
-    def _described(self, request: Request, caller: str | None) -> tuple[Node, dict[str, str]]:
+    def _requested(self, request: Request, caller: str | None, grant: str) -> tuple[Names, str | None]:
+        """Return the names in the path and the caller, or the user of a token in the path (*parsePath*).
+
+        :raises HttpError: 403 for a token that does not grant this.
+        """
+        names = requested_names(request, FILES)
+        if not (names and names[0].startswith(PREFIX)):
+            return names, caller
+        return names[1:], self._preauthorization.user(names[0], names[1:], grant)
+
+    def _described(self, names: Names, caller: str | None, request: Request) -> tuple[Node, dict[str, str]]:
         """Return a file and its headers (*HeadAction*).
 
         :raises HttpError: 404 when it does not exist, 400 for a folder.
         """
-        names = requested_names(request, FILES)
         node = self._tree.resolve(names, caller, follow=True)
         if node is None:
             raise node_fault("NodeNotFound", node_uri(names))
@@ -126,6 +144,7 @@ class FileRoutes:
             raise bad_request("GET for directories not supported")
         properties = self._tree.properties.read(node.path)
         headers = {
+            **IN_A_BROWSER,
             "Server": SERVER,
             "Content-Disposition": f'inline; filename="{_latin_1(names[-1])}"',
             "Last-Modified": formatdate(int(node.status.st_mtime), usegmt=True),

@@ -12,6 +12,7 @@ from airflow_provider_canfar.emulator.api.http_errors import HttpError, bad_requ
 from airflow_provider_canfar.emulator.api.parameters import read_parameters
 from airflow_provider_canfar.emulator.api.responses import xml_response
 from airflow_provider_canfar.emulator.faults import storage_faults
+from airflow_provider_canfar.emulator.storage.deletes import delete_node
 from airflow_provider_canfar.emulator.storage.listing import Listing
 from airflow_provider_canfar.emulator.storage.node_faults import node_fault
 from airflow_provider_canfar.emulator.storage.node_uri import (
@@ -146,21 +147,6 @@ class NodeRoutes:
         response = xml_response(await asyncio.to_thread(listing.document, node, with_children=False))
         response.status_code = status
         return response
-
-
-def delete_node(tree: NodeTree, node: Node, caller: str | None) -> None:
-    """Delete a node (*DeleteNodeAction.delete*).
-
-    :raises HttpError: 403 without permission for its folder, 400 for a folder that is not empty.
-    """
-    if not node.names:
-        raise internal_error("java.lang.NullPointerException")
-    parent = tree.resolve(node.names[:-1], caller, follow=False)
-    if parent is None or not tree.may_write(parent, caller):
-        raise node_fault("PermissionDenied", node_path(node.names))
-    if node.is_container and any(tree.children(node)):
-        raise bad_request(f"container node '{node.names[-1]}' is not empty")
-    tree.delete(node)
 
 
 async def read_document(request: Request) -> bytes:

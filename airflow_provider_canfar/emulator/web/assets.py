@@ -19,7 +19,7 @@ HEADERS = {
 }
 
 SCRIPTS = (
-    *("page.js", "actions.js", "dom.js", "faults.js", "http.js", "login.js"),
+    *("page.js", "actions.js", "dom.js", "faults.js", "files.js", "http.js", "login.js"),
     *("panel.js", "sessions.js", "state.js", "text.js"),
 )
 

@@ -3,6 +3,7 @@
 import {CHANGED} from "./actions.js";
 import {$, setStatus, setText} from "./dom.js";
 import {showFaults, switchFaults} from "./faults.js";
+import {filesAreOpen, showFiles} from "./files.js";
 import {fetchJson, LoginRequired} from "./http.js";
 import {logIn, logOut, returnToNext, showLogin} from "./login.js";
 import {showPanel} from "./panel.js";
@@ -20,6 +21,7 @@ async function refresh() {
     if (returnToNext()) return;
     Object.assign(state, {sessions, faults, now});
     showEmulator(user);
+    if (filesAreOpen()) showFiles(await fetchJson("/emulator/files"));
     if (state.openId) showPanel(await fetchJson(`/emulator/sessions/${encodeURIComponent(state.openId)}`));
   } catch (error) {
     if (error instanceof LoginRequired) return showLogin();
@@ -67,6 +69,7 @@ $("log-out").addEventListener("click", async () => {
 });
 $("faults-off").addEventListener("click", () => switchFaults($("faults-off"), "All faults", null));
 $("show-forgotten").addEventListener("change", showSessions);
+$("files").addEventListener("toggle", refresh);
 $("panel-close").addEventListener("click", closePanel);
 document.addEventListener(CHANGED, refresh);
 document.addEventListener("keydown", (event) => {

@@ -21,6 +21,15 @@ export function runtimeText(session, now) {
   return session.status === "Running" && hasQueued ? `running ${durationText(now - session.started)}` : "";
 }
 
+/** Return a number of bytes in its largest unit; nothing for a folder. */
+export function sizeText(bytes) {
+  if (bytes === null) return "";
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let size = bytes, unit = 0;
+  for (; size >= 1000 && unit < units.length - 1; unit++) size /= 1000;
+  return `${unit && size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
 /** Return a number of seconds in its largest units. */
 export function durationText(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
