@@ -2,5 +2,3 @@
 
 The client is in ``skaha/storage``; here it meets Airflow and fsspec, whose calls are blocking.
 """
-
-from __future__ import annotations

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import fsspec
+
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 __all__ = ["container_path", "storage_path"]
+
+# With Airflow 3.1, nothing else loads the file system's class before the first path is made, and then
+# universal_pathlib splits paths by the rules of a URL: `arc://home/jdoe` would have no folder `home`.
+fsspec.get_filesystem_class("arc")
 
 _DEFAULT_CONNECTION = "canfar_default"
 

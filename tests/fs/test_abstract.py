@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from fsspec.tests.abstract import (
@@ -15,7 +16,8 @@ from fsspec.tests.abstract import (
     AbstractPutTests,
 )
 
-from airflow_provider_canfar.fs._filesystem import ArcFileSystem
+if TYPE_CHECKING:
+    from airflow_provider_canfar.fs._filesystem import ArcFileSystem
 
 
 class ArcFixtures(AbstractFixtures):  # type: ignore[misc]  # fsspec has no annotations.
