@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+import airflow_provider_canfar.fs.paths  # noqa: F401 (as DAG files must with Airflow 3.1, before the first path)
 from airflow_provider_canfar.fs._filesystem import ArcFileSystem
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 

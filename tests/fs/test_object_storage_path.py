@@ -18,6 +18,7 @@ from airflow_provider_canfar.fs._files import ArcWriter
 from airflow_provider_canfar.fs._filesystem import ArcFileSystem
 from airflow_provider_canfar.skaha.errors import SpecError, Unreachable
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator
+from tests.airflow_versions import IS_AIRFLOW_3_1
 
 
 @pytest.fixture(name="path")
@@ -61,7 +62,7 @@ def test_files_are_written_and_read(path: ObjectStoragePath) -> None:
         assert stream.read(2) == b"LE"
     assert file.read_block(2, 3) == b"MPL"
     with (path / "é:a+b,c.txt").open() as lines:
-        assert list(lines) == ["für\n", "alle\n"]
+        assert lines.readlines() == ["für\n", "alle\n"]
 
 
 def test_an_empty_file_is_a_file(path: ObjectStoragePath) -> None:
@@ -82,7 +83,7 @@ def test_a_checksum_changes_with_the_file(path: ObjectStoragePath) -> None:
     assert file.ukey() != key
 
 
-def test_folders_are_made_walked_and_removed(path: ObjectStoragePath) -> None:
+def test_folders_are_made_walked_and_removed(arc: ArcFileSystem, path: ObjectStoragePath) -> None:
     (path / "a" / "b").mkdir(parents=True)
     (path / "a" / "b").mkdir(exist_ok=True)
     with pytest.raises(FileExistsError):
@@ -93,7 +94,7 @@ def test_folders_are_made_walked_and_removed(path: ObjectStoragePath) -> None:
     (path / "a" / "2.csv").write_text("2")
     assert sorted(one.name for one in path.glob("a/*.csv")) == ["2.csv"]
     assert sorted(one.name for one in path.rglob("*.csv")) == ["1.csv", "2.csv"]
-    assert [sorted(files) for _, _, files in path.walk()] == [[], ["2.csv"], ["1.csv"]]
+    assert [files for _, _, files in arc.walk(path.path)] == [[], ["2.csv"], ["1.csv"]]
     with pytest.raises(OSError, match="not empty"):
         (path / "a").rmdir(recursive=False)
     with pytest.raises(IsADirectoryError):
@@ -101,7 +102,10 @@ def test_folders_are_made_walked_and_removed(path: ObjectStoragePath) -> None:
     (path / "a").rmdir()
     assert not (path / "a").exists()
     (path / "empty").mkdir()
-    (path / "empty").rmdir(recursive=False)
+    if IS_AIRFLOW_3_1:  # Its paths cannot remove an empty folder in this way, in any store.
+        arc.rmdir(f"{path.path}/empty")
+    else:
+        (path / "empty").rmdir(recursive=False)
     with pytest.raises(FileNotFoundError):
         (path / "empty").unlink()
     (path / "empty").unlink(missing_ok=True)
