@@ -18,6 +18,7 @@ import dataclasses
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,6 +49,14 @@ class Emulator:
     def connection(self) -> dict[str, str]:
         """The fields of an Airflow connection to it, as in the JSON of an environment variable."""
         return {"conn_type": "canfar", "host": self.url, "password": self.token}
+
+    @property
+    def home(self) -> Path:
+        """The account's home, a folder on this machine that sessions share.
+
+        On the platform it is ``/arc/home/<user>``, and for Airflow ``arc://home/<user>``.
+        """
+        return Path(self._call("GET", "files")["folder"])
 
     def all_sessions(self) -> list[dict[str, Any]]:
         """Return every session that was ever created, oldest first, even if it was deleted or forgotten.

@@ -57,6 +57,15 @@ def test_the_plugin_imports_the_emulator_only_when_a_test_uses_it() -> None:
     assert ended.stdout == "[]\n"
 
 
+def test_the_home_is_the_folder_that_sessions_share_and_the_file_service_serves() -> None:
+    with running_emulator() as emulator:
+        (emulator.home / "x").write_text("here")
+        root = emulator.url.removesuffix("/skaha/v1")
+        headers = {"Authorization": f"Bearer {emulator.token}"}
+        read = httpx.get(f"{root}/arc/files/home/astronomer/x", headers=headers, trust_env=False)
+        assert read.text == "here"
+
+
 def test_an_emulator_ends_with_its_block() -> None:
     with running_emulator(token="mine", retention=20) as emulator:
         assert emulator.token == "mine"

@@ -16,6 +16,8 @@ Imports point down this list::
       node_routes          folders and properties, with listing and node_xml
       node_tree            the folder that sessions share, and who may use what in it
       node_uri             names, as Tomcat and java.net.URI read them
+      moves, deletes       what its jobs do
+      negotiation          where a client reads and writes bytes, with transfers and preauth
       properties, quota    what is stored of a file, and how many bytes there may be
     api/                   the platform's API, the login beside it, and the admin API
       fault_injection      what goes wrong between a request and its response

@@ -97,6 +97,18 @@ def test_a_fault_is_active_while_it_is_switched_on(
     assert client.call(CanfarHook.fetch) is not None
 
 
+def test_the_page_lists_files_while_the_list_is_open(
+    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
+) -> None:
+    portal.log_in(TOKEN)
+    client.launch("writes", "cd;mkdir -p m13;printf 12345 >'m13/<b>stars.fits'")
+    portal.page.get_by_text("Files", exact=True).click()
+    row = portal.page.locator("#files tr", has_text="m13/<b>stars.fits")
+    expect(row).to_contain_text("5 B")
+    expect(row).to_contain_text("s ago")
+    screenshot(portal.page, "emulator-files")
+
+
 def test_the_address_of_a_log_asks_for_the_token_and_shows_the_log(
     portal: EmulatorPage, client: Client, emulator: Emulator
 ) -> None:

@@ -71,7 +71,7 @@ class FileService:
             NodeRoutes(tree, quota, platform.faults, self._endpoints),
             moves,
             JobRoutes("/arc/async-delete", self._delete_job, self._endpoints),
-            Negotiation(tree, moves.jobs, preauthorization, self._endpoints),
+            Negotiation(tree, quota, moves.jobs, preauthorization, self._endpoints),
         )
 
     def routes(self) -> list[Route]:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error
+from airflow_provider_canfar.emulator.storage.node_tree import link_uri
 from airflow_provider_canfar.emulator.storage.node_uri import child_uri, node_uri
-from airflow_provider_canfar.emulator.storage.node_xml import VOS, document, link_target, node_element
+from airflow_provider_canfar.emulator.storage.node_xml import VOS, document, node_element
 from airflow_provider_canfar.emulator.storage.properties import (
     CREATOR,
     DATE,
@@ -77,15 +78,8 @@ class Listing:
         element = node_element(node, uri, None if self.detail == "min" else self._properties(node))
         target = element.find(f"{{{VOS}}}target")
         if target is not None:
-            target.text = self._target_uri(node)
+            target.text = link_uri(node)
         return element
-
-    def _target_uri(self, node: Node) -> str:
-        """Return the target of a link: a node, or what is out of reach (*NodeUtil.pathToNode*)."""
-        try:
-            return child_uri(self.tree.link_names(node))
-        except HttpError:
-            return f"file://{link_target(node)}"
 
     def _properties(self, node: Node) -> dict[str, str]:
         modified = datetime.fromtimestamp(node.status.st_mtime, UTC)

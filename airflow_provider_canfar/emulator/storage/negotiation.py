@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.storage.node_tree import Node, NodeTree
     from airflow_provider_canfar.emulator.storage.node_uri import Names
     from airflow_provider_canfar.emulator.storage.preauth import Preauthorization
+    from airflow_provider_canfar.emulator.storage.quota import Quota
 
 TOKEN = "ivo://ivoa.net/sso#token"  # noqa: S105 - the name of a security method
 
@@ -45,15 +46,22 @@ class Negotiation:
     Its jobs are those of ``/arc/transfers``.
 
     :param tree: has the nodes.
+    :param quota: limits them.
     :param jobs: remembers what was negotiated.
     :param preauthorization: makes addresses that need no credential.
     :param endpoints: authenticates requests.
     """
 
     def __init__(
-        self, tree: NodeTree, jobs: Jobs, preauthorization: Preauthorization, endpoints: StorageEndpoints
+        self,
+        tree: NodeTree,
+        quota: Quota,
+        jobs: Jobs,
+        preauthorization: Preauthorization,
+        endpoints: StorageEndpoints,
     ) -> None:
         self._tree = tree
+        self._quota = quota
         self._jobs = jobs
         self._preauthorization = preauthorization
         self._endpoints = endpoints
@@ -77,7 +85,7 @@ class Negotiation:
                 values = f"TARGET={target} DIRECTION={direction} PROTOCOL={protocol}"
                 raise bad_request(f"Invalid input: missing parameters: {values}")
             transfer = Transfer(target, direction, (Protocol(protocol),))
-            node = negotiated_node(self._tree, transfer, caller)
+            node = self._node(transfer, caller)
             location = self._protocols(transfer, node, caller, base_url(request))[0].endpoint
             return RedirectResponse(str(location), 303)
         transfer = read_transfer(await read_document(request))
@@ -99,7 +107,17 @@ class Negotiation:
         return xml_response(transfer_document(job.transfer, protocols))
 
     def _result(self, transfer: Transfer, caller: str | None) -> dict[str, str]:
-        return {"dataNode": child_uri(negotiated_node(self._tree, transfer, caller).names)}
+        return {"dataNode": child_uri(self._node(transfer, caller).names)}
+
+    def _node(self, transfer: Transfer, caller: str | None) -> Node:
+        """Return the file whose bytes are transferred.
+
+        :raises HttpError: 413 for an upload when its quota is full (*VOSpaceTransfer.checkQuota*).
+        """
+        node = negotiated_node(self._tree, transfer, caller)
+        if transfer.direction == PUSH and self._quota.room(node).is_full:
+            raise HttpError(413, "QuotaExceeded")
+        return node
 
     def _protocols(self, transfer: Transfer, node: Node, caller: str | None, url: str) -> list[Protocol]:
         """Return an address for each way that the client knows (*CavernURLGenerator.handleDataNode*).

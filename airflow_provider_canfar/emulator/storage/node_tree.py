@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.emulator.api.http_errors import internal_error
+from airflow_provider_canfar.emulator.api.http_errors import bad_request, internal_error
 from airflow_provider_canfar.emulator.storage.node_faults import node_fault
-from airflow_provider_canfar.emulator.storage.node_uri import BASE, Names, node_path, node_uri
+from airflow_provider_canfar.emulator.storage.node_uri import BASE, Names, is_legal, node_path, node_uri
 from airflow_provider_canfar.emulator.storage.properties import IS_PUBLIC, PropertyStore
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ class NodeTree:
                 visits += 1
                 if visits > VISIT_LIMIT:
                     raise node_fault("UnreadableLinkTarget", "Exceeded link limit.")
-                pending.extendleft(reversed(self.link_names(child)))
+                target = link_names(child)
+                if target is None:
+                    raise node_fault("InvalidArgument", f"cannot navigate external link {link_uri(child)}")
+                pending.extendleft(reversed(target))
                 node = self._root()
             else:
                 node = child
@@ -205,24 +208,34 @@ class NodeTree:
         """
         return caller == self._user and (node.names[:1] != ("home",) or node.names[1:2] == (self._user,))
 
-    def link_names(self, link: Node) -> Names:
-        """Return the path that a link leads to, from the root.
 
-        :raises HttpError: 400 when it leads out of the service, or is absolute: the service knows an absolute
-            link as a ``file:`` URI unless sessions and the service mount the storage at one path
-            (*NodeUtil.pathToNode*, *PathResolver.validateTargetURI*).
-        """
-        target = link.path.readlink()
-        names = [*link.names[:-1]]
-        for part in target.parts:
-            if part == "/" or (part == ".." and not names):
-                shown = str(target).encode(errors="replace").decode()
-                raise node_fault("InvalidArgument", f"cannot navigate external link file://{shown}")
-            if part == "..":
-                names.pop()
-            else:
-                names.append(part)
-        return tuple(names)
+def link_names(link: Node) -> Names | None:
+    """Return the names of what a link leads to, or None when that is out of the service's reach.
+
+    So is whatever an absolute link leads to: the service knows it as a ``file:`` URI unless sessions and the
+    service mount the storage at one path (*NodeUtil.pathToNode*, *PathResolver.validateTargetURI*).
+    """
+    names = [*link.names[:-1]]
+    for part in link.path.readlink().parts:
+        if part == "/" or (part == ".." and not names):
+            return None
+        if part == "..":
+            names.pop()
+        else:
+            names.append(part)
+    return tuple(names)
+
+
+def link_uri(link: Node) -> str:
+    """Return the URI of what a link leads to.
+
+    :raises HttpError: 400 for a target that java.net.URI refuses; one such link spoils a whole list.
+    """
+    target = os.fsencode(link.path.readlink()).decode(errors="replace")
+    if not is_legal(target):
+        raise bad_request(f"Illegal character in the target of {node_path(link.names)}")
+    names = link_names(link)
+    return f"file://{target}" if names is None else f"{BASE}{node_path(names)}"
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -26,6 +26,11 @@ CHARACTER = r"[A-Za-z0-9_\-!.~'()*,;:$&+=@/]|[^\x00-\x9f\s]"
 LEGAL = re.compile(rf"(?:{CHARACTER}|%[0-9A-Fa-f]{{2}})*")
 
 
+def is_legal(path: str) -> bool:
+    """Return whether java.net.URI takes a path."""
+    return LEGAL.fullmatch(path) is not None
+
+
 def node_path(names: Iterable[str]) -> str:
     """Return a node's path, beginning with a slash."""
     return "/" + "/".join(names)
@@ -37,7 +42,7 @@ def node_uri(names: Names) -> str:
     :raises HttpError: 500 for a name that java.net.URI refuses, such as one with a space.
     """
     uri = BASE + ("".join(f"/{name}" for name in names))
-    if not LEGAL.fullmatch(uri, len(BASE)):
+    if not is_legal(uri.removeprefix(BASE)):
         raise internal_error(f"java.lang.RuntimeException: BUG: VOSURI syntax: {uri}")
     return uri
 
@@ -88,14 +93,14 @@ def document_names(uri: str) -> Names:
     if authority.replace("!", "~") != AUTHORITY:
         raise node_fault("InvalidURI", f"{uri} is not a node of {BASE}")
     path = re.split("[?#]", path, maxsplit=1)[0]
-    if not LEGAL.fullmatch(path):
+    if not is_legal(path):
         raise node_fault("InvalidURI", f"invalid node uri: {uri}")
     return _checked(unquote(path).strip("/").split("/"))
 
 
 def _names_of_path(path: str) -> Names:
     kept = re.split("[?#]", path, maxsplit=1)[0]
-    if not LEGAL.fullmatch(kept):
+    if not is_legal(kept):
         raise internal_error(
             f"java.lang.RuntimeException: BUG (probably): failed to generate VOSURI from path: {path}"
         )

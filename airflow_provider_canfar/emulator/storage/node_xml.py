@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -63,11 +62,6 @@ def node_element(node: Node, uri: str, properties: Mapping[str, str] | None) -> 
 def node_type(node: Node) -> str:
     """Return the type of a node, one of :data:`TYPES`."""
     return "ContainerNode" if node.is_container else "LinkNode" if node.is_link else "DataNode"
-
-
-def link_target(node: Node) -> str:
-    """Return where a link leads, as text."""
-    return os.fsencode(node.path.readlink()).decode(errors="replace")
 
 
 def document(element: ET.Element) -> str:

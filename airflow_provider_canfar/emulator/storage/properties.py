@@ -30,11 +30,14 @@ ATTRIBUTE = "user.canfar.properties"
 class PropertyStore:
     """Reads and writes properties.
 
-    Where the file system has no extended attributes (macOS's are out of Python's reach), a table in memory
-    takes their place; its key is the inode, which a rename and a rewrite keep.
+    Where the file system has no extended attributes, and on macOS, whose attributes Python does not reach, a
+    table in memory takes their place. Its key is the inode, which a rename and a rewrite keep.
+
+    :param attribute: the name of the extended attribute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, attribute: str = ATTRIBUTE) -> None:
+        self._attribute = attribute
         self._table: dict[tuple[int, int], dict[str, str]] = {}
 
     def read(self, path: Path) -> dict[str, str]:
@@ -42,7 +45,7 @@ class PropertyStore:
         if path.is_symlink():
             return {}
         try:
-            stored: dict[str, str] = json.loads(os.getxattr(path, ATTRIBUTE, follow_symlinks=False))
+            stored: dict[str, str] = json.loads(os.getxattr(path, self._attribute, follow_symlinks=False))
         except (AttributeError, OSError, ValueError):
             return {**self._table.get(_key(path), {})}
         return stored
@@ -50,7 +53,7 @@ class PropertyStore:
     def write(self, path: Path, properties: dict[str, str]) -> None:
         """Replace the properties of a file or folder."""
         try:
-            os.setxattr(path, ATTRIBUTE, json.dumps(properties).encode(), follow_symlinks=False)
+            os.setxattr(path, self._attribute, json.dumps(properties).encode(), follow_symlinks=False)
         except (AttributeError, OSError):
             self._table[_key(path)] = properties
 

@@ -74,6 +74,11 @@ class Room:
         self._left = left
         self._is_silent = is_silent
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is left."""
+        return self._left == 0
+
     def take(self, size: int) -> None:
         """Use some of it.
 

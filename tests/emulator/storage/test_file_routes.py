@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.emulator.storage.conftest import Storage
 
 
@@ -163,3 +166,19 @@ def test_chunked_bodies_arrive(storage: Storage) -> None:
     assert put.status_code == 201
     assert (storage.home / "x").stat().st_size == 2_000_000
     assert storage.get("x").content == b"".join(bytes([number]) * 100_000 for number in range(20))
+
+
+def test_an_upload_is_written_while_it_arrives(storage: Storage) -> None:
+    storage.put("x", b"old content")
+    path = storage.home / "x"
+
+    def pieces() -> Iterator[bytes]:
+        for size in (1_000_000, 2_000_000, 3_000_000):
+            yield b"n" * 1_000_000
+            storage.caller.until(partial(has_size, size))
+
+    def has_size(size: int) -> bool:
+        return path.stat().st_size == size
+
+    assert storage.http.put("/files/home/astronomer/x", content=pieces()).status_code == 201
+    assert path.stat().st_size == 3_000_000

@@ -155,6 +155,13 @@ def test_a_relative_link_is_followed(storage: Storage) -> None:
     assert f"<vos:target>vos://cadc.nrc.ca~arc/home/{USER}/folder/x</vos:target>" in node
 
 
+def test_a_link_with_a_space_spoils_the_list_of_its_folder(storage: Storage) -> None:
+    (storage.home / "link").symlink_to("a b")
+    listed = storage.node(f"home/{USER}")
+    sentence = f"Illegal character in the target of /home/{USER}/link\n"
+    assert (listed.status_code, listed.text) == (400, sentence)
+
+
 def test_links_in_a_circle_are_404(storage: Storage) -> None:
     (storage.home / "a").symlink_to("b")
     (storage.home / "b").symlink_to("a")

@@ -90,6 +90,14 @@ def test_other_users_files_are_not_negotiated(storage: Storage) -> None:
     assert storage.http.post("/synctrans", data=form).status_code == 403
 
 
+def test_a_full_quota_is_413_before_any_bytes(storage: Storage) -> None:
+    storage.caller.emulator.configure(storage_quota=0)
+    form = {"TARGET": f"{BASE}/x", "DIRECTION": PUSH, "PROTOCOL": PUT}
+    refused = storage.http.post("/synctrans", data=form)
+    assert (refused.status_code, refused.text) == (413, "QuotaExceeded\n")
+    assert endpoints(storage, f"{BASE}/x", PUSH, PUT) == []
+
+
 def test_the_capabilities_name_each_call(storage: Storage) -> None:
     text = anonymous("GET", str(storage.http.base_url) + "capabilities").text
     assert re.findall(r'<accessURL use="(\w+)">[^<]*/arc/([\w-]+)<', text) == [

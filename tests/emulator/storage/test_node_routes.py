@@ -216,3 +216,25 @@ def test_names_with_odd_characters_are_encoded_in_lists(storage: Storage) -> Non
     assert uris(storage.node(HOME)) == [
         f"{BASE}/{name}" for name in ("50%25", "a%20b", "c%23d", "e%3C&amp;%3E", "ü", "%3F")
     ]
+
+
+def test_what_is_public_all_the_way_is_readable_without_a_credential(storage: Storage) -> None:
+    storage.put("x", b"public")
+    public = '<vos:properties><vos:property uri="ivo://ivoa.net/vospace/core#ispublic">true</vos:property></vos:properties>'
+    anonymous = {"Authorization": ""}
+
+    def statuses() -> list[int]:
+        url = f"/files/{HOME}/x"
+        return [
+            storage.http.request(method, url, headers=anonymous).status_code for method in ("HEAD", "GET")
+        ]
+
+    assert statuses() == [403, 403]
+    folder = document(BASE, "ContainerNode", f"{public}<vos:nodes/>")
+    assert storage.http.post(f"/nodes/{HOME}", content=folder).status_code == 200
+    assert statuses() == [200, 403]
+    assert storage.http.post(f"/nodes/{HOME}/x", content=document(f"{BASE}/x", "DataNode", public)).is_success
+    assert statuses() == [200, 200]
+    refused = storage.http.put(f"/files/{HOME}/y", content=b"", headers=anonymous)
+    assert refused.status_code == 403
+    assert not (storage.home / "y").exists()

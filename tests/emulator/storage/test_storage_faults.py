@@ -185,7 +185,7 @@ def test_a_stale_digest_is_that_of_other_bytes(storage: Storage) -> None:
 
 
 def test_a_token_that_has_expired_is_401_and_none_is_403(make_caller: Callable[..., Caller]) -> None:
-    caller = make_caller(token_lifetime=0.0)
+    caller = make_caller(token_lifetime=0.0, password="password")
     root = caller.emulator.url.removesuffix("/skaha/v1")
     login = {"username": "astronomer", "password": "password"}
     with httpx.Client(base_url=root, trust_env=False) as http:
