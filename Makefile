@@ -24,7 +24,7 @@ CURRENT := apache-airflow-providers-common-compat pytest pytest-asyncio
 OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01) \
 	apache-airflow==3.1.0 apache-airflow-providers-fab \
 	hypothesis jsonschema pytest pytest-asyncio pytest-timeout pytest-xdist trustme
-OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
+OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators sensors triggers skaha test_*.py))
 
 .PHONY: help setup setup-demo demo up test long browser reliability oldest check bench
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.tests.abstract import (
     AbstractCopyTests,
     AbstractFixtures,
@@ -24,6 +25,11 @@ class ArcFixtures(AbstractFixtures):  # type: ignore[misc]  # fsspec has no anno
     @pytest.fixture
     def fs(self, arc: ArcFileSystem) -> ArcFileSystem:
         return arc
+
+    @pytest.fixture
+    def local_fs(self) -> LocalFileSystem:
+        """Older releases of fsspec define it in a way that pytest warns of."""
+        return LocalFileSystem(auto_mkdir=True)
 
     @pytest.fixture
     def fs_join(self) -> Callable[..., str]:
