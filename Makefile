@@ -25,7 +25,7 @@ LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z0-9-]*\)>=
 OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01) \
 	apache-airflow==3.1.0 apache-airflow-providers-fab $(LOWEST) \
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
-OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators hooks operators sensors triggers skaha test_*.py))
+OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators sensors triggers skaha test_*.py))
 
 .PHONY: help setup setup-demo demo up clean test long browser reliability oldest check audit licences bench
 

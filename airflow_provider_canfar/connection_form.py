@@ -99,6 +99,15 @@ CONNECTION_FIELDS = {
         "certificate.",
         "url",
     ),
+    "storage_url": _field(
+        "Storage URL",
+        "The URL of the site's file storage, which arc:// paths name; by default the same host's /arc.",
+        "url",
+    ),
+    "storage_mount": _field(
+        "Storage mount",
+        "The folder in which sessions see the storage; by default its service's name, such as /arc.",
+    ),
     "timeout": _field("Timeout", "Seconds to wait for a response; by default 60.", type_="integer"),
     "create_timeout": _field(
         "Create timeout",

@@ -29,6 +29,17 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": CONNECTION_FIELDS,
             }
         ],
+        "filesystems": ["airflow_provider_canfar.fs.arc"],
+        "asset-uris": [
+            {
+                "schemes": ["arc"],
+                "handler": "airflow_provider_canfar.fs.assets.sanitize_uri",
+                "factory": "airflow_provider_canfar.fs.assets.create_asset",
+                "to_openlineage_converter": (
+                    "airflow_provider_canfar.fs.assets.convert_asset_to_openlineage"
+                ),
+            }
+        ],
         "extra-links": [
             "airflow_provider_canfar.links.OpenSessionLink",
             "airflow_provider_canfar.links.SciencePortalLink",

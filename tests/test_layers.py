@@ -22,7 +22,7 @@ LAYERS = [
     ["skaha"],
     ["task_sessions", "account_sessions"],
     ["hooks"],
-    ["links", "triggers"],
+    ["fs", "links", "triggers"],
     ["operators"],
     ["sensors"],
     ["decorators"],

@@ -35,11 +35,20 @@ ALONG_WITH_THEM = (
     "skaha.validation",
     *(
         f"operators._{name}"
-        for name in ("argument_checks", "argument_parsers", "base", "carried_spec", "combinations")
-    ),
-    *(
-        f"operators._{name}"
-        for name in ("environment", "errors", "selection_arguments", "session_arguments", "work")
+        for name in (
+            "airflow_api",
+            "argument_checks",
+            "argument_parsers",
+            "base",
+            "carried_spec",
+            "combinations",
+            "environment",
+            "errors",
+            "selection_arguments",
+            "session_arguments",
+            "trigger_failure",
+            "work",
+        )
     ),
     *IN_DAG_FILES,
 )

@@ -27,7 +27,7 @@ ROOT = Path(airflow_provider_canfar.__file__).parent
 PAGE = (ROOT.parent / "docs" / "public.md").read_text()
 
 #: The folders in which every module without a leading underscore is public.
-PUBLIC_FOLDERS = ("decorators", "hooks", "operators", "sensors", "triggers")
+PUBLIC_FOLDERS = ("decorators", "fs", "hooks", "operators", "sensors", "triggers")
 
 #: The public modules outside these folders.
 OTHER_PUBLIC_MODULES = (

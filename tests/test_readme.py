@@ -63,7 +63,7 @@ def test_python_runs(block: Block, tmp_path: Path) -> None:
     """With an emulator as the default connection."""
     script = tmp_path / "block.py"
     script.write_text(block.code)
-    with running_emulator() as emulator:
+    with running_emulator(user="jdoe") as emulator:
         environment = {
             "AIRFLOW_HOME": str(tmp_path),
             "AIRFLOW_CONN_CANFAR_DEFAULT": json.dumps(emulator.connection),
@@ -72,7 +72,9 @@ def test_python_runs(block: Block, tmp_path: Path) -> None:
             "PATH": str(Path(sys.executable).parent),
             "PYTHONPATH": str(ROOT),
         }
-        done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, script], env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
     assert done.returncode == 0, done.stderr
 
 

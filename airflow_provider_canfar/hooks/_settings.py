@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 from airflow_provider_canfar.connection_form import CONNECTION_FIELDS
+from airflow_provider_canfar.hooks._storage_settings import default_mount, storage_mount, storage_url
 from airflow_provider_canfar.skaha.client import DEFAULT_TIMEOUTS, SkahaClient, Timeouts
 from airflow_provider_canfar.skaha.credentials import RegistryCredential, credential_from_connection
 from airflow_provider_canfar.skaha.errors import SpecError
@@ -23,6 +24,7 @@ from airflow_provider_canfar.skaha.http import urls
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
 from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
 from airflow_provider_canfar.skaha.secret import Secret, concealed, described
+from airflow_provider_canfar.skaha.storage.client import StorageClient
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.credentials import Credential
@@ -49,6 +51,8 @@ class Settings:
     :param account: distinguishes this account from others in a process: a hash, which reveals nothing.
     :param secrets: the connection's own secrets, which seal what a deferral carries.
     :param certificate: the path of a file that holds the secret instead.
+    :param storage_url: the base URL of the storage; "" for the host's own.
+    :param storage_mount: the folder in which sessions see the storage, if the connection says so.
     """
 
     url: str
@@ -58,6 +62,8 @@ class Settings:
     account: str = dataclasses.field(default_factory=lambda: uuid4().hex)
     secrets: tuple[str, ...] = ()
     certificate: str | None = None
+    storage_url: str = ""
+    storage_mount: str | None = None
 
     def __repr__(self) -> str:
         return f"Settings({urls.shown(self.url)!r}, {self.credential!r})"
@@ -97,6 +103,8 @@ class Settings:
             # Without what is around them, to mask them in either form.
             secrets=tuple(str(one).strip() for one in (password, *map(extra.get, SECRET_EXTRAS)) if one),
             certificate=extra.get("certificate") or None,
+            storage_url=storage_url(extra, url),
+            storage_mount=storage_mount(extra),
         )
 
     def client(self, *, retry_for: float | None = None) -> SkahaClient:
@@ -109,6 +117,23 @@ class Settings:
             retry_for=RETRY_FOR if retry_for is None else retry_for,
             offer=_offers.setdefault(self.account, RememberedOffer()),
         )
+
+    def storage(self, *, retry_for: float | None = None) -> StorageClient:
+        """Return a client of the storage, to be opened with ``async with``."""
+        return StorageClient(
+            self.storage_url or storage_url({}, self.url),
+            self.credential,
+            timeouts=self.timeouts,
+            retry_for=RETRY_FOR if retry_for is None else retry_for,
+        )
+
+    async def mount_of(self, storage: StorageClient) -> str:
+        """Return the folder in which sessions see the storage."""
+        if self.storage_mount:
+            return self.storage_mount
+        # The emulator's sessions are processes of this machine, which has no /arc. No other service is asked.
+        is_local = urls.is_loopback(urlsplit(storage.url).hostname or "")
+        return (await storage.mount() if is_local else None) or default_mount(storage.url)
 
 
 #: What the platform offers to each account, for all of its clients in this process.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import Stats
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscription
+    from airflow_provider_canfar.skaha.storage.client import StorageClient
 
 __all__ = ["CanfarHook"]
 
@@ -98,6 +99,40 @@ class CanfarHook(Verbs, BaseHook):
         settings = await self._async_settings()
         async with settings.client(retry_for=retry_for) as client:
             yield client
+
+    @asynccontextmanager
+    async def storage(self) -> AsyncIterator[StorageClient]:
+        """Open a client of the storage, the files that sessions see under ``/arc``.
+
+        Blocking code uses Airflow's ``ObjectStoragePath("arc://canfar_default@home/jdoe")`` instead. All
+        users on one event loop share a client, so that many small files need few connections::
+
+            async with CanfarHook().storage() as storage:
+                nodes = await storage.listdir("/home/jdoe/m13")
+
+        :raises SpecError: if the connection does not make a URL and a credential.
+        """
+        from airflow_provider_canfar.hooks._storage_clients import storage_clients
+
+        settings = await self._async_settings()
+        async with storage_clients().client_of(settings) as client:
+            yield client
+
+    def storage_mount(self) -> str:
+        """Return the folder in which sessions see the storage, such as ``/arc``.
+
+        :func:`airflow_provider_canfar.fs.paths.container_path` gives the path of a file in it. The emulator
+        is asked once; for any other site, the connection says it.
+
+        :raises RequestError: if the emulator does not respond.
+        """
+        from airflow_provider_canfar.hooks._storage_clients import mount_of
+
+        async def mount() -> str:
+            async with self.storage() as storage:
+                return await mount_of(self.settings, storage)
+
+        return self.settings.storage_mount or self.run(mount)
 
     @asynccontextmanager
     async def watch(self, ids: Iterable[str] = (), **options: Any) -> AsyncIterator[Subscription]:
@@ -179,7 +214,25 @@ class CanfarHook(Verbs, BaseHook):
         expires_at = credential.expires_at
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         name = credential.name.removeprefix("the ").removeprefix("a ").removeprefix("an ")
-        return True, f"Connected to {shown(self.settings.url)} as {user} ({name}{expiry})."
+        connected = f"Connected to {shown(self.settings.url)} as {user} ({name}{expiry})."
+        return True, f"{connected} {self._test_storage()}"
+
+    def _test_storage(self) -> str:
+        """Say whether the storage responds; many tasks need none, so that it is not an error if not."""
+        from airflow_provider_canfar.skaha.errors import CanfarError
+        from airflow_provider_canfar.skaha.http.urls import shown
+
+        async def test() -> str:
+            async with self.settings.storage(retry_for=0) as storage:
+                url = shown(storage.url)
+                if await storage.is_storage():
+                    return f"The storage for arc:// paths is {url}."
+                return f"{url} is not a storage, so that arc:// paths do not work. Is storage_url right?"
+
+        try:
+            return self.run(test)
+        except CanfarError as error:
+            return f"The storage, which only arc:// paths need, does not respond: {error}"
 
 
 def _fields_of(connection: Connection, extra: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@
     │  ├─ ServiceBusy          429 and 503: try again later
     │  ├─ ServerError          500 and the like, and unreadable responses
     │  ├─ ResponseTooLarge     more than this client reads; most of it was not
-    │  ├─ NotFound             the server itself says that it knows no such session
+    │  ├─ NotFound             the server itself says that it knows no such session or file
     │  └─ Rejected             400, 403 and the like: the server's own sentence
     ├─ SessionError            session id, name, replica, last status, last log lines, events
     │  ├─ SessionFailed
@@ -125,6 +125,11 @@ class ServiceBusy(RequestError):
         super().__init__(message, **facts)
         self.retry_after = retry_after
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The attributes, as arguments for another error about the same request."""
+        return super().facts | {"retry_after": self.retry_after}
+
 
 class ServerError(RequestError):
     """500 and the like, or an unreadable response: a proxy's page, truncated JSON."""
@@ -137,7 +142,7 @@ class ResponseTooLarge(RequestError):
 
 
 class NotFound(RequestError):
-    """The server itself says that it knows no such session: never created, destroyed, or forgotten."""
+    """The server itself says that it knows no such session (or has forgotten it), or no such file."""
 
 
 class Rejected(RequestError):

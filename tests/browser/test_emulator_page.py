@@ -97,9 +97,9 @@ def test_a_fault_is_active_while_it_is_switched_on(
 
 
 def test_the_page_lists_files_while_the_list_is_open(
-    portal: EmulatorPage, client: Client, screenshot: Callable[[Page, str], None]
+    portal: EmulatorPage, client: Client, emulator: Emulator, screenshot: Callable[[Page, str], None]
 ) -> None:
-    portal.log_in(TOKEN)
+    portal.log_in(emulator.token)
     client.launch("writes", "cd;mkdir -p m13;printf 12345 >'m13/<b>stars.fits'")
     portal.page.get_by_text("Files", exact=True).click()
     row = portal.page.locator("#files tr", has_text="m13/<b>stars.fits")

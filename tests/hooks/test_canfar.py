@@ -216,7 +216,10 @@ async def test_async_code_sends_the_connections_registry_credentials_too(
 def test_the_connection_can_be_tested(platform: Emulator, connect: Connect) -> None:
     assert connect(as_json(platform)).test_connection() == (
         True,
-        f"Connected to {platform.url} as mcurie (bearer token).",
+        (
+            f"Connected to {platform.url} as mcurie (bearer token). "
+            f"The storage for arc:// paths is {platform.url.replace('/skaha/v1', '/arc')}."
+        ),
     )
     succeeded, message = connect(as_json(platform, password="wrong")).test_connection()
     assert not succeeded

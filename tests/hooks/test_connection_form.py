@@ -185,7 +185,20 @@ def test_the_connection_test_shows_the_url_and_the_user(
 ) -> None:
     succeeded, message = press_test(monkeypatch, platform.connection)
     assert succeeded
-    assert message == f"Connected to {platform.url} as mcurie (bearer token)."
+    storage = platform.url.replace("/skaha/v1", "/arc")
+    assert message == (
+        f"Connected to {platform.url} as mcurie (bearer token). The storage for arc:// paths is {storage}."
+    )
+
+
+@pytest.mark.parametrize(("path", "words"), [("nowhere", "does not respond"), ("skaha", "is not a storage")])
+def test_the_connection_test_says_that_the_storage_is_not_there_and_succeeds(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, words: str
+) -> None:
+    url = platform.url.replace("skaha/v1", path)
+    succeeded, message = press_test(monkeypatch, platform.connection | {"extra": {"storage_url": url}})
+    assert succeeded
+    assert words in message
 
 
 def test_the_connection_test_shows_the_expiry(platform: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from airflow_provider_canfar.skaha.errors import (
     PartialFailure,
     Rejected,
     RequestError,
+    ResponseTooLarge,
     ServerError,
     ServiceBusy,
     SessionError,
@@ -48,6 +49,7 @@ EXAMPLES: list[CanfarError] = [
             ServerError,
             NotFound,
             Rejected,
+            ResponseTooLarge,
         )
     ),
     ServiceBusy("failed", retry_after=30.0, **FACTS),

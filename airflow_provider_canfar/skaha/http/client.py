@@ -8,21 +8,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import httpx
+
 from airflow_provider_canfar import __version__
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
-from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, retrying
+from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, is_retryable, retrying
 from airflow_provider_canfar.skaha.http.urls import service_url, shown
 from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from types import TracebackType
 
-    import httpx
-
+    from airflow_provider_canfar.skaha.errors import RequestError
     from airflow_provider_canfar.skaha.http.authorization import Authorization, Credential
     from airflow_provider_canfar.skaha.http.response import ApiResponse
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
@@ -45,6 +46,8 @@ class Request:
     :param max_bytes: the most bytes of its response that are read, decompressed.
     :param keeps_end: whether the end of a longer response is returned; otherwise it is an error.
     :param secrets: what no message may repeat of it; ``public``, what it shows openly.
+    :param content: makes the body of an upload, from its first byte each time the request is sent.
+    :param see_other: whether a 303 is the expected response. It is not followed; ``parse`` reads its target.
     """
 
     method: str
@@ -56,6 +59,8 @@ class Request:
     keeps_end: bool = False
     secrets: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
+    content: Callable[[], AsyncIterator[bytes]] | None = None
+    see_other: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -71,6 +76,7 @@ class HttpClient:
     :param transport: sends requests, for tests.
     :param retry_for: seconds in which the last try may start; 0 for a single try.
     :param concurrency: the number of requests in flight at once.
+    :param error: makes the error that an unsuccessful response of this service means.
     """
 
     def __init__(
@@ -83,11 +89,13 @@ class HttpClient:
         sleep: Sleep = asyncio.sleep,
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
+        error: Callable[[ApiResponse], RequestError] = error_from,
     ) -> None:
         self.url = service_url(url)
         self._shown_url = shown(self.url)
         self.credential = credential
         self._retry_for = retry_for
+        self._error = error
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
@@ -122,7 +130,7 @@ class HttpClient:
         """
 
         async def send_once() -> T:
-            async with self._send_once(request, timeout) as stream:
+            async with self.open(request, timeout=timeout) as stream:
                 if request.keeps_end:
                     content = await body.read_end(stream, request.max_bytes)
                 else:
@@ -134,7 +142,22 @@ class HttpClient:
 
         if not retry:
             return await send_once()
-        return await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(send_once)
+        return await self.retry(send_once)
+
+    async def retry(
+        self, call: Callable[[], Awaitable[T]], *, retryable: Callable[[BaseException], bool] = is_retryable
+    ) -> T:
+        """Call a function under the one retry policy, for what takes more than one request.
+
+        :param call: sends requests without a retry of their own.
+        :param retryable: whether another call may succeed after an error.
+        """
+
+        async def attempt() -> T:  # tenacity awaits the result of a coroutine function only.
+            return await call()
+
+        policy = retrying(self._retry_for, sleep=self._sleep, clock=self._clock, retryable=retryable)
+        return await policy(attempt)
 
     @asynccontextmanager
     async def stream(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
@@ -142,12 +165,12 @@ class HttpClient:
         async with AsyncExitStack() as stack:
 
             async def begin() -> httpx.Response:
-                return await stack.enter_async_context(self._send_once(request, timeout))
+                return await stack.enter_async_context(self.open(request, timeout=timeout))
 
-            yield await retrying(self._retry_for, sleep=self._sleep, clock=self._clock)(begin)
+            yield await self.retry(begin)
 
     @asynccontextmanager
-    async def _send_once(self, request: Request, timeout: float) -> AsyncIterator[httpx.Response]:
+    async def open(self, request: Request, *, timeout: float) -> AsyncIterator[httpx.Response]:
         """Send a request without retry, and count it as in flight until its response has been read."""
         async with self._in_flight, AsyncExitStack() as stack:
             yield await self._send_authenticated(stack, request, timeout)
@@ -187,12 +210,13 @@ class HttpClient:
                     f"{self.url}/{request.path}",
                     params=request.params,
                     headers=headers,
-                    content=None if request.form is None else Secret(request.form),
+                    content=request.content() if request.content else request.form and Secret(request.form),
                     timeout=exchange.timeout(timeout),
                 ) as response:
-                    if not self._response_of(request, response).is_success:
+                    is_expected = request.see_other and response.status_code == httpx.codes.SEE_OTHER
+                    if not (is_expected or self._response_of(request, response).is_success):
                         start = await body.read_start(response)
-                        raise error_from(self._response_of(request, response, start))
+                        raise self._error(self._response_of(request, response, start))
                     yield response
 
     def _response_of(self, request: Request, response: httpx.Response, content: bytes = b"") -> ApiResponse:

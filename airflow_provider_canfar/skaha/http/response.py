@@ -79,8 +79,12 @@ class ApiResponse:
 
     @property
     def is_html(self) -> bool:
-        """Whether it is a page for a browser, which the platform's API never sends."""
-        return "html" in self.headers.get("content-type", "").lower()
+        """Whether it is a page for a browser, which the platform's API never sends.
+
+        A file of the storage may be one, and comes with its name (cavern's GetAction, HeadAction).
+        """
+        is_page = "html" in self.headers.get("content-type", "").lower()
+        return is_page and "content-disposition" not in self.headers
 
 
 def error_from(response: ApiResponse) -> RequestError:

@@ -44,14 +44,24 @@ _BACKOFF = wait_random_exponential(multiplier=1.0, max=MAX_RETRY_DELAY, min=0.1)
 _JITTER = wait_random(0.0, 1.0)
 
 
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same request, sent again later, may succeed."""
+    return isinstance(error, RequestError) and error.retryable
+
+
 def retrying(
-    retry_for: float = RETRY_FOR, *, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic
+    retry_for: float = RETRY_FOR,
+    *,
+    sleep: Sleep = asyncio.sleep,
+    clock: Clock = time.monotonic,
+    retryable: Callable[[BaseException], bool] = is_retryable,
 ) -> AsyncRetrying:
     """Return the policy for one request, as this module describes it. Its time starts now.
 
     :param retry_for: seconds in which the last try may start; 0 for a single try.
     :param sleep: waits between tries.
     :param clock: monotonic seconds.
+    :param retryable: whether another try may succeed after an error.
     """
     started = clock()
 
@@ -59,18 +69,13 @@ def retrying(
         return clock() - started + state.upcoming_sleep >= retry_for
 
     return AsyncRetrying(
-        retry=retry_if_exception(is_retryable),
+        retry=retry_if_exception(retryable),
         wait=delay,
         stop=is_late,
         sleep=sleep,
         before_sleep=_log_retry,
         reraise=True,
     )
-
-
-def is_retryable(error: BaseException) -> bool:
-    """Whether the same request, sent again later, may succeed."""
-    return isinstance(error, RequestError) and error.retryable
 
 
 def delay(state: RetryCallState) -> float:

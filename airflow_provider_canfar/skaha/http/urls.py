@@ -86,8 +86,12 @@ def is_loopback(host: str) -> bool:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without its password, its query and its fragment, for a message."""
-    return re.sub(r"[?#].*", "", re.sub(r"//[^/@]*@", "//***@", url), flags=re.DOTALL)
+    """Return a URL without its password, its query and its fragment, for a message.
+
+    The storage's own redirects have a token in the path (``preauth:``, TokenTool).
+    """
+    url = re.sub(r"[?#].*", "", re.sub(r"//[^/@]*@", "//***@", url), flags=re.DOTALL)
+    return re.sub(r"preauth:[^/]*", "preauth:***", url)
 
 
 def shown(url: str) -> str:
