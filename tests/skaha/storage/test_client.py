@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
     Rejected,
+    ResponseTooLarge,
     ServerError,
     SpecError,
     Unreachable,
@@ -116,7 +117,7 @@ async def test_a_document_is_read_up_to_a_bound(
     client: StorageClient, tree: FakeStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(documents, "MAX_DOCUMENT", 100)
-    with pytest.raises(Rejected, match="Use folders with fewer files"):
+    with pytest.raises(ResponseTooLarge, match="more than 100 bytes"):
         await client.listdir(BASE)
 
 
