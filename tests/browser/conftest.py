@@ -106,13 +106,20 @@ def emulator(
 
 
 @pytest.fixture(scope="session")
+def own_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that Airflow reads, for DAGs that a test writes."""
+    return tmp_path_factory.mktemp("own-dags")
+
+
+@pytest.fixture(scope="session")
 def local_airflow(
-    browser: Browser, programs: Programs, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, programs: Programs, own_dags: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Start a real Airflow without a connection, if a browser is available."""
     home = tmp_path_factory.mktemp("airflow")
     settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-    with LocalAirflow(home, [ROOT / "example_dags"], programs=programs, env=settings) as local_airflow:
+    folders = [ROOT / "example_dags", HERE / "dags", own_dags]
+    with LocalAirflow(home, folders, programs=programs, env=settings) as local_airflow:
         yield local_airflow
 
 
