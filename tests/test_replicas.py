@@ -109,4 +109,4 @@ def test_a_replica_s_number_is_importable_and_read_when_it_is_imported(
     assert (REPLICA_ID, REPLICA_COUNT) == (3, 4)
     assert f"{REPLICA_ID + 1}" == "4"
     with pytest.raises(AttributeError, match="no attribute 'REPLICA'"):
-        replicas.REPLICA  # type: ignore[attr-defined]  # noqa: B018 - reading it raises
+        replicas.REPLICA  # noqa: B018 - reading it raises

@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.decorators.headless import canfar_cmd_task, canfar_task
 
 if TYPE_CHECKING:
-    from airflow.sdk.definitions.decorators import TaskDecoratorCollection
+    from airflow_provider_canfar.decorators._task_attributes import TaskDecorators
 
-    class _TaskDecorators(TaskDecoratorCollection):
-        canfar = staticmethod(canfar_task)
-        canfar_cmd = staticmethod(canfar_cmd_task)
-
-    task: _TaskDecorators
+    task: TaskDecorators
 else:
     from airflow.sdk import task
 

@@ -51,7 +51,7 @@ def _mistakes(connection: str, local_airflow: LocalAirflow, emulator: Emulator) 
     local_airflow.rest.add_connection("wrong_token", **canfar | {"password": "stale"})
     local_airflow.rest.add_connection("no_host", **canfar | {"host": ""})
     run = local_airflow.rest.trigger("mistakes")
-    assert run.wait(timeout=300) == "failed"
+    assert run.wait(timeout=400) == "failed"
     return run
 
 

@@ -35,22 +35,22 @@ def plain(frame: str) -> int:
     return len(frame)
 
 
-@task.canfar(image=IMAGE, nonsense=4)  # type: ignore[call-overload]  # there is no such argument
+@task.canfar(image=IMAGE, nonsense=4)  # type: ignore[call-overload,untyped-decorator]  # there is no such argument
 def nonsense(frame: str) -> float:
     return len(frame)
 
 
-@task.canfar_cmd(image=IMAGE, nonsense=4)  # type: ignore[call-overload]  # there is no such argument
+@task.canfar_cmd(image=IMAGE, nonsense=4)  # type: ignore[call-overload,untyped-decorator]  # there is no such argument
 def nonsense_cmd(frame: str) -> list[str]:
     return [frame]
 
 
-@canfar_task(image=IMAGE, nonsense=4)  # type: ignore[call-overload]  # there is no such argument
+@canfar_task(image=IMAGE, nonsense=4)  # type: ignore[call-overload,untyped-decorator]  # there is no such argument
 def nonsense_function(frame: str) -> float:
     return len(frame)
 
 
-@canfar_cmd_task(image=IMAGE, command=["true"])  # type: ignore[call-overload]  # the function returns it
+@canfar_cmd_task(image=IMAGE, command=["true"])  # type: ignore[call-overload,untyped-decorator]  # the function returns it
 def nonsense_cmd_function(frame: str) -> list[str]:
     return [frame]
 

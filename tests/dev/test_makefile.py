@@ -16,6 +16,7 @@ TARGETS = [
     "browser",
     "reliability",
     "oldest",
+    "compat",
     "check",
     "audit",
     "licences",

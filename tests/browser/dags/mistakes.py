@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 from airflow.sdk import dag
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
@@ -13,7 +11,7 @@ IMAGE = "images.canfar.net/skaha/astroml:24.07"
 TRACEBACK = "import sys; open('/arc/projects/m13/no-such-frame.fits')"
 
 
-@dag(schedule=None, start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+@dag(schedule=None, max_active_tasks=2)
 def mistakes() -> None:
     CanfarHeadlessOperator(
         task_id="wrong_image", image="docker.io/library/python:3.12", command=["true"], poll_interval=1
