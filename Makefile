@@ -18,9 +18,9 @@ unexport VIRTUAL_ENV
 export UV_COMPILE_BYTECODE := 1
 
 # The releases of Airflow that are tested, oldest first. Each has the dependencies from the time of its release, as
-# later ones break it; a pre-release has the newest. The test tools are current. 3.1 has the lowest versions that
-# pyproject.toml allows, too, as far as Airflow itself allows them, and the FAB provider, which contains the form
-# classes that it builds connection forms with.
+# later ones break it; a pre-release has the newest. 3.1 has the lowest versions that pyproject.toml allows, too, as
+# far as Airflow itself allows them, newer test tools, and the FAB provider, which contains the form classes that it
+# builds connection forms with.
 RELEASES := 3.1.0 3.2.2 3.3.2 3.4.0b2
 TIME_OF_3.1.0 := 2025-10-05
 TIME_OF_3.2.2 := 2026-06-01
@@ -28,9 +28,7 @@ TIME_OF_3.3.2 := 2026-10-01
 OLDEST := $(firstword $(RELEASES))
 LOWEST := $(shell sed -n '/^dependencies/,/entry-points/s/^    "\([a-z0-9-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v '^apache-airflow')
 WITH_$(OLDEST) := apache-airflow-providers-fab $(LOWEST)
-CURRENT := pytest pytest-asyncio pytest-xdist
-of_its_time = $(if $(TIME_OF_$1),--exclude-newer $(TIME_OF_$1) \
-	$(foreach package,$(CURRENT),--exclude-newer-package $(package)=2026-11-01))
+NEWER_$(OLDEST) := $(foreach package,pytest pytest-asyncio pytest-xdist,--exclude-newer-package $(package)=2026-11-01)
 COMPAT_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators sensors triggers skaha test_*.py))
 
 .PHONY: help setup setup-demo demo up clean test long browser reliability oldest compat check audit licences bench
@@ -69,7 +67,7 @@ compat: $(addprefix compat-,$(RELEASES)) ## do the same on each release of Airfl
 
 compat-%: | $(filter .uv/%,$(UV))
 	$(UV) venv --quiet --allow-existing .venv-$*
-	$(UV) pip install --quiet --python .venv-$* $(call of_its_time,$*) apache-airflow==$* $(WITH_$*) \
+	$(UV) pip install --quiet --python .venv-$* $(TIME_OF_$*:%=--exclude-newer %) $(NEWER_$*) apache-airflow==$* $(WITH_$*) \
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme --editable '.[emulator]'
 	for list in hooks triggers links; do .venv-$*/bin/airflow providers $$list | grep -q canfar; done
 	.venv-$*/bin/python -m pytest $(IN_PARALLEL) -m "not airflow" $(COMPAT_TESTS)
