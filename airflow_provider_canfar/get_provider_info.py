@@ -34,7 +34,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("operators", "cleanup", "headless", "interactive"),
         "sensors": _modules("sensors", "resources", "session"),
         "hooks": _modules("hooks", "canfar"),
-        "triggers": _modules("triggers", "asset", "interactive", "sensors", "session"),
+        "triggers": _modules("triggers", "asset", "sensors", "session"),
         "connection-types": [
             {
                 "connection-type": "canfar",
