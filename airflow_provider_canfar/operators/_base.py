@@ -54,8 +54,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
         (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker; None as
-        Airflow is set, or else True.
+    :param deferrable: wait in the triggerer; False to wait in the worker; None as Airflow is set, or True.
     :param poll_interval: the time between two polls of the platform. (templated)
     :param startup_timeout: how long a session may be Pending. (templated)
     :raises SpecError: for a literal that an argument does not take.
