@@ -146,7 +146,7 @@ class SessionSpec(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for field, value in super().__repr_args__():
-            yield field, _shown(field, value)
+            yield field, _shown(field or "", value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, validated and encoded like any other spec."""

@@ -57,7 +57,7 @@ def _mask_httpx(record: logging.LogRecord) -> bool:
     # 'HTTP Request: %s %s "%s %d %s"': the last is the reason.
     if isinstance(record.args, tuple) and len(record.args) == 5 and isinstance(record.args[3], int):
         method, url, version, status, _ = record.args
-        phrases = {one.value: one.phrase for one in HTTPStatus}
+        phrases: dict[object, str] = {one.value: one.phrase for one in HTTPStatus}
         record.args = (method, _shown(str(url)), version, status, phrases.get(status, ""))
     return True
 
