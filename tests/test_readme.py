@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,9 +61,12 @@ def test_each_block_has_a_language_that_a_test_covers() -> None:
 
 @of("python")
 def test_python_runs(block: Block, tmp_path: Path) -> None:
-    """With an emulator as the default connection."""
+    """With an emulator as the default connection; tests run in pytest, without any connection."""
     script = tmp_path / "block.py"
     script.write_text(block.code)
+    if re.search("^def test_", block.code, re.MULTILINE):
+        run_pytest(script)
+        return
     with running_emulator(user="jdoe") as emulator:
         environment = {
             "AIRFLOW_HOME": str(tmp_path),
@@ -76,6 +80,21 @@ def test_python_runs(block: Block, tmp_path: Path) -> None:
             [sys.executable, script], env=environment, cwd=tmp_path, capture_output=True, text=True
         )
     assert done.returncode == 0, done.stderr
+
+
+def run_pytest(script: Path) -> None:
+    """Run a test as a user does whose shell has the connection to a real account."""
+    environment = {
+        "AIRFLOW_CONN_CANFAR_DEFAULT": '{"conn_type": "canfar", "host": "https://unreachable.invalid"}',
+        "AIRFLOW_HOME": str(script.parent / "airflow"),
+        "HOME": str(script.parent),
+        "PATH": str(Path(sys.executable).parent),
+    }
+    # The cache of this run keeps Airflow's migrated database.
+    command = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={ROOT / '.pytest_cache'}", str(script)]
+    done = subprocess.run(command, env=environment, cwd=script.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert not (script.parent / "airflow" / "airflow.db").exists()
 
 
 def read_connection(text: str) -> Settings:
@@ -94,6 +113,14 @@ def test_json_is_an_airflow_connection(block: Block) -> None:
     assert read_connection(block.code).credential.name
 
 
+def assert_installs_this_package(arguments: list[str]) -> None:
+    """Check the name, and that its extras exist."""
+    found = [re.fullmatch(r"airflow-provider-canfar(?:\[(\w+)\])?(?:==[\d.]+)?", one) for one in arguments]
+    (match,) = filter(None, found)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert match[1] is None or match[1] in extras, match[0]
+
+
 @of("console")
 def test_commands_exist(block: Block) -> None:
     """Each make target exists, each module can be run, and each connection can be parsed."""
@@ -110,6 +137,8 @@ def test_commands_exist(block: Block) -> None:
                 assert isinstance(read_connection(value).credential, Token)
             case ["airflow", "connections", "add", "canfar_default", "--conn-json", value]:
                 assert isinstance(read_connection(value).credential, Token)
+            case ["pip", "install", *packages]:
+                assert_installs_this_package(packages)
             case ["python", "-m", module, *_]:
                 subprocess.run([sys.executable, "-m", module, "--help"], check=True, capture_output=True)
             case _:
