@@ -56,7 +56,7 @@ def of(*languages: str) -> pytest.MarkDecorator:
 
 
 def test_each_block_has_a_language_that_a_test_covers() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "console", "json", "text"}
+    assert {block.language for block in BLOCKS} <= {"python", "console", "dockerfile", "json", "text"}
 
 
 @of("python")
@@ -121,6 +121,15 @@ def assert_installs_this_package(arguments: list[str]) -> None:
     assert match[1] is None or match[1] in extras, match[0]
 
 
+@of("dockerfile")
+def test_an_image_keeps_its_airflow(block: Block) -> None:
+    """Without the version, pip may replace the Airflow of the image."""
+    (version,) = re.findall(r"^FROM apache/airflow:([\d.]+)-python3\.\d+$", block.code, re.MULTILINE)
+    for command in re.findall(r"^RUN pip install (.*)$", block.code, re.MULTILINE):
+        assert_installs_this_package(shlex.split(command))
+        assert f"apache-airflow=={version}" in command
+
+
 @of("console")
 def test_commands_exist(block: Block) -> None:
     """Each make target exists, each module can be run, and each connection can be parsed."""
@@ -131,13 +140,15 @@ def test_commands_exist(block: Block) -> None:
         match shlex.split(command, comments=True):
             case ["make", *used]:
                 assert set(used) <= targets, command
+            case ["export", assignment] if assignment.startswith("CONSTRAINTS="):
+                assert re.search(r"/constraints-3\.\d+\.\d+/constraints-3\.1[123]\.txt$", assignment)
             case ["export", assignment]:
                 name, _, value = assignment.partition("=")
                 assert name == "AIRFLOW_CONN_CANFAR_DEFAULT"
                 assert isinstance(read_connection(value).credential, Token)
             case ["airflow", "connections", "add", "canfar_default", "--conn-json", value]:
                 assert isinstance(read_connection(value).credential, Token)
-            case ["pip", "install", *packages]:
+            case ["pip", "install", *packages] | ["uv", "pip", "install", *packages]:
                 assert_installs_this_package(packages)
             case ["python", "-m", module, *_]:
                 subprocess.run([sys.executable, "-m", module, "--help"], check=True, capture_output=True)
