@@ -27,7 +27,7 @@ OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newe
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators sensors triggers skaha test_*.py))
 
-.PHONY: help setup setup-demo demo up clean test long browser reliability oldest check audit licences bench
+.PHONY: help setup setup-demo demo up clean test long browser reliability oldest check audit licences bench docs release
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -81,6 +81,14 @@ bench: setup ## run the benchmarks; each prints a table
 	@set -e; for benchmark in $(BENCHMARKS); do echo "$$benchmark"; $(PYTHON) $$benchmark; done
 	@echo benchmarks/parse_time.py
 	@$(UV) run --quiet --frozen --no-sync $(OTHERS) python benchmarks/parse_time.py
+
+docs: setup ## build the docs site into build/docs; a warning or a dead link is an error
+	$(UV) sync --quiet --locked --inexact --extra emulator --group docs
+	$(PYTHON) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
+release: setup ## build and check a release, and say the two commands that publish it
+	$(UV) sync --quiet --locked --inexact --extra emulator --group release
+	$(PYTHON) -m dev.release $(UV)
 
 # Inexact: keep what `make setup` has installed.
 setup-demo: | $(filter .uv/%,$(UV))

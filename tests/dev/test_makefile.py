@@ -20,6 +20,8 @@ TARGETS = [
     "audit",
     "licences",
     "bench",
+    "docs",
+    "release",
 ]
 
 
