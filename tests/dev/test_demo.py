@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -44,14 +45,26 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: pytest.
     assert thesis.read_text() == "Chapter 1"
 
 
-def test_a_remote_platform_needs_a_folder_that_its_sessions_can_access(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [("http://127.0.0.1:9/arc", "127.0.0.1:9"), ("{root}/emulator", "Could not read|failed|not a storage")],
+)
+def test_an_account_without_a_storage_is_reported_before_anything_starts(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    reason: str,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", '{"host": "https://ws-uv.canfar.net", "password": "t"}')
-    assert main(["--home", str(tmp_path)]) == 1
+    """The sessions get their input through it."""
+    with running_emulator() as emulator:
+        extra = {"storage_url": url.format(root=emulator.url.removesuffix("/skaha/v1"))}
+        monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", json.dumps(emulator.connection | {"extra": extra}))
+        assert main(["--home", str(tmp_path / "home")]) == 1
     error = capsys.readouterr().err
-    assert f"cannot access {tmp_path}/stars" in error
-    assert "Set CANFAR_DEMO_FOLDER" in error
+    assert "AIRFLOW_CONN_CANFAR_DEFAULT does not work" in error
+    assert re.search(reason, error)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_broken_connection_is_rejected_without_showing_it(
