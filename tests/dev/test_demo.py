@@ -184,12 +184,41 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[DemoProcess]
         process.wait()
 
 
+GUARD = """
+import os, pathlib, sys
+
+def refuse(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes)):
+        if os.fsdecode(arguments[0]).startswith({sessions!r}):
+            pathlib.Path({refused!r}).touch()
+            raise PermissionError(f"Airflow may not read {{arguments[0]!r}}.")
+
+if "airflow" in sys.orig_argv:
+    sys.addaudithook(refuse)
+    pathlib.Path({guarded!r}).touch()
+"""
+
+
+@pytest.fixture(name="guard")
+def _guard(tmp_path: Path) -> Iterator[str]:
+    """Return a folder for PYTHONPATH, with which no process of Airflow can read the sessions' files."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    guarded, refused = folder / "guarded", folder / "refused"
+    sessions = str(tmp_path / "home" / "emulator" / "state")
+    text = GUARD.format(sessions=sessions, guarded=str(guarded), refused=str(refused))
+    (folder / "sitecustomize.py").write_text(text)
+    yield str(folder)
+    assert guarded.exists()
+    assert not refused.exists()
+
+
 @pytest.mark.airflow
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
+def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path, guard: str) -> None:
     """``make demo`` does the same, except that it stops at the end."""
-    with demo(tmp_path, "--stay") as process:
+    with demo(tmp_path, "--stay", PYTHONPATH=guard) as process:
         process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
         assert "deferred, holding no worker slot" in process.output
         assert "8 Completed" in process.output
