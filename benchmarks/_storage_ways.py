@@ -132,8 +132,17 @@ def main(way: str, url: str, folder: str, local: str, files: str) -> None:
     if (here / "got").stat().st_size != (here / "large").stat().st_size:
         raise RuntimeError("The large file has not arrived whole.")
     many = [f"{folder}/many/{number:05}" for number in range(count)]
-    measure("put small", lambda: [client.put(small, path) for path in many])
-    measure("get small", lambda: [client.get(path, here / "got") for path in many])
+
+    def put_all() -> None:
+        for path in many:
+            client.put(small, path)
+
+    def get_all() -> None:
+        for path in many:
+            client.get(path, here / "got")
+
+    measure("put small", put_all)
+    measure("get small", get_all)
     listed: list[str] = []
     measure("list", lambda: listed.extend(client.names(f"{folder}/many")))
     if len(listed) != count:
