@@ -18,8 +18,11 @@ import psutil
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from dev.airflow_rest import RUN_END_STATES, Run
 from dev.waiting import wait_until
+from tests.reliability.results import Row
 
 if TYPE_CHECKING:
+    import pytest
+
     from dev.local_airflow import LocalAirflow
 
 T = TypeVar("T")
@@ -39,20 +42,6 @@ DESTROY_TIMEOUT = 40.0
 
 #: Serializes changes to Airflow's database.
 _CHANGE = Lock()
-
-
-@dataclass(frozen=True)
-class Row:
-    """The result of a scenario.
-
-    :param created: for each number of sessions, how many replicas had that many.
-    """
-
-    scenario: str
-    created: Mapping[int, int]
-    live: int
-    outcome: str
-    seconds: float
 
 
 @dataclass
@@ -277,18 +266,9 @@ def each(replicas: int, times: int = 1) -> dict[int, int]:
     return dict.fromkeys(range(1, replicas + 1), times)
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Format the results as a table."""
-    lines = [("scenario", "sessions created", "live at the end", "outcome", "seconds")]
-    for row in rows:
-        created = ", ".join(f"{times} for {count}" for times, count in sorted(row.created.items()))
-        lines.append((row.scenario, created, str(row.live), row.outcome, f"{row.seconds:.0f}"))
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    return ["  ".join(map(_padded, line, widths)).rstrip() for line in lines]
-
-
-def _padded(text: str, width: int) -> str:
-    return text.ljust(width)
+def name_of(test: pytest.Item) -> str:
+    """Derive a scenario's name from its test; a connection id may have letters, digits and underscores."""
+    return test.name.removeprefix("test_").replace("[", "_").rstrip("]").replace("-", "_")
 
 
 def _runs(process: psutil.Process | None, instance: str) -> bool:

@@ -42,6 +42,9 @@ retried = scenario("retried", retries=2, retry_delay=timedelta(seconds=1))
 retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(seconds=20))
 resumed = scenario("resumed", on_clear="resume")
 rolling = scenario("rolling", max_active_replicas=4)
+rolling_retried = scenario(
+    "rolling-retried", max_active_replicas=4, retries=5, retry_delay=timedelta(seconds=1)
+)
 out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
 out_of_time_in_worker = scenario(
     "out-of-time-in-worker", execution_timeout=timedelta(seconds=20), deferrable=False
