@@ -115,10 +115,18 @@ class Scenario:
         timeout: float = STEP_TIMEOUT,
         interval: float = 1.0,
     ) -> T:
-        """Wait until a condition holds. A dozen scenarios poll Airflow at a time, so the interval is long."""
-        return wait_until(
-            condition, description=f"{description} ({self.name})", timeout=timeout, interval=interval
+        """Wait until a condition holds. A dozen scenarios poll Airflow at a time, so the interval is long.
+
+        Where Airflow does not answer, as scenarios make it do, the condition does not hold yet.
+        """
+        value = wait_until(
+            lambda: _answer(condition),
+            description=f"{description} ({self.name})",
+            timeout=timeout,
+            interval=interval,
         )
+        assert value is not None  # for mypy: it is true
+        return value
 
     def wait_until_deferred(self, run: Run, *, try_number: int = 1) -> None:
         """Wait until a try of the task is deferred."""
@@ -214,11 +222,11 @@ class Scenario:
             self.name,
             Counter(self.created().values()),
             len(self.platform.live()),
-            run.state,
+            self.wait_until(lambda: run.state, "the run's state"),
             time.monotonic() - self.began,
         )
         self.report(row)
-        log = f"\n{self.log(run)}"
+        log = "\n" + self.wait_until(lambda: self.log(run), "the logs")
         assert row.outcome == outcome, log
         assert self.platform.live() == [], log
         assert self.created() == Counter(created), log
@@ -259,6 +267,18 @@ def change(request: Callable[[], T]) -> T:
                 return []
 
         return wait_until(attempt, description="a change in Airflow", timeout=STEP_TIMEOUT)[0]
+
+
+def _answer(request: Callable[[], T]) -> T | None:
+    """Return what a request returns; None when Airflow's API server is away or has an error."""
+    try:
+        return request()
+    except httpx.TransportError:
+        return None
+    except httpx.HTTPStatusError as error:
+        if not error.response.is_server_error:
+            raise
+        return None
 
 
 def each(replicas: int, times: int = 1) -> dict[int, int]:
