@@ -16,9 +16,10 @@ from dev.local_airflow import LocalAirflow
 from dev.waiting import wait_until
 from tests.cluster.servers import PostgreSQL, Redis, make_reachable
 from tests.reliability import conftest as reliability
-from tests.reliability.scenario import STEP_TIMEOUT, Scenario
+from tests.reliability.scenario import STEP_TIMEOUT, Scenario, each
 
 if TYPE_CHECKING:
+    from dev.airflow_rest import Run
     from dev.programs import Programs
 
 SCHEDULERS = ("scheduler-1", "scheduler-2")
@@ -50,6 +51,8 @@ SETTINGS = reliability.TIMEOUTS | {
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+    # A new API server takes long for its first answer on a busy machine: it builds the workers' API then.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
     "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
     "AIRFLOW__CORE__PARALLELISM": "16",
     "AIRFLOW__CELERY__WORKER_CONCURRENCY": "4",
@@ -99,6 +102,16 @@ class Cluster:
             timeout=STEP_TIMEOUT,
             interval=0.05,
         )
+
+
+def check_success(scenario: Scenario, run: Run, replicas: int, *, timeout: float = 240) -> None:
+    """Check that a run succeeds with one session per replica, and that the logs have the last line of each.
+
+    :param timeout: seconds to wait for the end of the run.
+    """
+    scenario.check(run, "success", each(replicas), timeout=timeout)
+    log = scenario.log(run)
+    assert [one for one in each(replicas) if f"replica {one} has ended" not in log] == [], log
 
 
 @contextlib.contextmanager

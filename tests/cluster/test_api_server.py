@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.cluster import check_success
 from tests.reliability import phases
-from tests.reliability.scenario import Scenario, each
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
+    from tests.reliability.scenario import Scenario
 
 #: What the task's log says when a call to Airflow had no answer.
 WAITS = "API server is not responding"
@@ -22,7 +23,7 @@ def test_api_server_killed(scenario: Scenario, phase: Callable[[Scenario], Run])
     run = phase(scenario)
     phases.kill_api_server_until(scenario, run, WAITS)
     scenario.open_gate()
-    scenario.check(run, "success", each(phases.REPLICAS))
+    check_success(scenario, run, phases.REPLICAS)
 
 
 def test_api_server_killed_while_deferred(scenario: Scenario) -> None:
@@ -35,4 +36,4 @@ def test_api_server_killed_while_deferred(scenario: Scenario) -> None:
     scenario.airflow.start_component("api-server")
     scenario.airflow.wait_until_healthy()
     scenario.open_gate()
-    scenario.check(run, "success", each(phases.REPLICAS))
+    check_success(scenario, run, phases.REPLICAS)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.cluster import SCHEDULERS, TRIGGERERS, WORKERS
-from tests.reliability.scenario import Scenario, each
+from tests.cluster.cluster import SCHEDULERS, TRIGGERERS, WORKERS, check_success
+from tests.reliability.scenario import LAST_LINE, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def restart_redis(cluster: Cluster) -> None:
 
 @pytest.mark.timeout(1200)
 def test_rolling_over_all_of_it(cluster: Cluster, scenario: Scenario) -> None:
-    run = scenario.start("rolling-retried", "sleep 4", REPLICAS)
+    run = scenario.start("rolling-retried", f"sleep 4; {LAST_LINE}", REPLICAS)
     faults: list[Callable[[], None]] = [
         lambda: cluster.kill(cluster.connected(scenario, TRIGGERERS)),
         lambda: cluster.kill(*SCHEDULERS),
@@ -47,5 +47,5 @@ def test_rolling_over_all_of_it(cluster: Cluster, scenario: Scenario) -> None:
         scenario.wait_until_created(number * ACTIVE + 1)
         fault()
         cluster.wait_until_whole()
-    scenario.check(run, "success", each(REPLICAS), timeout=600)
+    check_success(scenario, run, REPLICAS, timeout=600)
     assert scenario.max_live() <= ACTIVE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.cluster import SCHEDULERS
-from tests.reliability.scenario import TASK, Scenario, each
+from tests.cluster.cluster import SCHEDULERS, check_success
+from tests.reliability.scenario import TASK, Scenario
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
@@ -20,4 +20,4 @@ def test_both_schedulers_killed_while_deferred(cluster: Cluster, scenario: Scena
     scenario.wait_until(lambda: run.state_of(TASK) == "scheduled", "the triggerer to resume the task")
     assert not scenario.platform.live()
     cluster.start_missing()
-    scenario.check(run, "success", each(3))
+    check_success(scenario, run, 3)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.cluster import check_success
 from tests.reliability.phases import REPLICAS, deferred, launching, recording
-from tests.reliability.scenario import Scenario, each
+from tests.reliability.scenario import Scenario
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
@@ -25,7 +26,7 @@ def test_postgresql_restarted(cluster: Cluster, scenario: Scenario, phase: Phase
     cluster.postgresql.start()
     cluster.wait_until_whole()
     scenario.open_gate()
-    scenario.check(run, "success", each(REPLICAS))
+    check_success(scenario, run, REPLICAS)
 
 
 @pytest.mark.parametrize("phase", [launching, deferred])
@@ -37,4 +38,4 @@ def test_redis_restarted(cluster: Cluster, scenario: Scenario, phase: Phase) -> 
     scenario.wait_until(lambda: not scenario.platform.live(), "all sessions to end")
     cluster.redis.start()
     cluster.wait_until_whole()
-    scenario.check(run, "success", each(REPLICAS))
+    check_success(scenario, run, REPLICAS)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.cluster.cluster import TRIGGERERS, Cluster
-from tests.reliability.scenario import Scenario, each
+from tests.cluster.cluster import TRIGGERERS, Cluster, check_success
+
+if TYPE_CHECKING:
+    from tests.reliability.scenario import Scenario
 
 
 @pytest.mark.short
@@ -17,4 +21,4 @@ def test_triggerer_killed_with_a_standby(cluster: Cluster, scenario: Scenario) -
     (standby,) = set(TRIGGERERS) - {killed}
     assert cluster.connected(scenario, TRIGGERERS) == standby
     scenario.open_gate()
-    scenario.check(run, "success", each(3))
+    check_success(scenario, run, 3)

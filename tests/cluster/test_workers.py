@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.cluster.cluster import WORKERS, Cluster
+from tests.cluster.cluster import WORKERS, Cluster, check_success
 from tests.reliability.phases import REPLICAS, launching, recording
-from tests.reliability.scenario import Scenario, each
+
+if TYPE_CHECKING:
+    from tests.reliability.scenario import Scenario
 
 
 @pytest.mark.short
@@ -16,7 +20,7 @@ def test_worker_killed_in_the_launch(cluster: Cluster, scenario: Scenario) -> No
     cluster.kill(cluster.connected(scenario, WORKERS))
     scenario.wait_until_deferred(run, try_number=2)
     scenario.open_gate()
-    scenario.check(run, "success", each(REPLICAS))
+    check_success(scenario, run, REPLICAS)
 
 
 def test_worker_killed_in_the_harvest(cluster: Cluster, scenario: Scenario) -> None:
@@ -24,4 +28,4 @@ def test_worker_killed_in_the_harvest(cluster: Cluster, scenario: Scenario) -> N
     run = recording(scenario)
     cluster.kill(cluster.connected(scenario, WORKERS))
     scenario.platform.clear_faults()
-    scenario.check(run, "success", each(REPLICAS))
+    check_success(scenario, run, REPLICAS)

@@ -7,17 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import psutil
 
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from dev.airflow_rest import RUN_END_STATES, Run
 from dev.waiting import wait_until
+from tests.reliability.busy_airflow import answer, change
 from tests.reliability.results import Row
 
 if TYPE_CHECKING:
@@ -30,6 +28,9 @@ T = TypeVar("T")
 #: The only task of every DAG here.
 TASK = "sessions"
 
+#: Prints the last line of a session.
+LAST_LINE = "echo replica $REPLICA_ID has ended"
+
 #: Of the platform's account.
 PASSWORD = "correct-horse"
 
@@ -39,9 +40,6 @@ STEP_TIMEOUT = 150.0
 #: Seconds from the end of a run until its sessions are destroyed: Airflow's time limit for an on_kill, plus
 #: some.
 DESTROY_TIMEOUT = 40.0
-
-#: Serializes changes to Airflow's database.
-_CHANGE = Lock()
 
 
 @dataclass
@@ -64,8 +62,8 @@ class Scenario:
 
     @property
     def wait_for_gate(self) -> str:
-        """A script that runs until :meth:`open_gate` is called."""
-        return f"while [ ! -e {self.folder}/gate ]; do sleep 0.2; done"
+        """A script that runs until :meth:`open_gate` is called, and then prints a line."""
+        return f"while [ ! -e {self.folder}/gate ]; do sleep 0.2; done; {LAST_LINE}"
 
     @property
     def first_three_fail(self) -> str:
@@ -120,7 +118,7 @@ class Scenario:
         Where Airflow does not answer, as scenarios make it do, the condition does not hold yet.
         """
         value = wait_until(
-            lambda: _answer(condition),
+            lambda: answer(condition),
             description=f"{description} ({self.name})",
             timeout=timeout,
             interval=interval,
@@ -197,8 +195,8 @@ class Scenario:
             if replica in (None, int(session["replica_id"])):
                 events += [(session["created"], 1), (session["ended"] or float("inf"), -1)]
         alive = [0]
-        for _, change in sorted(events):
-            alive.append(alive[-1] + change)
+        for _, step in sorted(events):
+            alive.append(alive[-1] + step)
         return max(alive)
 
     def check(self, run: Run, outcome: str, created: Mapping[int, int], *, timeout: float = 240) -> None:
@@ -248,37 +246,6 @@ def run_scenario(
     with running_emulator(seed=1, password=PASSWORD) as platform:
         change(lambda: airflow.rest.add_connection(name, **platform.connection))
         yield Scenario(name, airflow, platform, folder, report)
-
-
-def change(request: Callable[[], T]) -> T:
-    """Send a request that changes something, and retry it while Airflow's database is busy.
-
-    The API server writes its audit log in its event loop. SQLite serializes writes, so that write can wait
-    for another one whose commit needs the event loop, until SQLite gives up. Nothing has changed then.
-    """
-    with _CHANGE:
-
-        def attempt() -> list[T]:
-            try:
-                return [request()]
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise
-                return []
-
-        return wait_until(attempt, description="a change in Airflow", timeout=STEP_TIMEOUT)[0]
-
-
-def _answer(request: Callable[[], T]) -> T | None:
-    """Return what a request returns; None when Airflow's API server is away or has an error."""
-    try:
-        return request()
-    except httpx.TransportError:
-        return None
-    except httpx.HTTPStatusError as error:
-        if not error.response.is_server_error:
-            raise
-        return None
 
 
 def each(replicas: int, times: int = 1) -> dict[int, int]:
