@@ -27,8 +27,8 @@ COMPONENTS: Mapping[str, Sequence[str]] = {
 #: time.
 MIGRATION_TIMEOUT = 180.0
 
-#: Seconds for the components to start; 25 on two idle cores.
-START_TIMEOUT = 180.0
+#: Seconds for the components to start; 25 on two idle cores, and minutes for many of them on busy ones.
+START_TIMEOUT = 400.0
 
 
 class LocalAirflow:

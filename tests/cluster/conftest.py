@@ -44,7 +44,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         servers.install()
     except NotInstalled as error:
-        pytest.exit(f"NOTHING WAS TESTED: no PostgreSQL or no Redis. {error}", returncode=1)
+        pytest.exit(f"NOTHING WAS TESTED: PostgreSQL or Redis is missing. {error}", returncode=1)
     with (
         # Not one of pytest's: the servers' user must reach it.
         tempfile.TemporaryDirectory(prefix="canfar-cluster-") as folder,

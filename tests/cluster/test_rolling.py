@@ -1,4 +1,4 @@
-"""A task launches forty replicas, a few at a time, while one part of the cluster after the other dies."""
+"""A task launches 28 replicas, a few at a time, while one part of the cluster after the other dies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.cluster import Cluster
 
-REPLICAS = 40
+REPLICAS = 28
 ACTIVE = 4
 
 

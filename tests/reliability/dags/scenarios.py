@@ -43,7 +43,7 @@ retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(secon
 resumed = scenario("resumed", on_clear="resume")
 rolling = scenario("rolling", max_active_replicas=4)
 rolling_retried = scenario(
-    "rolling-retried", max_active_replicas=4, retries=5, retry_delay=timedelta(seconds=1)
+    "rolling-retried", max_active_replicas=4, retries=10, retry_delay=timedelta(seconds=1)
 )
 out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
 out_of_time_in_worker = scenario(
