@@ -201,7 +201,7 @@ class LocalAirflow:
     def _is_healthy(self) -> bool:
         self.check_components()
         health = self.rest.health()
-        return bool(health) and set(health.values()) == {"healthy"}
+        return bool(health) and set(health.values()) == {"healthy"} and self.rest.serves_workers()
 
     def _run(self, name: str, *arguments: str) -> Program:
         program = self._running[name] = self._programs.start(
