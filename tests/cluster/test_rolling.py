@@ -34,7 +34,7 @@ def restart_redis(cluster: Cluster) -> None:
 
 @pytest.mark.timeout(1200)
 def test_rolling_over_all_of_it(cluster: Cluster, scenario: Scenario) -> None:
-    run = scenario.start("rolling-retried", f"sleep 4; {LAST_LINE}", REPLICAS)
+    run = scenario.start("rolling-retried-often", f"sleep 4; {LAST_LINE}", REPLICAS)
     faults: list[Callable[[], None]] = [
         lambda: cluster.kill(cluster.connected(scenario, TRIGGERERS)),
         lambda: cluster.kill(*SCHEDULERS),

@@ -17,7 +17,7 @@ LIST = "/skaha/v1/session$"
 def beginning(scenario: Scenario) -> Run:
     """Start a run, and return while its first list of the account's sessions has no answer yet."""
     scenario.platform.faults(latency={"method": "GET", "path": LIST, "seconds": 10, "count": 1})
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_requested("GET /session")
     return run
 
@@ -25,7 +25,7 @@ def beginning(scenario: Scenario) -> Run:
 def launching(scenario: Scenario) -> Run:
     """Start a run, and return while half of its sessions are being created."""
     scenario.platform.configure(create_latency=3)
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_created(REPLICAS // 2)
     return run
 
@@ -33,7 +33,7 @@ def launching(scenario: Scenario) -> Run:
 def saving(scenario: Scenario) -> Run:
     """Start a run, and return when its sessions exist, before the worker has their ids saved and defers."""
     scenario.platform.faults(latency={"method": "GET", "path": LIST, "seconds": 8})
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_created(REPLICAS)
     scenario.wait_until_requested("GET /session", 2)
     scenario.platform.clear_faults()
@@ -42,14 +42,14 @@ def saving(scenario: Scenario) -> Run:
 
 def deferred(scenario: Scenario) -> Run:
     """Start a run, and return when its task is deferred and its trigger polls the platform."""
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_watched(run)
     return run
 
 
 def recording(scenario: Scenario) -> Run:
     """Start a run, and return while the logs of its ended sessions are being read."""
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_deferred(run)
     scenario.platform.faults(latency={"method": "GET", "path": "/session/.", "seconds": 5})
     scenario.open_gate()
