@@ -27,7 +27,7 @@ OLDEST := --exclude-newer 2025-10-05 $(foreach package,$(CURRENT),--exclude-newe
 	hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
 OLDEST_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators sensors triggers skaha test_*.py))
 
-.PHONY: help setup setup-demo demo up clean test long browser reliability oldest check audit licences bench docs release
+.PHONY: help setup setup-demo demo up clean test long browser reliability cluster oldest check audit licences bench docs release
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -47,8 +47,9 @@ clean: ## delete what demo and up leave: database, logs, connections and results
 test: setup ## run all tests except the long ones, including those on a real Airflow
 	$(PYTHON) -m pytest $(IN_PARALLEL) -m "not long"
 
-long: setup ## run the long tests: the demo and every example on a real Airflow; 15 minutes
+long: setup ## run the long tests: the demo and every example on a real Airflow, and the cluster; 40 minutes
 	$(PYTHON) -m pytest -m long
+	$(MAKE) cluster
 
 browser: setup ## test the pages of Airflow and the emulator in a headless Chromium
 	$(UV) sync --quiet --locked --inexact --extra emulator --group browser
@@ -56,6 +57,12 @@ browser: setup ## test the pages of Airflow and the emulator in a headless Chrom
 
 reliability: setup ## kill workers and triggerers, drop responses, check that each replica runs once; 20 minutes
 	$(PYTHON) -m pytest tests/reliability
+
+# In an environment of its own: Celery holds back other packages, and `make test` would remove it.
+cluster: export UV_PROJECT_ENVIRONMENT := .venv-cluster
+cluster: | $(filter .uv/%,$(UV)) ## kill parts of an Airflow on PostgreSQL, Redis and Celery; 25 minutes, with SHORT=1 three
+	$(UV) sync --quiet --locked --no-default-groups --extra emulator --group cluster
+	.venv-cluster/bin/python -m pytest tests/cluster $(if $(SHORT),-m short)
 
 oldest: | $(filter .uv/%,$(UV)) ## run the unit tests, and kill tasks, on the oldest supported Airflow
 	$(UV) venv --quiet --allow-existing .venv-oldest

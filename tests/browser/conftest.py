@@ -19,6 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs
+from tests import debian
 from tests.browser import chromium
 from tests.browser.airflow_pages import AirflowPages
 from tests.browser.emulator_page import EmulatorPage
@@ -67,7 +68,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium."""
     try:
         path = chromium.find_or_install()
-    except chromium.NoChromium as nothing:
+    except debian.NotInstalled as nothing:
         pytest.skip(str(nothing))
     expect.set_options(timeout=PAGE_TIMEOUT)
     with sync_playwright() as playwright:

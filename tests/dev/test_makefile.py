@@ -15,6 +15,7 @@ TARGETS = [
     "long",
     "browser",
     "reliability",
+    "cluster",
     "oldest",
     "check",
     "audit",
