@@ -1,0 +1,85 @@
+"""Tasks for the tab *Sessions*: real ones on the emulator, and some with made-up XComs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, get_current_context, task
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+# Each replica waits for a file of its own; the third fails unless there is another file.
+SCRIPT = """
+echo "Replica $REPLICA_ID waits"
+until [ -e "$FOLDER/$REPLICA_ID" ]; do sleep 0.2; done
+[ "$REPLICA_ID" != 3 ] || [ -e "$FOLDER/mended" ] || { echo "<b>star</b> catalogue not found"; exit 1; }
+echo "Replica $REPLICA_ID has finished"
+"""
+
+STATES = {".": "waiting", "p": "pending", "r": "running", "s": "succeeded", "f": "failed"}
+
+with DAG("eight", schedule=None, params={"folder": ""}, tags=["test"]):
+    CanfarHeadlessOperator(
+        task_id="detect_stars",
+        image=IMAGE,
+        command=["sh", "-c", SCRIPT],
+        env={"FOLDER": "{{ params.folder }}"},
+        replicas=8,
+        poll_interval=5,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
+
+
+def push(states: str, sessions: list[dict[str, Any]]) -> None:
+    """Push the XComs of a task with sessions."""
+    ti = get_current_context()["ti"]
+    progress = {
+        "version": 1,
+        "replicas": len(states),
+        "counts": {name: states.count(letter) for letter, name in STATES.items()},
+        "since": "2026-03-04T18:00:00+00:00",
+        "updated": "2026-03-04T20:00:00+00:00",
+        "pace_per_hour": 1250.0,
+        "expected_end": "2026-03-05T02:00:00+00:00",
+        "map": states,
+        "try_number": 1,
+    }
+    ti.xcom_push("progress", progress)
+    ti.xcom_push("sessions", sessions)
+
+
+with DAG("made_up", schedule=None, params={"states": "s"}, tags=["test"]):
+
+    @task
+    def many() -> None:
+        """Have as many replicas as the run's configuration has letters."""
+        push(get_current_context()["params"]["states"], [])
+
+    @task
+    def hostile() -> None:
+        """Have names and lines that are markup, and an address that is a program."""
+        name = "<img src=x onerror=document.title='hacked'>"
+        print(f"::group::Log of replica 1: x aaaa1111 Completed\n{name}\n::endgroup::")
+        row = {"replica": 1, "session_id": "aaaa1111", "name": name, "status": name, "succeeded": True}
+        push("s", [row | {"url": "javascript:document.title='hacked'"}])
+
+    @task
+    def other() -> int:
+        """Have no sessions."""
+        return 1
+
+    many()
+    hostile()
+    other()
+
+with DAG("hidden", schedule=None, tags=["test"]):
+
+    @task
+    def secret() -> None:
+        """Have a session that nobody without permission may see."""
+        push("s", [{"replica": 1, "session_id": "bbbb2222", "name": "secret-star", "succeeded": True}])
+
+    secret()
