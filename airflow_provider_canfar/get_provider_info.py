@@ -46,8 +46,8 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "sessions_page": {
                         "description": (
-                            "Whether the pages of tasks and DAG runs have a tab with their sessions. The API server "
-                            "reads this when it starts."
+                            "Whether the pages of tasks and DAG runs have a tab with their sessions. The API "
+                            "server reads this when it starts."
                         ),
                         "version_added": "0.1.0",
                         "type": "boolean",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 #: Where Airflow's API server mounts the files.
 URL_PREFIX = "/canfar/sessions"
 
-# Relative to the <base> of Airflow's page, which may be below a path such as /airflow. Airflow 3.1 inserts the
-# ids as they are and later releases percent-encode them; address.js reads both.
+# Relative to the <base> of Airflow's page, which may be below a path such as /airflow. Airflow 3.1 inserts
+# the ids as they are and later releases percent-encode them; address.js reads both.
 _TASK = "dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}"
 _RUN = "dag_id={DAG_ID}&run_id={RUN_ID}"
 

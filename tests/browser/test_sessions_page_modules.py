@@ -13,6 +13,7 @@ import airflow_provider_canfar.plugin
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -65,12 +66,12 @@ def progress(states: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("query", "run_id", "map_index"),
     [
-        ("?run_id=manual__2026-03-04T18:22:10+00:00&map_index={MAP_INDEX}", "manual__2026-03-04T18:22:10+00:00", -1),
-        ("?run_id=manual__2026-03-04T18%3A22%3A10%2B00%3A00&map_index=7", "manual__2026-03-04T18:22:10+00:00", 7),
+        ("?run_id=manual__18:22:10+00:00&map_index={MAP_INDEX}", "manual__18:22:10+00:00", -1),
+        ("?run_id=manual__18%3A22%3A10%2B00%3A00&map_index=7", "manual__18:22:10+00:00", 7),
         ("?run_id=100%25&map_index=-1", "100%", -1),
         ("?run_id=100%&map_index=", "100%", -1),
     ],
-)  # fmt: skip
+)
 def test_the_address_is_read_as_each_release_of_airflow_writes_it(
     call: Call, query: str, run_id: str, map_index: int
 ) -> None:
@@ -81,13 +82,17 @@ def test_the_address_is_read_as_each_release_of_airflow_writes_it(
 @pytest.mark.parametrize(
     ("button", "url", "expected"),
     [
-        ("https://x.org/skaha/v1/session/aaaa0001?view=logs", "", "https://x.org/skaha/v1/session/aaaa0002?view=logs"),
+        (
+            "https://x.org/skaha/v1/session/aaaa0001?view=logs",
+            "",
+            "https://x.org/skaha/v1/session/aaaa0002?view=logs",
+        ),
         ("https://x.org/skaha/v1/session/aaaa0001?view=logs", "https://x.org/nb/", "https://x.org/nb/"),
         ("https://x.org/session/notebook/aaaa0001/", "", ""),
         ("javascript:alert(1)//session/aaaa0001?view=logs", "", ""),
         ("", "data:text/html,hello", ""),
     ],
-)  # fmt: skip
+)
 def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
     call: Call, button: str, url: str, expected: str
 ) -> None:
@@ -99,7 +104,12 @@ def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
     [
         (".prsf", [], "deferred", ["waiting", "pending", "running", "succeeded", "failed"]),
         # An outcome is newer than the progress; a session without one is as the progress says.
-        ("rrr", [row(1, succeeded=True), row(2, succeeded=False), row(3)], "deferred", ["succeeded", "failed", "running"]),
+        (
+            "rrr",
+            [row(1, succeeded=True), row(2, succeeded=False), row(3)],
+            "deferred",
+            ["succeeded", "failed", "running"],
+        ),
         # Without progress, from the sessions alone.
         ("", [row(2), row(3, succeeded=True)], "deferred", ["waiting", "launched", "succeeded"]),
         # Only an outcome is an end, whatever the task's state.
@@ -108,7 +118,7 @@ def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
         # A letter of a newer release is not a success.
         ("x", [], "deferred", ["waiting"]),
     ],
-)  # fmt: skip
+)
 def test_a_replica_s_state_comes_from_its_outcome_or_else_from_the_progress(
     call: Call, states: str, sessions: list[Any], task_state: str, expected: list[str]
 ) -> None:
@@ -128,6 +138,14 @@ def test_progress_of_another_form_is_none(call: Call, value: Any) -> None:
     assert call("replicas", "readProgress", value) is None
 
 
+def test_what_a_task_returned_completes_the_sessions_it_is_of(call: Call) -> None:
+    returned = [row(1, succeeded=True) | {"started": "2026-03-04T18:22:10+00:00"}]
+    assert call("replicas", "withReturned", [row(1), row(2)], returned) == [*returned, row(2)]
+    stranger = [{"replica": 1, "session_id": "other", "succeeded": True}]
+    assert call("replicas", "withReturned", [row(1)], stranger) == [row(1)]
+    assert call("replicas", "withReturned", [], returned) == returned
+
+
 def test_kept_and_repeated_replicas_are_told_apart_by_their_names(call: Call) -> None:
     given = {"progress": None, "sessions": [row(1), row(2, try_number=2)], "taskState": "deferred"}
     replicas = call("replicas", "replicasOf", given)
@@ -138,7 +156,7 @@ def test_kept_and_repeated_replicas_are_told_apart_by_their_names(call: Call) ->
 def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
     """The lines come from the code that writes them."""
     won = Outcome(
-        1, "aaaa1111", str(IDENTITY.name(1, 1)), "Completed", True, 1, started="2026-03-04T18:22:10+00:00"
+        1, "aaaa1111", str(IDENTITY.name(1, 1)), "Completed", True, 2, started="2026-03-04T18:22:10+00:00"
     )
     lost = Outcome(2, "bbbb2222", str(IDENTITY.name(2, 2)), "Failed (137)", False, 2)
     batch = Batch(IDENTITY, 2, 3, outcomes={1: won, 2: lost})
@@ -146,6 +164,7 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
     lines = [
         f"Launched replica 2: session bbbb2222 ({lost.name}).",
         "find-stars bbbb2222 is waiting: 0/3 nodes are available",
+        *LogFollower(60).new_lines("bbbb2222", "while it runs\n", 0, prefix=f"{lost.name}: "),
         *report.log_lines(lost, log),
         report.table(batch),
     ]
@@ -153,12 +172,14 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         const { TaskLog } = await import("/task_log.js");
         const log = new TaskLog();
         for (const line of lines) log.addJson(line);
-        return { replicas: log.replicas(), tail: log.tails.get("bbbb2222"), notes: log.notes.get("bbbb2222") };
+        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.get("bbbb2222")];
+        return { replicas: log.replicas(), tail, notes, followed: [...log.followed.values()] };
     }"""
     messages = [json.dumps({"event": line, "timestamp": "2026-03-04T18:22:10Z"}) for line in lines]
     read = modules.evaluate(program, [*messages, "no JSON"])
     assert read["tail"][-1] == "<b>last</b>"
     assert len(read["tail"]) == 40
+    assert read["followed"] == [["while it runs"]]
     assert read["notes"][1] == "18:22:10  find-stars bbbb2222 is waiting: 0/3 nodes are available"
     assert [(one["state"], one["sessionId"], one["launchedIn"]) for one in read["replicas"]] == [
         ("succeeded", "aaaa1111", 1),
@@ -167,7 +188,9 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
     ]
 
 
-@pytest.mark.parametrize(("status", "state"), [("Completed", "succeeded"), ("Sublimated", "failed"), ("gone", "failed")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "state"), [("Completed", "succeeded"), ("Sublimated", "failed"), ("gone", "failed")]
+)
 def test_an_unknown_status_is_never_a_success(call: Call, status: str, state: str) -> None:
     assert call("task_log", "stateOf", status) == state
 
@@ -186,8 +209,17 @@ def test_each_cell_is_found_where_it_is_drawn(call: Call, count: int, width: int
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [("ArrowRight", 6), ("ArrowLeft", 4), ("ArrowDown", 9), ("ArrowUp", 1), ("Home", 0), ("End", 9), ("PageDown", 9), ("x", None)],
-)  # fmt: skip
+    [
+        ("ArrowRight", 6),
+        ("ArrowLeft", 4),
+        ("ArrowDown", 9),
+        ("ArrowUp", 1),
+        ("Home", 0),
+        ("End", 9),
+        ("PageDown", 9),
+        ("x", None),
+    ],
+)
 def test_keys_move_through_the_grid(call: Call, key: str, expected: int | None) -> None:
     assert call("keys", "nextIndex", key, 5, 4, 10) == expected
 
@@ -219,8 +251,9 @@ def test_where_there_is_nothing_to_show_the_page_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(-3, "0 s"), (59, "59 s"), (720, "12 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")]
-)  # fmt: skip
+    ("seconds", "words"),
+    [(-3, "0 s"), (59, "59 s"), (720, "12 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
+)
 def test_durations_are_readable(call: Call, seconds: int, words: str) -> None:
     assert call("wording", "duration", seconds) == words
 

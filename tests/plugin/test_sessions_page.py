@@ -126,3 +126,24 @@ def test_each_script_is_small_and_imports_only_its_siblings(name: str) -> None:
     imported = re.findall(r'from "\./([\w.]+)"', text)
     assert set(imported) <= set(FILES)
     assert len(imported) == len(re.findall(r"^import |^} from ", text, re.MULTILINE))
+
+
+def imported_by(name: str, found: set[str] | None = None) -> set[str]:
+    """Return what a script imports, and what that imports."""
+    found = set() if found is None else found
+    for other in re.findall(r'from "\./([\w.]+)"', (STATIC / name).read_text()):
+        if other not in found:
+            found.add(other)
+            imported_by(other, found)
+    return found
+
+
+@pytest.mark.parametrize("page", ["task", "run"])
+def test_a_page_names_all_of_its_modules_so_that_they_load_at_once(page: str) -> None:
+    html = (STATIC / f"{page}.html").read_text()
+    assert set(re.findall(r'modulepreload" href="([\w.]+)"', html)) == imported_by(f"{page}_page.js")
+
+
+def test_no_file_is_left_over() -> None:
+    used = {"task.html", "run.html", "page.css", "theme.js", "task_page.js", "run_page.js"}
+    assert set(FILES) == used | imported_by("task_page.js") | imported_by("run_page.js")

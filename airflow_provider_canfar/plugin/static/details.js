@@ -46,6 +46,8 @@ export class Details {
       ["State", stateWords(one)],
       ["Session", one.sessionId],
       ["Name", one.name],
+      ["Started", utc(one.started)],
+      ["Did not start", one.reason],
       ["Launched in", one.launchedIn === null ? "" : `try ${one.launchedIn}`],
     ]) this.fact(name, value);
     this.box.replaceChildren(
@@ -74,13 +76,17 @@ function stateWords(one) {
   return `${LABELS[one.state]}${said}: ${MEANINGS[one.state]}`;
 }
 
-/** Pure but for making elements. */
+/** A time as the task's log writes it; all of the platform's are in UTC. Pure. */
+function utc(time) {
+  return time && `${time.slice(0, 19).replace("T", " ")} UTC`;
+}
+
 function logParts(one, log, tryNumber) {
   const row = log.rows.get(one.replica);
   const sessionId = one.sessionId || row?.sessionId || log.launched.get(one.replica)?.sessionId;
   const parts = [];
-  if (row && row.started !== "-") parts.push(element("p", { class: "muted" }, `Started ${row.started} UTC`));
-  const tail = log.tails.get(sessionId);
+  if (!one.started && row && row.started !== "-") parts.push(element("p", { class: "muted" }, `Started ${utc(row.started)}`));
+  const tail = log.tails.get(sessionId) ?? log.followed.get(one.name);
   parts.push(element("h3", {}, tail ? `Last lines of its log, at most ${TAIL}` : "Its log"));
   if (tail) parts.push(element("pre", { tabindex: "0" }, tail.join("\n")));
   else parts.push(element("p", { class: "muted" }, whyNoLog(one)));

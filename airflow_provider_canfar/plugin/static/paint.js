@@ -6,7 +6,8 @@ import { STATES } from "./replicas.js";
 export function cellSize(count) {
   if (count <= 64) return { size: 34, gap: 4 };
   if (count <= 1_000) return { size: 16, gap: 3 };
-  return count <= 20_000 ? { size: 10, gap: 2 } : { size: 6, gap: 1 };
+  if (count <= 3_000) return { size: 10, gap: 2 };
+  return count <= 20_000 ? { size: 7, gap: 1 } : { size: 5, gap: 1 };
 }
 
 /** How the cells lie in a width. Pure. */

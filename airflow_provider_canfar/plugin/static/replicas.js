@@ -42,6 +42,17 @@ export function readSessions(value) {
   return value.filter((row) => Number.isInteger(row?.replica) && row.replica > 0 && typeof row.session_id === "string");
 }
 
+/**
+ * Complete the sessions with what the task returned, which says more of each: when it started, why it did not.
+ *
+ * A function's own result may look like that by chance, so a row must be of the same session.
+ */
+export function withReturned(sessions, returned) {
+  if (!sessions.length) return returned;
+  const known = new Map(returned.map((row) => [row.session_id, row]));
+  return sessions.map((row) => ({ ...row, ...known.get(row.session_id), replica: row.replica }));
+}
+
 /** The try in which a session was launched, from its name; null for a name that the provider did not give. */
 export function tryOfName(name) {
   const match = /-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-(\d{1,5})$/.exec(name ?? "");
@@ -65,6 +76,8 @@ export function replicasOf({ progress, sessions, taskState }) {
     status: "",
     launchedIn: null,
     url: "",
+    started: "",
+    reason: "",
   }));
   for (const row of sessions) {
     const one = replicas[row.replica - 1];
@@ -72,6 +85,8 @@ export function replicasOf({ progress, sessions, taskState }) {
     one.name = String(row.name ?? "");
     one.status = String(row.status ?? "");
     one.url = typeof row.url === "string" ? row.url : "";
+    one.started = String(row.started ?? "");
+    one.reason = String(row.reason ?? "");
     one.launchedIn = tryOfName(one.name);
     if (row.succeeded === true) one.state = "succeeded";
     else if (row.succeeded === false) one.state = "failed";

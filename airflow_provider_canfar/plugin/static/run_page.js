@@ -6,7 +6,6 @@ import { byId, element, outerLink } from "./dom.js";
 import { poll } from "./polling.js";
 import { countStates, hasEnded, replicasOf } from "./replicas.js";
 import { TaskData } from "./task_data.js";
-import { followTheme } from "./theme.js";
 import { apiProblem, headline, number, paceLine } from "./wording.js";
 
 /** The most tasks that are shown; each costs requests. */
@@ -81,5 +80,4 @@ function card({ taskId, mapIndex, task, replicas, counts, progress }) {
   );
 }
 
-followTheme(() => {});
 poll(look);

@@ -2,7 +2,7 @@
 
 import { taskPath } from "./address.js";
 import { find, get } from "./airflow_api.js";
-import { readProgress, readSessions } from "./replicas.js";
+import { readProgress, readSessions, withReturned } from "./replicas.js";
 
 const KEY = /^(progress|sessions|return_value)(?:_(.+))?$/;
 
@@ -29,7 +29,6 @@ export class TaskData {
   }
 
   async loadValue({ key, timestamp }, mapped) {
-    if (key.startsWith("return_value") && this.values.has("sessions")) return;
     if (this.values.get(key)?.timestamp === timestamp) return;
     const entry = await find(`${this.path}/xcomEntries/${encodeURIComponent(key)}`, { ...mapped, deserialize: false, stringify: false });
     if (entry) this.values.set(key, { timestamp, value: parsed(entry.value) });
@@ -47,7 +46,7 @@ export class TaskData {
       works.set(name, work);
     }
     for (const [name, work] of works) {
-      if (!work.sessions.length) work.sessions = work.returned;
+      work.sessions = withReturned(work.sessions, work.returned);
       if (!work.progress && !work.sessions.length) works.delete(name);
     }
     return works;

@@ -1,5 +1,7 @@
 // What a task's log says of its replicas. Pure.
 
+import { tryOfName } from "./replicas.js";
+
 /** How many of a session's last lines are kept. */
 export const TAIL = 40;
 
@@ -8,6 +10,7 @@ export const NOTES = 12;
 
 const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
 const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-) +(\S+)$/;
+const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
 const LAUNCHED = /^Launched replica (\d+): session (\S+) \((\S+)\)\.$/;
 
 /** Reads a log message by message, and keeps what a reader asks for; a log may have millions of lines. */
@@ -15,6 +18,8 @@ export class TaskLog {
   constructor() {
     /** Session id -> the last lines that it wrote. */
     this.tails = new Map();
+    /** Name -> the last lines of a session that logging_interval follows. */
+    this.followed = new Map();
     /** Session id -> lines that tell of it: launched, adopted, waiting for something, destroyed. */
     this.notes = new Map();
     /** Replica -> its row in the table that a try ends with. */
@@ -54,8 +59,13 @@ export class TaskLog {
   read(text, when) {
     const row = ROW.exec(text);
     if (row) {
-      const [, replica, sessionId, status, tryNumber, started, name] = row;
-      this.rows.set(Number(replica), { sessionId, status, tryNumber: Number(tryNumber) || null, started, name });
+      const [, replica, sessionId, status, , started, name] = row;
+      this.rows.set(Number(replica), { sessionId, status, started, name });
+      return;
+    }
+    const followed = FOLLOWED.exec(text);
+    if (followed) {
+      keep(this.followed, followed[1], followed[2], TAIL);
       return;
     }
     const launched = LAUNCHED.exec(text);
@@ -78,7 +88,8 @@ export class TaskLog {
         sessionId: isNone ? "" : row.sessionId,
         name: isNone ? "" : row.name,
         status: row?.status ?? "",
-        launchedIn: row?.tryNumber ?? null,
+        // The table's own column is the try that saw the end.
+        launchedIn: isNone ? null : tryOfName(row.name),
         url: "",
       };
     });

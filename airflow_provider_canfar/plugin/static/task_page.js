@@ -12,7 +12,6 @@ import { poll } from "./polling.js";
 import { countStates, hasEnded, replicasOf } from "./replicas.js";
 import { ReplicaTable } from "./table.js";
 import { TaskData } from "./task_data.js";
-import { followTheme } from "./theme.js";
 import { Tries } from "./tries.js";
 import { apiProblem, headline, nothingToShow, number, paceLine } from "./wording.js";
 
@@ -133,7 +132,7 @@ byId("work").addEventListener("change", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") open(null);
 });
-followTheme(() => {
+document.addEventListener("themechange", () => {
   draw();
   tries.redraw?.();
 });

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, get_current_context, task
+
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
@@ -51,7 +54,7 @@ def push(states: str, sessions: list[dict[str, Any]]) -> None:
     ti.xcom_push("sessions", sessions)
 
 
-with DAG("made_up", schedule=None, params={"states": "s"}, tags=["test"]):
+with DAG("made_up", schedule=None, params={"states": "s", "folder": ""}, tags=["test"]):
 
     @task
     def many() -> None:
@@ -71,7 +74,16 @@ with DAG("made_up", schedule=None, params={"states": "s"}, tags=["test"]):
         """Have no sessions."""
         return 1
 
+    @task
+    def moving() -> None:
+        """Have replicas in all states until the run's folder has a file *stop*."""
+        params = get_current_context()["params"]
+        push("s" * 287 + "f" * 3 + "s" * 41 + "r" * 96 + "p" * 12 + "." * 61, [])
+        while params["folder"] and not Path(params["folder"], "stop").exists():
+            time.sleep(0.5)
+
     many()
+    moving()
     hostile()
     other()
 
