@@ -93,8 +93,8 @@ class AirflowPages:
 
     def open_sessions(self, run: Run, task_id: str) -> SessionsPage:
         """Go to the tab *Sessions* of a task."""
-        self.page.goto(f"{run.page_url}/tasks/{task_id}")
-        self.page.get_by_role("link", name="Sessions", exact=True).click()
+        self.page.goto(f"{run.page_url}/tasks/{task_id}/plugin/canfar-sessions")
+        expect(self.page.get_by_role("link", name="Sessions", exact=True)).to_be_visible()
         return SessionsPage(self.page)
 
     def show_graph(self) -> None:
