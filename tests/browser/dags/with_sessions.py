@@ -54,7 +54,10 @@ def push(states: str, sessions: list[dict[str, Any]]) -> None:
     ti.xcom_push("sessions", sessions)
 
 
-with DAG("made_up", schedule=None, params={"states": "s", "folder": ""}, tags=["test"]):
+# On a busy machine, the first workers may fail to reach Airflow's API.
+RETRIES = {"retries": 3, "retry_delay": timedelta(seconds=1)}
+
+with DAG("made_up", schedule=None, params={"states": "s", "folder": ""}, default_args=RETRIES, tags=["test"]):
 
     @task
     def many() -> None:
@@ -87,7 +90,7 @@ with DAG("made_up", schedule=None, params={"states": "s", "folder": ""}, tags=["
     hostile()
     other()
 
-with DAG("hidden", schedule=None, tags=["test"]):
+with DAG("hidden", schedule=None, default_args=RETRIES, tags=["test"]):
 
     @task
     def secret() -> None:
