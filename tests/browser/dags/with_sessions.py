@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,16 @@ with DAG("eight", schedule=None, params={"folder": ""}, tags=["test"]):
 def push(states: str, sessions: list[dict[str, Any]]) -> None:
     """Push the XComs of a task with sessions."""
     ti = get_current_context()["ti"]
+    now, ended = datetime.now(UTC), states.count("s") + states.count("f")
+    pace = ended / 2
     progress = {
         "version": 1,
         "replicas": len(states),
         "counts": {name: states.count(letter) for letter, name in STATES.items()},
-        "since": "2026-03-04T18:00:00+00:00",
-        "updated": "2026-03-04T20:00:00+00:00",
-        "pace_per_hour": 1250.0,
-        "expected_end": "2026-03-05T02:00:00+00:00",
+        "since": (now - timedelta(hours=2)).isoformat(),
+        "updated": now.isoformat(),
+        "pace_per_hour": pace,
+        "expected_end": (now + timedelta(hours=(len(states) - ended) / pace)).isoformat(),
         "map": states,
         "try_number": 1,
     }
