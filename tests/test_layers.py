@@ -22,7 +22,7 @@ LAYERS = [
     ["skaha"],
     ["task_sessions", "account_sessions"],
     ["hooks"],
-    ["fs", "links", "triggers"],
+    ["fs", "links", "plugin", "triggers"],
     ["operators"],
     ["sensors"],
     ["decorators"],

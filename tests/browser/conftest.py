@@ -112,8 +112,13 @@ def local_airflow(
 ) -> Iterator[LocalAirflow]:
     """Start a real Airflow without a connection, if a browser is available."""
     home = tmp_path_factory.mktemp("airflow")
-    settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-    with LocalAirflow(home, [ROOT / "example_dags"], programs=programs, env=settings) as local_airflow:
+    settings = {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.browser.auth_manager.AuthManager",
+        "PYTHONPATH": str(ROOT),
+    }
+    folders = [ROOT / "example_dags", HERE / "dags"]
+    with LocalAirflow(home, folders, programs=programs, env=settings) as local_airflow:
         yield local_airflow
 
 
