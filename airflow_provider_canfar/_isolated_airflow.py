@@ -182,6 +182,8 @@ def _read_settings() -> None:
     configuration.secrets_backend_list[:] = configuration.initialize_secrets_backends()
     with contextlib.suppress(ImportError, AttributeError):  # Newer releases keep those of the SDK, too.
         import_module("airflow.sdk.configuration").clear_secrets_backends_cache()
+    # Airflow keeps the file system of a connection for as long as the process lives.
+    import_module("airflow.sdk.io.store")._STORE_CACHE.clear()
 
 
 def _versions() -> str:
