@@ -183,7 +183,7 @@ def _read_settings() -> None:
     with contextlib.suppress(ImportError, AttributeError):  # Newer releases keep those of the SDK, too.
         import_module("airflow.sdk.configuration").clear_secrets_backends_cache()
     # Airflow keeps the file system of a connection for as long as the process lives.
-    import_module("airflow.sdk.io.store")._STORE_CACHE.clear()
+    vars(import_module("airflow.sdk.io.store")).get("_STORE_CACHE", {}).clear()
 
 
 def _versions() -> str:

@@ -65,7 +65,7 @@ def decoded_argv(container: AcceptedContainer) -> list[str]:
     """Return the command line that a container ends up running.
 
     The provider sends most commands in base64, in arguments that the container turns into the command
-    (``...;exec env -- "$@" PROGRAM...``, where ``$@`` are variables). A person could not read those on the page.
+    (``...;exec env -- "$@" PROGRAM...``, where ``$@`` are variables). A person could not read those.
     """
     argv = _container_argv(container)
     match argv:
