@@ -55,6 +55,23 @@ def get_provider_info() -> dict[str, Any]:
                 ),
             }
         ],
+        "config": {
+            "canfar": {
+                "description": "Settings of the CANFAR provider.",
+                "options": {
+                    "sessions_page": {
+                        "description": (
+                            "Whether the pages of tasks and DAG runs have a tab with their sessions. The API "
+                            "server reads this when it starts."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    }
+                },
+            }
+        },
         "extra-links": [
             "airflow_provider_canfar.links.OpenSessionLink",
             "airflow_provider_canfar.links.SciencePortalLink",

@@ -3,11 +3,12 @@
 A test needs no account on the platform; its sessions are local processes::
 
     def test_my_dag(canfar_connection, canfar_emulator):
-        dag.test()
+        assert dag.test().state == "success"
         assert [session["exit_code"] for session in canfar_emulator.all_sessions()] == [0]
 
-Every pytest run has the fixtures, because this module is a pytest plugin. The emulator needs the extra
-``airflow-provider-canfar[emulator]``, and is imported only when a test uses it.
+The fixtures give the test an Airflow of its own, which no running Airflow can see. Every pytest run has them,
+because this module is a pytest plugin. The emulator needs the extra ``airflow-provider-canfar[emulator]``,
+and is imported only when a test uses it, as Airflow is.
 """
 
 from __future__ import annotations
@@ -211,9 +212,35 @@ class _ServerThread(threading.Thread):
         self.join()
 
 
+@pytest.fixture(scope="session")
+def _canfar_airflow_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a migrated database; pytest's cache keeps it for later runs."""
+    from airflow_provider_canfar._isolated_airflow import migrated_database
+
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)  # None with -p no:cacheprovider
+    return migrated_database(cache.mkdir("canfar") if cache else tmp_path_factory.mktemp("canfar"))
+
+
 @pytest.fixture
-def canfar_emulator() -> Iterator[Emulator]:
-    """Run a new emulator for one test; its sessions start almost at once."""
+def _canfar_airflow(
+    _canfar_airflow_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    from airflow_provider_canfar._isolated_airflow import isolated_airflow
+
+    with isolated_airflow(tmp_path_factory.mktemp("airflow"), _canfar_airflow_database):
+        yield
+
+
+@pytest.fixture
+def canfar_emulator(_canfar_airflow: None) -> Iterator[Emulator]:
+    """Run a new emulator for one test; its sessions start almost at once.
+
+    The test gets an Airflow of its own, too: an empty ``AIRFLOW_HOME``, a migrated database, and no
+    connection to the platform, so that neither a running Airflow nor a real account can take part.
+    ``dag.test()`` also runs a DAG that is defined in the test.
+    """
     with running_emulator(start_delay=0.05, flicker=0.05) as emulator:
         yield emulator
 

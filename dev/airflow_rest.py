@@ -63,6 +63,16 @@ class AirflowRest:
             return {}
         return {name: part["status"] for name, part in health.items()}
 
+    def serves_workers(self) -> bool:
+        """Return whether the API server answers workers, whose API it builds at the first request for it.
+
+        That takes longer on a busy machine than a worker waits for the answer.
+        """
+        try:
+            return self._client.get(f"{self.url}/execution/health").is_success
+        except httpx.TransportError:
+            return False
+
     def log_in(self, user: str, password: str) -> None:
         """Log in, for all later requests.
 

@@ -29,7 +29,6 @@ from dev.stars import EXAMPLES, ROOT, StarRun, end_earlier_runs, relative
 from dev.waiting import Interrupted
 
 CONNECTION = "AIRFLOW_CONN_CANFAR_DEFAULT"
-FOLDER = "CANFAR_DEMO_FOLDER"
 
 #: The folders of demos. A run that an emulator's end has interrupted must not continue on a real platform.
 EMULATOR_HOME, ACCOUNT_HOME = ROOT / ".airflow", ROOT / ".airflow-canfar"
@@ -68,13 +67,12 @@ class Demo:
         :raises DemoFailed: when the run failed, or cannot start.
         """
         with_stars = self.account is None or not stay
-        folder = Path(os.environ.get(FOLDER, self.home / "stars")).resolve()
         if self.account:
-            self._check_account(self.account, folder if with_stars else None)
+            self._check_account(self.account, with_stars=with_stars)
         code = 0
         with exclusive_home(self.home), Programs() as programs:
             try:
-                self._run(programs, folder if with_stars else None, stay=stay)
+                self._run(programs, with_stars=with_stars, stay=stay)
             except Interrupted:
                 code = 130
         self.log("stopped", "nothing is left running on this machine")
@@ -82,11 +80,8 @@ class Demo:
             self.log("  your sessions", "those that have not ended keep running on the platform")
         return code
 
-    def _run(self, programs: Programs, folder: Path | None, *, stay: bool) -> None:
-        """Start everything.
-
-        :param folder: for the stars, or None to leave them out.
-        """
+    def _run(self, programs: Programs, *, with_stars: bool, stay: bool) -> None:
+        """Start everything, and find the stars unless they are left out."""
         platform = self.account or self._emulator(programs)
         password = secrets.token_urlsafe(12) if self.account else None
         if stay:
@@ -105,8 +100,8 @@ class Demo:
             if password:
                 self.log("  its login", f"{USER}, with the password {password}")
             end_earlier_runs(airflow.rest)
-            if folder:
-                self._find_stars(airflow, platform, folder, stay=stay)
+            if with_stars:
+                self._find_stars(airflow, platform, stay=stay)
             else:
                 print("\nThe stars are left out on your own account; `make demo` finds them there.")
             if stay:
@@ -114,16 +109,13 @@ class Demo:
             else:
                 print("Stopping Airflow; use `make up` to keep it running.", flush=True)
 
-    def _check_account(self, account: Platform, folder: Path | None) -> None:
-        """Make sure that the connection works, and that sessions can access a folder, if there is one."""
-        if folder and not account.is_local and not folder.is_relative_to("/arc"):
-            raise DemoFailed(
-                f"Sessions on {account.url} cannot access {folder}. Set {FOLDER} to a folder that both they "
-                "and this machine can access, such as one below /arc."
-            )
+    def _check_account(self, account: Platform, *, with_stars: bool) -> None:
+        """Make sure that the connection works, and the storage, if there are files for sessions."""
         self.log("platform", account.url)
         try:
             self.log("  your account", account.check())
+            if with_stars:
+                account.check_storage()
         except CanfarError as error:
             raise DemoFailed(f"{CONNECTION} does not work: {error}") from error
 
@@ -152,8 +144,8 @@ class Demo:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": paused,
         }
 
-    def _find_stars(self, airflow: LocalAirflow, platform: Platform, folder: Path, *, stay: bool) -> None:
-        stars = StarRun(airflow.rest, platform, folder, home=self.home, log=self.log, stop=self.stop)
+    def _find_stars(self, airflow: LocalAirflow, platform: Platform, *, stay: bool) -> None:
+        stars = StarRun(airflow.rest, platform, home=self.home, log=self.log, stop=self.stop)
         try:
             stars.report_progress()
             stars.print_result()

@@ -1,4 +1,4 @@
-"""A real Airflow on this machine: its four components, on SQLite and ports of loopback."""
+"""A real Airflow on this machine: its components, on SQLite unless told otherwise, and ports of loopback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Event
+from threading import Event, RLock
 from typing import Any, Self
 
 from dev.airflow_database import never_reuse_trigger_ids
@@ -16,15 +16,19 @@ from dev.airflow_rest import AirflowRest
 from dev.airflow_settings import USER, airflow_settings
 from dev.programs import Program, Programs, environment, free_ports
 from dev.waiting import wait_until
+from dev.watchdog import processes_of
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+#: What an Airflow consists of: the command line of each component, by the name of the instance.
+COMPONENTS: Mapping[str, Sequence[str]] = {
+    name: (name,) for name in ("api-server", "scheduler", "dag-processor", "triggerer")
+}
 
 #: Seconds for the database migration; 10 on two idle cores, longer while Python compiles Airflow the first
 #: time.
 MIGRATION_TIMEOUT = 180.0
 
-#: Seconds for the components to start; 25 on two idle cores.
-START_TIMEOUT = 180.0
+#: Seconds for the components to start; 25 on two idle cores, and minutes for many of them on busy ones.
+START_TIMEOUT = 400.0
 
 
 class LocalAirflow:
@@ -38,6 +42,9 @@ class LocalAirflow:
     :param port: of its UI; by default, a free one.
     :param password: of the user ``admin``; by default, it has no login.
     :param stop: when this is set, waiting stops with :class:`~dev.waiting.Interrupted`.
+    :param components: the command line of each component, by the name of the instance.
+    :param restart: start a component again that exits, as systemd and Kubernetes do; see
+        :meth:`check_components`. By default, that is an error.
     """
 
     def __init__(
@@ -51,6 +58,8 @@ class LocalAirflow:
         port: int | None = None,
         password: str | None = None,
         stop: Event | None = None,
+        components: Mapping[str, Sequence[str]] = COMPONENTS,
+        restart: bool = False,
     ) -> None:
         self.home = home.resolve()
         ports = free_ports(3)
@@ -66,6 +75,9 @@ class LocalAirflow:
         self._password = password
         self._passwords = passwords
         self._stop = stop
+        self._components = dict(components)
+        self._restart = restart
+        self._restarting = RLock()
         self._running: dict[str, Program] = {}
 
     def __enter__(self) -> Self:
@@ -91,29 +103,52 @@ class LocalAirflow:
         self._programs.terminate(*self._running.values())
         self._running.clear()
 
-    def start_component(self, component: str, *options: str, name: str | None = None) -> None:
-        """Start a component, or a second instance of one under another name.
+    def start_component(self, name: str, *arguments: str) -> None:
+        """Start a component, or another instance of one.
 
-        :param component: its name on Airflow's command line.
-        :param options: its command-line options; a second triggerer needs ``--skip-serve-logs``.
-        :param name: the name of the instance; by default, the component's name.
+        :param name: the name of the instance.
+        :param arguments: its command line, needed for a new instance; the second triggerer of a machine, for
+            example, needs ``"triggerer", "--skip-serve-logs"``.
         """
-        name = name or component
-        self._run(name, component, *options)
+        if arguments:
+            self._components[name] = arguments
+        self._run(name, *self._components[name])
 
     def signal_component(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a component and to all processes that it has started."""
         self._running[name].signal(number, include_children=True)
 
-    def kill_component(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+    def kill_component(
+        self, name: str, number: signal.Signals = signal.SIGKILL, *, include_children: bool = False
+    ) -> None:
         """Kill a component, and make sure that no process of it is left to hold its port.
 
         :param number: the signal; it goes to the component's main process, as with ``kill``.
+        :param include_children: also send it to all its processes at the same time, as when its host dies.
         """
         program = self._running.pop(name)
-        program.signal(number)
+        program.signal(number, include_children=include_children)
         wait_until(lambda: program.exit_code is not None, description=f"the end of {name}", timeout=60)
         self._programs.terminate(program)
+
+    def processes(self, name: str) -> list[int]:
+        """Return the ids of a component's live processes; none while it is not running."""
+        program = self._running.get(name)
+        return [] if program is None else processes_of(program.process.pid)
+
+    def check_components(self) -> None:
+        """Look for components that have exited; start them again if this Airflow is set to ``restart``.
+
+        :raises RuntimeError: when one has exited otherwise, with its last lines.
+        """
+        with self._restarting:
+            for name, program in list(self._running.items()):
+                if program.exit_code is None or self._running.get(name) is not program:
+                    continue
+                if not self._restart:
+                    raise RuntimeError(f"The {name} has exited:\n{program.last_lines()}")
+                self._programs.terminate(program)
+                self.start_component(name)
 
     def wait_until_healthy(self, timeout: float = START_TIMEOUT) -> None:
         """Wait until the API server reports all components as healthy.
@@ -132,8 +167,8 @@ class LocalAirflow:
         self.home.chmod(0o700)
         self._write_password()
         self._migrate()
-        for component in COMPONENTS:
-            self.start_component(component)
+        for name in self._components:
+            self.start_component(name)
         self.wait_until_healthy()
         if not self.rest.refuses_foreign_names():
             raise RuntimeError("Airflow answers to foreign names; it has not loaded its plugin.")
@@ -160,14 +195,13 @@ class LocalAirflow:
         self._programs.terminate(self._running.pop("db-migrate"))
         if migration.exit_code:
             raise RuntimeError(f"airflow db migrate failed:\n{migration.last_lines()}")
-        never_reuse_trigger_ids(self.home / "airflow.db")
+        if (sqlite := self.home / "airflow.db").exists():
+            never_reuse_trigger_ids(sqlite)
 
     def _is_healthy(self) -> bool:
-        for name, program in self._running.items():
-            if program.exit_code is not None:
-                raise RuntimeError(f"The {name} has exited:\n{program.last_lines()}")
+        self.check_components()
         health = self.rest.health()
-        return bool(health) and set(health.values()) == {"healthy"}
+        return bool(health) and set(health.values()) == {"healthy"} and self.rest.serves_workers()
 
     def _run(self, name: str, *arguments: str) -> Program:
         program = self._running[name] = self._programs.start(

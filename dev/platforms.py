@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
 from airflow_provider_canfar.hooks._settings import Settings
+from airflow_provider_canfar.skaha.errors import CanfarError
+from airflow_provider_canfar.skaha.storage.names import node_path
 from dev.programs import environment
 from dev.waiting import wait_until
 
@@ -47,7 +49,7 @@ class Platform:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine, so that its sessions can read local files."""
+        """Whether it is on this machine, so that its sessions start at once."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
     def check(self) -> str:
@@ -59,6 +61,23 @@ class Platform:
         expires_at = credential.expires_at
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         return f"{asyncio.run(self._whoami())} ({credential.name}{expiry})"
+
+    def check_storage(self) -> None:
+        """Make sure that the storage responds, through which the sessions get their files.
+
+        :raises CanfarError: when it does not, or is none.
+        """
+        if not asyncio.run(self._is_storage()):
+            raise CanfarError(f"{self._settings.storage_url} is not a storage. Is storage_url right?")
+
+    def download(self, url: str, target: Path) -> None:
+        """Download a file from the storage.
+
+        :param url: an ``arc://`` URL.
+        :raises CanfarError: when the request fails.
+        """
+        with target.open("wb") as file:
+            asyncio.run(self._download(node_path(url), file))
 
     def sessions(self, ids: Iterable[str]) -> list[Session]:
         """Return the sessions with these ids that the platform lists.
@@ -85,6 +104,14 @@ class Platform:
     async def _whoami(self) -> str:
         async with self._settings.client(retry_for=0) as client:
             return await client.whoami()
+
+    async def _is_storage(self) -> bool:
+        async with self._settings.storage(retry_for=0) as storage:
+            return await storage.is_storage()
+
+    async def _download(self, path: str, file: IO[bytes]) -> None:
+        async with self._settings.storage() as storage:
+            await storage.get(path, file)
 
     async def _destroy(self, ids: Iterable[str]) -> None:
         async with self._settings.client() as client:

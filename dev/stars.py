@@ -39,8 +39,7 @@ class StarRun:
 
     :param airflow: runs it.
     :param platform: runs its sessions.
-    :param folder: for its results; both Airflow and the sessions can access it.
-    :param home: Airflow's folder.
+    :param home: Airflow's folder, to which the results are downloaded.
     :param log: prints a line of progress, given its subject and a message.
     :param stop: set when the user asks to stop.
     """
@@ -49,7 +48,6 @@ class StarRun:
         self,
         airflow: AirflowRest,
         platform: Platform,
-        folder: Path,
         *,
         home: Path,
         log: Callable[[str, str], None],
@@ -60,8 +58,7 @@ class StarRun:
         self._log = log
         self._stop = stop
         run_id = f"{RUN_PREFIX}{datetime.now(UTC):%Y-%m-%dT%H-%M-%S.%f}"
-        conf = {"folder": str(folder)}
-        self.run = airflow.trigger(DAG, conf, run_id=run_id, bundle=bundle_name(EXAMPLES))
+        self.run = airflow.trigger(DAG, {}, run_id=run_id, bundle=bundle_name(EXAMPLES))
         airflow.unpause(DAG)
 
     def report_progress(self) -> None:
@@ -97,9 +94,9 @@ class StarRun:
         )
 
     def print_result(self) -> None:
-        """Print the stars and where everything is.
+        """Print the stars and where everything is, after downloading the picture and the catalogue.
 
-        :raises DemoFailed: when the run failed, with the ends of the logs.
+        :raises DemoFailed: when the run failed, with the ends of the logs, or when a download fails.
         """
         if self.run.state != "success":
             logs = [
@@ -111,12 +108,23 @@ class StarRun:
         result = self.run.xcom("merge_catalogues")
         print(f"\n{result['stars']} stars; the brightest:\n\n{result['table']}\n")
         for label, location in {
-            "Picture": relative(result["picture"]),
-            "Catalogue": relative(result["catalogue"]),
+            "Picture": self._download(result["picture"]),
+            "Catalogue": self._download(result["catalogue"]),
+            "In the storage": result["catalogue"].rpartition("/")[0],
             "Logs": relative(self._home / "logs"),
             "Airflow's page": self.run.page_url,
         }.items():
             print(f"{label:<16}{location}", flush=True)
+
+    def _download(self, url: str) -> str:
+        """Download a result from the storage, and return where it is on this machine."""
+        target = self._home / "stars" / self.run.run_id / url.rpartition("/")[2]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.platform.download(url, target)
+        except CanfarError as error:
+            raise DemoFailed(f"{url} cannot be downloaded: {error}") from error
+        return relative(target)
 
     def abort(self) -> None:
         """Mark the run as failed, and stop its sessions: with their emulator, or by destroying them."""

@@ -1,29 +1,28 @@
 """Find the stars of the globular cluster M13 with eight sessions in parallel.
 
-1. `list_tiles` divides the image into tiles, and copies the input into a folder for this run.
+1. `list_tiles` divides the image into tiles, and uploads the input to a folder for this run.
 2. `detect_stars` runs one program in eight sessions of the CANFAR Science Platform. Each processes its share
-of the
-   tiles and writes a catalogue. While they run, the task is *deferred*: it occupies no worker slot.
+   of the tiles and writes a catalogue. While they run, the task is *deferred*: it occupies no worker slot.
 3. `merge_catalogues` merges the catalogues, prints the brightest stars, and draws all of them.
 
-Both Airflow and the sessions must be able to access the folder. On the platform, choose one below `/arc`.
-With the emulator, whose sessions are processes of this machine, any folder works.
+The folder is in the platform's storage, in your own home there unless you choose another one. Sessions see
+the storage as `/arc`; Airflow reaches it over the network, and mounts nothing.
 
 The image of M13 comes with astropy; it is from the Digitized Sky Survey, via SkyView.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import shutil
-import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import ObjectStoragePath, Param, dag, get_current_context, task
 
 from airflow_provider_canfar import replicas
+from airflow_provider_canfar.fs.paths import container_path, home_path
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 
 if TYPE_CHECKING:
@@ -43,58 +42,64 @@ BRIGHTEST = 12
     tags=["canfar", "example"],
     params={
         "folder": Param(
-            str(Path(tempfile.gettempdir()) / "find_stars"),
-            type="string",
-            description="A folder that both Airflow and the sessions can access; on CANFAR one below /arc.",
+            None,
+            type=["null", "string"],
+            description="Such as arc://canfar_default@projects/stars; by default, find_stars in your home.",
         )
     },
 )
 def find_stars() -> None:
     @task
     def list_tiles() -> dict[str, str]:
-        """Write the image, the program and the list of tiles to the folder."""
+        """Upload the image, the program and the list of tiles."""
         import astropy
         from astropy.io import fits
 
         context = get_current_context()
-        folder = Path(context["params"]["folder"]) / str(context["run_id"])
-        catalogues = folder / "catalogues"
-        catalogues.mkdir(parents=True, exist_ok=True)
+        chosen = context["params"]["folder"]
+        folder = ObjectStoragePath(chosen) if chosen else home_path() / "find_stars"
+        folder /= str(context["run_id"])
+        (folder / "catalogues").mkdir(parents=True, exist_ok=True)
         image = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
-        shutil.copy(image, folder)
-        script = shutil.copy(SCRIPT, folder)
-        # The container image may not have this package: copy the one file that the program uses.
-        package = folder / replicas.__name__.partition(".")[0]
-        package.mkdir(exist_ok=True)
-        shutil.copy(replicas.__file__, package)
+        (folder / image.name).write_bytes(image.read_bytes())
+        (folder / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
+        # The container image may not have this package: upload the one file that the program uses.
+        module = Path(replicas.__file__)
+        (folder / module.parent.name / module.name).write_bytes(module.read_bytes())
 
         header = fits.getheader(image)
         columns = _cuts(header["NAXIS1"])
         rows = _cuts(header["NAXIS2"])
         tiles = [(x, y, x_end, y_end) for y, y_end in rows for x, x_end in columns]
-        tile_list = folder / "tiles.json"
-        tile_list.write_text(json.dumps({"image": image.name, "tiles": tiles}))
+        (folder / "tiles.json").write_text(json.dumps({"image": image.name, "tiles": tiles}))
         print(f"{len(tiles)} tiles for {REPLICAS} replicas, in {folder}")
-        return {"script": str(script), "tiles": str(tile_list), "catalogues": str(catalogues)}
+        return {
+            "folder": str(folder),
+            "script": container_path(folder / SCRIPT.name),
+            "tiles": container_path(folder / "tiles.json"),
+            "catalogues": container_path(folder / "catalogues"),
+        }
 
     @task
-    def merge_catalogues(tiles: str, catalogues: str) -> dict[str, Any]:
+    def merge_catalogues(path: str) -> dict[str, Any]:
         """Merge the sessions' catalogues, print the brightest stars, and draw all of them."""
         from astropy.io import fits
         from astropy.table import Table, vstack
         from astropy.wcs import WCS
 
-        parts = [Table.read(path, format="ascii.ecsv") for path in Path(catalogues).glob("*.ecsv")]
+        folder = ObjectStoragePath(path)
+        catalogues = (folder / "catalogues").glob("[0-9]*.ecsv")
+        parts = [Table.read(one.read_text(), format="ascii.ecsv") for one in catalogues]
         stars = vstack(parts, metadata_conflicts="silent")
         stars.sort("flux", reverse=True)
         stars.add_column(range(1, len(stars) + 1), name="id", index=0)
-        folder = Path(tiles).parent
-        stars.write(folder / "stars.ecsv", format="ascii.ecsv", overwrite=True)
+        with (folder / "stars.ecsv").open("w") as catalogue:
+            stars.write(catalogue, format="ascii.ecsv")
 
-        work = json.loads(Path(tiles).read_text())
-        image, header = fits.getdata(folder / work["image"], header=True)
-        picture = folder / "stars.png"
-        draw(image, WCS(header), stars, work["tiles"], picture)
+        work = json.loads((folder / "tiles.json").read_text())
+        image, header = fits.getdata(io.BytesIO((folder / work["image"]).read_bytes()), header=True)
+        with (folder / "stars.png").open("wb") as picture:
+            draw(image, WCS(header), stars, work["tiles"], picture)
 
         table = _brightest(stars)
         print(table)
@@ -102,7 +107,7 @@ def find_stars() -> None:
             "stars": len(stars),
             "table": table,
             "catalogue": str(folder / "stars.ecsv"),
-            "picture": str(picture),
+            "picture": str(folder / "stars.png"),
         }
 
     work: Any = list_tiles()  # Airflow does not type the items of an output
@@ -116,7 +121,7 @@ def find_stars() -> None:
         deferrable=True,
         poll_interval=2,
     )
-    detect_stars >> merge_catalogues(work["tiles"], work["catalogues"])
+    detect_stars >> merge_catalogues(work["folder"])
 
 
 def _cuts(pixels: int) -> list[tuple[int, int]]:
@@ -140,7 +145,7 @@ def _brightest(stars: Table) -> str:
     return "\n".join(table.pformat(max_lines=-1, max_width=-1))
 
 
-def draw(image: np.ndarray, wcs: WCS, stars: Table, tiles: list[list[int]], picture: Path) -> None:
+def draw(image: np.ndarray, wcs: WCS, stars: Table, tiles: list[list[int]], picture: IO[bytes]) -> None:
     """Draw the image with a circle around each star, in the colour of the replica that found it."""
     import matplotlib as mpl
     import numpy as np
@@ -165,7 +170,7 @@ def draw(image: np.ndarray, wcs: WCS, stars: Table, tiles: list[list[int]], pict
     axes.set_title(
         f"M13: {len(stars)} stars in {len(tiles)} tiles, found by {sessions} sessions, a colour each"
     )
-    figure.savefig(picture, bbox_inches="tight")
+    figure.savefig(picture, format="png", bbox_inches="tight")
 
 
 find_stars()

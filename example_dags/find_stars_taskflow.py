@@ -1,36 +1,35 @@
 """Find the stars of M13 like `find_stars`, but with a Python function instead of a program.
 
-1. `list_tiles` divides the image into tiles, and copies the input into a folder for this run.
+1. `list_tiles` divides the image into tiles, and uploads the input to a folder for this run.
 2. `detect_stars` is a Python function that runs in eight sessions of the CANFAR Science Platform. Each
-processes its
-   share of the tiles and *returns* its stars. The task returns the list of the eight results.
+   processes its share of the tiles and *returns* its stars. The task returns the list of the eight results.
 3. `brightest` merges the stars, and prints the brightest.
 
 Only the function's source and its arguments are sent to a session, so the function imports everything it
-needs. Here that includes our own module, the program of `find_stars`, from the folder. Both Airflow and the
-sessions must be able to access the folder: on the platform, choose one below `/arc`.
+needs. Here that includes our own module, the program of `find_stars`, from the folder. The folder is in the
+platform's storage, in your own home there unless you choose another one: sessions see it below `/arc`, and
+Airflow reaches it over the network.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import ObjectStoragePath, Param, dag, get_current_context, task
 
 from airflow_provider_canfar import replicas
+from airflow_provider_canfar.fs.paths import container_path, home_path
 from airflow_provider_canfar.replicas import chunk  # Only for type checkers.
 
 SCRIPT = Path(__file__).parent / "scripts" / "detect_stars.py"
 TILES_PER_SIDE = 4
 BRIGHTEST = 12
 FOLDER = Param(
-    default=str(Path(tempfile.gettempdir()) / "find_stars"),
-    description="A folder that Airflow and the sessions share; on CANFAR one below /arc.",
-    type="string",
+    default=None,
+    description="Such as arc://canfar_default@projects/stars; by default, find_stars in your home.",
+    type=["null", "string"],
 )
 
 
@@ -38,24 +37,26 @@ FOLDER = Param(
 def find_stars_taskflow() -> None:
     @task
     def list_tiles() -> dict[str, Any]:
-        """Write the image and the module to the folder, and list the tiles."""
+        """Upload the image and the module, and list the tiles."""
         import astropy
         from astropy.io import fits
 
         context = get_current_context()
-        folder = Path(context["params"]["folder"]) / str(context["run_id"])
-        package = folder / replicas.__name__.partition(".")[0]
-        package.mkdir(parents=True, exist_ok=True)
+        chosen = context["params"]["folder"]
+        folder = ObjectStoragePath(chosen) if chosen else home_path() / "find_stars"
+        folder /= str(context["run_id"])
+        (folder / SCRIPT.name).write_bytes(SCRIPT.read_bytes())
         # The module uses one file of this package, which the container image may not have.
-        shutil.copy(replicas.__file__, package)
-        shutil.copy(SCRIPT, folder)
+        used = Path(replicas.__file__)
+        (folder / used.parent.name / used.name).write_bytes(used.read_bytes())
         image = Path(astropy.__file__).parent / "io/fits/hdu/compressed/tests/data/m13.fits"
-        shutil.copy(image, folder)
+        (folder / image.name).write_bytes(image.read_bytes())
 
         header = fits.getheader(image)
         columns, rows = _cuts(header["NAXIS1"]), _cuts(header["NAXIS2"])
         tiles = [(x, y, x_end, y_end) for y, y_end in rows for x, x_end in columns]
-        return {"folder": str(folder), "image": str(folder / image.name), "tiles": tiles}
+        inside = container_path(folder)
+        return {"folder": inside, "image": f"{inside}/{image.name}", "tiles": tiles}
 
     @task.canfar(
         image="images.canfar.net/skaha/astroml:24.07",

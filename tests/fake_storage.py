@@ -122,7 +122,9 @@ class FakeStorage:
     def _files_put(self, request: httpx.Request, path: str) -> httpx.Response:
         if self._parent(path) not in self.folders:
             return text(404, "not found: parent container vos://")
-        self.files[path] = StoredFile(b"", None, self.now())
+        if path in self.folders or path in self.links:
+            return text(400, "not a data node")
+        self.write(path, b"")
         if "form" in request.headers.get("Content-Type", ""):
             return text(500, "unexpected exception: NullPointerException")
         data = request.content
@@ -205,13 +207,17 @@ class FakeStorage:
         number, _, action = rest.partition("/")
         source, target, phase = self.jobs[int(number)]
         if action == "phase":
+            if target in self.folders:  # The server moves it into that folder.
+                target = f"{target}/{source.rpartition('/')[2]}"
             self.jobs[int(number)] = (source, target, self._move(source, target))
             return httpx.Response(303, headers={"Location": f"{URL}/transfers/{number}"})
         summary = "<uws:errorSummary><uws:message>DuplicateNode</uws:message></uws:errorSummary>"
         return httpx.Response(
             200,
             text=f'<uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0"><uws:phase>{phase}</uws:phase>'
-            f"{summary if phase == 'ERROR' else ''}</uws:job>",
+            f"{summary if phase == 'ERROR' else ''}<uws:results><uws:result "
+            f'xmlns:xlink="http://www.w3.org/1999/xlink" id="destination" xlink:href="{AUTHORITY}{target}"/>'
+            "</uws:results></uws:job>",
         )
 
     def _move(self, source: str, target: str) -> str:

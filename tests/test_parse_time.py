@@ -32,6 +32,7 @@ ALONG_WITH_THEM = (
     "skaha.errors",
     "skaha.name_pattern",
     "skaha.naming",
+    "skaha.secret",
     "skaha.validation",
     *(
         f"operators._{name}"

@@ -24,6 +24,8 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
+from airflow_provider_canfar.decorators import canfar_task
+from airflow_provider_canfar.emulator.faults.encodings import ENCODINGS
 from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
@@ -34,7 +36,7 @@ from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, runni
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, quick_triggers
-from tests.skaha.test_secrets import Canaries, texts_of
+from tests.skaha.test_secrets import Canaries, shown_by_reporters, texts_of
 
 __all__ = ["quick_triggers"]
 
@@ -175,7 +177,7 @@ class Drive:
             try:
                 self.said.append(repr(step()))
             except Exception as error:  # noqa: BLE001 (whatever it raises, it is read)
-                self.said.append(texts_of(error))
+                self.said.append(texts_of(error) + shown_by_reporters(error, without=__file__))
         self.said.append(repr(entries))
         self._platform.clear_faults()
 
@@ -227,7 +229,7 @@ def _drive(
             "task_id": "stars",
             "image": IMAGE,
             "command": argv or ("true",),
-            "env": {"PLAIN": canaries.plant(), "BOOTSTRAPPED": f"{canaries.plant()} = $"},
+            "env": {"PLAIN": canaries.plant(), "BOOTSTRAPPED": canaries.plant(" = $&<\"'é%\\")},
             "replicas": 2,
             "poll_interval": 0.1,
         }
@@ -266,6 +268,25 @@ def test_no_fault_makes_a_task_tell_a_secret(
     assert ("AuthenticationError" if fault == "401" else "'status': 'Completed'") in said
     assert f'HTTP Request: POST {platform.url}/session "' in heard.text, "URLs are searched"
     assert "send_request_headers" in heard.text, "httpcore's DEBUG is searched"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_no_refusal_that_repeats_a_request_makes_a_task_tell_a_secret(
+    platform: Emulator, canaries: Canaries, drive: MakeDrive, heard: pytest.LogCaptureFixture, status: int
+) -> None:
+    """A create, a list, a test of the connection and a kill; and a create is sent again after a 500."""
+    extra = {"registry_username": "mcurie", "registry_secret": canaries.plant("&<é>\"'%")}
+    words = Canaries()  # Airflow shows a command where it shows templates; no message may.
+    made = drive(
+        "echo",
+        words.plant("&<é>\"'%"),
+        connection=platform.connection | {"extra": extra},
+        replicas=len(ENCODINGS),
+    )
+    said = made.through("repeat", status=status, count=len(ENCODINGS))
+    assert f"failed with status {status}: " in said
+    assert canaries.found_in(said + heard.text) == []
+    assert words.found_in("\n".join([heard.text, *(text for text in made.said if "Traceback" in text)])) == []
 
 
 #: How a task with such a connection ends on an emulator, which takes no certificates.
@@ -347,6 +368,18 @@ def test_a_refused_environment_is_told_without_its_values(
     assert words in said
     assert canaries.found_in(said + heard.text) == []
     assert platform.all_sessions() == []
+
+
+@pytest.mark.parametrize("other", [object(), {1: "x"}, "x" * 1_000_001])
+def test_no_frame_shows_an_argument_of_a_call_that_cannot_be_made(canaries: Canaries, other: object) -> None:
+    def count(plate: str, other: object, *, plates: list[str]) -> int:
+        return len(plate)
+
+    made: Any = canfar_task(image=IMAGE)(count)(canaries.plant(), other, plates=[canaries.plant()])
+    with pytest.raises(SpecError, match="count") as refusal:
+        made.operator._command({}, None)
+    assert canaries.found_in(texts_of(refusal.value)) == []
+    assert canaries.found_in(shown_by_reporters(refusal.value, without=__file__)) == []
 
 
 @pytest.mark.parametrize(

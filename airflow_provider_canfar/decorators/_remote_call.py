@@ -17,6 +17,7 @@ from airflow_provider_canfar.decorators._function_runner import CALL_PREFIX
 from airflow_provider_canfar.decorators._json_types import to_json_types
 from airflow_provider_canfar.decorators._source import FunctionSource
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 #: The most bytes of a call. The platform accepts a command of about 1 MB before encoding (Kubernetes accepts
 #: objects of 1.5 MiB, and the command is sent as base64); the runner and the shell's quotes take some of it.
@@ -85,7 +86,7 @@ def build_call(
         "marker": marker,
         "multiple_outputs": multiple_outputs,
     }
-    call = json.dumps(description | {"args": bound.args, "kwargs": bound.kwargs})
+    call = Secret(json.dumps(description | {"args": bound.args, "kwargs": bound.kwargs}))
     if len(call) > MAX_CALL_BYTES:
         arguments = len(json.dumps([bound.args, bound.kwargs]))
         raise SpecError(
@@ -121,7 +122,7 @@ def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Bou
     try:
         bound = signature(function).bind(*args, **kwargs)
         for parameter, value in bound.arguments.items():
-            bound.arguments[parameter] = to_json_types(value, f"its argument {parameter}")
+            bound.arguments[parameter] = concealed(to_json_types(value, f"its argument {parameter}"))
     except TypeError as error:
         raise SpecError(f"{name}() cannot be called with these arguments: {error}.") from None
     except ValueError as fault:

@@ -105,12 +105,15 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
         from airflow_provider_canfar.decorators._remote_call import build_call, check_variables
         from airflow_provider_canfar.decorators._result_reader import try_marker
+        from airflow_provider_canfar.skaha.secret import concealed
 
         marker = "dry-run"
         if batch is not None:
             marker = try_marker(batch.identity.result_key, batch.identity.name(1, batch.try_number))
         check_variables(self._parsed()["env"] or {})
-        bound = bind_with_context(self.python_callable, self.op_args, self.op_kwargs, _mapping(context))
+        # No frame shows an argument, whatever is wrong with the call.
+        args, kwargs = concealed(self.op_args), concealed(self.op_kwargs)
+        bound = bind_with_context(self.python_callable, args, kwargs, _mapping(context))
         call = build_call(
             self.python_callable,
             bound.args,

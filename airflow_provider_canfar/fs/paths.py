@@ -10,7 +10,7 @@ import fsspec
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-__all__ = ["container_path", "storage_path"]
+__all__ = ["container_path", "home_path", "storage_path"]
 
 # With Airflow 3.1, nothing else loads the file system's class before the first path is made, and then
 # universal_pathlib splits paths by the rules of a URL: `arc://home/jdoe` would have no folder `home`.
@@ -55,6 +55,27 @@ def container_path(path: ObjectStoragePath | str) -> str:
     from airflow_provider_canfar.skaha.storage.names import check_path
 
     return CanfarHook(conn_id).storage_mount() + check_path(below)
+
+
+def home_path(conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
+    """Return the account's own folder in the storage; call it in a task.
+
+    The platform says whose account it is, so that a DAG names no user:
+
+    .. code-block:: python
+
+        folder = home_path() / "m13" / run_id  # arc://canfar_default@home/jdoe/m13/...
+
+    :param conn_id: the Airflow connection.
+    :raises RequestError: if the platform does not say who the user is.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.skaha.storage.names import check_path
+
+    user = CanfarHook(conn_id).call(lambda client: client.whoami())
+    return ObjectStoragePath(f"arc://{conn_id}@{check_path(f'/home/{user}')}")
 
 
 def storage_path(path: str, conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http import urls
+from airflow_provider_canfar.skaha.secret import Secret, described
 
 #: The path of CANFAR's own storage service, and of the emulator's.
 STORAGE_PATH = "arc"
@@ -42,11 +43,11 @@ def storage_mount(extra: Mapping[str, Any]) -> str | None:
     """
     if not (mount := extra.get("storage_mount")):
         return None
-    path = str(mount).strip()
+    path = Secret(mount).strip()
     if not path.startswith("/") or posixpath.normpath(path).lstrip("/") == "" or not path.isprintable():
         raise SpecError(
-            f"Invalid storage_mount {mount!r}: must be the absolute path of a folder in a session, such as "
-            "'/arc'. Omit it for the site's default."
+            f"Invalid storage_mount ({described(mount)}): must be the absolute path of a folder in a "
+            "session, such as '/arc'. Omit it for the site's default."
         )
     return "/" + posixpath.normpath(path).lstrip("/")
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 # Airflow asks every ResolveMixin in a template field for the tasks that it refers to. It has no public name.
 from airflow.sdk.definitions._internal.mixins import ResolveMixin
 
+from airflow_provider_canfar.skaha.secret import HIDDEN, concealed
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import Operator
-
-#: What is shown in place of a value.
-HIDDEN = "***"
 
 
 class HiddenEnv(ResolveMixin, MutableMapping[str, Any]):
@@ -31,7 +30,8 @@ class HiddenEnv(ResolveMixin, MutableMapping[str, Any]):
     def __init__(self, content: Any) -> None:
         if isinstance(content, HiddenEnv):
             content = content.content
-        self.content: Any = dict(content) if isinstance(content, Mapping) else content
+        # Error reporters print the variables of the frames that a value passes through, too.
+        self.content: Any = concealed(content) if isinstance(content, Mapping) else content
 
     @property
     def _variables(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class HiddenEnv(ResolveMixin, MutableMapping[str, Any]):
     def __setitem__(self, name: str, value: Any) -> None:
         if not isinstance(self.content, dict):
             raise TypeError("The variables come from another task or a template: set env as a whole.")
-        self.content[name] = value
+        self.content[name] = concealed(value)
 
     def __delitem__(self, name: str) -> None:
         del self._variables[name]

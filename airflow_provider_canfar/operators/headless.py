@@ -11,7 +11,7 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
 from airflow_provider_canfar.operators._combinations import check_together
-from airflow_provider_canfar.operators._environment import HIDDEN, HiddenEnv
+from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._session_arguments import (
     COMMAND_ARGUMENTS,
     HEADLESS,
@@ -191,6 +191,7 @@ class CanfarHeadlessOperator(SessionOperator):
     def dry_run(self) -> None:
         """Show what would be created, without values of the environment."""
         from airflow_provider_canfar.skaha.models import SessionSpec
+        from airflow_provider_canfar.skaha.secret import HIDDEN
         from airflow_provider_canfar.skaha.wire import create_form
 
         parsed, command = self._parsed(), self._command({}, None)

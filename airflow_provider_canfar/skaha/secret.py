@@ -8,6 +8,9 @@ from typing import Any, SupportsIndex
 #: What is shown in place of a secret.
 HIDDEN = "***"
 
+# What is nested deeper is refused elsewhere.
+_DEEPEST = 100
+
 
 class Secret(str):
     """A string whose repr does not show it; a string like any other for whatever needs its content.
@@ -39,13 +42,28 @@ def concealed(value: Any) -> Any:
     >>> concealed({"timeout": 60, "client": {"secrets": ["a", "b"]}})
     {'timeout': 60, 'client': {'secrets': ['***', '***']}}
     """
+    return _concealed(value, {}, 0)
+
+
+def _concealed(value: Any, known: dict[int, Any], depth: int) -> Any:
+    """Conceal a part of a value.
+
+    :param known: what has become of each list and mapping, which may be in several places, or in itself.
+    """
     if isinstance(value, str):
-        return Secret(value)
+        return Secret(str.__str__(value))  # An enum's own __str__ returns something else.
+    if not isinstance(value, Mapping | list | tuple) or depth > _DEEPEST:
+        return value
+    if id(value) in known:
+        return known[id(value)]
     if isinstance(value, Mapping):
-        return {name: concealed(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [concealed(one) for one in value]
-    return value
+        mapping = known[id(value)] = {}
+        mapping.update({name: _concealed(one, known, depth + 1) for name, one in value.items()})
+        return mapping
+    elements: list[Any] = []
+    known[id(value)] = elements
+    elements += [_concealed(one, known, depth + 1) for one in value]
+    return elements
 
 
 def described(value: object) -> str:

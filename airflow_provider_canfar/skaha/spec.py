@@ -146,7 +146,7 @@ class SessionSpec(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for field, value in super().__repr_args__():
-            yield field, dict.fromkeys(value, "***") if field == "env" else value
+            yield field, _shown(field or "", value)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, validated and encoded like any other spec."""
@@ -186,6 +186,13 @@ class SessionSpec(BaseModel):
                     f"Invalid {field} {value:g}: must be {_offered(offer.options)} on this platform. "
                     f"Choose one, or omit {field}."
                 )
+
+
+def _shown(field: str, value: Any) -> Any:
+    """Return a field as a repr shows it: of what runs, the program and the names of variables."""
+    if field == "command" and value:
+        return [value[0], *concealed(value[1:])]
+    return concealed(value) if field in {"args", "env"} else value
 
 
 def _offered(options: Sequence[float]) -> str:

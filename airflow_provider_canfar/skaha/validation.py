@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +127,7 @@ def environment(value: Mapping[object, object]) -> dict[str, str]:
                 f"{type(content).__name__}, which has no single spelling. "
                 "Write it as the string that your program reads."
             )
-        env[name] = str(content)
+        env[name] = Secret(content)
     return env
 
 

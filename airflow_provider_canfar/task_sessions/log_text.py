@@ -68,7 +68,10 @@ def clean_line(line: str, *, colours: bool = True) -> str:
     """
     if _HAS_CONTROL.search(line):
         line = _last_state(line, colours=colours)
-    return _FOLD.sub(_plain_marker, line) if "::" in line or "\x1b" in line else line
+    while _FOLD.search(line):
+        # Once more, as the end of one marker may be the beginning of another: "::group:::group::".
+        line = _FOLD.sub(_plain_marker, line)
+    return line
 
 
 def _last_state(line: str, *, colours: bool) -> str:

@@ -8,8 +8,12 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
+from tests.browser.sessions_page import SessionsPage
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+    from dev.airflow_rest import Run
 
 
 class AirflowPages:
@@ -86,6 +90,12 @@ class AirflowPages:
         """Go from the page of a run to the page of one of its tasks."""
         self._row(task_id).get_by_role("link", name=task_id, exact=True).click()
         self.page.get_by_role("link", name=tab, exact=True).click()
+
+    def open_sessions(self, run: Run, task_id: str) -> SessionsPage:
+        """Go to the tab *Sessions* of a task."""
+        self.page.goto(f"{run.page_url}/tasks/{task_id}/plugin/canfar-sessions")
+        expect(self.page.get_by_role("link", name="Sessions", exact=True)).to_be_visible()
+        return SessionsPage(self.page)
 
     def show_graph(self) -> None:
         """Show the DAG as a graph beside the task's page."""

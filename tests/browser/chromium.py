@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+
+from tests import debian
 
 #: The names of its program in different distributions.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,35 +24,12 @@ OPTIONS = (
 )
 
 
-class NoChromium(Exception):
-    """Chromium is neither installed nor installable; the message says what to do."""
-
-
 def find_or_install() -> str:
     """Return the path of Chromium; where it is missing, install Debian's package if this process is root.
 
-    :raises NoChromium: when it is missing afterwards.
+    :raises tests.debian.NotInstalled: when it is missing afterwards.
     """
-    if found := _find():
-        return found
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise NoChromium("Chromium is not installed. Install it with `apt install chromium fonts-inter`.")
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            # Wait for another installation that may be in progress.
-            ["apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=120", *arguments],
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise NoChromium(
-                f"Chromium is not installed, and `apt-get {arguments[0]}` failed: {done.stderr.strip()}"
-            )
-    if found := _find():
-        return found
-    raise NoChromium("The package chromium is installed, but its program was not found.")
+    return debian.find_or_install(_find, *PACKAGES)
 
 
 def arguments() -> list[str]:

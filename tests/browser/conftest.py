@@ -19,6 +19,7 @@ from playwright.sync_api import expect, sync_playwright
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs
+from tests import debian
 from tests.browser import chromium
 from tests.browser.airflow_pages import AirflowPages
 from tests.browser.emulator_page import EmulatorPage
@@ -67,7 +68,7 @@ def browser() -> Iterator[Browser]:
     """Start Chromium."""
     try:
         path = chromium.find_or_install()
-    except chromium.NoChromium as nothing:
+    except debian.NotInstalled as nothing:
         pytest.skip(str(nothing))
     expect.set_options(timeout=PAGE_TIMEOUT)
     with sync_playwright() as playwright:
@@ -106,19 +107,17 @@ def emulator(
 
 
 @pytest.fixture(scope="session")
-def own_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that Airflow reads, for DAGs that a test writes."""
-    return tmp_path_factory.mktemp("own-dags")
-
-
-@pytest.fixture(scope="session")
 def local_airflow(
-    browser: Browser, programs: Programs, own_dags: Path, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, programs: Programs, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Start a real Airflow without a connection, if a browser is available."""
     home = tmp_path_factory.mktemp("airflow")
-    settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-    folders = [ROOT / "example_dags", HERE / "dags", own_dags]
+    settings = {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__CORE__AUTH_MANAGER": "tests.browser.auth_manager.AuthManager",
+        "PYTHONPATH": str(ROOT),
+    }
+    folders = [ROOT / "example_dags", HERE / "dags"]
     with LocalAirflow(home, folders, programs=programs, env=settings) as local_airflow:
         yield local_airflow
 

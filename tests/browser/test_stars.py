@@ -27,12 +27,10 @@ def test_both_pages_show_eight_running_replicas(
     emulator: Emulator,
     portal: EmulatorPage,
     gate: Path,
-    tmp_path_factory: pytest.TempPathFactory,
     screenshot: Callable[[Page, str], None],
 ) -> None:
     portal.log_in(emulator.token)
-    folder = tmp_path_factory.mktemp("m13", numbered=False)  # the screenshots show its name
-    run = local_airflow.rest.trigger("find_stars", {"folder": str(folder)})
+    run = local_airflow.rest.trigger("find_stars")
     airflow.page.goto(run.page_url)
     airflow.wait_for("detect_stars", "Deferred")
     airflow.open_task("detect_stars")

@@ -22,6 +22,18 @@ def fake_airflow(responses: Mapping[str, Any]) -> AirflowRest:
     return AirflowRest("http://airflow", transport=httpx.MockTransport(respond))
 
 
+def test_an_api_server_serves_workers_once_their_api_answers() -> None:
+    assert fake_airflow({"/execution/health": {"status": "healthy"}}).serves_workers()
+    assert not fake_airflow({}).serves_workers()
+
+
+def test_an_api_server_that_does_not_answer_serves_no_workers() -> None:
+    def hang(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("timed out")
+
+    assert not AirflowRest("http://airflow", transport=httpx.MockTransport(hang)).serves_workers()
+
+
 def test_a_log_has_its_messages_lines_and_the_causes_of_errors() -> None:
     content = [
         {"event": "Replica 1 is e2e-1.\nReplica 2 is e2e-2."},

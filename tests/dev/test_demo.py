@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -44,14 +45,26 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: pytest.
     assert thesis.read_text() == "Chapter 1"
 
 
-def test_a_remote_platform_needs_a_folder_that_its_sessions_can_access(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [("http://127.0.0.1:9/arc", "127.0.0.1:9"), ("{root}/emulator", "Could not read|failed|not a storage")],
+)
+def test_an_account_without_a_storage_is_reported_before_anything_starts(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    reason: str,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", '{"host": "https://ws-uv.canfar.net", "password": "t"}')
-    assert main(["--home", str(tmp_path)]) == 1
+    """The sessions get their input through it."""
+    with running_emulator() as emulator:
+        extra = {"storage_url": url.format(root=emulator.url.removesuffix("/skaha/v1"))}
+        monkeypatch.setenv("AIRFLOW_CONN_CANFAR_DEFAULT", json.dumps(emulator.connection | {"extra": extra}))
+        assert main(["--home", str(tmp_path / "home")]) == 1
     error = capsys.readouterr().err
-    assert f"cannot access {tmp_path}/stars" in error
-    assert "Set CANFAR_DEMO_FOLDER" in error
+    assert "AIRFLOW_CONN_CANFAR_DEFAULT does not work" in error
+    assert re.search(reason, error)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_broken_connection_is_rejected_without_showing_it(
@@ -171,12 +184,41 @@ def demo(folder: Path, *options: str, **variables: str) -> Iterator[DemoProcess]
         process.wait()
 
 
+GUARD = """
+import os, pathlib, sys
+
+def refuse(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes)):
+        if os.fsdecode(arguments[0]).startswith({sessions!r}):
+            pathlib.Path({refused!r}).touch()
+            raise PermissionError(f"Airflow may not read {{arguments[0]!r}}.")
+
+if "airflow" in sys.orig_argv:
+    sys.addaudithook(refuse)
+    pathlib.Path({guarded!r}).touch()
+"""
+
+
+@pytest.fixture(name="guard")
+def _guard(tmp_path: Path) -> Iterator[str]:
+    """Return a folder for PYTHONPATH, with which no process of Airflow can read the sessions' files."""
+    folder = tmp_path / "guard"
+    folder.mkdir()
+    guarded, refused = folder / "guarded", folder / "refused"
+    sessions = str(tmp_path / "home" / "emulator" / "state")
+    text = GUARD.format(sessions=sessions, guarded=str(guarded), refused=str(refused))
+    (folder / "sitecustomize.py").write_text(text)
+    yield str(folder)
+    assert guarded.exists()
+    assert not refused.exists()
+
+
 @pytest.mark.airflow
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path) -> None:
+def test_make_up_prints_the_stars_and_runs_until_ctrl_c(tmp_path: Path, guard: str) -> None:
     """``make demo`` does the same, except that it stops at the end."""
-    with demo(tmp_path, "--stay") as process:
+    with demo(tmp_path, "--stay", PYTHONPATH=guard) as process:
         process.wait_until_it_prints("Press Ctrl-C to stop everything", timeout=300)
         assert "deferred, holding no worker slot" in process.output
         assert "8 Completed" in process.output

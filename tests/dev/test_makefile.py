@@ -15,12 +15,14 @@ TARGETS = [
     "long",
     "browser",
     "reliability",
+    "cluster",
     "oldest",
-    "compat",
     "check",
     "audit",
     "licences",
     "bench",
+    "docs",
+    "release",
 ]
 
 

@@ -49,7 +49,7 @@ def test_a_killed_triggerer_restarts_on_the_same_port(
 def test_a_second_triggerer_works_while_the_first_one_is_stopped(
     airflow: AirflowRest, local_airflow: LocalAirflow
 ) -> None:
-    local_airflow.start_component("triggerer", "--skip-serve-logs", name="second triggerer")
+    local_airflow.start_component("second triggerer", "triggerer", "--skip-serve-logs")
     local_airflow.signal_component("triggerer", signal.SIGSTOP)
     try:
         run = airflow.trigger("sessions", {"replicas": 2})

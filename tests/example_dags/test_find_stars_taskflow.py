@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """Import the DAG, and return the functions of its tasks by name."""
+def functions(monkeypatch: pytest.MonkeyPatch, canfar_connection: str) -> dict[str, Any]:
+    """Import the DAG, and return the functions of its tasks by name, as if a task ran them."""
     monkeypatch.syspath_prepend(ROOT / "example_dags")
     module = importlib.import_module("find_stars_taskflow")
-    context = {"params": {"folder": str(tmp_path)}, "run_id": "manual__2026"}
+    context = {"params": {"folder": None}, "run_id": "manual__2026-11-26T10:00:00+00:00"}
     monkeypatch.setattr(module, "get_current_context", lambda: context)
+    monkeypatch.setattr("airflow_provider_canfar.fs.paths._in_task", lambda: True)
     dag = module.find_stars_taskflow()
     return {task.task_id: task.python_callable for task in dag.tasks}
 

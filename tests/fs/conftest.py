@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from airflow.sdk.io import store
 
 import airflow_provider_canfar.fs.paths  # noqa: F401 (as DAG files must with Airflow 3.1, before the first path)
 from airflow_provider_canfar.fs._filesystem import ArcFileSystem
@@ -25,6 +26,8 @@ def _emulator() -> Iterator[Emulator]:
 def _connection(emulator: Emulator) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CONNECTION_VARIABLE, json.dumps(emulator.connection))
+        # Airflow keeps the file system of a connection, which another test's emulator served.
+        patch.setattr(store, "_STORE_CACHE", {})
         yield "canfar_default"
 
 

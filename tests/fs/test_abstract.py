@@ -48,6 +48,8 @@ class ArcFixtures(AbstractFixtures):  # type: ignore[misc]  # fsspec has no anno
         return True
 
 
+# A copy within the storage is a download and an upload, which the other two test as often.
+@pytest.mark.long
 class TestCopy(AbstractCopyTests, ArcFixtures):  # type: ignore[misc]
     pass
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 from hypothesis import HealthCheck, given, settings
 
-from airflow_provider_canfar.fs.paths import container_path, storage_path
+from airflow_provider_canfar.fs.paths import container_path, home_path, storage_path
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import SpecError
 from tests.skaha.storage.test_names import SAFE
@@ -81,3 +81,10 @@ def test_the_emulator_announces_its_folder_and_is_asked_once(
     emulator.forget_requests()
     assert {CanfarHook(connection).storage_mount() for _ in range(3)} == {str(mount)}
     assert emulator.requests().get("GET /arc/mount", 0) <= 1
+
+
+def test_the_platform_says_whose_home_it_is(connection: str) -> None:
+    home = home_path(connection)
+    assert str(home) == "arc://canfar_default@/home/jdoe"
+    assert home.is_dir()
+    assert str(home / "m13") == "arc://canfar_default@/home/jdoe/m13"

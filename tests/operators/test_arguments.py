@@ -86,7 +86,12 @@ WITH_OUTPUT: list[tuple[str, Callable[[Any], Any]]] = [
 
 
 def also_takes(name: str) -> dict[str, Any]:
-    return {"command": None} if name == "args" else {"command": None, "cmd": None} if name == "cmd" else {}
+    others: dict[str, dict[str, Any]] = {
+        "args": {"command": None},
+        "cmd": {"command": None, "cmd": None},
+        "account_sessions_prefix": {"max_account_sessions": 1},
+    }
+    return others.get(name, {})
 
 
 @pytest.mark.parametrize(("name", "place"), WITH_OUTPUT)
@@ -102,9 +107,8 @@ def test_an_upstream_task_whose_output_is_an_argument_runs_first(
 def test_so_it_does_for_a_mapped_task(name: str, place: Callable[[Any], Any]) -> None:
     over = "cores" if name == "replicas" else "replicas"
     with DAG("survey") as dag:
-        CanfarHeadlessOperator.partial(task_id="stars", **{"image": IMAGE, name: place(up())}).expand(
-            **{over: [1, 2]}
-        )
+        given = {"image": IMAGE, **also_takes(name), name: place(up())}
+        CanfarHeadlessOperator.partial(task_id="stars", **given).expand(**{over: [1, 2]})
     assert dag.get_task("stars").upstream_task_ids == {"up"}
 
 
@@ -300,7 +304,7 @@ WRONG: list[tuple[str, Any]] = [
     ("record_within", None),
     ("record_within", -1),
     *((name, value) for name in ("fail_fast", "destroy_on_kill") for value in ("maybe", None, 2, 1.0)),
-    *(("deferrable", value) for value in ("maybe", None, "{{ params.wait }}")),
+    *(("deferrable", value) for value in ("maybe", "", "{{ params.wait }}")),
     ("command_encoding", "base64"),
     ("command_encoding", None),
     ("on_clear", "Resume"),

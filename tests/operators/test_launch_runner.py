@@ -14,7 +14,7 @@ from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import Killed
-from airflow_provider_canfar.operators._task_runner import TaskRunner
+from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
@@ -160,7 +160,7 @@ def test_a_retry_adopts_what_is_alive(
     with monkeypatch.context() as patch:
         patch.setattr(stars.ti, "xcom_push", die)
         # A killed process does nothing more.
-        patch.setattr(TaskRunner, "destroy_all", lambda *_, **__: None)
+        patch.setattr(Teardown, "destroy_all", lambda *_, **__: None)
         with pytest.raises(Died):
             stars.run()
     before = {one["id"] for one in platform.live()}
@@ -294,4 +294,4 @@ def test_a_function_s_decorator_must_wait() -> None:
 
 def test_another_word_for_it_is_suggested() -> None:
     with pytest.raises(TypeError, match="Did you mean 'wait_for_completion'"):
-        CanfarHeadlessOperator(task_id="stars", image=IMAGE, command=["true"], wait=False)
+        CanfarHeadlessOperator(task_id="stars", image=IMAGE, command=["true"], wait=False)  # type: ignore[call-arg]  # Misspelt on purpose.

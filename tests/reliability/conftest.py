@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dev.local_airflow import LocalAirflow
 from dev.programs import Programs
-from tests.reliability.scenario import Row, Scenario, run_scenario, table
-
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
+from tests.reliability.results import ROWS, pytest_terminal_summary
+from tests.reliability.scenario import Scenario, name_of, run_scenario
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,9 +33,7 @@ connect_args = {"timeout": 2 if "api-server" in sys.argv else 60}
 """
 
 #: Airflow's timeouts, as short as a busy machine allows.
-SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "8",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "database.connect_args",
+TIMEOUTS = {
     # Airflow notices a dead worker after this time; a worker sends a heartbeat every five seconds.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "25",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -46,13 +42,17 @@ SETTINGS = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "3",
 }
 
-ROWS = pytest.StashKey[list[Row]]()
+SETTINGS = TIMEOUTS | {
+    "AIRFLOW__CORE__PARALLELISM": "8",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "database.connect_args",
+}
+
+__all__ = ["pytest_terminal_summary"]  # pytest finds this hook here.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and prepare the list of results."""
+    """Register the marker."""
     config.addinivalue_line("markers", "parallel: a scenario that does not touch Airflow's components")
-    config.stash[ROWS] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,14 +72,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     result.result()
     return True
-
-
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    """Print the table of results."""
-    if config.stash[ROWS]:
-        terminalreporter.section("sessions created per replica, as the platform recorded them")
-        for line in table(config.stash[ROWS]):
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +96,8 @@ def parallel_results(
 
     def run(item: pytest.Function) -> None:
         parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-        name = _scenario(item)
-        with run_scenario(name, local_airflow, folder / name, item.config.stash[ROWS].append) as scenario:
+        name = name_of(item)
+        with run_scenario(name, local_airflow, folder / name, ROWS.append) as scenario:
             item.obj(scenario=scenario, **parameters)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -125,11 +117,6 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scenari
         return
     local_airflow: LocalAirflow = request.getfixturevalue("local_airflow")
     local_airflow.wait_until_healthy()
-    name = _scenario(request.node)
-    with run_scenario(name, local_airflow, tmp_path / name, request.config.stash[ROWS].append) as scenario:
+    name = name_of(request.node)
+    with run_scenario(name, local_airflow, tmp_path / name, ROWS.append) as scenario:
         yield scenario
-
-
-def _scenario(item: pytest.Item) -> str:
-    """Derive a scenario's name from its test; a connection id may have letters, digits and underscores."""
-    return item.name.removeprefix("test_").replace("[", "_").rstrip("]").replace("-", "_")

@@ -7,9 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -18,14 +16,21 @@ import psutil
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from dev.airflow_rest import RUN_END_STATES, Run
 from dev.waiting import wait_until
+from tests.reliability.busy_airflow import answer, change
+from tests.reliability.results import Row
 
 if TYPE_CHECKING:
+    import pytest
+
     from dev.local_airflow import LocalAirflow
 
 T = TypeVar("T")
 
 #: The only task of every DAG here.
 TASK = "sessions"
+
+#: Prints the last line of a session.
+LAST_LINE = "echo replica $REPLICA_ID has ended"
 
 #: Of the platform's account.
 PASSWORD = "correct-horse"
@@ -36,23 +41,6 @@ STEP_TIMEOUT = 150.0
 #: Seconds from the end of a run until its sessions are destroyed: Airflow's time limit for an on_kill, plus
 #: some.
 DESTROY_TIMEOUT = 40.0
-
-#: Serializes changes to Airflow's database.
-_CHANGE = Lock()
-
-
-@dataclass(frozen=True)
-class Row:
-    """The result of a scenario.
-
-    :param created: for each number of sessions, how many replicas had that many.
-    """
-
-    scenario: str
-    created: Mapping[int, int]
-    live: int
-    outcome: str
-    seconds: float
 
 
 @dataclass
@@ -75,8 +63,8 @@ class Scenario:
 
     @property
     def wait_for_gate(self) -> str:
-        """A script that runs until :meth:`open_gate` is called."""
-        return f"while [ ! -e {self.folder}/gate ]; do sleep 0.2; done"
+        """A script that runs until :meth:`open_gate` is called, and then prints a line."""
+        return f"while [ ! -e {self.folder}/gate ]; do sleep 0.2; done; {LAST_LINE}"
 
     @property
     def first_three_fail(self) -> str:
@@ -126,10 +114,18 @@ class Scenario:
         timeout: float = STEP_TIMEOUT,
         interval: float = 1.0,
     ) -> T:
-        """Wait until a condition holds. A dozen scenarios poll Airflow at a time, so the interval is long."""
-        return wait_until(
-            condition, description=f"{description} ({self.name})", timeout=timeout, interval=interval
+        """Wait until a condition holds. A dozen scenarios poll Airflow at a time, so the interval is long.
+
+        Where Airflow does not answer, as scenarios make it do, the condition does not hold yet.
+        """
+        value = wait_until(
+            lambda: answer(condition),
+            description=f"{description} ({self.name})",
+            timeout=timeout,
+            interval=interval,
         )
+        assert value is not None  # for mypy: it is true
+        return value
 
     def wait_until_deferred(self, run: Run, *, try_number: int = 1) -> None:
         """Wait until a try of the task is deferred."""
@@ -200,8 +196,8 @@ class Scenario:
             if replica in (None, int(session["replica_id"])):
                 events += [(session["created"], 1), (session["ended"] or float("inf"), -1)]
         alive = [0]
-        for _, change in sorted(events):
-            alive.append(alive[-1] + change)
+        for _, step in sorted(events):
+            alive.append(alive[-1] + step)
         return max(alive)
 
     def check(self, run: Run, outcome: str, created: Mapping[int, int], *, timeout: float = 240) -> None:
@@ -225,11 +221,11 @@ class Scenario:
             self.name,
             Counter(self.created().values()),
             len(self.platform.live()),
-            run.state,
+            self.wait_until(lambda: run.state, "the run's state"),
             time.monotonic() - self.began,
         )
         self.report(row)
-        log = f"\n{self.log(run)}"
+        log = "\n" + self.wait_until(lambda: self.log(run), "the logs")
         assert row.outcome == outcome, log
         assert self.platform.live() == [], log
         assert self.created() == Counter(created), log
@@ -239,7 +235,7 @@ class Scenario:
     def log(self, run: Run) -> str:
         """Return the logs of all tries."""
         tries = range(1, run.task(TASK)["try_number"] + 1)
-        return "\n".join(f"--- try {one}\n" + "\n".join(run.log(TASK, one)) for one in tries)
+        return "\n".join(f"--- try {one}\n" + "\n".join(_log(run, one)) for one in tries)
 
 
 @contextlib.contextmanager
@@ -253,23 +249,14 @@ def run_scenario(
         yield Scenario(name, airflow, platform, folder, report)
 
 
-def change(request: Callable[[], T]) -> T:
-    """Send a request that changes something, and retry it while Airflow's database is busy.
-
-    The API server writes its audit log in its event loop. SQLite serializes writes, so that write can wait
-    for another one whose commit needs the event loop, until SQLite gives up. Nothing has changed then.
-    """
-    with _CHANGE:
-
-        def attempt() -> list[T]:
-            try:
-                return [request()]
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise
-                return []
-
-        return wait_until(attempt, description="a change in Airflow", timeout=STEP_TIMEOUT)[0]
+def _log(run: Run, try_number: int) -> list[str]:
+    """Return the log of a try; Airflow knows none of a try that has ended before its worker reported it."""
+    try:
+        return run.log(TASK, try_number)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.NOT_FOUND:
+            raise
+        return []
 
 
 def each(replicas: int, times: int = 1) -> dict[int, int]:
@@ -277,18 +264,9 @@ def each(replicas: int, times: int = 1) -> dict[int, int]:
     return dict.fromkeys(range(1, replicas + 1), times)
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Format the results as a table."""
-    lines = [("scenario", "sessions created", "live at the end", "outcome", "seconds")]
-    for row in rows:
-        created = ", ".join(f"{times} for {count}" for times, count in sorted(row.created.items()))
-        lines.append((row.scenario, created, str(row.live), row.outcome, f"{row.seconds:.0f}"))
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    return ["  ".join(map(_padded, line, widths)).rstrip() for line in lines]
-
-
-def _padded(text: str, width: int) -> str:
-    return text.ljust(width)
+def name_of(test: pytest.Item) -> str:
+    """Derive a scenario's name from its test; a connection id may have letters, digits and underscores."""
+    return test.name.removeprefix("test_").replace("[", "_").rstrip("]").replace("-", "_")
 
 
 def _runs(process: psutil.Process | None, instance: str) -> bool:

@@ -10,14 +10,13 @@ import pytest
 from dev.local_airflow import LocalAirflow
 from dev.programs import Programs
 from tests.reliability.conftest import DATABASE, HERE, SETTINGS
+from tests.reliability.phases import REPLICAS, kill_api_server_until, launching, recording
 from tests.reliability.scenario import Scenario, each
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
 
 Phase = Callable[[Scenario], "Run"]
-
-REPLICAS = 16
 
 #: What the task's log says when a call to Airflow had no answer, and when it gives up.
 WAITS = "API server is not responding"
@@ -39,37 +38,6 @@ def local_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAir
         LocalAirflow(home, [HERE / "dags"], programs=programs, env=settings) as airflow,
     ):
         yield airflow
-
-
-def kill_api_server_until(scenario: Scenario, run: Run, line: str) -> None:
-    """Kill the API server, and start it again when the task's first log has a line.
-
-    The log is read from its file: nothing else serves it meanwhile.
-    """
-    scenario.airflow.kill_component("api-server")
-    pattern = f"logs/dag_id={run.dag_id}/run_id={run.run_id}/task_id=sessions/attempt=1.log"
-    log = scenario.airflow.home / pattern
-    scenario.wait_until(lambda: line in log.read_text(), f"the log to say {line!r}", timeout=300)
-    scenario.airflow.start_component("api-server")
-    scenario.airflow.wait_until_healthy()
-
-
-def launching(scenario: Scenario) -> Run:
-    """Start a run, and return while half of its sessions are being created."""
-    scenario.platform.configure(create_latency=3)
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
-    scenario.wait_until_created(REPLICAS // 2)
-    return run
-
-
-def recording(scenario: Scenario) -> Run:
-    """Start a run, and return while the logs of its ended sessions are being read."""
-    run = scenario.start("retried", scenario.wait_for_gate, REPLICAS)
-    scenario.wait_until_deferred(run)
-    scenario.platform.faults(latency={"method": "GET", "path": "/session/.", "seconds": 5})
-    scenario.open_gate()
-    scenario.wait_until_requested("GET /session/{id}?view=logs")
-    return run
 
 
 @pytest.mark.parametrize("phase", [launching, recording])

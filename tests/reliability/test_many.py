@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from dev.airflow_rest import RUN_END_STATES
-from tests.reliability.scenario import TASK, Row, Scenario
+from tests.reliability.results import Row
+from tests.reliability.scenario import TASK, Scenario
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
@@ -39,6 +40,20 @@ LOGIN = "POST /ac/login"
 
 @pytest.mark.timeout(2400)
 def test_200_tasks_wait_through_an_expired_token_and_an_outage(scenario: Scenario) -> None:
+    run = start_waiting(scenario)
+    check_request_rate(scenario)
+    expire_token(scenario)
+    assert run.count("deferred") == TASKS
+    interrupt_platform(scenario)
+    end_sessions_during_outage(scenario)
+    assert run.count("deferred") == TASKS
+    scenario.platform.clear_faults()
+    wait_until_ended(scenario, run)
+    check_results(scenario, run)
+
+
+def start_waiting(scenario: Scenario) -> Run:
+    """Start a run, and return when all of its tasks are deferred and their sessions run."""
     scenario.log_in(timeout=REQUEST_TIMEOUT)
     # Opening a named pipe for reading blocks, without using CPU, until another process opens it for writing.
     os.mkfifo(scenario.folder / "pipe")
@@ -49,22 +64,17 @@ def test_200_tasks_wait_through_an_expired_token_and_an_outage(scenario: Scenari
     scenario.wait_until(
         lambda: all(one["started"] for one in scenario.platform.all_sessions()), "all sessions to run"
     )
+    return run
 
-    check_request_rate(scenario)
-    expire_token(scenario)
-    assert run.count("deferred") == TASKS
-    interrupt_platform(scenario)
-    end_sessions_during_outage(scenario)
-    assert run.count("deferred") == TASKS
-    scenario.platform.clear_faults()
 
+def wait_until_ended(scenario: Scenario, run: Run) -> None:
+    """Wait until all tasks have resumed, and with them the run has ended."""
     scenario.wait_until(
         lambda: run.state in RUN_END_STATES,
         "the end of the run",
         timeout=MAX_BACKOFF + WORKER_TIMEOUT,
         interval=2,
     )
-    check_results(scenario, run)
 
 
 def check_request_rate(scenario: Scenario) -> None:

@@ -38,7 +38,7 @@ def test_triggerer_stopped_for_60_seconds_while_a_second_one_takes_over(scenario
     run = scenario.start("once", scenario.wait_for_gate, 3)
     scenario.wait_until_deferred(run)
     first = scenario.wait_until(lambda: triggerer_of(run), "a triggerer to pick up the trigger")
-    scenario.airflow.start_component("triggerer", "--skip-serve-logs", name="second-triggerer")
+    scenario.airflow.start_component("second-triggerer", "triggerer", "--skip-serve-logs")
     try:
         scenario.airflow.signal_component("triggerer", signal.SIGSTOP)
         stopped = time.monotonic()

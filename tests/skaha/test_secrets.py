@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_canfar.emulator.faults.encodings import ENCODINGS
 from airflow_provider_canfar.skaha.client import SkahaClient, Timeouts
 from airflow_provider_canfar.skaha.credentials import (
     Credential,
@@ -60,10 +61,14 @@ class Canaries:
     def __init__(self) -> None:
         self.planted: list[str] = []
 
-    def plant(self) -> str:
+    def plant(self, tail: str = "") -> str:
+        """Return a new secret.
+
+        :param tail: what it ends in, such as characters that encodings change.
+        """
         canary = f"canary{uuid4().hex}"
         self.planted.append(canary)
-        return canary
+        return canary + tail
 
     def plant_text(self, secret: str) -> str:
         """Plant a given secret, such as a private key: each of its lines is one."""
@@ -71,13 +76,15 @@ class Canaries:
         return secret
 
     def found_in(self, text: str) -> list[str]:
-        """Return the canaries in a text, plain or in base64, as after a user's name and a colon."""
-        forms = [(canary, canary) for canary in self.planted]
-        for canary in self.planted:
-            for shift in range(3):
-                encoded = base64.b64encode(b"." * shift + canary.encode()).decode()
-                forms.append((canary, encoded[4:-4]))
-        return [canary for canary, form in forms if form in text]
+        """Return the canaries in a text, plain or encoded; in base64 also after other characters."""
+        return [canary for canary in self.planted if any(form in text for form in forms_of(canary))]
+
+
+def forms_of(canary: str) -> set[str]:
+    """Return how a text may have a secret of plain letters."""
+    shifted = [base64.b64encode(b"." * shift + canary.encode()).decode()[4:-4] for shift in range(3)]
+    spelled = [encode(canary) for name, encode in ENCODINGS.items() if name not in ("json", "base64")]
+    return {*shifted, *spelled}
 
 
 class Server:
@@ -217,6 +224,13 @@ async def test_no_call_reveals_a_secret_whatever_happens(
     assert canaries.found_in("\n".join(texts)) == []
     assert canaries.found_in("\n".join(server.urls)) == []
     assert "HTTP Request" in caplog.text or FAULTS[fault] in (b"", None), "httpx has logged"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_canary_is_found_in_each_encoding(encoding: str) -> None:
+    canaries = Canaries()
+    text = f'Refused: "x={canaries.plant("&<é")}".'
+    assert canaries.found_in(ENCODINGS[encoding](text)) == canaries.planted
 
 
 def test_a_canary_is_found_in_base64_too() -> None:

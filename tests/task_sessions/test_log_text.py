@@ -50,6 +50,8 @@ PRINTED = st.lists(PIECES | st.text(st.characters(), max_size=3), max_size=20).m
 @given(text=PRINTED, colours=st.booleans())
 @example(text="::\x1b[1mgroup::", colours=True)
 @example(text="::end\x1b[Kgroup::", colours=True)
+@example(text="::group:::group:::endgroup::", colours=True)
+@example(text="::group::\x1b::group::", colours=False)
 @example(text="\x1b\x1b[K[31m", colours=True)
 def test_clean_lines_hold_nothing_that_a_page_or_a_terminal_acts_on(text: str, *, colours: bool) -> None:
     for line in clean_lines(text, colours=colours):

@@ -6,13 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from starlette.requests import Request
+
 from airflow_provider_canfar.emulator.api.disconnect import Disconnect, wait_for_disconnect
-from airflow_provider_canfar.emulator.api.fault_responses import fault_response
+from airflow_provider_canfar.emulator.api.fault_responses import fault_response, repeating
 from airflow_provider_canfar.emulator.faults.request_faults import (
     DropAfter,
     DropBefore,
     Latency,
     Outage,
+    Repeat,
     Truncated,
 )
 
@@ -65,6 +68,8 @@ class FaultInjection:
             await self._disconnect(scope, receive, send)
             return
         response = fault_response(faults, outage, time.time())
+        if response is None and (repeat := faults.fire(Repeat)):
+            response = await repeating(repeat, Request(scope, receive))
         if response:
             await response(scope, receive, send)
         else:

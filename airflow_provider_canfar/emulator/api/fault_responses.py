@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from airflow_provider_canfar.emulator.api import tomcat
+from airflow_provider_canfar.emulator.api.bodies import read_body
 from airflow_provider_canfar.emulator.api.http_errors import HttpError, internal_error, service_unavailable
 from airflow_provider_canfar.emulator.api.responses import error_response, json_response, text_response
 from airflow_provider_canfar.emulator.api.retry_after import retry_after_headers
 from airflow_provider_canfar.emulator.faults import request_faults, storage_faults
+from airflow_provider_canfar.emulator.faults.encodings import encoded
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import Response
 
     from airflow_provider_canfar.emulator.faults.request_faults import Outage
@@ -38,6 +42,16 @@ def fault_response(faults: RequestFaults, outage: Outage | None, now: float) -> 
         return error_response(error)
     other = faults.fire(request_faults.Response)
     return _other_response(other) if other else None
+
+
+async def repeating(fault: request_faults.Repeat, request: Request) -> Response:
+    """Return a refusal that repeats what a request holds."""
+    headers = [request.headers.get(name, "") for name in ("authorization", "x-skaha-registry-auth")]
+    form = parse_qsl((await read_body(request) or b"").decode("utf-8", "replace"))
+    values = sorted(filter(None, [*headers, *(value for _, value in form)]), key=len)
+    # A message may show nothing of it but its beginning, on one line.
+    message = " ".join(" ".join(values).split())
+    return error_response(HttpError(fault.status, encoded(f"Refused: {message}", fault.fired - 1)))
 
 
 def _error(faults: RequestFaults, outage: Outage | None, now: float) -> HttpError | None:

@@ -65,21 +65,19 @@ def decoded_argv(container: AcceptedContainer) -> list[str]:
     """Return the command line that a container ends up running.
 
     The provider sends most commands in base64, in arguments that the container turns into the command
-    (``exec env -- NAME=value... PROGRAM...``). A person could not read those on the page.
+    (``...;exec env -- "$@" PROGRAM...``, where ``$@`` are variables). A person could not read those.
     """
     argv = _container_argv(container)
     match argv:
         case ["/bin/sh", "-c", _, "sh", *chunks] if chunks:
             try:
                 script = base64.b64decode("".join(chunks), validate=True).decode()
-                first, *decoded = shlex.split(script)
+                _, _, command = script.partition("exec env -- ")
+                decoded = shlex.split(command)
             except (binascii.Error, ValueError):
                 return argv
-            if first == "exec" and decoded[:2] == ["env", "--"]:
-                del decoded[:2]
-                while decoded and "=" in decoded[0]:
-                    del decoded[0]
-                return decoded
+            if decoded:
+                return decoded[decoded[0] == "$@" :]
     return argv
 
 

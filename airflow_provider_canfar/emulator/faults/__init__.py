@@ -7,6 +7,7 @@ switches on :class:`~airflow_provider_canfar.emulator.faults.row_faults.ShortLis
 ``row_faults``      what is odd in a list of sessions
 ``pod_faults``      what is odd in a session's events, and images that cannot be pulled
 ``storage_faults``  what goes wrong in the file service
+``encodings``       how a message may repeat what it was sent
 ``switched``        the faults that are on
 """
 

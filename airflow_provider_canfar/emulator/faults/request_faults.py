@@ -133,6 +133,23 @@ class Response(Fault):
 
 
 @dataclass(kw_only=True)
+class Repeat(Fault):
+    """Refuses a request with a message that repeats its credentials and its form, the shortest value first.
+
+    Each message is in the next of seven encodings (:data:`~.encodings.ENCODINGS`).
+
+    :param status: the HTTP status.
+    """
+
+    status: int = 400
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        super().__post_init__()
+        check_type("status", self.status, int, "an HTTP status")
+
+
+@dataclass(kw_only=True)
 class NotCreated(Fault):
     """A create gets 500 'jobs.batch not found', and no session is created."""
 

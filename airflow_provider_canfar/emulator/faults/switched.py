@@ -32,6 +32,7 @@ KINDS: Mapping[str, type[Fault]] = {
         request_faults.Forbidden,
         request_faults.ServerError,
         request_faults.Response,
+        request_faults.Repeat,
         request_faults.NotCreated,
         request_faults.CreatedUnseen,
         row_faults.Status,

@@ -11,7 +11,7 @@ from airflow_provider_canfar.skaha.credentials.grant_cache import grant_cache_of
 from airflow_provider_canfar.skaha.errors import AuthenticationError, Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
-from airflow_provider_canfar.skaha.http.urls import service_url, shown
+from airflow_provider_canfar.skaha.http.urls import hidden_words, service_url, shown
 from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class FetchedCredential(ABC):
         :param secrets: the parts of the request that no message may repeat.
         :raises AuthenticationError: if the service rejects the login, or whatever else the request presents.
         """
-        form, secrets = concealed(form), tuple(map(Secret, secrets))
+        form, secrets = concealed(form), (*hidden_words(self._url), *map(Secret, secrets))
         origin, path = self._origin, self._shown_path
         try:
             with exchange.translate_errors(method, path, origin, secrets):

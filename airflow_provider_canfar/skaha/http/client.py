@@ -15,7 +15,7 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.response import error_from
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR, is_retryable, retrying
-from airflow_provider_canfar.skaha.http.urls import service_url, shown
+from airflow_provider_canfar.skaha.http.urls import hidden_words, service_url, shown
 from airflow_provider_canfar.skaha.secret import Secret, concealed
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class HttpClient:
     ) -> None:
         self.url = service_url(url)
         self._shown_url = shown(self.url)
+        self._hidden_words = hidden_words(self.url)
         self.credential = credential
         self._retry_for = retry_for
         self._error = error
@@ -131,11 +132,10 @@ class HttpClient:
 
         async def send_once() -> T:
             async with self.open(request, timeout=timeout) as stream:
-                if request.keeps_end:
-                    content = await body.read_end(stream, request.max_bytes)
-                else:
-                    content = await body.read(stream, request.max_bytes, request.path)
-                response = self._response_of(request, stream, content)
+                limit = request.max_bytes
+                ends = request.keeps_end
+                read = body.read_end(stream, limit) if ends else body.read(stream, limit, request.path)
+                response = self._response_of(request, stream, await read)
             if len(response.body) <= LARGE_RESPONSE:
                 return parse(response)
             return await asyncio.to_thread(parse, response)
@@ -200,7 +200,11 @@ class HttpClient:
         self, request: Request, timeout: float, authorization: Authorization
     ) -> AsyncIterator[httpx.Response]:
         headers = {**concealed(request.headers or {}), **concealed(authorization.headers)}
-        secrets = (*request.secrets, *(Secret(value.rpartition(" ")[2]) for value in headers.values()))
+        secrets = (
+            *self._hidden_words,
+            *request.secrets,
+            *(Secret(value.rpartition(" ")[2]) for value in headers.values()),
+        )
         if request.form is not None:
             headers["Content-Type"] = exchange.FORM_TYPE
         async with self._borrowed_client(authorization.tls) as client:
@@ -215,13 +219,20 @@ class HttpClient:
                 ) as response:
                     is_expected = request.see_other and response.status_code == httpx.codes.SEE_OTHER
                     if not (is_expected or self._response_of(request, response).is_success):
-                        start = await body.read_start(response)
-                        raise self._error(self._response_of(request, response, start))
+                        # In no variable: the server may repeat the request.
+                        raise self._error(
+                            self._response_of(request, response, await body.read_start(response))
+                        )
                     yield response
 
     def _response_of(self, request: Request, response: httpx.Response, content: bytes = b"") -> ApiResponse:
         return exchange.response_of(
-            response, request.path, self._shown_url, content, secrets=request.secrets, public=request.public
+            response,
+            request.path,
+            self._shown_url,
+            content,
+            secrets=(*self._hidden_words, *request.secrets),
+            public=request.public,
         )
 
     @asynccontextmanager

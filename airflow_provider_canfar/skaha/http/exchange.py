@@ -19,7 +19,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.http import library_logs
 from airflow_provider_canfar.skaha.http.redaction import Redactor
-from airflow_provider_canfar.skaha.http.response import MAX_QUOTE, ApiResponse
+from airflow_provider_canfar.skaha.http.response import ApiResponse, excerpt
 from airflow_provider_canfar.skaha.http.urls import is_loopback
 
 library_logs.mask()
@@ -80,6 +80,7 @@ def new_client(
     :param url: the service.
     :raises SpecError: if the environment names a proxy that cannot be used.
     """
+    library_logs.hide_path(url)
     try:
         return httpx.AsyncClient(
             verify=verify,
@@ -167,7 +168,7 @@ def _request_error(error: Exception, base: str, facts: dict[str, Any], redactor:
         alert = reason.partition("ALERT_")[2].replace("_", " ").lower() or "certificate required"
         return AuthenticationError(f"{base} rejected the client certificate: {alert}.", **facts)
     # A response that is not HTTP is quoted by h11.
-    why = _TIMEOUTS.get(type(error)) or redactor.redact(str(error)[:MAX_QUOTE]) or type(error).__name__
+    why = _TIMEOUTS.get(type(error)) or excerpt(str(error), redactor) or type(error).__name__
     return Unreachable(
         f"No response from {base} to {facts['method']} {facts['path']}: {why}.",
         maybe_applied=not isinstance(error, _NEVER_SENT),

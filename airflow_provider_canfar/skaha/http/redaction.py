@@ -33,6 +33,10 @@ _ANYWHERE = 8
 #: Characters in a row of a secret that give too much of it away.
 _PIECE = 16
 
+# The beginning of a secret that is too short to be a piece of it may take so many characters, as encodings on
+# top of each other make many of one: "%26%23x63%3B" is a "c".
+_EDGE = 32 * _PIECE
+
 # White space and marks without a width do not count; a form has "+" for a space.
 _IGNORED = re.compile(r"[\s+\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060\ufeff]")
 
@@ -67,18 +71,23 @@ class Redactor:
     def __repr__(self) -> str:
         return "Redactor()"
 
-    def redact(self, text: str) -> str:
-        """Return the text with ``***`` in place of each secret."""
-        if not text or not (self._words or self._texts):
-            return text
+    def redact(self, text: str, *, is_cut: bool = False) -> str:
+        """Return the text with ``***`` in place of each secret.
+
+        :param is_cut: whether the text went on. Its last characters are then left out: they may be the
+            beginning of a secret.
+        """
+        length = len(text) - _EDGE * is_cut
+        if length <= 0 or not (self._words or self._texts):
+            return text[: max(0, length)]
         hidden = bytearray(len(text))
         for reading in readings(text):
             for start, end in self._found(reading):
                 for at in range(start, end):
                     first, last = reading.starts[at], reading.ends[at]
                     hidden[first:last] = b"\1" * (last - first)
-        shown = [" " if mask else character for character, mask in zip(text, hidden, strict=True)]
-        for run in reversed(list(re.finditer(b"\1+", hidden))):
+        shown = list(text[:length])
+        for run in reversed(list(re.finditer(b"\1+", hidden[:length]))):
             shown[run.start() : run.end()] = [HIDDEN]
         return "".join(shown)
 

@@ -65,12 +65,15 @@ class ApiResponse:
         """The body as text. A log is whatever a program wrote, so invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
-    def redacted(self, text: str) -> str:
-        """Return a text of the server's without what is secret in the request, however it repeats that."""
+    def excerpt(self, text: str, *, is_cut: bool = False) -> str:
+        """Return the beginning of a text of the server's, without what is secret in the request.
+
+        :param is_cut: whether the text went on where it ends.
+        """
         from_headers = (
             word for name in _SECRET_HEADERS for word in self.request_headers.get(name, "").split()[-1:]
         )
-        return Redactor((*from_headers, *self.secrets), self.public).redact(text)
+        return excerpt(text, Redactor((*from_headers, *self.secrets), self.public), is_cut=is_cut)
 
     @property
     def is_success(self) -> bool:
@@ -106,8 +109,7 @@ def error_from(response: ApiResponse) -> RequestError:
     summary = f"{response.method} {response.path} failed with status {response.status}"
     message = f"{summary}: {quote.rstrip('.')}." if quote else f"{summary} and no message."
     if response.status < 400:
-        target = response.redacted(without_secrets(response.headers.get("location", ""))[:_MAX_SEARCHED])
-        target = target[:MAX_QUOTE]
+        target = response.excerpt(without_secrets(response.headers.get("location", "")))
         return Rejected(
             f"{message} Redirects are not followed; this one is to {target!r}. Is {response.base} right?",
             **facts,
@@ -170,10 +172,22 @@ def first_line(response: ApiResponse) -> str:
         text = text_of(text)
     # The first line of JSON may be just a bracket: its lines are quoted as one.
     lines = [text] if text.lstrip()[:1] in ("{", "[") else text.splitlines()
-    line = next(filter(None, (" ".join(line.split()) for line in lines)), "")
-    line = response.redacted(line[:_MAX_SEARCHED])
-    line = "".join(character for character in line if character.isprintable())
-    return line if len(line) <= MAX_QUOTE else f"{line[:MAX_QUOTE]}..."
+    filled = filter(None, (" ".join(line.split()) for line in lines))
+    line, is_last = next(filled, ""), next(filled, None) is None
+    return response.excerpt(line, is_cut=is_last and len(response.body) >= MAX_ERROR)
+
+
+def excerpt(text: str, redactor: Redactor, *, is_cut: bool = False) -> str:
+    """Return the beginning of a server's text, on one line and without secrets.
+
+    :param is_cut: whether the text went on where it ends.
+    """
+    is_cut = is_cut or len(text) > _MAX_SEARCHED
+    text = redactor.redact(text[:_MAX_SEARCHED], is_cut=is_cut)
+    text = "".join(character for character in text if character.isprintable())
+    if not text or (len(text) <= MAX_QUOTE and not is_cut):
+        return text
+    return f"{text[:MAX_QUOTE]}..."
 
 
 def retry_after(response: ApiResponse) -> float | None:

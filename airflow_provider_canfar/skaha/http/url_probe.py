@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from typing import TYPE_CHECKING
 
 import httpx
 
 from airflow_provider_canfar.skaha.http import exchange
-from airflow_provider_canfar.skaha.http.urls import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-#: The parameters of a URL that open a session's page (SessionURLBuilder).
-_KEYS = frozenset({"token", "password"})
-
-
-def _hide_queries(record: logging.LogRecord) -> bool:
-    """Log the URL of a session's page without its query, which opens it."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(map(_without_key, record.args))
-    return True
-
-
-def _without_key(value: object) -> object:
-    is_page = isinstance(value, httpx.URL) and not _KEYS.isdisjoint(value.params)
-    return without_secrets(str(value)) if is_page else value
-
-
-# At INFO, which is Airflow's default, httpx logs the URL of each request.
-logging.getLogger("httpx").addFilter(_hide_queries)
 
 #: Seconds to wait for a page. One that responds at all does so quickly.
 PAGE_TIMEOUT = 10.0

@@ -101,5 +101,14 @@ def shown(url: str) -> str:
     ('https://ws-uv.canfar.net/skaha/v1', '/token/***')
     """
     parts = urlsplit(url)
-    words = [word if not word or _WORD.fullmatch(word) else "***" for word in parts.path.split("/")]
+    words = ["***" if _may_be_secret(word) else word for word in parts.path.split("/")]
     return parts._replace(path="/".join(words)).geturl()
+
+
+def hidden_words(url: str) -> tuple[str, ...]:
+    """Return the parts of a URL's path that :func:`shown` hides, which a server may repeat."""
+    return tuple(Secret(word) for word in urlsplit(url).path.split("/") if _may_be_secret(word))
+
+
+def _may_be_secret(word: str) -> bool:
+    return bool(word) and not _WORD.fullmatch(word)

@@ -126,10 +126,14 @@ class StorageClient(StorageUploader):
         :param source: its path.
         :param target: its path afterwards, at which nothing exists.
         :raises NotFound: if there is no source, or no folder for the target.
+        :raises SpecError: for a folder that would be moved into itself, as the server sees it.
         :raises Rejected: with the status 409 if the target exists.
         """
         node = await self.node(source)
         folder = await self.node(names.parent(names.check_path(target)))
+        if node.type is Type.FOLDER:
+            names.check_move(source, folder.target or folder.path)
+        # Onto a folder, the server would move it into that folder (InternalTransferAction).
         await self._require_free(target)
         uri = f"{folder.uri.rstrip('/')}/{target.rpartition('/')[2]}"
         request = Request(
@@ -142,7 +146,14 @@ class StorageClient(StorageUploader):
         # A job that was created twice runs once.
         response = await self._http.send(request, _response, timeout=self._timeout)
         job = f"transfers/{response.headers.get('location', '').rpartition('/')[2]}"
-        await self._run(job)
+        destination = await self._run(job)
+        if destination and names.is_inside(destination, source, target):
+            raise _exists(
+                target,
+                f"A folder {target} has just appeared, and the server has moved {source} into it: it is "
+                f"{destination} now.",
+                maybe_applied=True,
+            )
         if await self._find(target) is None:
             raise ServerError(
                 f"The server reports that it moved {source}, but there is no {target}.",
@@ -153,10 +164,10 @@ class StorageClient(StorageUploader):
 
     async def _require_free(self, path: str) -> None:
         if await self._find(path) is not None:
-            raise _exists(path)
+            raise _exists(path, f"{path} exists already.")
 
-    async def _run(self, job: str) -> None:
-        """Run a job, and wait for its end."""
+    async def _run(self, job: str) -> str | None:
+        """Run a job that moves a node, wait for its end, and return where the node is then."""
         run = Request("POST", f"{job}/phase", form="PHASE=RUN", see_other=True)
         deadline = self._clock() + _MOVE_TIMEOUT
         await self._http.send(run, _response, timeout=self._timeout)
@@ -164,7 +175,7 @@ class StorageClient(StorageUploader):
             request = Request("GET", job, params={"WAIT": str(_JOB_WAIT)}, headers={"Accept": "*/*"})
             state = await self._document(request, documents.job)
             if state.phase == "COMPLETED":
-                return
+                return state.destination
             if state.phase in _JOB_ENDS:
                 exists = "DuplicateNode" in state.message or "exists" in state.message
                 raise Rejected(
@@ -183,12 +194,6 @@ class StorageClient(StorageUploader):
             path=job,
             maybe_applied=True,
         )
-
-    async def _find(self, path: str) -> documents.Node | None:
-        try:
-            return await self.node(path)
-        except NotFound:
-            return None
 
     async def _send(self, request: Request) -> None:
         await self._http.send(request, _response, timeout=self._timeout, retry=False)
@@ -214,8 +219,8 @@ class StorageClient(StorageUploader):
         await self._http.retry(attempt)
 
 
-def _exists(path: str) -> Rejected:
-    return Rejected(f"{path} exists already.", method="POST", path="transfers", status=CONFLICT)
+def _exists(path: str, message: str, *, maybe_applied: bool = False) -> Rejected:
+    return Rejected(message, method="PUT", path=node_url(path), status=CONFLICT, maybe_applied=maybe_applied)
 
 
 def _response(response: ApiResponse) -> ApiResponse:

@@ -23,6 +23,7 @@ MAX_DOCUMENT = 64 * 1024 * 1024
 
 _VOS = "http://www.ivoa.net/xml/VOSpace/v2.0"
 _UWS = "http://www.ivoa.net/xml/UWS/v1.0"
+_XLINK = "http://www.w3.org/1999/xlink"
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _CORE = "ivo://ivoa.net/vospace/core#"
 _CADC = "ivo://cadc.nrc.ca/vospace/core#"
@@ -67,10 +68,12 @@ class Job:
     """A job of the server (UWS).
 
     :param message: why it failed.
+    :param destination: of a move that has ended: the path at which the node is.
     """
 
     phase: str
     message: str = ""
+    destination: str | None = None
 
 
 def parse(body: bytes) -> Element:
@@ -181,7 +184,11 @@ def job(body: bytes) -> Job:
     if not phase:
         raise ValueError(f"it is a {root.tag}")
     message = root.findtext(f"{{{_UWS}}}errorSummary/{{{_UWS}}}message")
-    return Job(phase.strip(), " ".join((message or "").split()))
+    results = {one.get("id"): one.get(f"{{{_XLINK}}}href") for one in root.iter(f"{{{_UWS}}}result")}
+    destination = results.get("destination")
+    return Job(
+        phase.strip(), " ".join((message or "").split()), _path_of(destination) if destination else None
+    )
 
 
 def is_storage(body: bytes) -> bool:

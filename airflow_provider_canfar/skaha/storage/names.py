@@ -70,8 +70,43 @@ def _is_blank(character: str) -> bool:
     return unicodedata.category(character) in {"Zs", "Zl", "Zp", "Cc", "Cs"} or character in "\ufffe\uffff"
 
 
+def check_move(source: str, folder: str) -> None:
+    """Make sure that the server moves a folder into another one.
+
+    It refuses that not only for a folder below the source, but whenever the text of one path is in the other
+    (InternalTransferAction).
+
+    :param source: the folder that is moved.
+    :param folder: the one that it is moved into.
+    :raises SpecError: with the rule and a way out.
+    """
+    if f"{folder}/".startswith(f"{source}/"):
+        raise SpecError(f"Invalid target: {source} cannot be moved into itself, to {folder}.")
+    if source in folder:
+        raise SpecError(
+            f"Invalid target: the storage does not move {source} to {folder}: it takes any folder whose path "
+            "contains that text for one inside of it. Rename one of them first."
+        )
+
+
+def is_inside(destination: str, source: str, target: str) -> bool:
+    """Whether the server has moved something into a folder that stood at its target.
+
+    >>> is_inside("/home/jdoe/b/a", "/home/jdoe/a", "/home/jdoe/b")
+    True
+
+    :param destination: where it is now, with the links in its path resolved.
+    :param source: where it was.
+    :param target: where it was to be.
+    """
+    inside = f"{target}/{source.rpartition('/')[2]}"
+    return destination != target and destination.endswith("/" + "/".join(inside.split("/")[-2:]))
+
+
 def url_path(path: str) -> str:
     """Return a canonical path for a URL, percent-encoded and without the first slash.
+
+    All of it, as Tomcat takes what follows a ``;`` for parameters and drops it (CoyoteAdapter).
 
     >>> url_path("/home/jdoe/é;a")
     'home/jdoe/%C3%A9%3Ba'

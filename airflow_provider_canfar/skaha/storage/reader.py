@@ -7,7 +7,7 @@ import json
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, Timeouts
-from airflow_provider_canfar.skaha.errors import RequestError, ServerError
+from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, ServerError
 from airflow_provider_canfar.skaha.http import body, exchange
 from airflow_provider_canfar.skaha.http.client import HttpClient, Request
 from airflow_provider_canfar.skaha.http.response import unreadable
@@ -98,6 +98,12 @@ class StorageReader:
         node, _ = await self._nodes(path, {"limit": "0", "detail": "max"})
         return node
 
+    async def _find(self, path: str) -> Node | None:
+        try:
+            return await self.node(path)
+        except NotFound:
+            return None
+
     async def listdir(self, path: str) -> list[Node]:
         """Return what a folder contains, in the server's order.
 
@@ -114,6 +120,15 @@ class StorageReader:
             except ServerError as error:
                 raise ServerError(
                     f"{error} The storage cannot list a folder that contains a FIFO or a socket.",
+                    **error.facts,
+                ) from error
+            except Rejected as error:
+                if error.status != 400:
+                    raise
+                # It makes a java.net.URI of each link's target (NodeUtil.getLinkTarget).
+                raise Rejected(
+                    f"{error} The storage cannot list a folder that contains a link whose target has a space "
+                    "or another character that is illegal in a URI. Delete such links in a session.",
                     **error.facts,
                 ) from error
             if node.type is Type.FOLDER:

@@ -10,6 +10,7 @@ from airflow_provider_canfar.skaha.errors import Rejected, RequestError, ServerE
 from airflow_provider_canfar.skaha.http import body
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.storage import documents, names, uploads
+from airflow_provider_canfar.skaha.storage.documents import Type
 from airflow_provider_canfar.skaha.storage.reader import StorageReader, file_url, node_url
 from airflow_provider_canfar.skaha.storage.uploads import CHUNK, Content, StoredFile
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.http.retrying import Clock
 
 #: Before an upload of more bytes than this, the client asks whether it can succeed: a server that refuses it
-#: at once cuts the connection, which hides the reason.
-LARGE_UPLOAD = 8 * 1024 * 1024
+#: at once cuts the connection, which hides the reason (Tomcat's maxSwallowSize).
+LARGE_UPLOAD = 2 * 1024 * 1024
 
 #: Not "application/x-www-form-urlencoded", which the server reads as parameters, leaving an empty file
 #: (SyncInput).
 _OCTETS = "application/octet-stream"
+
+# How the server refuses to write to a folder or a link (PutAction).
+_NO_FILE = "not a data node"
 
 
 class StorageUploader(StorageReader):
@@ -49,12 +53,14 @@ class StorageUploader(StorageReader):
         :param path: of the file, which is created or overwritten.
         :param source: is read from its beginning, in a thread: for its digest, and for each try.
         :raises NotFound: if the folder does not exist.
+        :raises IsADirectoryError: if there is a folder in its place.
         :raises RequestError: after other failures. The message says whether the file may be empty now, and
             what the quota is.
         """
         content = await asyncio.to_thread(Content.read, source)
         if content.size > LARGE_UPLOAD:
             await self._require_writable(names.parent(names.check_path(path)))
+            await self._require_no_other_node(path)
         started = self._clock()
         in_doubt = False
 
@@ -75,6 +81,8 @@ class StorageUploader(StorageReader):
         try:
             await self._http.retry(upload, retryable=uploads.may_repeat)
         except RequestError as error:
+            if _NO_FILE in error.server_message:
+                await self._require_no_other_node(path)
             if in_doubt or uploads.may_have_touched(error):
                 raise await self._explained(error, path) from error
             raise
@@ -121,6 +129,22 @@ class StorageUploader(StorageReader):
                 method="PUT",
                 path=node_url(folder),
                 status=403,
+            )
+
+    async def _require_no_other_node(self, path: str) -> None:
+        """Make sure that a path is free for a file, or one of a file: a link is not followed (PutAction)."""
+        node = await self._find(path)
+        if node is not None and node.type is Type.FOLDER:
+            raise IsADirectoryError(f"{path} is a folder.")
+        if node is not None and node.type is Type.LINK:
+            target = node.target or "a path outside of the storage"
+            raise Rejected(
+                f"{path} is a link to {target}, and the storage does not write through links. Write to the "
+                "file itself, or delete the link.",
+                method="PUT",
+                path=file_url(path),
+                status=400,
+                server_message=_NO_FILE,
             )
 
     async def _explained(self, error: RequestError, path: str) -> RequestError:

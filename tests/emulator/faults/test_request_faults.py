@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from airflow_provider_canfar.emulator.faults.encodings import ENCODINGS
 from tests.emulator.conftest import IMAGE, PASSWORD
 
 if TYPE_CHECKING:
@@ -45,6 +46,21 @@ def test_a_fault_can_prevent_a_create(caller: Caller, kind: str, status: int, te
     assert response.status_code == status
     assert response.text.startswith(text)
     assert (response.headers.get("retry-after") == "1") == (kind in ("busy", "too_many_requests"))
+    assert caller.emulator.all_sessions() == []
+    assert caller.post().status_code == 200
+
+
+def test_a_refusal_can_repeat_what_a_create_holds_in_each_encoding(caller: Caller) -> None:
+    caller.emulator.faults(repeat={"status": 500, "count": len(ENCODINGS)})
+    form = {"name": "stars", "image": IMAGE, "env": "PLATE=<M 13>"}
+    messages = []
+    for encode in ENCODINGS.values():
+        response = caller.http.post("/session", data=form, headers={"x-skaha-registry-auth": "cGFpcg=="})
+        assert response.status_code == 500
+        messages.append(response.text)
+        token = caller.http.headers["Authorization"]
+        assert response.text == encode(f"Refused: stars cGFpcg== PLATE=<M 13> {IMAGE} {token}") + "\n"
+    assert len(set(messages)) == len(ENCODINGS)
     assert caller.emulator.all_sessions() == []
     assert caller.post().status_code == 200
 

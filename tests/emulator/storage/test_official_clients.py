@@ -5,6 +5,7 @@ They refuse to send a token over plain HTTP, so their emulator speaks HTTPS.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import ssl
@@ -58,6 +59,15 @@ class Client:
         )
         return json.loads(self._run(sys.executable, "-c", text))
 
+    def paths(self, script: str) -> object:
+        """Run a script with our paths of this emulator, ``home``, which leaves its result in ``found``."""
+        text = (
+            "import json, airflow_provider_canfar.fs.paths; from airflow.sdk import ObjectStoragePath\n"
+            f'home = ObjectStoragePath("arc://canfar_default@{HOME}")\n'
+            f"{script}\nprint(json.dumps(found))"
+        )
+        return json.loads(self._run(sys.executable, "-c", text).splitlines()[-1])
+
     def data(self, *arguments: str) -> str:
         """Run ``canfar data``."""
         return self._run(str(Path(sys.executable).with_name("canfar")), "data", *arguments)
@@ -88,6 +98,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
             "SSL_CERT_FILE": str(folder / "authority.pem"),
             "URL": url,
             "CANFAR_TOKEN": emulator.token,
+            "AIRFLOW_HOME": str(folder / "airflow"),
+            "AIRFLOW_CONN_CANFAR_DEFAULT": json.dumps(emulator.connection),
         }
         context = ssl.create_default_context(cafile=folder / "authority.pem")
         headers = {"Authorization": f"Bearer {emulator.token}"}
@@ -148,3 +160,33 @@ def test_canfar_data_copies_both_ways(client: Client) -> None:
     client.data("cp", f"arc:{HOME}/ours", f"local:{client.folder}/out")
     assert (client.folder / "out").read_bytes() == b"more stars"
     assert {"moved", "ours"} <= {*client.data("ls", f"arc:{HOME}").split()}
+
+
+def test_canfar_data_reads_what_our_paths_have_written_and_the_other_way_round(client: Client) -> None:
+    (client.folder / "theirs").write_bytes(b"theirs" * 500_000)
+    (client.folder / "nothing").touch()
+    client.data("mkdir", f"arc:{HOME}/shared")
+    client.data("cp", f"local:{client.folder}/theirs", f"arc:{HOME}/shared/theirs;v=2")
+    client.data("cp", f"local:{client.folder}/nothing", f"arc:{HOME}/shared/nothing")
+    found = client.paths(
+        """
+import hashlib
+folder = home / "shared"
+found = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in folder.iterdir()}
+(folder / "new" / "é,ours=1").write_bytes(b"ours" * 1_000_000)
+(folder / "new" / "empty").touch()
+(folder / "theirs;v=2").rename(folder / "new" / "moved")
+"""
+    )
+    assert found == {
+        "theirs;v=2": hashlib.sha256(b"theirs" * 500_000).hexdigest(),
+        "nothing": hashlib.sha256(b"").hexdigest(),
+    }
+    for name, content in {
+        "é,ours=1": b"ours" * 1_000_000,
+        "empty": b"",
+        "moved": b"theirs" * 500_000,
+    }.items():
+        client.data("cp", f"arc:{HOME}/shared/new/{name}", f"local:{client.folder}/back")
+        assert (client.folder / "back").read_bytes() == content
+        (client.folder / "back").unlink()

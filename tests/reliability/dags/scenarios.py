@@ -42,6 +42,10 @@ retried = scenario("retried", retries=2, retry_delay=timedelta(seconds=1))
 retried_later = scenario("retried-later", retries=1, retry_delay=timedelta(seconds=20))
 resumed = scenario("resumed", on_clear="resume")
 rolling = scenario("rolling", max_active_replicas=4)
+# While the API server is away, Airflow ends tries before they reach the operator.
+often: dict[str, Any] = {"retries": 10, "retry_delay": timedelta(seconds=5)}
+retried_often = scenario("retried-often", **often)
+rolling_retried_often = scenario("rolling-retried-often", max_active_replicas=4, **often)
 out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
 out_of_time_in_worker = scenario(
     "out-of-time-in-worker", execution_timeout=timedelta(seconds=20), deferrable=False

@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.http import library_logs
 from airflow_provider_canfar.skaha.http.redaction import Redactor
-from airflow_provider_canfar.skaha.http.response import ApiResponse, error_from
+from airflow_provider_canfar.skaha.http.response import MAX_ERROR, ApiResponse, error_from
 
 SECRET = """p&w<"hunter2'>é\\x%41+z and more"""
 
@@ -137,6 +138,27 @@ def test_an_error_masks_after_the_page_is_decoded(form: str, type_: str) -> None
     assert "***" in str(error)
 
 
+@pytest.mark.parametrize("form", ["plain", "html decimal", "json, each character", "url", "base64"])
+@pytest.mark.parametrize("twelfths", [3, 8, 11])
+def test_no_part_of_a_secret_is_left_where_a_text_is_cut(form: str, twelfths: int) -> None:
+    """At the edge of the page that is read, of the line that is searched, and of a redirect."""
+    secret, long = "hunter2&<é>x", "long" * 125
+    repeated = FORMS[form](secret)
+    part = repeated[: len(repeated) * twelfths // 12]
+    page = " " * (MAX_ERROR - len(part)) + repeated
+    # A mask brings what is behind it into what is quoted.
+    line = long * 3 + "-" * (500 - len(part)) + repeated
+    for body in (page, line):
+        response = ApiResponse(
+            "POST", "session", "https://x.test", 400, {}, body.encode()[:MAX_ERROR], secrets=(secret, long)
+        )
+        assert repeated[:3] not in str(error_from(response)).removeprefix("POST session failed")
+    redirect = ApiResponse(
+        "GET", "session", "https://x.test", 302, {"location": f"/{line}"}, b"", secrets=(secret, long)
+    )
+    assert repeated[:3] not in str(error_from(redirect)).partition("this one is to")[2]
+
+
 def test_the_path_of_a_redirect_is_masked_too() -> None:
     location = f"https://login.test/{quote('s3cr3t-t0ken/x', safe='')}/next"
     response = ApiResponse(
@@ -166,3 +188,23 @@ def test_the_libraries_log_neither_a_reason_nor_a_header_that_may_be_secret(
     assert "(b'Content-Type', b'text/plain'), (b'X-Echo', b'***'), (b'Location', b'***')" in caplog.text
     assert "exception=RemoteProtocolError(...)" in caplog.text
     assert '"HTTP/1.1 400 Bad Request"' in caplog.text
+
+
+@pytest.mark.parametrize("url", ["https://x.test/eyJhbGciOi9/skaha/v1", "https://x.test/arc/preauth:t0ken/x"])
+def test_the_libraries_log_no_token_in_a_path(caplog: pytest.LogCaptureFixture, url: str) -> None:
+    caplog.set_level(logging.INFO, logger="httpx")
+    library_logs.mask()
+    library_logs.hide_path("https://x.test/eyJhbGciOi9/skaha/v1")
+    request = httpx.URL(f"{url}/session/k3v9x2qa?view=logs")
+    logging.getLogger("httpx").info('HTTP Request: %s %s "%s %d %s"', "GET", request, "HTTP/1.1", 200, "OK")
+    assert "eyJhbGciOi9" not in caplog.text
+    assert "t0ken" not in caplog.text
+    assert "/session/k3v9x2qa?view=logs" in caplog.text
+
+
+def test_other_urls_are_logged_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="httpx")
+    url = "http://127.0.0.1:8080/execution/task-instances/0199-77/run?x=1"
+    library_logs.hide_path("https://x.test/eyJhbGciOi9/skaha/v1")
+    logging.getLogger("httpx").info('HTTP Request: %s %s "%s %d %s"', "GET", url, "HTTP/1.1", 200, "OK")
+    assert f" {url} " in caplog.text

@@ -281,6 +281,22 @@ async def test_nothing_is_moved_onto_what_exists(client: StorageClient, tree: Fa
     assert caught.value.status == 409
 
 
+async def test_a_folder_that_appears_at_the_target_meanwhile_is_not_taken_for_the_moved_one(
+    client: StorageClient, tree: FakeStorage
+) -> None:
+    """The server moves the source into it, and calls that a success."""
+
+    def other_was_first(_request: httpx.Request, serve: Callable[[], httpx.Response]) -> httpx.Response:
+        tree.folders.add(f"{BASE}/new")
+        return serve()
+
+    tree.faults["POST"] = [other_was_first]
+    with pytest.raises(Rejected, match=f"it is {BASE}/new/parts now") as caught:
+        await client.move(f"{BASE}/parts", f"{BASE}/new")
+    assert caught.value.status == 409
+    assert f"{BASE}/new/parts/1.csv" in tree.files
+
+
 async def test_a_move_survives_lost_responses(client: StorageClient, tree: FakeStorage) -> None:
     tree.faults["POST"] = [lost_after, None, lost_before]
     await client.move(f"{BASE}/parts/1.csv", f"{BASE}/new")

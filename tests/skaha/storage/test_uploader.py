@@ -6,6 +6,7 @@ import io
 import random
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from airflow_provider_canfar.skaha.errors import (
@@ -20,8 +21,6 @@ from airflow_provider_canfar.skaha.storage.uploader import LARGE_UPLOAD
 from tests.fake_storage import FakeStorage, Fault, lost_after, lost_before, responds
 
 if TYPE_CHECKING:
-    import httpx
-
     from airflow_provider_canfar.skaha.storage.client import StorageClient
     from tests.skaha.conftest import Time
 
@@ -113,6 +112,27 @@ async def test_a_digest_that_a_session_has_made_stale_proves_nothing(
     storage.faults["PUT"] = [lost_before]
     await put(client)
     assert storage.files[PATH].data == TILES
+
+
+async def test_the_digest_that_a_failed_overwrite_leaves_on_an_empty_file_proves_nothing(
+    client: StorageClient, storage: FakeStorage, time: Time
+) -> None:
+    """The digest is then that of the very bytes that are uploaded again."""
+    await put(client)
+
+    def cut(_request: httpx.Request, _serve: object) -> httpx.Response:
+        storage.write(PATH, b"")
+        time.now += 30
+        return httpx.Response(500, text="unexpected exception")
+
+    storage.faults["PUT"] = [cut]
+    await put(client)
+    assert storage.files[PATH].data == TILES
+    storage.faults["PUT"] = [cut, responds(403, "permission denied")]
+    with pytest.raises(Rejected, match="may be empty now"):
+        await put(client)
+    assert storage.files[PATH].data == b""
+    assert storage.files[PATH].digest
 
 
 async def test_a_late_end_of_an_earlier_try_is_noticed(client: StorageClient, storage: FakeStorage) -> None:

@@ -1,0 +1,103 @@
+// One replica: its session, the last lines of its log, and what the task's log says of it.
+
+import { sessionUrl } from "./address.js";
+import { ApiError } from "./airflow_api.js";
+import { button, element, outerLink } from "./dom.js";
+import { LABELS, MEANINGS } from "./replicas.js";
+import { TAIL } from "./task_log.js";
+
+export class Details {
+  /** @param {() => void} onClose */
+  constructor(box, logs, onClose) {
+    this.box = box;
+    this.logs = logs;
+    this.onClose = onClose;
+    this.shown = null;
+  }
+
+  /** @param {{one: object, tryNumber: number, isOver: boolean, buttonUrl: string}} what */
+  async show({ one, tryNumber, isOver, buttonUrl }) {
+    const key = JSON.stringify([one, tryNumber, isOver, buttonUrl]);
+    if (this.shown !== key) this.draw(one, buttonUrl);
+    this.shown = key;
+    const wanted = one.launchedIn ?? tryNumber;
+    let log;
+    try {
+      log = await this.logs.read(wanted, isOver || wanted < tryNumber);
+    } catch (error) {
+      const reason = error instanceof ApiError && error.status === 403 ? "You may not read this task's log." : "The task's log could not be read.";
+      if (this.shown === key) this.fill(element("p", { class: "muted" }, reason));
+      return;
+    }
+    if (this.shown === key) this.fill(...logParts(one, log, wanted));
+  }
+
+  hide() {
+    this.shown = null;
+    this.box.hidden = true;
+  }
+
+  draw(one, buttonUrl) {
+    const url = sessionUrl(buttonUrl, one);
+    const close = button("×", { class: "plain close", "aria-label": "Close details" }, this.onClose);
+    this.log = element("div", { class: "log-parts" }, element("p", { class: "muted" }, "Reading the task's log…"));
+    this.facts = element("dl", {});
+    for (const [name, value] of [
+      ["State", stateWords(one)],
+      ["Session", one.sessionId],
+      ["Name", one.name],
+      ["Started", utc(one.started)],
+      ["Did not start", one.reason],
+      ["Launched in", one.launchedIn === null ? "" : `try ${one.launchedIn}`],
+    ]) this.fact(name, value);
+    this.box.replaceChildren(
+      element("div", { class: "head" }, element("h2", {}, `Replica ${one.replica}`), close),
+      this.facts,
+      ...(url ? [element("p", {}, outerLink("Open session", url, "_blank"))] : []),
+      this.log,
+    );
+    this.box.hidden = false;
+  }
+
+  fact(name, value) {
+    if (value) this.facts.append(element("dt", {}, name), element("dd", {}, value));
+  }
+
+  fill(...parts) {
+    const scrolled = this.log.querySelector("pre")?.scrollTop;
+    this.log.replaceChildren(...parts);
+    const pre = this.log.querySelector("pre");
+    if (pre) pre.scrollTop = scrolled ?? pre.scrollHeight;
+  }
+}
+
+function stateWords(one) {
+  const said = one.status && one.status !== LABELS[one.state] ? ` (${one.status})` : "";
+  return `${LABELS[one.state]}${said}: ${MEANINGS[one.state]}`;
+}
+
+/** A time as the task's log writes it; all of the platform's are in UTC. Pure. */
+function utc(time) {
+  return time && `${time.slice(0, 19).replace("T", " ")} UTC`;
+}
+
+function logParts(one, log, tryNumber) {
+  const row = log.rows.get(one.replica);
+  const sessionId = one.sessionId || row?.sessionId || log.launched.get(one.replica)?.sessionId;
+  const parts = [];
+  if (!one.started && row && row.started !== "-") parts.push(element("p", { class: "muted" }, `Started ${utc(row.started)}`));
+  const tail = log.tails.get(sessionId) ?? log.followed.get(one.name);
+  parts.push(element("h3", {}, tail ? `Last lines of its log, at most ${TAIL}` : "Its log"));
+  if (tail) parts.push(element("pre", { tabindex: "0" }, tail.join("\n")));
+  else parts.push(element("p", { class: "muted" }, whyNoLog(one)));
+  const notes = log.notes.get(sessionId);
+  if (notes) parts.push(element("h3", {}, `In the task's log, try ${tryNumber}`), element("pre", { tabindex: "0" }, notes.join("\n")));
+  if (!log.isComplete) parts.push(element("p", { class: "muted" }, "The task's log is too large for this page, which has read its beginning; the tab Logs has all of it."));
+  return parts;
+}
+
+function whyNoLog(one) {
+  if (one.state === "waiting") return "It has no session yet.";
+  if (["succeeded", "failed", "unfinished"].includes(one.state)) return "The task's log has none of its lines.";
+  return "The task's log has it once the session has ended; Open session shows it now.";
+}

@@ -1,0 +1,110 @@
+// What a task's log says of its replicas. Pure.
+
+import { tryOfName } from "./replicas.js";
+
+/** How many of a session's last lines are kept. */
+export const TAIL = 40;
+
+/** How many lines are kept that tell of one session, such as why it does not start. */
+export const NOTES = 12;
+
+const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
+const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-) +(\S+)$/;
+const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
+const LAUNCHED = /^Launched replica (\d+): session (\S+) \((\S+)\)\.$/;
+
+/** Reads a log message by message, and keeps what a reader asks for; a log may have millions of lines. */
+export class TaskLog {
+  constructor() {
+    /** Session id -> the last lines that it wrote. */
+    this.tails = new Map();
+    /** Name -> the last lines of a session that logging_interval follows. */
+    this.followed = new Map();
+    /** Session id -> lines that tell of it: launched, adopted, waiting for something, destroyed. */
+    this.notes = new Map();
+    /** Replica -> its row in the table that a try ends with. */
+    this.rows = new Map();
+    /** Replica -> its session that this try launched. */
+    this.launched = new Map();
+    this.isComplete = true;
+    this.open = null;
+  }
+
+  /** Take in one line of Airflow's response, which is a JSON object. */
+  addJson(line) {
+    let message;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      return;
+    }
+    const when = typeof message.timestamp === "string" ? message.timestamp : "";
+    for (const text of String(message.event ?? "").split("\n")) this.add(text, when);
+  }
+
+  add(text, when = "") {
+    const group = GROUP.exec(text);
+    if (group) {
+      this.open = group[3];
+      this.tails.set(this.open, []);
+    } else if (text.startsWith("::endgroup::") || text.startsWith("::group::")) {
+      this.open = null;
+    } else if (this.open !== null) {
+      keep(this.tails, this.open, text, TAIL);
+    } else {
+      this.read(text, when);
+    }
+  }
+
+  read(text, when) {
+    const row = ROW.exec(text);
+    if (row) {
+      const [, replica, sessionId, status, , started, name] = row;
+      this.rows.set(Number(replica), { sessionId, status, started, name });
+      return;
+    }
+    const followed = FOLLOWED.exec(text);
+    if (followed) {
+      keep(this.followed, followed[1], followed[2], TAIL);
+      return;
+    }
+    const launched = LAUNCHED.exec(text);
+    if (launched) this.launched.set(Number(launched[1]), { sessionId: launched[2], name: launched[3], when });
+    // A session's id is eight letters and digits; a line may tell of several.
+    for (const word of new Set(text.match(/\b[a-z0-9]{8}\b/g) ?? [])) {
+      if (/\d/.test(word) || text.includes(` ${word} `)) keep(this.notes, word, when ? `${when.slice(11, 19)}  ${text}` : text, NOTES);
+    }
+  }
+
+  /** The replicas of this try as its table shows them, in the form of replicas.js. */
+  replicas() {
+    const last = Math.max(0, ...this.rows.keys());
+    return Array.from({ length: last }, (_, index) => {
+      const row = this.rows.get(index + 1);
+      const isNone = !row || row.sessionId === "-";
+      return {
+        replica: index + 1,
+        state: isNone ? "unfinished" : stateOf(row.status),
+        sessionId: isNone ? "" : row.sessionId,
+        name: isNone ? "" : row.name,
+        status: row?.status ?? "",
+        // The table's own column is the try that saw the end.
+        launchedIn: isNone ? null : tryOfName(row.name),
+        url: "",
+      };
+    });
+  }
+}
+
+/** The state that a row of the table stands for; only the platform's own words for success are one. */
+export function stateOf(status) {
+  if (status === "Completed" || status === "Succeeded") return "succeeded";
+  return ["destroyed", "left running", "launched"].includes(status) ? "unfinished" : "failed";
+}
+
+function keep(lists, key, text, most) {
+  if (!lists.has(key)) lists.set(key, []);
+  const lines = lists.get(key);
+  lines.push(text);
+  if (lines.length > most) lines.shift();
+}

@@ -1,0 +1,265 @@
+"""The pure functions of the tab *Sessions*, called in a browser; this needs no Airflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import airflow_provider_canfar.plugin
+from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+    Call = Callable[..., Any]
+
+STATIC = Path(airflow_provider_canfar.plugin.__file__).parent / "static"
+HOST = "http://sessions.test"
+IDENTITY = Identity("find-stars", "k3v5x2qamd", 0)
+
+
+@pytest.fixture(name="modules", scope="module")
+def _modules(browser: Browser) -> Iterator[Page]:
+    """Open a page from whose host the modules can be imported; all tests share it."""
+
+    def respond(route: Route) -> None:
+        name = route.request.url.rsplit("/", 1)[1]
+        if name == "empty.html":
+            route.fulfill(body="<!doctype html>", content_type="text/html")
+        else:
+            route.fulfill(path=STATIC / name, content_type="text/javascript")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route(f"{HOST}/**", respond)
+        page.goto(f"{HOST}/empty.html")
+        yield page
+
+
+@pytest.fixture(name="call")
+def _call(modules: Page) -> Call:
+    """Return a function that calls one of a module, with arguments that JSON can carry."""
+
+    def call(module: str, function: str, *arguments: Any) -> Any:
+        program = "async ([module, name, given]) => (await import(`/${module}.js`))[name](...given)"
+        return modules.evaluate(program, [module, function, arguments])
+
+    return call
+
+
+def row(replica: int, succeeded: bool | None = None, try_number: int = 1) -> dict[str, Any]:
+    name = str(IDENTITY.name(replica, try_number))
+    return {"replica": replica, "session_id": f"aaaa000{replica}", "name": name, "succeeded": succeeded}
+
+
+def progress(states: str) -> dict[str, Any]:
+    return {"version": 1, "map": states}
+
+
+@pytest.mark.parametrize(
+    ("query", "run_id", "map_index"),
+    [
+        ("?run_id=manual__18:22:10+00:00&map_index={MAP_INDEX}", "manual__18:22:10+00:00", -1),
+        ("?run_id=manual__18%3A22%3A10%2B00%3A00&map_index=7", "manual__18:22:10+00:00", 7),
+        ("?run_id=100%25&map_index=-1", "100%", -1),
+        ("?run_id=100%&map_index=", "100%", -1),
+    ],
+)
+def test_the_address_is_read_as_each_release_of_airflow_writes_it(
+    call: Call, query: str, run_id: str, map_index: int
+) -> None:
+    address = call("address", "parseAddress", query)
+    assert (address["runId"], address["mapIndex"]) == (run_id, map_index)
+
+
+@pytest.mark.parametrize(
+    ("button", "url", "expected"),
+    [
+        (
+            "https://x.org/skaha/v1/session/aaaa0001?view=logs",
+            "",
+            "https://x.org/skaha/v1/session/aaaa0002?view=logs",
+        ),
+        ("https://x.org/skaha/v1/session/aaaa0001?view=logs", "https://x.org/nb/", "https://x.org/nb/"),
+        ("https://x.org/session/notebook/aaaa0001/", "", ""),
+        ("javascript:alert(1)//session/aaaa0001?view=logs", "", ""),
+        ("", "data:text/html,hello", ""),
+    ],
+)
+def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
+    call: Call, button: str, url: str, expected: str
+) -> None:
+    assert call("address", "sessionUrl", button, {"sessionId": "aaaa0002", "url": url}) == expected
+
+
+@pytest.mark.parametrize(
+    ("states", "sessions", "task_state", "expected"),
+    [
+        (".prsf", [], "deferred", ["waiting", "pending", "running", "succeeded", "failed"]),
+        # An outcome is newer than the progress; a session without one is as the progress says.
+        (
+            "rrr",
+            [row(1, succeeded=True), row(2, succeeded=False), row(3)],
+            "deferred",
+            ["succeeded", "failed", "running"],
+        ),
+        # Without progress, from the sessions alone.
+        ("", [row(2), row(3, succeeded=True)], "deferred", ["waiting", "launched", "succeeded"]),
+        # Only an outcome is an end, whatever the task's state.
+        ("prs.", [row(1)], "success", ["unfinished", "unfinished", "succeeded", "unfinished"]),
+        ("r", [], "up_for_retry", ["running"]),
+        # A letter of a newer release is not a success.
+        ("x", [], "deferred", ["waiting"]),
+    ],
+)
+def test_a_replica_s_state_comes_from_its_outcome_or_else_from_the_progress(
+    call: Call, states: str, sessions: list[Any], task_state: str, expected: list[str]
+) -> None:
+    given = {"progress": progress(states), "sessions": sessions, "taskState": task_state}
+    assert [one["state"] for one in call("replicas", "replicasOf", given)] == expected
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, "text", {}, [None], [1], [{"replica": "1"}], [{"replica": 0, "session_id": "a"}]]
+)
+def test_a_sessions_xcom_of_another_form_has_no_rows(call: Call, value: Any) -> None:
+    assert call("replicas", "readSessions", value) == []
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, {"version": 2, "map": "s"}, {"version": 1, "map": 3}])
+def test_progress_of_another_form_is_none(call: Call, value: Any) -> None:
+    assert call("replicas", "readProgress", value) is None
+
+
+def test_what_a_task_returned_completes_the_sessions_it_is_of(call: Call) -> None:
+    returned = [row(1, succeeded=True) | {"started": "2026-03-04T18:22:10+00:00"}]
+    assert call("replicas", "withReturned", [row(1), row(2)], returned) == [*returned, row(2)]
+    stranger = [{"replica": 1, "session_id": "other", "succeeded": True}]
+    assert call("replicas", "withReturned", [row(1)], stranger) == [row(1)]
+    assert call("replicas", "withReturned", [], returned) == returned
+
+
+def test_kept_and_repeated_replicas_are_told_apart_by_their_names(call: Call) -> None:
+    given = {"progress": None, "sessions": [row(1), row(2, try_number=2)], "taskState": "deferred"}
+    replicas = call("replicas", "replicasOf", given)
+    assert call("replicas", "compareTry", replicas, 2) == {"isKept": [True, False], "kept": 1, "ran": 1}
+    assert call("tries", "summary", replicas, 2) == "1 ran again, 1 kept: 2 launched"
+
+
+def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
+    """The lines come from the code that writes them."""
+    won = Outcome(
+        1, "aaaa1111", str(IDENTITY.name(1, 1)), "Completed", True, 2, started="2026-03-04T18:22:10+00:00"
+    )
+    lost = Outcome(2, "bbbb2222", str(IDENTITY.name(2, 2)), "Failed (137)", False, 2)
+    batch = Batch(IDENTITY, 2, 3, outcomes={1: won, 2: lost})
+    log = "\n".join(f"line {number}" for number in range(100)) + "\n::endgroup::\n<b>last</b>\n"
+    lines = [
+        f"Launched replica 2: session bbbb2222 ({lost.name}).",
+        "find-stars bbbb2222 is waiting: 0/3 nodes are available",
+        *LogFollower(60).new_lines("bbbb2222", "while it runs\n", 0, prefix=f"{lost.name}: "),
+        *report.log_lines(lost, log),
+        report.table(batch),
+    ]
+    program = """async (lines) => {
+        const { TaskLog } = await import("/task_log.js");
+        const log = new TaskLog();
+        for (const line of lines) log.addJson(line);
+        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.get("bbbb2222")];
+        return { replicas: log.replicas(), tail, notes, followed: [...log.followed.values()] };
+    }"""
+    messages = [json.dumps({"event": line, "timestamp": "2026-03-04T18:22:10Z"}) for line in lines]
+    read = modules.evaluate(program, [*messages, "no JSON"])
+    assert read["tail"][-1] == "<b>last</b>"
+    assert len(read["tail"]) == 40
+    assert read["followed"] == [["while it runs"]]
+    assert read["notes"][1] == "18:22:10  find-stars bbbb2222 is waiting: 0/3 nodes are available"
+    assert [(one["state"], one["sessionId"], one["launchedIn"]) for one in read["replicas"]] == [
+        ("succeeded", "aaaa1111", 1),
+        ("failed", "bbbb2222", 2),
+        ("unfinished", "", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("Completed", "succeeded"), ("Sublimated", "failed"), ("gone", "failed")]
+)
+def test_an_unknown_status_is_never_a_success(call: Call, status: str, state: str) -> None:
+    assert call("task_log", "stateOf", status) == state
+
+
+@pytest.mark.parametrize("count", [1, 8, 500, 1_000, 10_000, 50_000])
+@pytest.mark.parametrize("width", [5, 320, 913])
+def test_each_cell_is_found_where_it_is_drawn(call: Call, count: int, width: int) -> None:
+    cells = call("paint", "cellSize", count)
+    place = call("paint", "layout", count, width, cells)
+    for index in {0, count // 2, count - 1}:
+        x = index % place["columns"] * place["step"] + cells["size"] / 2
+        y = index // place["columns"] * place["step"] + cells["size"] / 2
+        assert call("paint", "cellAt", x, y, place, count) == index
+    assert call("paint", "cellAt", 1, place["height"] + place["step"], place, count) == -1
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("ArrowRight", 6),
+        ("ArrowLeft", 4),
+        ("ArrowDown", 9),
+        ("ArrowUp", 1),
+        ("Home", 0),
+        ("End", 9),
+        ("PageDown", 9),
+        ("x", None),
+    ],
+)
+def test_keys_move_through_the_grid(call: Call, key: str, expected: int | None) -> None:
+    assert call("keys", "nextIndex", key, 5, 4, 10) == expected
+
+
+def test_polling_slows_down_while_nothing_changes(call: Call) -> None:
+    delays = [3_000]
+    for _ in range(10):
+        delays.append(call("polling", "nextDelay", delays[-1], "same"))
+    assert delays == sorted(delays)
+    assert delays[-1] == 30_000
+    assert call("polling", "nextDelay", 30_000, "changed") == 3_000
+    assert call("polling", "nextDelay", 3_000, "ended") > 30_000
+
+
+@pytest.mark.parametrize(
+    ("operator", "state", "words"),
+    [
+        ("BashOperator", "success", "BashOperator) has no sessions"),
+        ("CanfarHeadlessOperator", None, "has not started"),
+        ("CanfarHeadlessOperator", "running", "about to launch"),
+        ("CanfarHeadlessOperator", "failed", "Logs says what happened"),
+        ("CanfarHeadlessOperator", "upstream_failed", "upstream failed"),
+    ],
+)
+def test_where_there_is_nothing_to_show_the_page_says_what_to_do(
+    call: Call, operator: str, state: str | None, words: str
+) -> None:
+    assert words in call("wording", "nothingToShow", {"operator_name": operator, "state": state})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59, "59 s"), (720, "12 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
+)
+def test_durations_are_readable(call: Call, seconds: int, words: str) -> None:
+    assert call("wording", "duration", seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "Log in"), (403, "permission"), (404, "mapped"), (500, "500")]
+)
+def test_a_refusal_says_what_to_do(call: Call, status: int, words: str) -> None:
+    assert words in call("wording", "apiProblem", status)

@@ -1,0 +1,70 @@
+"""Bring a task with many replicas to a phase, for a fault in that phase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dev.airflow_rest import Run
+    from tests.reliability.scenario import Scenario
+
+REPLICAS = 16
+
+#: The path of a list of sessions.
+LIST = "/skaha/v1/session$"
+
+
+def beginning(scenario: Scenario) -> Run:
+    """Start a run, and return while its first list of the account's sessions has no answer yet."""
+    scenario.platform.faults(latency={"method": "GET", "path": LIST, "seconds": 10, "count": 1})
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_requested("GET /session")
+    return run
+
+
+def launching(scenario: Scenario) -> Run:
+    """Start a run, and return while half of its sessions are being created."""
+    scenario.platform.configure(create_latency=3)
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_created(REPLICAS // 2)
+    return run
+
+
+def saving(scenario: Scenario) -> Run:
+    """Start a run, and return when its sessions exist, before the worker has their ids saved and defers."""
+    scenario.platform.faults(latency={"method": "GET", "path": LIST, "seconds": 8})
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_created(REPLICAS)
+    scenario.wait_until_requested("GET /session", 2)
+    scenario.platform.clear_faults()
+    return run
+
+
+def deferred(scenario: Scenario) -> Run:
+    """Start a run, and return when its task is deferred and its trigger polls the platform."""
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_watched(run)
+    return run
+
+
+def recording(scenario: Scenario) -> Run:
+    """Start a run, and return while the logs of its ended sessions are being read."""
+    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_deferred(run)
+    scenario.platform.faults(latency={"method": "GET", "path": "/session/.", "seconds": 5})
+    scenario.open_gate()
+    scenario.wait_until_requested("GET /session/{id}?view=logs")
+    return run
+
+
+def kill_api_server_until(scenario: Scenario, run: Run, line: str) -> None:
+    """Kill the API server, and start it again when the task's first log has a line.
+
+    The log is read from its file: nothing else serves it meanwhile.
+    """
+    scenario.airflow.kill_component("api-server")
+    pattern = f"logs/dag_id={run.dag_id}/run_id={run.run_id}/task_id=sessions/attempt=1.log"
+    log = scenario.airflow.home / pattern
+    scenario.wait_until(lambda: line in log.read_text(), f"the log to say {line!r}", timeout=300)
+    scenario.airflow.start_component("api-server")
+    scenario.airflow.wait_until_healthy()
