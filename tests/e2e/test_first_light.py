@@ -20,12 +20,13 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 def test_eight_sessions_find_the_stars_of_m13(
     airflow: AirflowRest, emulator: Emulator, tmp_path: Path
 ) -> None:
-    run = airflow.trigger("find_stars", {"folder": str(tmp_path)})
-    assert run.wait(timeout=240) == "success", run.log("detect_stars")
+    run = airflow.trigger("find_stars")
+    assert run.wait(timeout=240) == "success", run.states()
 
     result = run.xcom("merge_catalogues")
     assert result["stars"] == len(stars_of_m13())
-    assert Path(result["picture"]).stat().st_size > 100_000
+    emulator.download(result["picture"], tmp_path / "stars.png")
+    assert (tmp_path / "stars.png").stat().st_size > 100_000
     launched = {session["session_id"] for session in run.xcom("detect_stars", key="sessions")}
     record = [session for session in emulator.all_sessions() if session["id"] in launched]
     assert sorted(session["replica_id"] for session in record) == list("12345678")

@@ -111,7 +111,7 @@ def test_the_command_that_a_function_returns_runs(airflow: AirflowRest) -> None:
     assert [outcome["status"] for outcome in run.xcom("greet")] == ["Completed", "Completed"]
 
 
-def test_eight_functions_find_the_stars_of_m13(airflow: AirflowRest, tmp_path: Path) -> None:
-    run = airflow.trigger("find_stars_taskflow", {"folder": str(tmp_path)})
-    assert run.wait(timeout=300) == "success", run.log("detect_stars")
+def test_eight_functions_find_the_stars_of_m13(airflow: AirflowRest) -> None:
+    run = airflow.trigger("find_stars_taskflow")
+    assert run.wait(timeout=300) == "success", run.states()
     assert run.xcom("brightest")["stars"] == len(stars_of_m13())
