@@ -43,7 +43,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
         "host": "https://ws-uv.canfar.net/skaha/v1",
         "login": "empty for a bearer token",
         "password": "a bearer token, or the user's password",
-        "port": "only if the Test button needs it: 443",
+        "port": "for the Test button: the URL's own port",
     },
 }
 

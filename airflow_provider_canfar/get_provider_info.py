@@ -12,6 +12,9 @@ from airflow_provider_canfar.connection_form import CONNECTION_FIELDS, FIELD_BEH
 
 __all__ = ["get_provider_info"]
 
+#: That of pyproject.toml: reading the metadata of the distribution takes time in each process.
+VERSION = "0.1.0"
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
@@ -20,6 +23,18 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-canfar",
         "name": "CANFAR",
         "description": "Run container sessions on the CANFAR Science Platform.",
+        "versions": [VERSION],
+        "integrations": [
+            {
+                "integration-name": "CANFAR",
+                "external-doc-url": "https://www.opencadc.org/canfar/",
+                "tags": ["service"],
+            }
+        ],
+        "operators": _modules("operators", "cleanup", "headless", "interactive"),
+        "sensors": _modules("sensors", "resources", "session"),
+        "hooks": _modules("hooks", "canfar"),
+        "triggers": _modules("triggers", "asset", "sensors", "session"),
         "connection-types": [
             {
                 "connection-type": "canfar",
@@ -66,3 +81,8 @@ def get_provider_info() -> dict[str, Any]:
             {"name": "canfar_cmd", "class-name": "airflow_provider_canfar.decorators.canfar_cmd_task"},
         ],
     }
+
+
+def _modules(package: str, *names: str) -> list[dict[str, Any]]:
+    modules = [f"airflow_provider_canfar.{package}.{name}" for name in names]
+    return [{"integration-name": "CANFAR", "python-modules": modules}]

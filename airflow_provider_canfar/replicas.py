@@ -6,6 +6,8 @@ Every replica runs the same program. The platform tells each one its number in t
     for tile in chunk(sorted(glob("/arc/projects/survey/*.fits"))):
         calibrate(tile)
 
+``REPLICA_ID`` and ``REPLICA_COUNT`` are here as numbers.
+
 The functions divide items exactly like those of the platform's client (``canfar.helpers.distributed``), with
 one difference: they raise errors in the call, not in the first step of a loop over the result.
 
@@ -23,7 +25,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["chunk", "stripe"]
+__all__ = ["REPLICA_COUNT", "REPLICA_ID", "chunk", "stripe"]
+
+#: The number of this replica, from 1, and how many there are; 1 where the platform has not set the variables.
+REPLICA_ID: int
+REPLICA_COUNT: int
+
+
+class _ReplicaNumber(int):
+    """An int that says where it is from: functions that use it can run in an image, which has its own."""
+
+
+def __getattr__(name: str) -> int:
+    if name in ("REPLICA_ID", "REPLICA_COUNT"):
+        return _ReplicaNumber(_number(name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def chunk(iterable: Iterable[T], replica: int | None = None, total: int | None = None) -> Iterator[T]:

@@ -158,9 +158,16 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
         :class:`~airflow_provider_canfar.emulator.config.Settings`.
     :raises ValueError: for an invalid value.
     :raises TypeError: for an unknown name.
+    :raises ModuleNotFoundError: without the extra ``emulator``.
     """
-    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
-    from airflow_provider_canfar.emulator.server import EmulatorServer
+    try:
+        from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
+        from airflow_provider_canfar.emulator.server import EmulatorServer
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f"The emulator needs the package {missing.name}. Install airflow-provider-canfar[emulator].",
+            name=missing.name,
+        ) from None
 
     names = {field.name for field in dataclasses.fields(EmulatorConfig)}
     config = EmulatorConfig().updated({name: value for name, value in options.items() if name in names})

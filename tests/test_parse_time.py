@@ -43,6 +43,7 @@ ALONG_WITH_THEM = (
             "base",
             "carried_spec",
             "combinations",
+            "deferrable",
             "environment",
             "errors",
             "selection_arguments",

@@ -95,3 +95,18 @@ def test_the_file_can_be_copied_into_any_image() -> None:
     }
     assert imported
     assert imported <= sys.stdlib_module_names
+
+
+def test_a_replica_s_number_is_importable_and_read_when_it_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REPLICA_ID", raising=False)
+    assert replicas.REPLICA_ID == 1
+    monkeypatch.setenv("REPLICA_ID", "3")
+    monkeypatch.setenv("REPLICA_COUNT", "4")
+    from airflow_provider_canfar.replicas import REPLICA_COUNT, REPLICA_ID
+
+    assert (REPLICA_ID, REPLICA_COUNT) == (3, 4)
+    assert f"{REPLICA_ID + 1}" == "4"
+    with pytest.raises(AttributeError, match="no attribute 'REPLICA'"):
+        replicas.REPLICA  # noqa: B018 - reading it raises

@@ -95,3 +95,17 @@ def test_several_emulators_are_independent() -> None:
 def test_an_invalid_option_is_reported(options: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error, match=r"retention|colour"), running_emulator(**options):
         pass
+
+
+def test_a_fixture_without_the_extra_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text("def test_it(canfar_connection): pass")
+    (tmp_path / "conftest.py").write_text("import sys; sys.modules['starlette'] = None")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "airflow_provider_canfar.testing", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Install airflow-provider-canfar[emulator]." in ended.stdout, ended.stdout + ended.stderr

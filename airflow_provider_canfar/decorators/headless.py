@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from airflow.sdk.bases.decorator import DecoratedOperator
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.sdk.bases.decorator import Task
 
+    from airflow_provider_canfar.operators._task_arguments import (
+        CommandFunctionArguments,
+        FunctionArguments,
+    )
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
 
@@ -180,7 +184,10 @@ def canfar_task(python_callable: Callable[P, R]) -> Task[P, R]: ...
 
 @overload
 def canfar_task(
-    python_callable: None = None, *, multiple_outputs: bool | None = None, **kwargs: Any
+    python_callable: None = None,
+    *,
+    multiple_outputs: bool | None = None,
+    **kwargs: Unpack[FunctionArguments],
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -223,7 +230,7 @@ def canfar_cmd_task(python_callable: Callable[P, Sequence[str]]) -> Task[P, Sequ
 
 @overload
 def canfar_cmd_task(
-    python_callable: None = None, **kwargs: Any
+    python_callable: None = None, **kwargs: Unpack[CommandFunctionArguments]
 ) -> Callable[[Callable[P, Sequence[str]]], Task[P, Sequence[str]]]: ...
 
 

@@ -95,7 +95,7 @@ class CheckedArguments(BaseOperator):
         """Render the arguments, those that were set after the operator was made too."""
         given = {name: getattr(self, name) for name in self._arguments}
         self._rendered_later |= rendered_later(self._arguments, given)
-        with airflow_errors():
+        with airflow_errors(self.log):
             is_split = self._split_args(jinja_env)
         super().render_template_fields(context, jinja_env)
         operator: Any = self

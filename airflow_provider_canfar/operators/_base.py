@@ -14,6 +14,7 @@ from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_checks import CheckedArguments
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
+from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
@@ -53,7 +54,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
         (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
+    :param deferrable: wait in the triggerer; False to wait in the worker; None as Airflow is set, or True.
     :param poll_interval: the time between two polls of the platform. (templated)
     :param startup_timeout: how long a session may be Pending. (templated)
     :raises SpecError: for a literal that an argument does not take.
@@ -68,7 +69,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         name: str | None,
         destroy_on_kill: bool | str | XComArg,
         canfar_conn_id: str,
-        deferrable: bool,
+        deferrable: bool | None,
         poll_interval: timedelta | float | str | XComArg,
         startup_timeout: timedelta | float | str | XComArg | None,
         **kwargs: Any,
@@ -78,7 +79,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = flag("deferrable", deferrable)
+        self.deferrable = is_deferrable(deferrable)
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 
@@ -141,7 +142,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
             return self._execute(context, work)
 
     def _execute(self, context: Context, work: Work) -> Any:
-        with airflow_errors():
+        with airflow_errors(self.log):
             return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
 
     def resume(
@@ -164,7 +165,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         if batch is None:
             carried = _carried.pop(task_instance, {})
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
-        with airflow_errors():
+        with airflow_errors(self.log):
             known = self._first_batch(context, work) if batch is None else Batch.from_json(batch)
             return self._run_phase(context, work, known, deadline, WakeEvent.from_json(event), **carried)
 

@@ -1,24 +1,99 @@
-"""Which of this provider's errors an Airflow task retries."""
+"""How this provider's errors end an Airflow task: what its log shows, and whether Airflow retries it."""
 
 from __future__ import annotations
 
+import copy
+import re
+import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
+if TYPE_CHECKING:
+    from types import TracebackType
 
-@contextmanager
-def airflow_errors() -> Iterator[None]:
-    """Fail the task without retries on an error that a retry cannot help.
-
-    :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
-        rejects. Other errors pass through.
-    """
-    from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
     from airflow_provider_canfar.skaha.errors import CanfarError
 
-    try:
-        yield
-    except CanfarError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+#: Columns of a line of Airflow's log that its page shows without scrolling, in a window of 1400 pixels.
+LINE_LENGTH = 100
+
+
+def airflow_errors(log: Any) -> AirflowErrors:
+    """Log an error of this provider, and fail the task with a short one; without retries if none can help.
+
+    First come the lines of the message. Airflow then logs the exception, with the message's first sentence
+    and without causes: they are in the message. Callbacks find the whole message in the exception's notes,
+    which Airflow's page does not show, and the error itself as its ``__context__``.
+
+    :param log: Airflow's logger.
+    :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
+        rejects. Other errors of this provider keep their class, and errors of others pass through.
+    """
+    return AirflowErrors(log)
+
+
+class AirflowErrors:
+    """A context manager; a class, so that only one frame of it is in each traceback."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> Literal[False]:
+        from airflow_provider_canfar.skaha.errors import CanfarError
+
+        # A sensor's poke is within its execute.
+        if isinstance(error, CanfarError) and not getattr(error, "is_logged", False):
+            for line in log_lines(str(error)):
+                self._log.error("%s", line)
+            raise shown(error) from None
+        return False
+
+
+def shown(error: CanfarError) -> Exception:
+    """Return the exception that ends the task, with the first sentence of an error's message."""
+    from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+
+    message = str(error)
+    if error.retryable:
+        short: Exception = copy.copy(error)
+        short.args = (first_sentence(message),)
+        vars(short)["is_logged"] = True
+    else:
+        short = AirflowFailException(f"{type(error).__name__}: {first_sentence(message)}")
+    if first_sentence(message) != message:
+        short.add_note(message)
+    return short
+
+
+def log_lines(message: str) -> Iterator[str]:
+    r"""Break a message into lines that Airflow's page shows whole.
+
+    A line of a session's log keeps its indentation, and a long URL stays in one piece.
+
+    >>> [len(line) for line in log_lines("Its last lines:\n  " + "word " * 40)]
+    [15, 96, 96, 11]
+    """
+    for line in message.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        yield from textwrap.wrap(
+            line,
+            LINE_LENGTH,
+            subsequent_indent=indent[: LINE_LENGTH // 2],
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+
+
+def first_sentence(message: str) -> str:
+    r"""Return the first sentence of a message, in at most one line.
+
+    >>> first_sentence("2 of 3 replicas failed.\nReplica 1 ..."), first_sentence("Invalid ram -1. Omit it.")
+    ('2 of 3 replicas failed.', 'Invalid ram -1.')
+    """
+    first_line = message.strip().partition("\n")[0]
+    sentence = re.split(r"(?<=[.!?]) +(?=[A-Z])", first_line, maxsplit=1)[0]
+    return textwrap.shorten(sentence, LINE_LENGTH, placeholder=" ...")

@@ -235,7 +235,7 @@ COMMON: Mapping[str, Argument] = {
     "ram": _RESOURCE,
     "gpus": Argument(_gpus, may_be_left_out=True, nothing_means_left_out=True),
     "destroy_on_kill": _FLAG,
-    "deferrable": Argument(flag, is_template=False),
+    "deferrable": Argument(flag, may_be_left_out=True, is_template=False),
     "poll_interval": Argument(_DURATION),
     "startup_timeout": Argument(_DURATION, may_be_left_out=True),
 }

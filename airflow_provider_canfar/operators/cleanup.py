@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import BaseOperator
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
+    from airflow_provider_canfar.operators._task_arguments import TaskArguments
     from airflow_provider_canfar.skaha.selection import Selection
 
 __all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
@@ -105,7 +106,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         dry_run: bool | str | XComArg = False,
         settle_time: float | timedelta | str | XComArg = 10.0,
         canfar_conn_id: str = CanfarHook.default_conn_name,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         reject_unknown_arguments(type(self), kwargs)
         super().__init__(**kwargs)
@@ -140,7 +141,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find_sessions
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
-        with airflow_errors():
+        with airflow_errors(self.log):
             self._given.require(**self._arguments())
             only_lists = flag("dry_run", self.only_lists)
             settle_time = seconds("settle_time", self.settle_time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
@@ -21,6 +21,7 @@ from airflow_provider_canfar.operators._session_arguments import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_canfar.operators._task_arguments import TaskArguments
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
@@ -88,7 +89,8 @@ class CanfarHeadlessOperator(SessionOperator):
         failed, only those run again (needs Airflow 3.3, which remembers the others).
     :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
     :param canfar_conn_id: the Airflow connection.
-    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
+    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker. By default
+        True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long a session may be Pending before its replica has failed; by default it may
         queue for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of
@@ -135,14 +137,14 @@ class CanfarHeadlessOperator(SessionOperator):
         on_clear: str = "fresh",
         destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         poll_interval: timedelta | float | str | XComArg = 15.0,
         startup_timeout: timedelta | float | str | XComArg | None = None,
         logging_interval: timedelta | float | str | XComArg | None = None,
         record_within: timedelta | float | str | XComArg = 1200.0,
         max_log_bytes: int | str | XComArg | None = 1_000_000,
         on_finish_action: str = "keep",
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             name=name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.operators._interactive_runner import InteractiveRunner
+    from airflow_provider_canfar.operators._task_arguments import TaskArguments
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
@@ -57,7 +58,8 @@ class CanfarInteractiveOperator(SessionOperator):
         when its user has ended the session. By default the session lives as long as the platform lets it.
     :param destroy_on_kill: destroy the session when the task is killed or times out; False leaves it.
     :param canfar_conn_id: the Airflow connection.
-    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker.
+    :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker. By default
+        True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
         for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of the
@@ -87,9 +89,9 @@ class CanfarInteractiveOperator(SessionOperator):
         startup_timeout: timedelta | float | str | XComArg | None = None,
         destroy_on_kill: bool | str | XComArg = True,
         canfar_conn_id: str = CanfarHook.default_conn_name,
-        deferrable: bool = True,
+        deferrable: bool | None = None,
         poll_interval: timedelta | float | str | XComArg = 15.0,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskArguments],
     ) -> None:
         super().__init__(
             name=name,

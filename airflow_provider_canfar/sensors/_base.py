@@ -13,7 +13,8 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators._argument_parsers import flag, seconds
+from airflow_provider_canfar.operators._argument_parsers import seconds
+from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
@@ -50,7 +51,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer; False to wait as ``mode`` says. By default the sensor defers,
-        unless ``mode`` is given.
+        unless ``mode`` is given, or the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: seconds between two polls of the platform, or a timedelta; the same as
         ``poke_interval``. With ``mode="reschedule"``, Airflow's scheduler may fail the task if a check begins
         before the executor has reported the end of the last one, which takes seconds.
@@ -79,7 +80,8 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         )
         super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = mode is None if deferrable is None else flag("deferrable", deferrable)
+        defers = mode is None and is_deferrable(None)
+        self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self._given = GivenArguments(self._mapped_to_none & {"canfar_conn_id"}, canfar_conn_id=canfar_conn_id)
 
     @abstractmethod
@@ -118,7 +120,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
                 "itself can resume."
             )
             deferrable, self.mode = False, "poke"
-        with self._decide_skips(timeout_never_fails=deferrable), airflow_errors():
+        with self._decide_skips(timeout_never_fails=deferrable), airflow_errors(self.log):
             if not deferrable:
                 return self._wait_in_worker(context)
             # The first check runs here: a condition that is met already needs no triggerer.
@@ -131,7 +133,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """Check the condition once; if the platform does not respond, it counts as not met yet."""
         from airflow_provider_canfar.skaha.errors import RequestError
 
-        with airflow_errors():
+        with airflow_errors(self.log):
             try:
                 return self._check(context)
             except RequestError as error:
@@ -149,7 +151,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """
         from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout
 
-        with self._decide_skips(timeout_never_fails=True), airflow_errors():
+        with self._decide_skips(timeout_never_fails=True), airflow_errors(self.log):
             try:
                 return super().resume_execution(next_method, next_kwargs, context)
             except AirflowSensorTimeout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import PokeReturnValue
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.capacity import Capacity
+    from airflow_provider_canfar.operators._task_arguments import SensorArguments
     from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
 __all__ = ["CanfarResourceSensor"]
@@ -54,7 +55,7 @@ class CanfarResourceSensor(CanfarBaseSensor):
         cores: float | str | XComArg | None = 0,
         ram: float | str | XComArg | None = 0,
         gpus: float | str | XComArg | None = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.cores = cores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import PokeReturnValue
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
+    from airflow_provider_canfar.operators._task_arguments import SensorArguments
     from airflow_provider_canfar.triggers.sensors import CanfarSensorTrigger
 
 __all__ = ["CanfarSessionSensor"]
@@ -98,7 +99,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         at_least: int | str | XComArg | None = None,
         at_most: int | str | XComArg | None = None,
         fail_on: str | Sequence[str] | XComArg | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.ids = ids

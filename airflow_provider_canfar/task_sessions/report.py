@@ -181,6 +181,8 @@ def _failure_message(
         more = f" and {len(others) - NUMBERED:,} more" if len(others) > NUMBERED else ""
         where = "their logs are" if all(outcome.reason is None for outcome in others) else "see"
         parts.append(f"Replicas {numbers}{more} failed too; {where} above.")
+    if any(outcome.reason is None for outcome in failed):
+        parts.append("Fix what made them fail, and clear the task to run it again.")
     return "\n".join(parts)
 
 

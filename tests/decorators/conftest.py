@@ -12,6 +12,9 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from tests.decorators.image import Image, images, interpreters
 from tests.on_emulator import platform, quick_triggers
 
+#: Only type checkers read it: it has every mistake that they must find.
+collect_ignore = ["users_dag.py"]
+
 if TYPE_CHECKING:
     from _pytest.fixtures import SubRequest
 

@@ -148,7 +148,7 @@ def test_the_task_s_error_contains_the_function_s_traceback(platform: Emulator) 
 
     with pytest.raises(SessionFailed) as failure:
         task(measure).run()
-    message = str(failure.value)
+    (message,) = failure.value.__notes__
     assert "the last frame\nTraceback (most recent call last):\n" in message
     assert f'File "{__file__}"' in message
     assert "ZeroDivisionError: division by zero" in message
@@ -178,8 +178,9 @@ def test_a_session_that_completes_without_a_result_fails_the_task(
     with pytest.raises(SessionFailed) as failure, shown() as lines:
         task(leave).run()
     assert platform.all_sessions()[0]["status"] == "Completed"
-    assert "Completed without a result." in str(failure.value)
-    assert "it called sys.exit(0) before it returned" in str(failure.value)
+    (message,) = failure.value.__notes__
+    assert "Completed without a result." in message
+    assert "it called sys.exit(0) before it returned" in message
     assert any("Completed without a result" in line for line in lines)
 
 
@@ -195,7 +196,7 @@ def test_a_failure_after_the_return_logs_no_result_lines(platform: Emulator) -> 
     with pytest.raises(SessionFailed) as failure, shown() as lines:
         task(leave).run()
     assert "returning" in lines
-    assert not [line for line in (*lines, str(failure.value)) if RESULT_PREFIX in line]
+    assert not [line for line in (*lines, *failure.value.__notes__) if RESULT_PREFIX in line]
 
 
 # --- retries

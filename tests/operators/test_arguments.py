@@ -304,7 +304,7 @@ WRONG: list[tuple[str, Any]] = [
     ("record_within", None),
     ("record_within", -1),
     *((name, value) for name in ("fail_fast", "destroy_on_kill") for value in ("maybe", None, 2, 1.0)),
-    *(("deferrable", value) for value in ("maybe", None, "{{ params.wait }}")),
+    *(("deferrable", value) for value in ("maybe", "", "{{ params.wait }}")),
     ("command_encoding", "base64"),
     ("command_encoding", None),
     ("on_clear", "Resume"),

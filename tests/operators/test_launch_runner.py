@@ -294,4 +294,4 @@ def test_a_function_s_decorator_must_wait() -> None:
 
 def test_another_word_for_it_is_suggested() -> None:
     with pytest.raises(TypeError, match="Did you mean 'wait_for_completion'"):
-        CanfarHeadlessOperator(task_id="stars", image=IMAGE, command=["true"], wait=False)
+        CanfarHeadlessOperator(task_id="stars", image=IMAGE, command=["true"], wait=False)  # type: ignore[call-arg]  # Misspelt on purpose.

@@ -110,8 +110,8 @@ def test_siblings_that_run_go_on_and_a_retry_launches_only_what_did_not_start(
     task = stars("sleep", "2", replicas=3, retries=1)
     with pytest.raises(AirflowFailException, match="SessionNeverStarted: 1 of 3 replicas failed") as failure:
         run(task)
-    assert isinstance(failure.value.__cause__, SessionNeverStarted)
-    assert "registry_secret" in str(failure.value)
+    assert isinstance(failure.value.__context__, SessionNeverStarted)
+    assert "registry_secret" in failure.value.__notes__[0]
     assert not platform.live()
     platform.clear_faults()
     task.retry()

@@ -1,0 +1,108 @@
+"""What a failed task shows: lines of the message first, then a short exception."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+from airflow_provider_canfar.operators._errors import LINE_LENGTH, airflow_errors, log_lines
+from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.sensors.session import CanfarSessionSensor
+from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
+from tests.fake_task import FakeTask
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+
+MESSAGE = f"""1 of 3 replicas failed.
+Replica 2, session k3v9x2qa (stars): Failed. {"It said so. " * 20}
+  File "fit.py", line 7
+    https://www.canfar.net/{"a" * 150}
+Clear the task to run it again."""
+
+
+class Log:
+    """Collects lines, as Airflow's logger does."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def error(self, line: str, *args: Any) -> None:
+        self.lines.append(line % args)
+
+
+def failed(error: Exception) -> tuple[Exception, list[str]]:
+    """Return what ends a task, and the lines that its log shows before."""
+    log = Log()
+    try:
+        with airflow_errors(log), airflow_errors(log):
+            raise error
+    except type(error) as raised:
+        return raised, log.lines
+    except AirflowFailException as raised:
+        return raised, log.lines
+
+
+def test_the_message_is_logged_in_lines_that_the_page_shows_whole() -> None:
+    lines = failed(SessionFailed(MESSAGE))[1]
+    assert [len(line) for line in lines if len(line) > LINE_LENGTH] == [173]  # A URL stays in one piece.
+    assert " ".join(" ".join(lines).split()) == " ".join(MESSAGE.split())
+    assert lines[0] == "1 of 3 replicas failed."
+    assert '  File "fit.py", line 7' in lines
+    assert lines[-1] == "Clear the task to run it again."
+
+
+@pytest.mark.parametrize("message", ["", "One line.", "Two\n\nlines, one empty."])
+def test_no_line_is_lost(message: str) -> None:
+    assert "\n".join(log_lines(message)) == message
+
+
+def test_the_exception_is_short_and_says_nothing_twice() -> None:
+    raised, _ = failed(SessionFailed(MESSAGE, session_id="k3v9x2qa", replica=2))
+    assert str(raised) == "1 of 3 replicas failed."
+    assert isinstance(raised, SessionFailed)
+    assert (raised.session_id, raised.replica) == ("k3v9x2qa", 2)
+    shown = "".join(traceback.format_exception(raised))
+    assert shown.count("Traceback (most recent call last)") == 1
+
+
+def test_callbacks_find_the_whole_message_and_the_error() -> None:
+    error = SpecError("Invalid ram -1: must be a number, more than 0. Leave it out.")
+    raised, _ = failed(error)
+    assert isinstance(raised, AirflowFailException)
+    assert str(raised) == "SpecError: Invalid ram -1: must be a number, more than 0."
+    assert raised.__notes__ == [str(error)]
+    assert raised.__cause__ is None
+    assert raised.__context__ is error
+
+
+def test_errors_of_others_pass_through() -> None:
+    error = KeyError("theirs")
+    assert failed(error) == (error, [])
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (
+            lambda: CanfarHeadlessOperator(task_id="a", image=IMAGE, command=["true"], replicas="{{ 'x' }}"),
+            "replicas",
+        ),
+        (lambda: CanfarSessionSensor(task_id="a", prefix="{{ '' }}"), "prefix"),
+    ],
+)
+def test_a_refused_value_shows_few_of_our_frames(make: Callable[[], Any], named: str) -> None:
+    task = FakeTask(make)
+    task.operator.render_template_fields(task.context)
+    with capture_logs() as entries, pytest.raises(AirflowFailException) as failure:
+        task.operator.execute(task.context)
+    shown = [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
+    assert [line for line in shown if line.startswith(f"Invalid {named}")]
+    ours = [
+        one for one in traceback.extract_tb(failure.value.__traceback__) if "airflow_provider" in one.filename
+    ]
+    assert len(ours) <= 5
