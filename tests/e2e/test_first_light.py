@@ -76,7 +76,7 @@ def test_a_session_that_exits_with_3_fails_its_task_and_the_error_has_its_last_l
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"connection": "wrong_token"}, "has expired. The credential was the bearer token. Get a new token"),
+        ({"connection": "wrong_token"}, "Get a new token, or use a user name and password"),
         ({"connection": "unreachable"}, "to GET session"),
         ({"image": "docker.io/library/python:3.12"}, "must come from one of [images.canfar.net]"),
         ({"name": "my_stars"}, "Try 'my-stars'"),
