@@ -160,14 +160,9 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
     :raises TypeError: for an unknown name.
     :raises ModuleNotFoundError: without the extra ``emulator``.
     """
-    try:
-        from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
-        from airflow_provider_canfar.emulator.server import EmulatorServer
-    except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            f"The emulator needs the package {missing.name}. Install airflow-provider-canfar[emulator].",
-            name=missing.name,
-        ) from None
+    _require_extra()
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
+    from airflow_provider_canfar.emulator.server import EmulatorServer
 
     names = {field.name for field in dataclasses.fields(EmulatorConfig)}
     config = EmulatorConfig().updated({name: value for name, value in options.items() if name in names})
@@ -212,11 +207,23 @@ class _ServerThread(threading.Thread):
         self.join()
 
 
+def _require_extra() -> None:
+    """Fail without the packages that the emulator needs, and say how to install them."""
+    try:
+        import airflow_provider_canfar.emulator.server  # noqa: F401 (only whether it can be imported counts)
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            f"The emulator needs the package {missing.name}. Install airflow-provider-canfar[emulator].",
+            name=missing.name,
+        ) from None
+
+
 @pytest.fixture(scope="session")
 def _canfar_airflow_database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return a migrated database; pytest's cache keeps it for later runs."""
+    _require_extra()
     from airflow_provider_canfar._isolated_airflow import migrated_database
 
     cache: pytest.Cache | None = getattr(request.config, "cache", None)  # None with -p no:cacheprovider
