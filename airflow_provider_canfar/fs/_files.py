@@ -31,7 +31,7 @@ class ArcReader(io.BufferedIOBase):
             #: The length in bytes; fsspec's read_block asks for it.
             self.size = download(self._spool)
             self._spool.seek(0)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, is raised again.
             self.close()
             raise
 

@@ -75,7 +75,7 @@ class StorageClients:
             # Either it is in use again, or the event loop ends, and the client with it.
             if shared.users:
                 raise
-        # From here on it is nobody else's: closing waits for nothing but its own connections.
+        # From here on, no other task uses it: closing waits only for its own connections.
         self._shared.pop(account, None)
         shared.closing = None
         await shared.client.__aexit__(None, None, None)

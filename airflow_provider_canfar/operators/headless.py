@@ -93,7 +93,7 @@ class CanfarHeadlessOperator(SessionOperator):
         True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long a session may be Pending before its replica has failed; by default it may
-        queue for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of
+        queue for ever. It waits out a failed pull that may pass, such as a 503 or 429 of
         the registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist,
         or that the registry denies, fails its replica within a minute or two.
     :param logging_interval: the time between two reads of the log of a running session, while deferred

@@ -62,7 +62,7 @@ class CanfarInteractiveOperator(SessionOperator):
         True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
-        for ever. An image that cannot be pulled is waited for if that may pass, such as a 503 or 429 of the
+        for ever. It waits out a failed pull that may pass, such as a 503 or 429 of the
         registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist, or
         that the registry denies, fails the task within a minute or two.
     :raises SpecError: for a literal that an argument does not take.

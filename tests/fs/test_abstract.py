@@ -50,21 +50,21 @@ class ArcFixtures(AbstractFixtures):  # type: ignore[misc]  # fsspec has no anno
 
 # A copy within the storage is a download and an upload, which the other two test as often.
 @pytest.mark.long
-class TestCopy(AbstractCopyTests, ArcFixtures):  # type: ignore[misc]
+class TestCopy(AbstractCopyTests, ArcFixtures):  # type: ignore[misc]  # fsspec has no types
     pass
 
 
-class TestGet(AbstractGetTests, ArcFixtures):  # type: ignore[misc]
+class TestGet(AbstractGetTests, ArcFixtures):  # type: ignore[misc]  # fsspec has no types
     pass
 
 
-class TestPut(AbstractPutTests, ArcFixtures):  # type: ignore[misc]
+class TestPut(AbstractPutTests, ArcFixtures):  # type: ignore[misc]  # fsspec has no types
     pass
 
 
-class TestOpen(AbstractOpenTests, ArcFixtures):  # type: ignore[misc]
+class TestOpen(AbstractOpenTests, ArcFixtures):  # type: ignore[misc]  # fsspec has no types
     pass
 
 
-class TestPipe(AbstractPipeTests, ArcFixtures):  # type: ignore[misc]
+class TestPipe(AbstractPipeTests, ArcFixtures):  # type: ignore[misc]  # fsspec has no types
     pass

@@ -33,7 +33,7 @@ def truncated(path: Path) -> Iterator[BinaryIO]:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "wb", buffering=0) as file:
         try:
             yield file
-        except BaseException:
+        except BaseException:  # A cancelled request, too (PutAction.cleanupOnFailure).
             file.truncate(0)
             raise
 

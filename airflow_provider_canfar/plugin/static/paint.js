@@ -49,7 +49,7 @@ export function paint(canvas, replicas, place, size, isFaded = () => false) {
   context.globalAlpha = 1;
 }
 
-// The shapes differ too, for those who cannot tell the colours apart.
+// The shapes differ too: not everyone can tell the colours apart.
 function cell(context, state, colour, x, y, size) {
   context.fillStyle = context.strokeStyle = colour;
   if (state === "waiting" || state === "unfinished") {

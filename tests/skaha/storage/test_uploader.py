@@ -95,7 +95,7 @@ async def test_a_lost_response_to_a_long_upload_is_not_repeated(
 ) -> None:
     def slow(request: httpx.Request, serve: object) -> httpx.Response:
         time.now += 30
-        return lost_after(request, serve)  # type: ignore[arg-type]
+        return lost_after(request, serve)  # type: ignore[arg-type]  # the fake's own handler
 
     storage.faults["PUT"] = [slow]
     await put(client)
@@ -139,7 +139,7 @@ async def test_a_late_end_of_an_earlier_try_is_noticed(client: StorageClient, st
     """The server truncates the file when it notices that a try was cut, which may be after the next one."""
 
     def succeeds_and_is_truncated(_request: httpx.Request, serve: object) -> httpx.Response:
-        response: httpx.Response = serve()  # type: ignore[operator]
+        response: httpx.Response = serve()  # type: ignore[operator]  # the fake's own handler
         storage.files[PATH].data = b""
         return response
 
