@@ -196,7 +196,7 @@ def test_no_success_tells_a_secret(
     functions = airflow.trigger("secret_arguments", {"connection": "oidc"})
     assert functions.wait(timeout=240) == "success", log_of(functions, "measured")
     assert functions.xcom("measured") == len(canaries.planted[0] + TAIL)
-    assert "DEBUG" in (local_airflow.home / "scheduler.log").read_text() + log_of(functions, "measured")
+    assert "[debug " in (local_airflow.home / "scheduler.log").read_text() + log_of(functions, "measured")
     assert_no_secret(local_airflow, canaries)
 
 
