@@ -35,6 +35,9 @@ from airflow_provider_canfar.task_sessions.report import (
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
+#: How each failure ends.
+ADVICE = "Fix what made them fail, and clear the task to run it again."
+
 
 def outcome(replica: int, status: str = "Completed", *, try_number: int = 1) -> Outcome:
     name = str(IDENTITY.name(replica, try_number))
@@ -130,7 +133,7 @@ def test_a_log_of_one_enormous_line_makes_a_short_error() -> None:
     words = str(failure(known, {"id1": tail("ValueError: " + "x" * 3_000_000 + " in m13.fits\n")}, 0))
     assert len(words.encode()) < TAIL_LINE_BYTES + 200
     assert "ValueError: xxx" in words
-    assert words.endswith("xxx in m13.fits")
+    assert words.endswith(f"xxx in m13.fits\n{ADVICE}")
 
 
 @given(lines=st.lists(st.text(st.characters(), max_size=50), max_size=20), repeated=st.integers(1, 100))
@@ -177,6 +180,7 @@ def test_a_failure_names_each_replica_with_its_last_lines() -> None:
         "no such file",
         "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1): Gone.",
         "It wrote no output.",
+        ADVICE,
     ]
     assert isinstance(error, SessionFailed)
     assert (error.session_id, error.replica, error.log_tail) == ("id2", 2, "no such file")
@@ -190,7 +194,7 @@ def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None
 def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
     known = batch(1, outcome(1, "Failed"))
     assert str(failure(known, {}, 0)).endswith(
-        "The platform no longer has its log; see above for what it showed earlier."
+        f"The platform no longer has its log; see above for what it showed earlier.\n{ADVICE}"
     )
 
 
@@ -203,12 +207,13 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     known = batch(20, *(outcome(replica, "Failed") for replica in range(1, 9)))
     words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
-    assert words.endswith("Replicas 6, 7, 8 failed too; their logs are above.")
+    assert words.endswith(f"Replicas 6, 7, 8 failed too; their logs are above.\n{ADVICE}")
 
 
 def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> None:
     words = str(failure(batch(5000, *(outcome(replica, "Failed") for replica in range(1, 5001))), {}, 0))
-    assert words.endswith(f" 105 and {5000 - DESCRIBED - NUMBERED:,} more failed too; their logs are above.")
+    others = f"{5000 - DESCRIBED - NUMBERED:,}"
+    assert words.endswith(f" 105 and {others} more failed too; their logs are above.\n{ADVICE}")
 
 
 def stuck(replica: int, reason: str, *, retryable: bool = False) -> Outcome:
