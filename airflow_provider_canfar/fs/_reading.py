@@ -137,7 +137,7 @@ class ArcReadFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         try:
             with local.open("wb") as file:
                 size = self._download(self._strip_protocol(rpath), file)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, is raised again.
             local.unlink(missing_ok=True)  # Half a file would be taken for a whole one.
             raise
         callback.set_size(size)
