@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
@@ -237,7 +238,11 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         can_defer = self.deferrable and work.name is None
         outcomes = runner.run(
-            wake, publish=publish, defer=defer if can_defer else None, retry_follows=follows
+            wake,
+            publish=publish,
+            defer=defer if can_defer else None,
+            retry_follows=follows,
+            write_progress=partial(context["ti"].xcom_push, work.key("progress")),
         )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
+from airflow_provider_canfar.hooks._progress import ProgressWriter
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.skaha.errors import (
@@ -23,7 +24,7 @@ from airflow_provider_canfar.task_sessions.ended_session import LogReader, Outco
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
-from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
+from airflow_provider_canfar.task_sessions.progress import Progress, ended_in, progress_line
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
@@ -78,6 +79,7 @@ class TaskRunner:
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
+        self._write_progress: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def batch(self) -> Batch:
@@ -86,7 +88,12 @@ class TaskRunner:
 
     def xcoms(self) -> dict[str, Any]:
         """Return the XComs to push whenever the sessions are known, by key."""
-        return {"sessions": report.sessions_to_json(self.batch)}
+        now = time.time()
+        progress = Progress.of(self.batch, now)
+        return {
+            "sessions": report.sessions_to_json(self.batch),
+            "progress": progress.xcom(ReplicaStates(progress.states), now),
+        }
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -99,6 +106,7 @@ class TaskRunner:
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: bool = False,
+        write_progress: Callable[[dict[str, Any]], None] | None = None,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
@@ -106,11 +114,13 @@ class TaskRunner:
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if this try fails.
+        :param write_progress: writes the XCom ``progress`` during a wait here; it may block, and fail.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
+        self._write_progress = write_progress
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
@@ -249,8 +259,13 @@ class TaskRunner:
             # Stopped after the last round, before there was a wait to cancel.
             self._wait.cancel()
         subscribe = partial(self._hook.watch, interval=self._options.poll_interval)
-        # Written and read back, as over a deferral: both ways to wait are one.
-        return await wait_for_sessions(task_wait_of(spec.to_json()), subscribe, emit=self._emit)
+        writer = ProgressWriter(partial(asyncio.to_thread, self._write_progress or (lambda value: None)))
+        try:
+            # Written and read back, as over a deferral: both ways to wait are one.
+            task_wait = task_wait_of(spec.to_json())
+            return await wait_for_sessions(task_wait, subscribe, emit=self._emit, write_progress=writer)
+        finally:
+            writer.close()
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""

@@ -1,16 +1,25 @@
-"""How far a task's replicas are: a line for its log, and when to write one. Pure."""
+"""How far a task's replicas are: a line for its log, the XCom `progress`, and when to write each. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, states_of
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.task_sessions.batch import Batch
     from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
 
 #: Seconds between two lines in which nothing much has happened.
 LINE_EVERY = 60.0
+
+#: Seconds between two writes of the XCom, at least.
+XCOM_EVERY = 15.0
+
+#: There is no expected end before this part of a try's replicas has ended.
+EXPECTED_AFTER = 0.1
 
 #: A line follows whenever this part of all replicas has ended since the last one.
 LINES_PER_TASK = 10
@@ -66,3 +75,85 @@ class ProgressLog:
             return None
         self._written_at, self._ended = at, ended
         return progress_line(self._states)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a try is, as the XCom ``progress`` says it.
+
+    :param states: one letter for each replica, in order (:mod:`.replica_states`).
+    :param since: when the try's first session was launched or adopted, in seconds since the epoch.
+    :param kept: how many replicas had succeeded before the try: they say nothing about its pace.
+    """
+
+    states: str = ""
+    since: float = 0.0
+    kept: int = 0
+    try_number: int = 0
+
+    @classmethod
+    def of(cls, batch: Batch, now: float) -> Self:
+        """Return how far a task is as its worker knows it."""
+        since = min((one.at for one in batch.launched.values()), default=now)
+        kept = sum(
+            batch.settled(replica) is not None for replica in batch.outcomes.keys() - batch.launched.keys()
+        )
+        return cls(states_of(batch), round(since, 3), kept, batch.try_number)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as part of a trigger's argument."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read it back; what another release wrote may lack something, or have more."""
+        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+
+    def xcom(self, states: ReplicaStates, now: float) -> dict[str, Any]:
+        """Write the XCom, by the states that a wait has seen.
+
+        :param now: seconds since the epoch.
+        """
+        counts = states.counts()
+        ended = ended_in(states) - self.kept
+        pace = ended / (now - self.since) if ended > 0 and now > self.since else None
+        left = len(states) - self.kept - ended
+        is_expected = pace and left and ended >= EXPECTED_AFTER * (ended + left)
+        return {
+            "version": 1,
+            "replicas": len(states),
+            "counts": {state.name.lower(): count for state, count in counts.items()},
+            "since": self.since,
+            "updated": round(now, 3),
+            "pace_per_hour": round(3600 * pace, 2) if pace else None,
+            "expected_end": round(now + left / pace, 3) if pace and is_expected else None,
+            "map": str(states),
+            "try_number": self.try_number,
+        }
+
+
+class ProgressWrites:
+    """When the XCom ``progress`` is written while a task waits: when it has changed, and not too often.
+
+    :param progress: what the worker wrote before the wait.
+    :param states: what is known of the replicas; it changes from outside.
+    :param since: when that was, in seconds since the epoch.
+    """
+
+    def __init__(self, progress: Progress, states: ReplicaStates, since: float) -> None:
+        self._progress = progress
+        self._states = states
+        self._written = progress.states
+        self._next_at = since + XCOM_EVERY
+
+    def wake_at(self) -> float | None:
+        """Return when to write a change that came too early; None where there is none."""
+        return self._next_at if str(self._states) != self._written else None
+
+    def value(self, at: float) -> dict[str, Any] | None:
+        """Return what to write now, if anything."""
+        states = str(self._states)
+        if states == self._written or at < self._next_at:
+            return None
+        self._written, self._next_at = states, at + XCOM_EVERY
+        return self._progress.xcom(self._states, at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
@@ -85,11 +86,32 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             self._emit("Leaving the sessions running after an interrupt, as destroy_on_kill is False.")
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
+        from airflow_provider_canfar.hooks._progress import ProgressWriter
         from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 
         task_wait = task_wait_of(self.wait_spec or {})
-        wake = await wait_for_sessions(task_wait, self._subscribe(hook), emit=self._emit)
+        writer = ProgressWriter(self._write_progress())
+        try:
+            wake = await wait_for_sessions(
+                task_wait, self._subscribe(hook), emit=self._emit, write_progress=writer
+            )
+        finally:
+            writer.close()
         return wake.to_json()
+
+    def _write_progress(self) -> Callable[[dict[str, Any]], Awaitable[None]]:
+        """Return what writes the XCom ``progress``, or does nothing where this Airflow cannot."""
+        from airflow_provider_canfar.hooks._airflow_compat import trigger_xcom_set
+
+        # Without an id, no triggerer runs this, and there is no channel to Airflow.
+        can_write = self.trigger_id is not None and self.task_instance_id is not None
+        xcom_set = trigger_xcom_set() if can_write else None
+
+        async def write(value: dict[str, Any]) -> None:
+            if xcom_set is not None:
+                await xcom_set("progress", value, **(self.task_instance_id or {}))
+
+        return write
 
     async def on_kill(self) -> None:
         """Destroy the sessions if a person has killed the task.
