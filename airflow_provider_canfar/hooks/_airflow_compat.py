@@ -85,5 +85,5 @@ def trigger_xcom_set() -> Callable[..., Awaitable[None]] | None:
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.execution_time.xcom import XCom
 
-    is_plain = XCom.serialize_value.__func__ is BaseXCom.serialize_value.__func__
+    is_plain = XCom.serialize_value is BaseXCom.serialize_value
     return getattr(XCom, "aset", None) if is_plain else None

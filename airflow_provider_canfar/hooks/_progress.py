@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 log = logging.getLogger(__name__)
 
-#: The writes of each event loop, one after the other: a triggerer has one channel to Airflow, which its events
-#: need, too.
+#: The writes of each event loop, one after the other: a triggerer has one channel to Airflow, which its
+#: events need, too.
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 #: Writes under way. One that is cancelled halfway would break that channel.

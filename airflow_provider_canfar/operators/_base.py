@@ -218,13 +218,12 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
-
         follows = retry_follows(context["ti"])
         self._answers_probes = follows and _airflow_api.api_server_answers()
+        push = partial(work.push_xcoms, context["ti"])
 
         def save() -> None:
-            for key, value in runner.xcoms().items():
-                context["ti"].xcom_push(work.key(key), value)
+            push(runner.xcoms())
             SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
 
         def publish() -> None:
@@ -238,11 +237,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         can_defer = self.deferrable and work.name is None
         outcomes = runner.run(
-            wake,
-            publish=publish,
-            defer=defer if can_defer else None,
-            retry_follows=follows,
-            write_progress=partial(context["ti"].xcom_push, work.key("progress")),
+            wake, publish=publish, push=push, defer=defer if can_defer else None, retry_follows=follows
         )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None

@@ -79,7 +79,7 @@ class TaskRunner:
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
-        self._write_progress: Callable[[dict[str, Any]], None] | None = None
+        self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
 
     @property
     def batch(self) -> Batch:
@@ -106,7 +106,7 @@ class TaskRunner:
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: bool = False,
-        write_progress: Callable[[dict[str, Any]], None] | None = None,
+        push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
@@ -114,13 +114,13 @@ class TaskRunner:
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if this try fails.
-        :param write_progress: writes the XCom ``progress`` during a wait here; it may block, and fail.
+        :param push: pushes XComs, by key, during a wait here; it may block, and fail.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
-        self._write_progress = write_progress
+        self._push = push
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
@@ -259,7 +259,7 @@ class TaskRunner:
             # Stopped after the last round, before there was a wait to cancel.
             self._wait.cancel()
         subscribe = partial(self._hook.watch, interval=self._options.poll_interval)
-        writer = ProgressWriter(partial(asyncio.to_thread, self._write_progress or (lambda value: None)))
+        writer = ProgressWriter(lambda value: asyncio.to_thread(self._push, {"progress": value}))
         try:
             # Written and read back, as over a deferral: both ways to wait are one.
             task_wait = task_wait_of(spec.to_json())

@@ -82,7 +82,7 @@ class TaskWait:
     def _take_in(self, changes: Iterable[StatusChange]) -> list[str]:
         """Note the state of each replica, and return the lines to log: of a task with many, its progress."""
         for change in changes:
-            self.states.set(change.name, ReplicaState.of(change.status))
+            self.states.set(self.spec.sessions[change.session_id], ReplicaState.of(change.status))
             log.debug("%s", change)
         return [] if len(self.states) > 1 else [str(change) for change in changes]
 
