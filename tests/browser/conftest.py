@@ -101,7 +101,7 @@ def emulator(
     python = tmp_path_factory.mktemp("image") / "python"
     python.write_text(PYTHON.format(python=shlex.quote(sys.executable), gate=shlex.quote(str(gate))))
     python.chmod(0o755)
-    # Two seconds are long enough to see sessions queue, and half a second is short enough to see what they use.
+    # Long enough to see sessions queue, and short enough to see what they use.
     options = [
         "--start-delay",
         "2",

@@ -11,6 +11,7 @@ import pytest
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs, free_ports
+from tests.statsd_listener import StatsdListener
 
 if TYPE_CHECKING:
     from dev.airflow_rest import AirflowRest
@@ -32,8 +33,15 @@ def emulator(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Em
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsdListener]:
+    """Listen for the metrics of the Airflow."""
+    with StatsdListener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
 def local_airflow(
-    programs: Programs, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+    programs: Programs, emulator: Emulator, statsd: StatsdListener, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
     """Start a real Airflow, with a working connection and two broken ones."""
     (unused_port,) = free_ports(1)
@@ -45,7 +53,15 @@ def local_airflow(
     }
     folders = [ROOT / "example_dags", Path(__file__).parent / "dags"]
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, folders, programs=programs, connections=connections) as local_airflow:
+    metrics = {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+    }
+    with LocalAirflow(
+        home, folders, programs=programs, connections=connections, env=metrics
+    ) as local_airflow:
         yield local_airflow
 
 
