@@ -36,12 +36,12 @@ def test_statsd_gets_what_worker_and_triggerer_have_done(
     assert sent()["polls.duration"] > 0
     assert 0 < sent()["sessions.record_delay"] < 60_000, "in milliseconds"
 
-    def waiting() -> list[str]:
+    def waiting() -> list[int]:
         gauge = [line for line in statsd.lines[since:] if line.startswith(f"{PREFIX}polls.waiting")]
-        return [line.rpartition(":")[2] for line in gauge]
+        return [int(line.rpartition(":")[2].removesuffix("|g")) for line in gauge]
 
-    assert waiting()[0] == "1|g"
-    wait_until(lambda: waiting()[-1] == "0|g", description="the gauge of a poll that has ended", timeout=60)
+    # Besides the task, the example of an asset trigger waits all the time.
+    wait_until(lambda: waiting()[-1] < max(waiting()), description="a poll without the task", timeout=90)
 
 
 def test_the_connection_is_the_only_name_in_a_metric(airflow: AirflowRest, statsd: StatsdListener) -> None:
