@@ -127,7 +127,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def execute(self, context: Context) -> Any:
         """Launch the sessions, and wait for them without a worker slot.
 
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
+        :raises AirflowFailException: when a retry cannot help; its ``__context__`` has the details.
         :raises SessionError: when the sessions fail.
         """
         with airflow_errors(self.log):

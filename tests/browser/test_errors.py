@@ -38,11 +38,9 @@ def _mistakes(connection: str, local_airflow: LocalAirflow, emulator: Emulator) 
     """Run the DAG with the mistakes to its end."""
     rest = local_airflow.rest
     rest.add_connection("refused_token", **(emulator.connection | {"password": "stale"}))
-    for name, fields in {
-        "unknown_host": {"host": "https://ws-uv.canfar.invalid"},
-        "port_only": {"port": 443},
-    }.items():
-        rest.add_connection(name, conn_type="canfar", password="a-token", **fields)
+    some_token = {"conn_type": "canfar", "password": "a-token"}
+    rest.add_connection("unknown_host", **some_token, host="https://ws-uv.canfar.invalid")
+    rest.add_connection("port_only", **some_token, port=443)
     admin = Admin(emulator.url, emulator.token)
     admin.faults(pull={"image": "*:24.70"})
     run = rest.trigger("mistakes")

@@ -95,7 +95,7 @@ def test_errors_of_others_pass_through() -> None:
         (lambda: CanfarSessionSensor(task_id="a", prefix="{{ '' }}"), "prefix"),
     ],
 )
-def test_a_refused_value_shows_only_the_frames_that_its_exception_passes(make: Callable[[], Any], named: str) -> None:
+def test_a_refused_value_shows_few_of_our_frames(make: Callable[[], Any], named: str) -> None:
     task = FakeTask(make)
     task.operator.render_template_fields(task.context)
     with capture_logs() as entries, pytest.raises(AirflowFailException) as failure:
