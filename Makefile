@@ -73,7 +73,7 @@ compat: $(addprefix compat-,$(or $(AIRFLOW),$(AIRFLOWS))) ## test on Airflow 3.1
 $(addprefix compat-,$(AIRFLOWS)): compat-%: | $(filter .uv/%,$(UV))
 	$(UV) venv --quiet --clear .venv-$@
 	$(UV) pip install --quiet --python .venv-$@ $(RELEASE_$*) --editable '.[emulator]' \
-		hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist trustme
+		hypothesis jsonschema psutil pytest pytest-asyncio pytest-timeout pytest-xdist statsd trustme
 	.venv-$@/bin/python -m pytest $(IN_PARALLEL) -m "not airflow" $(UNIT_TESTS)
 	.venv-$@/bin/python -m pytest tests/e2e/test_provider_listings.py tests/e2e/test_first_light.py -k "not m13"
 	.venv-$@/bin/python -m pytest tests/reliability/test_people.py
