@@ -90,7 +90,10 @@ class TaskRunner:
 
     def xcoms(self) -> dict[str, Any]:
         """Return the XComs to push whenever the sessions are known, by key."""
-        return {"sessions": report.sessions_to_json(self.batch)}
+        return {
+            "sessions": report.sessions_to_json(self.batch),
+            "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
+        }
 
     def lineage(self) -> dict[str, Any]:
         """Return what ran in the sessions, and how they ended; JSON without a secret."""
