@@ -17,6 +17,7 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
@@ -43,7 +44,7 @@ KILL_WITHIN = 4.0
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
-class SessionOperator(LogLinesMixin, CheckedArguments):
+class SessionOperator(LogLinesMixin, LineageMixin, CheckedArguments):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
@@ -215,7 +216,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
         hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
         spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
-        runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
+        runner = self._runner = self._last_runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
         follows = retry_follows(context["ti"])
@@ -235,10 +236,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
             sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
             self._defer(wait_spec, runner, deadline, task_instance, sealed)
 
-        can_defer = self.deferrable and work.name is None
-        outcomes = runner.run(
-            wake, publish=publish, push=push, defer=defer if can_defer else None, retry_follows=follows
-        )
+        to_defer = defer if self.deferrable and work.name is None else None
+        outcomes = runner.run(wake, publish=publish, push=push, defer=to_defer, retry_follows=follows)
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
         return self._result(runner, outcomes)
