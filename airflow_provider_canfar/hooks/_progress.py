@@ -20,19 +20,22 @@ class ProgressWriter:
     """Writes the latest value in the background; what has not been written when the next one comes never is.
 
     :param write: writes one value to Airflow, which may take long and may fail.
+    :param queue: where it waits for its turn; by default, that of the running event loop.
     """
 
-    def __init__(self, write: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(
+        self, write: Callable[[dict[str, Any]], Awaitable[None]], queue: WriteQueue | None = None
+    ) -> None:
         self._write = write
+        self._queue = queue
         self._latest: dict[str, Any] | None = None
 
     def __call__(self, value: dict[str, Any]) -> None:
         """Write a value soon."""
         self._latest = value
-        loop = asyncio.get_running_loop()
-        if loop not in _queues:
-            _queues[loop] = WriteQueue()
-        _queues[loop].add(self)
+        if self._queue is None:
+            self._queue = _queues.setdefault(asyncio.get_running_loop(), WriteQueue())
+        self._queue.add(self)
 
     def close(self) -> None:
         """Write nothing more, except what is under way: the worker writes next."""
