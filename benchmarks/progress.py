@@ -35,6 +35,7 @@ async def measure(url: str, *, has_progress: bool) -> dict[str, float]:
     from _waiters import control  # type: ignore[import-not-found] # A module in the same folder.
 
     from airflow_provider_canfar.hooks import _airflow_compat
+    from airflow_provider_canfar.hooks._log import LogLinesMixin
     from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
     from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
@@ -47,7 +48,7 @@ async def measure(url: str, *, has_progress: bool) -> dict[str, float]:
 
     _airflow_compat.trigger_xcom_set = lambda: aset if has_progress else None
     # Airflow's log is not what is measured here.
-    CanfarSessionTrigger._emit = lambda self, line: None  # type: ignore[method-assign]
+    LogLinesMixin._emit = lambda self, line: None  # type: ignore[method-assign]  # noqa: SLF001 - as said
 
     def trigger(task: int) -> CanfarSessionTrigger:
         ids = [f"s{number:07d}" for number in range(task * SESSIONS + 1, (task + 1) * SESSIONS + 1)]
