@@ -44,10 +44,12 @@ ALONG_WITH_THEM = (
             "carried_spec",
             "combinations",
             "deferrable",
+            "deferral",
             "environment",
             "errors",
             "selection_arguments",
             "session_arguments",
+            "tries",
             "trigger_failure",
             "work",
         )
