@@ -21,8 +21,11 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
+from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
+from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -134,7 +137,7 @@ class TaskRunner:
             # The time-out is what fails the task, whatever Airflow takes in of it.
             with suppress(Exception):
                 publish()
-            self._emit(report.table(self.batch, others="destroyed" if destroys else "left running"))
+            self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
             raise
@@ -160,6 +163,7 @@ class TaskRunner:
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
+            self._log_progress()
             publish()
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
@@ -203,6 +207,11 @@ class TaskRunner:
         self._reconciler.start_failures = wake.start_failures
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
+
+    def _log_progress(self) -> None:
+        states = ReplicaStates(states_of(self.batch))
+        if len(states) > 1 and ended_in(states):
+            self._emit(progress_line(states))
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
@@ -252,7 +261,7 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(report.table(self.batch))
+        self._emit(table(self.batch))
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]

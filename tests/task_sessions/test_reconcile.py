@@ -349,13 +349,32 @@ async def test_a_retry_adopts_what_lives_and_launches_what_does_not() -> None:
     trial = Trial(3)
     await trial.advance()
     trial.end(1)
-    trial.end(2, "Failed")
+    failed = trial.end(2, "Failed", log="reading m13.fits\nOSError: no such plate\n")
     trial.next_try()
+    trial.told = []
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 2, 3: 1}
     assert sorted(trial.batch.launched) == [2, 3]
-    assert trial.batch.launched[2].name == str(IDENTITY.name(2, 2))
-    assert any("Adopted" in sentence for sentence in trial.told)
+    adopted, launched = trial.batch.launched[3], trial.batch.launched[2]
+    assert launched.name == str(IDENTITY.name(2, 2))
+    assert trial.told == [
+        f"Adopted session {adopted.session_id} ({adopted.name}), which is alive.",
+        "Try 2 keeps 2 of 3 replicas and launches 2.",
+        (
+            f"Replica 2 failed in try 1, session {failed.session_id}: Failed. "
+            "Its last line: OSError: no such plate"
+        ),
+        f"Launched session {launched.session_id} ({launched.name}) (kept 1 of an earlier try).",
+    ]
+
+
+async def test_however_many_are_launched_the_log_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    trial = Trial(60)
+    caplog.set_level("DEBUG", "airflow_provider_canfar")
+    await trial.advance()
+    assert trial.told == ["Launched 60 sessions."]
+    row = trial.platform.record[-1]
+    assert f"Launched replica 60: session {row.session_id} ({row.name})." in caplog.messages
 
 
 async def test_what_has_been_seen_to_run_has_started() -> None:

@@ -27,7 +27,7 @@ from airflow_provider_canfar.skaha.polling.backoff import JITTER, MAX_OUTAGE_PAU
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_cache import FULL_LIST_INTERVAL, URGENT_FULL_LIST_INTERVAL
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE_PERIOD, SessionPoller
-from airflow_provider_canfar.skaha.polling.session_reader import REQUESTS_PER_POLL
+from airflow_provider_canfar.skaha.polling.session_reader import LOGS_PER_POLL, REQUESTS_PER_POLL
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock, rest
 
@@ -508,14 +508,25 @@ async def test_a_credential_that_is_still_refused_fails_all_subscribers(
     assert all(isinstance(subscriber.error, AuthenticationError) for subscriber in subscribers)
 
 
+async def test_logs_leave_room_for_requests_that_tell_whether_a_session_exists(scene: Scene) -> None:
+    rows = scene.sessions(LOGS_PER_POLL + 1)
+    async with scene.poller.subscribe(interval=INTERVAL) as subscription:
+        await anext(subscription)
+        for row in rows[:LOGS_PER_POLL]:
+            await subscription.reader.logs(row.session_id)
+        with pytest.raises(ServiceBusy, match="Too many logs"):
+            await subscription.reader.logs(rows[-1].session_id)
+        assert await subscription.reader.info(rows[-1].session_id)
+
+
 async def test_a_request_about_one_session_renews_a_refused_credential_too(scene: Scene) -> None:
     scene.renewals = [True]
-    rows = scene.sessions(10)
-    scene.platform.faults["logs"] = [AuthenticationError("expired")] * 10
+    rows = scene.sessions(LOGS_PER_POLL)
+    scene.platform.faults["logs"] = [AuthenticationError("expired")] * LOGS_PER_POLL
     async with scene.poller.subscribe(interval=INTERVAL) as subscription:
         await anext(subscription)
         logs = await asyncio.gather(*(subscription.reader.logs(row.session_id) for row in rows))
-    assert [log for result in logs for log in result.values()] == [""] * 10
+    assert [log for result in logs for log in result.values()] == [""] * LOGS_PER_POLL
     assert scene.renewed == 1
 
 
