@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
 
-class TriesMixin(LogLinesMixin, CheckedArguments):
+# CheckedArguments first: Airflow takes a class after a plain mixin for one with an __init__ of its own.
+class TriesMixin(CheckedArguments, LogLinesMixin):
     """The part of an operator that knows of its earlier tries."""
 
     _is_killed = False
