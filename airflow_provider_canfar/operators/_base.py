@@ -112,17 +112,18 @@ class SessionOperator(TriesMixin):
     def execute(self, context: Context) -> Any:
         """Launch the sessions, and wait for them without a worker slot.
 
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
+        :raises AirflowFailException: when a retry cannot help; its ``__context__`` has the details.
         :raises SessionError: when the sessions fail.
         """
-        work = next_work(self, context)
-        if work.is_nested and self.deferrable:
-            self._emit(
-                f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
-                "the task itself can resume after a deferral."
-            )
-        with killed_with(work.running, self) if work.is_nested else nullcontext(), airflow_errors(self.log):
-            return self._run_phase(context, work, None, deadline_of(self.execution_timeout))
+        with airflow_errors(self.log):
+            work = next_work(self, context)
+            if work.is_nested and self.deferrable:
+                self._emit(
+                    f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
+                    "the task itself can resume after a deferral."
+                )
+            with killed_with(work.running, self) if work.is_nested else nullcontext():
+                return self._run_phase(context, work, None, deadline_of(self.execution_timeout))
 
     def resume(
         self,

@@ -18,6 +18,7 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
@@ -82,6 +83,7 @@ class TaskRunner:
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
+        self._first_end: float | None = None
 
     @property
     def batch(self) -> Batch:
@@ -90,7 +92,10 @@ class TaskRunner:
 
     def xcoms(self) -> dict[str, Any]:
         """Return the XComs to push whenever the sessions are known, by key."""
-        return {"sessions": report.sessions_to_json(self.batch)}
+        return {
+            "sessions": report.sessions_to_json(self.batch),
+            "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
+        }
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -205,6 +210,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
 
@@ -238,7 +244,7 @@ class TaskRunner:
         """Reconcile, and return the plan that is left; None where the platform does not respond."""
         reconciler = self._reconciler
         try:
-            return await reconciler.reconcile(client)
+            plan = await reconciler.reconcile(client)
         except AuthenticationError as error:
             if not self.batch.unsettled():
                 raise
@@ -249,6 +255,10 @@ class TaskRunner:
                 raise
             self._emit(f"The platform is not responding; still waiting. {error}")
             return None
+        if self._first_end is not None:
+            client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))
+            self._first_end = None
+        return plan
 
     async def _wait_for(self, spec: WaitSpec) -> WakeEvent:
         self._wait = asyncio.current_task()
