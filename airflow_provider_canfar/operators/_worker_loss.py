@@ -7,7 +7,8 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
@@ -23,7 +24,7 @@ T = TypeVar("T")
 RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
 
 #: Seconds within which Airflow says how a task stands: it grants a kill five in all.
-STATE_WITHIN = 1.0
+STATE_WITHIN = 2.0
 
 #: Seconds between two looks for the supervisor.
 LOOK_INTERVAL = 1.0
@@ -46,27 +47,33 @@ class WorkerLoss:
         """Whether a retry follows, and adopts the sessions."""
         if not retry_follows(self._context, Killed("Airflow was lost.")):
             return False
-        state = _answer_of(TaskInstanceId.of(self._context["ti"]).state)
-        if state is not None:
-            return state in RETRIED
-        return self._is_reachable and not _airflow_api.api_server_answers()
+        try:
+            state = _answer_of(TaskInstanceId.of(self._context["ti"]).state)
+        except TimeoutError:
+            return self._is_reachable and not _airflow_api.api_server_answers()
+        except Exception:  # noqa: BLE001 - whatever it is, it is Airflow that fails
+            return True
+        return state in RETRIED
 
 
-def _answer_of(call: Callable[[], T | None]) -> T | None:
-    """Return the answer of a call to Airflow; None where it does not come at once."""
+def _answer_of(call: Callable[[], T]) -> T:
+    """Return the answer of a call to Airflow, or raise its error.
+
+    :raises TimeoutError: when it does not come at once.
+    """
     if _is_calling_airflow():
-        return None
-    answers: list[T | None] = []
+        raise TimeoutError
+    done: Future[T] = Future()
 
     def ask() -> None:
-        with suppress(Exception):
-            answers.append(call())
+        try:
+            done.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
 
-    # Of its own, as it cannot be interrupted.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(STATE_WITHIN)
-    return answers[0] if answers else None
+    # A thread of its own, as the call cannot be interrupted.
+    threading.Thread(target=ask, daemon=True).start()
+    return done.result(STATE_WITHIN)
 
 
 def _is_calling_airflow() -> bool:

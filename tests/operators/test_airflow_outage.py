@@ -19,6 +19,7 @@ from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._phase_errors import Killed
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionTimeout
+from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.operators.test_headless import created, shown
 
@@ -210,9 +211,11 @@ def test_before_the_launch_of_a_retry_it_is_the_same(
 def test_at_the_end_no_outcome_is_lost(
     platform: Emulator, task: Make, fail: FailWith, error: Exception
 ) -> None:
-    stars = task("true", retries=1, deferrable=False)
-    with pytest.raises(type(error)), fail(error, stars.ti, "xcom_push", after=1):
-        stars.run()
+    stars = task("true", retries=1)
+    deferred = stars.defer()
+    wait_until(lambda: not platform.live(), description="all sessions to end", timeout=20)
+    with pytest.raises(type(error)), fail(error, stars.ti, "xcom_push"):
+        stars.resume(deferred, {"reason": "all sessions have ended"})
     stars.retry()
     assert [one["succeeded"] for one in stars.run()] == [True, True]
     assert created(platform) == {"1": 1, "2": 1}
@@ -294,7 +297,7 @@ def test_a_kill_is_not_a_person_s_where_the_api_server_was_lost_meanwhile(
     monkeypatch.setattr(_airflow_api, "api_server_answers", lambda: next(remaining))
     stars = task("sleep", "60", retries=1)
     stars.defer()
-    with fail(API_AWAY, TaskInstanceId, "state"):
+    with fail(TimeoutError(), TaskInstanceId, "state"):
         stars.operator.on_kill()
     assert len(platform.live()) == live
 

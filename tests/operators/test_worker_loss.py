@@ -75,6 +75,13 @@ def test_an_answer_that_does_not_come_is_not_waited_for(
     has_ended.set()
 
 
+def test_an_airflow_that_fails_to_answer_is_lost(loss: Callable[..., WorkerLoss]) -> None:
+    def state() -> str:
+        raise EOFError("Request socket closed before length")
+
+    assert loss(state).leaves_to_retry()
+
+
 def test_a_call_to_airflow_that_a_signal_has_interrupted_keeps_its_answer(
     loss: Callable[..., WorkerLoss],
 ) -> None:
