@@ -16,6 +16,7 @@ from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 KILL_WITHIN = 4.0
 
 
-class SessionOperator(TriesMixin):
+class SessionOperator(LineageMixin, TriesMixin):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
@@ -195,11 +196,12 @@ class SessionOperator(TriesMixin):
             is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
             hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
             spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
-            runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
+            runner = self._new_runner(hook, spec, batch, deadline, **carried)
         except BaseException as error:  # Whatever it was, a time-out too, it is raised again.
             if wake is not None or (context["ti"].try_number or 0) > 1:
                 self._abandon(context, work, error)
             raise
+        self._runner = self._last_runner = runner
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
         self._loss = WorkerLoss(context)
@@ -219,12 +221,12 @@ class SessionOperator(TriesMixin):
                 timeout=backstop_of(deadline),
             )
 
-        can_defer = self.deferrable and work.name is None
+        to_defer = defer if self.deferrable and work.name is None else None
         with watched_supervisor(lambda: runner.stop(leave_to_retry=retry_follows(context))):
             outcomes = runner.run(
                 wake,
                 publish=publish,
-                defer=defer if can_defer else None,
+                defer=to_defer,
                 retry_follows=partial(retry_follows, context),
             )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
