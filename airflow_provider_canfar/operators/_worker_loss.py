@@ -17,15 +17,12 @@ from airflow.configuration import conf
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._phase_errors import Killed, retry_follows
+from airflow_provider_canfar.operators._phase_errors import RETRIED, Killed, retry_follows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 T = TypeVar("T")
-
-#: The states of a task that Airflow has taken from its worker to run it again: it had missed the heartbeats.
-RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
 
 #: Seconds within which Airflow says how a task stands: it grants a kill five in all.
 STATE_WITHIN = 2.0

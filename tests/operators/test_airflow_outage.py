@@ -16,7 +16,7 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow_provider_canfar.hooks._airflow_compat import AirflowSkipException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._phase_errors import Killed
+from airflow_provider_canfar.operators._phase_errors import Killed, Superseded
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionTimeout
 from dev.waiting import wait_until
@@ -299,6 +299,16 @@ def test_a_kill_is_not_a_person_s_where_the_api_server_was_lost_meanwhile(
     stars.defer()
     with fail(TimeoutError(), TaskInstanceId, "state"):
         stars.operator.on_kill()
+    assert len(platform.live()) == live
+
+
+@pytest.mark.parametrize(("state", "live"), [("up_for_retry", 2), ("queued", 2), ("failed", 0)])
+def test_before_the_deferral_a_task_that_airflow_retries_leaves_them(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, state: str, live: int
+) -> None:
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: state)
+    with pytest.raises((Superseded, Killed)):
+        task("sleep", "60", retries=1).run()
     assert len(platform.live()) == live
 
 
