@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionTimeout
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
+from tests.operators.conftest import TASK_RUNNER
 from tests.operators.test_headless import created, shown
 
 if TYPE_CHECKING:
@@ -422,7 +424,7 @@ def test_without_a_supervisor_to_log_to_they_are_destroyed_all_the_same(
 
 
 def test_a_task_whose_supervisor_has_died_launches_nothing_more(
-    platform: Emulator, task: Make, supervisor: socket.socket
+    platform: Emulator, task: Make, supervisor: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A retry follows once Airflow misses its heartbeats, and adopts what there is."""
     platform.configure(create_latency=1.5)
@@ -434,6 +436,7 @@ def test_a_task_whose_supervisor_has_died_launches_nothing_more(
     assert any("left running: try 2 will adopt them" in line for line in lines)
     platform.configure(create_latency=0)
     stars.retry()
+    monkeypatch.delitem(sys.modules, TASK_RUNNER)  # With a supervisor of its own.
     stars.defer()
     assert set(created(platform).values()) == {1}
     stars.operator.on_kill()
