@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 FIRST_ANSWER_WITHIN = 30.0
 
 
+def _never(_: BaseException) -> bool:
+    return False
+
+
 class TaskRunner:
     """One phase of a task in a worker.
 
@@ -109,14 +113,14 @@ class TaskRunner:
         *,
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
-        retry_follows: bool = False,
+        retry_follows: Callable[[BaseException], bool] = _never,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
-        :param retry_follows: whether Airflow runs the task again if this try fails.
+        :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
@@ -128,7 +132,7 @@ class TaskRunner:
             raise
         except Killed:
             if self._leaves_to_retry:
-                self._teardown.leave_to_retry("Airflow's API server was lost")
+                self._teardown.leave_to_retry("Airflow was lost")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -141,7 +145,9 @@ class TaskRunner:
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
-            publish()
+            # The time-out is what fails the task, whatever Airflow takes in of it.
+            with suppress(Exception):
+                publish()
             self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
@@ -152,7 +158,8 @@ class TaskRunner:
             if self._reconciler.has_listed or self.batch.launched:
                 self._teardown.stop_creating()
                 was_killed = self._stopped and not self._leaves_to_retry
-                self._teardown.after(error, self._options, retry_follows=retry_follows and not was_killed)
+                follows = _never if was_killed else retry_follows
+                self._teardown.after(error, self._options, retry_follows=follows)
             raise
 
     def _rounds(
