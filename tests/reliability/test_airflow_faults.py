@@ -158,7 +158,9 @@ def test_disk_full(
     run = phase(scenario)
     full_disk()
     scenario.wait_until(lambda: run.task(TASK)["state"] != "running", "the end of the try", interval=0.2)
+    assert run.task(TASK)["state"] != "deferred", "the log was written"
     (local_airflow.home / "logs" / "filler").unlink()
     scenario.platform.clear_faults()
     scenario.open_gate()
     scenario.check(run, "success", each(REPLICAS))
+    assert run.task(TASK)["try_number"] > 1
