@@ -17,6 +17,7 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
@@ -43,7 +44,7 @@ KILL_WITHIN = 4.0
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
-class SessionOperator(LogLinesMixin, CheckedArguments):
+class SessionOperator(LogLinesMixin, LineageMixin, CheckedArguments):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
@@ -128,23 +129,23 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def execute(self, context: Context) -> Any:
         """Launch the sessions, and wait for them without a worker slot.
 
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
+        :raises AirflowFailException: when a retry cannot help; its ``__context__`` has the details.
         :raises SessionError: when the sessions fail.
         """
-        work = next_work(self, context)
-        if not work.is_nested:
-            return self._execute(context, work)
-        if self.deferrable:
-            self._emit(
-                f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
-                "the task itself can resume after a deferral."
-            )
-        with killed_with(work.running, self):
-            return self._execute(context, work)
+        with airflow_errors(self.log):
+            work = next_work(self, context)
+            if not work.is_nested:
+                return self._execute(context, work)
+            if self.deferrable:
+                self._emit(
+                    f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
+                    "the task itself can resume after a deferral."
+                )
+            with killed_with(work.running, self):
+                return self._execute(context, work)
 
     def _execute(self, context: Context, work: Work) -> Any:
-        with airflow_errors(self.log):
-            return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
+        return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
 
     def resume(
         self,
@@ -215,7 +216,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
         hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
         spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
-        runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
+        runner = self._runner = self._last_runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
         follows = retry_follows(context["ti"])
@@ -235,10 +236,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
             sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
             self._defer(wait_spec, runner, deadline, task_instance, sealed)
 
-        can_defer = self.deferrable and work.name is None
-        outcomes = runner.run(
-            wake, publish=publish, push=push, defer=defer if can_defer else None, retry_follows=follows
-        )
+        to_defer = defer if self.deferrable and work.name is None else None
+        outcomes = runner.run(wake, publish=publish, push=push, defer=to_defer, retry_follows=follows)
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
         return self._result(runner, outcomes)

@@ -19,8 +19,10 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
@@ -69,6 +71,7 @@ class TaskRunner:
         reader: LogReader,
     ) -> None:
         self._hook = hook
+        self._spec = spec
         self._limits = limits
         self._deadline = deadline
         self._options = options
@@ -80,6 +83,7 @@ class TaskRunner:
         self._stopped = False
         self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
+        self._first_end: float | None = None
 
     @property
     def batch(self) -> Batch:
@@ -93,7 +97,12 @@ class TaskRunner:
         return {
             "sessions": report.sessions_to_json(self.batch),
             "progress": progress.xcom(ReplicaStates(progress.states), now),
+            "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
         }
+
+    def lineage(self) -> dict[str, Any]:
+        """Return what ran in the sessions, and how they ended; JSON without a secret."""
+        return lineage_of(self._spec, self.batch)
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -208,6 +217,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
 
@@ -241,7 +251,7 @@ class TaskRunner:
         """Reconcile, and return the plan that is left; None where the platform does not respond."""
         reconciler = self._reconciler
         try:
-            return await reconciler.reconcile(client)
+            plan = await reconciler.reconcile(client)
         except AuthenticationError as error:
             if not self.batch.unsettled():
                 raise
@@ -252,6 +262,10 @@ class TaskRunner:
                 raise
             self._emit(f"The platform is not responding; still waiting. {error}")
             return None
+        if self._first_end is not None:
+            client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))
+            self._first_end = None
+        return plan
 
     async def _wait_for(self, spec: WaitSpec) -> WakeEvent:
         self._wait = asyncio.current_task()

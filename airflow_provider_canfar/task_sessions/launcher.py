@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, LostCreates
 
@@ -97,6 +98,7 @@ class Launcher:
                     self._emit(f"Could not create session {name} for replica {replica}: {error}")
                     if error.maybe_applied:
                         doubtful[replica] = error
+                        client.metrics.send(Metric.CREATES_LOST)
                     if not error.retryable:
                         refusals.append(error)
                     else:

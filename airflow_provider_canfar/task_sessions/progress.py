@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,10 @@ LINE_EVERY = 60.0
 
 #: Seconds between two writes of the XCom, at least.
 XCOM_EVERY = 15.0
+
+#: A write that had to wait comes at a multiple of this many seconds: thousands of tasks are woken for it, and
+#: waking many at once costs less.
+XCOM_TICK = 5.0
 
 #: There is no expected end before this part of a try's replicas has ended.
 EXPECTED_AFTER = 0.1
@@ -141,19 +146,26 @@ class ProgressWrites:
     """
 
     def __init__(self, progress: Progress, states: ReplicaStates, since: float) -> None:
+        #: Writes the XCom; None where nothing can.
+        self.write: Callable[[dict[str, Any]], None] | None = None
         self._progress = progress
         self._states = states
         self._written = progress.states
-        self._next_at = since + XCOM_EVERY
+        self._next_at = _tick_after(since + XCOM_EVERY)
 
     def wake_at(self) -> float | None:
         """Return when to write a change that came too early; None where there is none."""
-        return self._next_at if str(self._states) != self._written else None
+        is_due = self.write is not None and str(self._states) != self._written
+        return self._next_at if is_due else None
 
-    def value(self, at: float) -> dict[str, Any] | None:
-        """Return what to write now, if anything."""
+    def write_due(self, at: float) -> None:
+        """Write what has changed, if it is time to."""
         states = str(self._states)
-        if states == self._written or at < self._next_at:
-            return None
-        self._written, self._next_at = states, at + XCOM_EVERY
-        return self._progress.xcom(self._states, at)
+        if self.write is None or states == self._written or at < self._next_at:
+            return
+        self._written, self._next_at = states, _tick_after(at + XCOM_EVERY)
+        self.write(self._progress.xcom(self._states, at))
+
+
+def _tick_after(at: float) -> float:
+    return math.ceil(at / XCOM_TICK) * XCOM_TICK

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions import launch_report, report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
@@ -101,7 +102,7 @@ class Reconciler:
         launcher.begin_round()
         while True:
             now = await self._observe(client)
-            self._adopt(now.alive)
+            self._adopt(client, now.alive)
             alive = await self._destroy(client, now.destroy, now.missing if now.verdict else {})
             if alive and now.launch:
                 # They may be second sessions of the very replicas that are to be launched.
@@ -153,10 +154,20 @@ class Reconciler:
         listed = await self._list(client)
         now = self._plan(listed)
         if now.ended:
-            await self._record(client, now.ended)
+            known = self.batch.outcomes
+            try:
+                await self._record(client, now.ended)
+            finally:
+                self._measure(client, known)
             # What the logs say beyond the platform's word may change the verdict.
             now = self._plan(listed)
         return now
+
+    def _measure(self, client: SkahaClient, known: Mapping[int, Outcome]) -> None:
+        """Count the outcomes that were recorded beyond the known ones."""
+        new = [one for one in self.batch.outcomes.values() if known.get(one.replica) != one]
+        client.metrics.send(Metric.SESSIONS_SUCCEEDED, sum(one.succeeded for one in new))
+        client.metrics.send(Metric.SESSIONS_FAILED, sum(not one.succeeded for one in new))
 
     async def _list(self, client: SkahaClient) -> list[ListedSession]:
         """List the account's sessions, and return this task instance's own."""
@@ -179,7 +190,7 @@ class Reconciler:
     def _assign(self, replica: int, session: AssignedSession) -> None:
         self.batch = self.batch.assign({replica: session})
 
-    def _adopt(self, alive: Mapping[int, ListedSession]) -> None:
+    def _adopt(self, client: SkahaClient, alive: Mapping[int, ListedSession]) -> None:
         """Let live sessions stand for their replicas, and log those that another phase launched."""
         adopted = {}
         for replica, one in alive.items():
@@ -188,6 +199,7 @@ class Reconciler:
                 self._assign(replica, AssignedSession(one.session_id, str(one.name), self._clock()))
                 adopted[one.session_id] = str(one.name)
         if adopted:
+            client.metrics.send(Metric.SESSIONS_ADOPTED, len(adopted))
             self._emit(launch_report.adopted(adopted))
         started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
         self.batch = self.batch.with_observations({}, (), started)

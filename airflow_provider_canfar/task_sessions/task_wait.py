@@ -173,6 +173,7 @@ class TaskWait:
             message,
             self.startup.started,
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
+            self._first_end,
         )
 
     def _reason(self, now: float) -> WakeReason | None:

@@ -109,6 +109,7 @@ class WakeEvent:
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
     :param permanent: ids, of those that do not start, of which no other session would start either.
+    :param first_end: when the first of these may have ended, in seconds since the epoch; None if none has.
     """
 
     reason: WakeReason
@@ -118,6 +119,7 @@ class WakeEvent:
     message: str = ""
     started: tuple[str, ...] = ()
     permanent: tuple[str, ...] = ()
+    first_end: float | None = None
 
     @property
     def start_failures(self) -> dict[str, StartFailure]:

@@ -90,28 +90,28 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
         from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 
         task_wait = task_wait_of(self.wait_spec or {})
-        writer = ProgressWriter(self._write_progress())
+        write = self._progress_write()
+        writer = None if write is None else ProgressWriter(write)
         try:
             wake = await wait_for_sessions(
                 task_wait, self._subscribe(hook), emit=self._emit, write_progress=writer
             )
         finally:
-            writer.close()
+            if writer is not None:
+                writer.close()
         return wake.to_json()
 
-    def _write_progress(self) -> Callable[[dict[str, Any]], Awaitable[None]]:
-        """Return what writes the XCom ``progress``, or does nothing where this Airflow cannot."""
+    def _progress_write(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
+        """Return what writes the XCom ``progress``; None where this Airflow cannot.
+
+        Without an id, no triggerer runs this, and there is no channel to Airflow.
+        """
         from airflow_provider_canfar.hooks._airflow_compat import trigger_xcom_set
 
-        # Without an id, no triggerer runs this, and there is no channel to Airflow.
-        can_write = self.trigger_id is not None and self.task_instance_id is not None
-        xcom_set = trigger_xcom_set() if can_write else None
-
-        async def write(value: dict[str, Any]) -> None:
-            if xcom_set is not None:
-                await xcom_set("progress", value, **(self.task_instance_id or {}))
-
-        return write
+        if self.trigger_id is None or self.task_instance_id is None:
+            return None
+        xcom_set, task_instance = trigger_xcom_set(), self.task_instance_id
+        return xcom_set and (lambda value: xcom_set("progress", value, **task_instance))
 
     async def on_kill(self) -> None:
         """Destroy the sessions if a person has killed the task.

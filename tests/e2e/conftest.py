@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs, free_ports
+from tests.statsd_listener import StatsdListener
 
 if TYPE_CHECKING:
     from dev.airflow_rest import AirflowRest
@@ -48,9 +50,24 @@ def documented_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsdListener]:
+    """Listen for the metrics of the Airflow."""
+    with StatsdListener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def lineage_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file for the events of OpenLineage, one a line."""
+    return tmp_path_factory.mktemp("lineage") / "events.jsonl"
+
+
+@pytest.fixture(scope="session")
 def local_airflow(
     programs: Programs,
     emulator: Emulator,
+    statsd: StatsdListener,
+    lineage_events: Path,
     documented_dags: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
@@ -64,7 +81,20 @@ def local_airflow(
     }
     folders = [ROOT / "example_dags", Path(__file__).parent / "dags", documented_dags]
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, folders, programs=programs, connections=connections) as local_airflow:
+    settings = {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        # Of the DAGs that ask for it, and of no other.
+        "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+            {"type": "file", "log_file_path": str(lineage_events), "append": True}
+        ),
+    }
+    with LocalAirflow(
+        home, folders, programs=programs, connections=connections, env=settings
+    ) as local_airflow:
         yield local_airflow
 
 

@@ -62,7 +62,7 @@ def rendered(
     """
     with DAG("survey", render_template_as_native_obj=native):
         operator = make(**settings | of_output(up()))
-    ti = SimpleNamespace(xcom_pull=lambda **_: output, try_number=2)
+    ti = SimpleNamespace(xcom_pull=lambda **_: output, try_number=2, task=operator)
     operator.render_template_fields({"params": params or {}, "ti": ti, "expanded_ti_count": None})
     return operator
 
@@ -245,7 +245,7 @@ def test_an_output_that_is_set_later_is_not_left_out_either(platform: Emulator) 
     with DAG("survey"):
         stars: Any = headless(command=None)
         stars.command = up()
-    ti = SimpleNamespace(xcom_pull=lambda **_: None, try_number=1)
+    ti = SimpleNamespace(xcom_pull=lambda **_: None, try_number=1, task=stars)
     stars.render_template_fields({"ti": ti, "expanded_ti_count": None})
     with pytest.raises(AirflowFailException, match=r"Invalid command None: .*rendered to nothing"):
         run(stars)

@@ -115,8 +115,8 @@ def test_a_retry_finds_for_each_operator_what_it_had_launched(platform: Emulator
 def test_what_they_save_and_push_is_kept_apart(outer: Make) -> None:
     task = outer(survey(("north", "south")))
     task.run()
-    keys = {f"{key}_image_{field}" for key in ("progress", "sessions") for field in ("north", "south")}
-    assert set(task.ti.xcoms) == keys
+    names = ("progress", "sessions", "service_url")
+    assert set(task.ti.xcoms) == {f"{name}_image_{field}" for name in names for field in ("north", "south")}
     assert task.store is not None
     assert {"canfar_task_image_north", "canfar_task_image_south"} == set(task.store.rows)
 

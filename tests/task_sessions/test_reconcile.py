@@ -20,6 +20,7 @@ from airflow_provider_canfar.skaha.errors import (
     SpecError,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -752,3 +753,36 @@ async def test_a_refused_credential_while_destroying_is_told_and_waited_out() ->
     trial.platform.faults["destroy"] = [AuthenticationError("the token has expired")]
     assert await trial.advance() is None
     assert any("the token has expired" in sentence for sentence in trial.told)
+
+
+# Metrics.
+
+
+async def test_sessions_that_a_retry_takes_over_are_counted_as_adopted() -> None:
+    trial = Trial(replicas=3)
+    await trial.advance()
+    assert trial.platform.metrics.total(Metric.SESSIONS_ADOPTED) == 0
+    trial.next_try()
+    await trial.advance()
+    await trial.advance()
+    assert trial.platform.metrics.total(Metric.SESSIONS_ADOPTED) == 3
+
+
+async def test_outcomes_are_counted_once() -> None:
+    trial = Trial(replicas=3, max_failed=1)
+    await trial.advance()
+    trial.end(1)
+    trial.end(2, "Failed")
+    await trial.advance()
+    trial.end(3)
+    assert await trial.advance() is Verdict.SUCCESS
+    sent = trial.platform.metrics
+    assert (sent.total(Metric.SESSIONS_SUCCEEDED), sent.total(Metric.SESSIONS_FAILED)) == (2, 1)
+
+
+async def test_a_create_without_a_response_is_lost_and_its_session_found() -> None:
+    trial = Trial(replicas=3)
+    trial.platform.creates = [Create.LOST_AFTER, Create.LOST_BEFORE]
+    await trial.advance()
+    sent = trial.platform.metrics
+    assert (sent.total(Metric.CREATES_LOST), sent.total(Metric.CREATES_FOUND)) == (2, 1)
