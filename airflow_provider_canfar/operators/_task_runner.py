@@ -29,6 +29,7 @@ from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.progress import Progress, ended_in, progress_line
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
+from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -77,6 +78,7 @@ class TaskRunner:
         self._options = options
         self._emit = emit
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
+        self._asked = Resources(spec.cores, spec.ram)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._wait: asyncio.Task[Any] | None = None
@@ -150,7 +152,7 @@ class TaskRunner:
                 self.destroy_all()
             self._teardown.record_ends()
             publish()
-            self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
+            self._emit(table(self.batch, "destroyed" if destroys else "left running", self._asked))
             raise
         except TaskDeferred:
             raise
@@ -217,6 +219,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._reconciler.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
@@ -283,12 +286,15 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch))
+        self._emit(table(self.batch, asked=self._asked))
+        for line in advice(self.batch.outcomes.values(), self._asked):
+            self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
-            raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
+            tails, max_failed = self._recorder.tails, self._limits.max_failed
+            raise report.failure(self.batch, tails, max_failed, self._asked)
         finally:
             ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
             self._teardown.destroy_ended(ended)

@@ -1,14 +1,15 @@
 """How many cores and how much RAM sessions use, as far as lists have shown it. No I/O.
 
 The server asks Kubernetes' metrics for each list of running sessions, and leaves usage out where they are
-down. They change every 15 seconds or so, so a peak between two lists is not seen: what is known is *at least*.
+down. They change every 15 seconds or so, and a peak between two lists is not seen: all figures are *at
+least*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from airflow_provider_canfar.skaha.fields import quantity
 
@@ -19,8 +20,8 @@ KEPT_FOR = 3600.0
 class Usage(NamedTuple):
     """What a session has used, in values that JSON can hold.
 
-    :param ram: the most RAM that was seen in use, in GB; None where none was reported.
-    :param last_ram: what was seen in use last, in GB.
+    :param ram: the most RAM that was seen in use, in GB of 10^9 bytes, as the server counts; None where none was reported.
+    :param last_ram: what was seen in use last.
     :param cores: the most cores that were seen in use.
     :param samples: how many lists have shown it.
     :param age: seconds between the last of them and the first list that showed the session's end.
@@ -31,11 +32,6 @@ class Usage(NamedTuple):
     cores: float | None
     samples: int
     age: float
-
-    @classmethod
-    def from_json(cls, data: Iterable[Any] | None) -> Self | None:
-        """Read back what JSON made a list of."""
-        return None if data is None else cls(*data)
 
 
 class InUse(NamedTuple):
@@ -95,10 +91,10 @@ class UsageHistory:
                 one: record for one, record in self._records.items() if at - record.seen_at < KEPT_FOR
             }
 
-    def of(self, session_ids: Iterable[str], at: float) -> dict[str, Usage]:
-        """Return what these have used; those of which nothing is known are left out.
+    def of(self, ended_at: Mapping[str, float]) -> dict[str, Usage]:
+        """Return what sessions have used; those of which nothing is known are left out.
 
-        :param at: when their end was seen, in seconds since the epoch.
+        :param ended_at: id -> when its end was seen, in seconds since the epoch.
         """
         return {
             session_id: Usage(
@@ -108,7 +104,7 @@ class UsageHistory:
                 record.samples,
                 round(max(0.0, at - record.seen_at)),
             )
-            for session_id in session_ids
+            for session_id, at in ended_at.items()
             if (record := self._records.get(session_id)) is not None
         }
 
