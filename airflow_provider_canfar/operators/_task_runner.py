@@ -14,11 +14,7 @@ from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, Ta
 from airflow_provider_canfar.hooks._progress import ProgressWriter
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
-from airflow_provider_canfar.skaha.errors import (
-    AuthenticationError,
-    RequestError,
-    SessionTimeout,
-)
+from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
@@ -26,9 +22,8 @@ from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
-from airflow_provider_canfar.task_sessions.progress import Progress, ended_in, progress_line
+from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
 from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
@@ -44,6 +39,10 @@ if TYPE_CHECKING:
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
+
+
+def _never(_: BaseException) -> bool:
+    return False
 
 
 class TaskRunner:
@@ -77,8 +76,8 @@ class TaskRunner:
         self._deadline = deadline
         self._options = options
         self._emit = emit
-        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
-        self._asked = Resources(spec.cores, spec.ram)
+        asked = Resources(spec.cores, spec.ram)
+        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes, asked)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._wait: asyncio.Task[Any] | None = None
@@ -94,11 +93,9 @@ class TaskRunner:
 
     def xcoms(self) -> dict[str, Any]:
         """Return the XComs to push whenever the sessions are known, by key."""
-        now = time.time()
-        progress = Progress.of(self.batch, now)
         return {
             "sessions": report.sessions_to_json(self.batch),
-            "progress": progress.xcom(ReplicaStates(progress.states), now),
+            "progress": progress_xcom(self.batch, time.time()),
             "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
         }
 
@@ -116,7 +113,7 @@ class TaskRunner:
         *,
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
-        retry_follows: bool = False,
+        retry_follows: Callable[[BaseException], bool] = _never,
         push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
@@ -124,7 +121,7 @@ class TaskRunner:
         :param wake: what the wait before this phase has seen.
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
-        :param retry_follows: whether Airflow runs the task again if this try fails.
+        :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :param push: pushes XComs, by key, during a wait here; it may block, and fail.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
@@ -138,7 +135,7 @@ class TaskRunner:
             raise
         except Killed:
             if self._leaves_to_retry:
-                self._teardown.leave_to_retry("Airflow's API server was lost")
+                self._teardown.leave_to_retry("Airflow was lost")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -151,8 +148,10 @@ class TaskRunner:
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
-            publish()
-            self._emit(table(self.batch, "destroyed" if destroys else "left running", self._asked))
+            # The time-out is what fails the task, whatever Airflow takes in of it.
+            with suppress(Exception):
+                publish()
+            self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
             raise
@@ -162,7 +161,8 @@ class TaskRunner:
             if self._reconciler.has_listed or self.batch.launched:
                 self._teardown.stop_creating()
                 was_killed = self._stopped and not self._leaves_to_retry
-                self._teardown.after(error, self._options, retry_follows=retry_follows and not was_killed)
+                follows = _never if was_killed else retry_follows
+                self._teardown.after(error, self._options, retry_follows=follows)
             raise
 
     def _rounds(
@@ -177,7 +177,8 @@ class TaskRunner:
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
-            self._log_progress()
+            if (line := progress_of(self.batch)) is not None:
+                self._emit(line)
             publish()
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
@@ -219,15 +220,10 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
-        self._reconciler.usage = wake.usage
+        self._recorder.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
-
-    def _log_progress(self) -> None:
-        states = ReplicaStates(states_of(self.batch))
-        if len(states) > 1 and ended_in(states):
-            self._emit(progress_line(states))
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
@@ -286,15 +282,13 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch, asked=self._asked))
-        for line in advice(self.batch.outcomes.values(), self._asked):
+        for line in (table(self.batch), *advice(self.batch.outcomes.values())):
             self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
-            tails, max_failed = self._recorder.tails, self._limits.max_failed
-            raise report.failure(self.batch, tails, max_failed, self._asked)
+            raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
         finally:
             ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
             self._teardown.destroy_ended(ended)

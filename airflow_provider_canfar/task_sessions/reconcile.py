@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
@@ -30,7 +29,6 @@ from airflow_provider_canfar.task_sessions.plan import (
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.skaha.polling.usage import Usage
     from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
@@ -80,8 +78,6 @@ class Reconciler:
         self.has_listed = False
         #: Id -> why the session does not start, as the last wait has seen it.
         self.start_failures: Mapping[str, StartFailure] = {}
-        #: Id -> what a session that has ended has used, as the last wait has seen it.
-        self.usage: Mapping[str, Usage] = {}
         self._spec = spec
         self._limits = limits
         self._recorder = recorder
@@ -216,7 +212,7 @@ class Reconciler:
         """
         faults: list[RequestError] = []
         with_log = []
-        for outcome in sorted(map(self._with_usage, ended), key=lambda one: (one.succeeded, one.replica)):
+        for outcome in sorted(ended, key=lambda one: (one.succeeded, one.replica)):
             if outcome.reason is None:
                 with_log.append(outcome)
             else:
@@ -237,10 +233,6 @@ class Reconciler:
                 self._record_each(again, faults)
         if faults:
             raise faults[0]
-
-    def _with_usage(self, outcome: Outcome) -> Outcome:
-        usage = self.usage.get(outcome.session_id)
-        return outcome if usage is None else replace(outcome, usage=usage._asdict())
 
     def _record_each(self, several: Iterable[EndedSession], faults: list[RequestError]) -> None:
         for ended in several:

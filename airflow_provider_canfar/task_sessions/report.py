@@ -14,7 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
-from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resources, out_of_memory
+from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -88,16 +88,13 @@ def shortened(log: str, max_bytes: int | None) -> str:
     return f"(All but the last {len(data) - cut:,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
-def failure(
-    batch: Batch, tails: Mapping[str, str], max_failed: int, asked: Resources = FLEXIBLE
-) -> SessionError:
+def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionError:
     """Say which replicas failed, with the last lines of each, or why it did not start.
 
     Where none of them started, and no other sessions would start either, a retry of the task cannot help.
 
     :param tails: session id -> the last lines of its log, as far as there is one.
     :param max_failed: how many may.
-    :param asked: what each session asked for.
     """
     failed = batch.failed()
     first = failed[0]
@@ -107,7 +104,7 @@ def failure(
     elif all(outcome.reason is not None for outcome in failed):
         kind = SessionNeverStarted
     error = kind(
-        _failure_message(batch, failed, tails, max_failed, asked),
+        _failure_message(batch, failed, tails, max_failed),
         session_id=first.session_id,
         name=first.name,
         replica=first.replica,
@@ -119,7 +116,7 @@ def failure(
 
 
 def _failure_message(
-    batch: Batch, failed: Sequence[Outcome], tails: Mapping[str, str], max_failed: int, asked: Resources
+    batch: Batch, failed: Sequence[Outcome], tails: Mapping[str, str], max_failed: int
 ) -> str:
     allowed = f" (max_failed_replicas is {max_failed})" if max_failed else ""
     parts = [f"{len(failed)} of {batch.replicas} replicas failed{allowed}."]
@@ -130,7 +127,7 @@ def _failure_message(
         parts.append(
             f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
         )
-        if (memory := out_of_memory(outcome, asked)) is not None:
+        if (memory := out_of_memory(outcome)) is not None:
             parts.append(memory)
         lines = tails.get(outcome.session_id)
         if lines is None:
@@ -186,7 +183,7 @@ def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
                 "name": session.name,
                 "status": outcome and outcome.status,
                 "succeeded": outcome and outcome.succeeded,
-                **({"usage": dict(outcome.usage)} if outcome and outcome.usage else {}),
             }
+            | ({"usage": dict(outcome.usage)} if outcome and outcome.usage else {})
         )
     return rows

@@ -20,7 +20,8 @@ KEPT_FOR = 3600.0
 class Usage(NamedTuple):
     """What a session has used, in values that JSON can hold.
 
-    :param ram: the most RAM that was seen in use, in GB of 10^9 bytes, as the server counts; None where none was reported.
+    :param ram: the most RAM that was seen in use, in GB of 10^9 bytes, as the server counts; None where none
+        was reported.
     :param last_ram: what was seen in use last.
     :param cores: the most cores that were seen in use.
     :param samples: how many lists have shown it.
