@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,14 +50,6 @@ class Work:
         ('sessions_image_north', 'sessions')
         """
         return key if self.name is None else f"{key}_{self.name}"
-
-    def push_xcoms(self, ti: Any, values: Mapping[str, Any]) -> None:
-        """Push XComs of this work.
-
-        :param ti: the task instance.
-        """
-        for key, value in values.items():
-            ti.xcom_push(self.key(key), value)
 
 
 def outer_task(operator: BaseOperator, context: Context) -> BaseOperator | None:

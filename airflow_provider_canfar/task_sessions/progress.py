@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, states_of
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, states_of
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch
-    from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
 
 #: Seconds between two lines in which nothing much has happened.
 LINE_EVERY = 60.0
@@ -49,6 +48,12 @@ def progress_line(states: ReplicaStates) -> str:
         f"{ended_in(states):,} of {len(states):,} done, {counts[ReplicaState.RUNNING]:,} running, "
         f"{waiting:,} waiting, {counts[ReplicaState.FAILED]:,} failed"
     )
+
+
+def progress_of(batch: Batch) -> str | None:
+    """Return the line of a step of the worker; None where it would say nothing new."""
+    states = ReplicaStates(states_of(batch))
+    return progress_line(states) if len(states) > 1 and ended_in(states) else None
 
 
 class ProgressLog:
@@ -135,6 +140,12 @@ class Progress:
             "map": str(states),
             "try_number": self.try_number,
         }
+
+
+def progress_xcom(batch: Batch, now: float) -> dict[str, Any]:
+    """Return the XCom that a step of the worker writes."""
+    progress = Progress.of(batch, now)
+    return progress.xcom(ReplicaStates(progress.states), now)
 
 
 class ProgressWrites:
