@@ -56,8 +56,8 @@ def test_where_nothing_points_to_memory_nothing_is_said(ended: Outcome) -> None:
 def test_a_task_that_used_little_is_told_what_to_ask_for() -> None:
     cores, ram = advice([outcome(3.0, 0.2), outcome(2.0, 0.1)])
     assert cores == (
-        "Of 16 cores for each session, no more than 0.2 was seen in use, in 2 sessions that were measured now "
-        "and then: cores=1 may be enough."
+        "Of 16 cores for each session, no more than 0.2 was seen in use, in 2 sessions that were measured "
+        "now and then: cores=1 may be enough."
     )
     assert ram.startswith("Of 16 GB of RAM for each session, no more than 3 was seen in use")
     assert ram.endswith("ram=5 may be enough.")
