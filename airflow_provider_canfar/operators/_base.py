@@ -228,6 +228,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 publish=publish,
                 defer=to_defer,
                 retry_follows=partial(retry_follows, context),
+                push=record.push,
             )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
