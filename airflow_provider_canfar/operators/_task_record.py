@@ -46,13 +46,13 @@ class TaskRecord:
 
     def publish(self, xcoms: Mapping[str, Any], batch: Batch) -> None:
         """Push XComs, and save what later tries must know."""
-
-        def push() -> None:
-            for key, value in xcoms.items():
-                self._ti.xcom_push(self._work.key(key), value)
-
-        self._wait_out(push)
+        self._wait_out(partial(self.push, xcoms))
         self.save(batch)
+
+    def push(self, xcoms: Mapping[str, Any]) -> None:
+        """Push XComs, and wait out nothing."""
+        for key, value in xcoms.items():
+            self._ti.xcom_push(self._work.key(key), value)
 
     def _wait_out(self, call: Callable[[], T]) -> T:
         return wait_out_silence(call, emit=self._emit, is_stopped=self._is_stopped)
