@@ -24,6 +24,7 @@ from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
+from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -75,7 +76,8 @@ class TaskRunner:
         self._deadline = deadline
         self._options = options
         self._emit = emit
-        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
+        asked = Resources(spec.cores, spec.ram)
+        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes, asked)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._wait: asyncio.Task[Any] | None = None
@@ -218,6 +220,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._recorder.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
@@ -279,7 +282,8 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch))
+        for line in (table(self.batch), *advice(self.batch.outcomes.values())):
+            self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
