@@ -20,7 +20,7 @@ from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-from airflow_provider_canfar.task_sessions.report import sessions_to_json
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from tests.airflow_versions import DagSerialization
 

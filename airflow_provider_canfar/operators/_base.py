@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
@@ -13,8 +14,8 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_checks import CheckedArguments
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
-from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
+from airflow_provider_canfar.operators._deferral import airflow_timeout, carried_here, carry
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_canfar.operators._task_record import TaskRecord
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.naming import Identity
     from airflow_provider_canfar.skaha.spec import SessionSpec
@@ -32,14 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
     from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent
 
-#: Seconds after our own deadline at which Airflow's scheduler ends the wait, should no triggerer be alive.
-BACKSTOP = 600.0
-
 #: Seconds that an ``on_kill`` may take: Airflow sends SIGKILL five seconds after its SIGTERM.
 KILL_WITHIN = 4.0
-
-#: What the deferrals of this process have carried, by task instance: dag.test() resumes in the same process.
-_carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
 class SessionOperator(LogLinesMixin, CheckedArguments):
@@ -143,7 +139,9 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
     def _execute(self, context: Context, work: Work) -> Any:
         with airflow_errors(self.log):
-            return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
+            record = self._record(context, work)
+            batch = self._first_batch(context, work, record)
+            return self._run_phase(context, record, batch, self._deadline())
 
     def resume(
         self,
@@ -161,13 +159,18 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         from airflow_provider_canfar.task_sessions.batch import Batch
         from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent
 
-        work, task_instance = own_work(self), TaskInstanceId.of(context["ti"])
+        work = own_work(self)
         if batch is None:
-            carried = _carried.pop(task_instance, {})
+            carried = carried_here(TaskInstanceId.of(context["ti"]))
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
         with airflow_errors(self.log):
-            known = self._first_batch(context, work) if batch is None else Batch.from_json(batch)
-            return self._run_phase(context, work, known, deadline, WakeEvent.from_json(event), **carried)
+            record = self._record(context, work)
+            if batch is None:
+                known = self._first_batch(context, work, record)
+            else:
+                known = record.journal.resume(Batch.from_json(batch))
+            wake = WakeEvent.from_json(event)
+            return self._run_phase(context, record, known, deadline, wake, **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait, or destroy the sessions where Airflow ends the task by itself.
@@ -181,7 +184,8 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         if next_method == TRIGGER_FAILED and not timed_out and retry_follows(context["ti"]):
             self._emit("The trigger has failed. The sessions are left running: the next try will adopt them.")
         elif next_method == TRIGGER_FAILED and self._destroys_on_kill:
-            batch = self._first_batch(context, own_work(self))
+            work = own_work(self)
+            batch = self._first_batch(context, work, self._record(context, work))
             self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
         return super().resume_execution(next_method, next_kwargs, context)
 
@@ -199,7 +203,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def _run_phase(
         self,
         context: Context,
-        work: Work,
+        record: TaskRecord,
         batch: Batch,
         deadline: float | None,
         wake: WakeEvent | None = None,
@@ -207,13 +211,13 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     ) -> Any:
         """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
         from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
-        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
 
         task_instance = TaskInstanceId.of(context["ti"])
         # Before a wait there was such a connection.
         is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
         hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
-        spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
+        known_spec = record.read_spec(hook, carried.pop("spec", None)) if wake is not None else None
+        spec = known_spec or self._spec(context, batch)
         runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
@@ -221,44 +225,29 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         follows = retry_follows(context["ti"])
         self._answers_probes = follows and _airflow_api.api_server_answers()
 
-        def save() -> None:
-            for key, value in runner.xcoms().items():
-                context["ti"].xcom_push(work.key(key), value)
-            SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
-
-        def publish() -> None:
-            _airflow_api.wait_out_silence(save, emit=self._emit, is_stopped=lambda: self._is_killed)
+        def publish(*, whole: bool) -> None:
+            write = partial(record.publish, runner, whole=whole)
+            _airflow_api.wait_out_silence(write, emit=self._emit, is_stopped=lambda: self._is_killed)
 
         def defer(wait_spec: WaitSpec) -> NoReturn:
             require_running(_airflow_api.wait_out_silence(task_instance.state, emit=self._emit))
             # Every replica of a try runs the same, though later phases render the templates again.
-            sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
-            self._defer(wait_spec, runner, deadline, task_instance, sealed)
+            if known_spec is None and runner.batch.has_unlaunched():
+                _airflow_api.wait_out_silence(partial(record.write_spec, hook, spec), emit=self._emit)
+            self._defer(wait_spec, runner, deadline, task_instance)
 
-        can_defer = self.deferrable and work.name is None
-        outcomes = runner.run(
-            wake, publish=publish, defer=defer if can_defer else None, retry_follows=follows
-        )
+        may_defer = defer if self.deferrable and record.can_resume else None
+        outcomes = runner.run(wake, publish=publish, defer=may_defer, retry_follows=follows)
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
         return self._result(runner, outcomes)
 
     def _defer(
-        self,
-        wait_spec: WaitSpec,
-        runner: TaskRunner,
-        deadline: float | None,
-        task_instance: TaskInstanceId,
-        sealed: str | None,
+        self, wait_spec: WaitSpec, runner: TaskRunner, deadline: float | None, task_instance: TaskInstanceId
     ) -> NoReturn:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
-        # The trigger keeps the deadline itself; Airflow's own time-out is for a triggerer that is away.
-        timeout = None if deadline is None else max(0.0, deadline - time.time()) + BACKSTOP
         carried = {"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()}
-        if sealed is not None:
-            carried["spec"] = sealed
-        _carried[task_instance] = dict(carried)
         self.defer(
             trigger=CanfarSessionTrigger(
                 canfar_conn_id=self.canfar_conn_id,
@@ -269,9 +258,16 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
                 destroy_on_success=not self._sessions_outlive_success(),
             ),
             method_name="resume",
-            kwargs=carried,
-            timeout=None if timeout is None else timedelta(seconds=timeout),
+            kwargs=carry(task_instance, carried),
+            timeout=airflow_timeout(deadline),
         )
+
+    def _record(self, context: Context, work: Work) -> TaskRecord:
+        """Return what the task has in Airflow's database."""
+        from airflow_provider_canfar.operators._task_record import TaskRecord
+
+        read = partial(TaskRecord, context, work, emit=self._emit)
+        return _airflow_api.wait_out_silence(read, emit=self._emit)
 
     def _hook(self) -> CanfarHook:
         """Return the hook, with its connection read: in on_kill Airflow no longer answers."""
@@ -279,12 +275,9 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         hook.settings  # noqa: B018 - reading it is what it is for
         return hook
 
-    def _first_batch(self, context: Context, work: Work) -> Batch:
+    def _first_batch(self, context: Context, work: Work, record: TaskRecord) -> Batch:
         """Return the replicas of this try, with what earlier tries have saved."""
-        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
-
-        store, entry = context.get("task_state_store"), work.key(ENTRY)
-        saved = SavedState.load(store, entry)
+        saved = record.journal.saved
         # The scheduler counts tries from 1; `airflow tasks test` leaves the number at 0.
         batch = self._new_batch(
             identity_of(self, self._parsed()["name"], context, work, saved), context["ti"].try_number or 0
@@ -292,7 +285,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         if saved is not None:
             batch = self._with_saved_state(batch, saved)
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        SavedState.from_batch(batch).save(store, entry)
+        record.journal.begin(batch)
         return batch
 
     def _deadline(self) -> float | None:

@@ -29,6 +29,7 @@ from airflow_provider_canfar.task_sessions.interactive_wait import (
 )
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class InteractiveRunner(TaskRunner):
         self._url_answered = False
         self._was_kept = False
 
-    def xcoms(self) -> dict[str, Any]:
+    def xcoms(self, *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push whenever the session is known, by key."""
-        sessions = [{**one, "url": self.url} for one in report.sessions_to_json(self.batch)]
+        sessions = [{**one, "url": self.url} for one in sessions_to_json(self.batch)]
         return {"sessions": sessions, "url": self.url}
 
     def carried(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
@@ -18,7 +18,7 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SessionTimeout,
 )
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import report, session_xcoms
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
+
+
+class Publish(Protocol):
+    """Writes down what is known of a task's sessions."""
+
+    def __call__(self, *, whole: bool) -> None:
+        """Write it down.
+
+        :param whole: with all XComs, though some may have hardly changed.
+        """
 
 
 class TaskRunner:
@@ -72,6 +82,8 @@ class TaskRunner:
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._teardown = Teardown(hook, self._reconciler, emit)
+        #: How many launches and ends the XCom ``sessions`` may tell of already.
+        self._known_before = session_xcoms.count_known(batch)
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
@@ -81,9 +93,16 @@ class TaskRunner:
         """What is known of the replicas now."""
         return self._reconciler.batch
 
-    def xcoms(self) -> dict[str, Any]:
-        """Return the XComs to push whenever the sessions are known, by key."""
-        return {"sessions": report.sessions_to_json(self.batch)}
+    def xcoms(self, *, whole: bool) -> dict[str, Any]:
+        """Return the XComs to push now, by key.
+
+        :param whole: also those that have hardly changed.
+        """
+        known, before = session_xcoms.count_known(self.batch), self._known_before
+        if not whole and not session_xcoms.is_worth_pushing(before, known):
+            return {}
+        self._known_before = known
+        return session_xcoms.session_xcoms(self.batch)
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -93,14 +112,14 @@ class TaskRunner:
         self,
         wake: WakeEvent | None,
         *,
-        publish: Callable[[], None],
+        publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: bool = False,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
-        :param publish: called when the sessions are known, before any wait.
+        :param publish: writes down what is known of the sessions, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if this try fails.
         :return: how each replica ended, in order.
@@ -119,7 +138,7 @@ class TaskRunner:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
             with suppress(Exception):
-                publish()
+                publish(whole=True)
             raise
         except (SessionTimeout, AirflowTaskTimeout):
             self._teardown.stop_creating()
@@ -127,7 +146,7 @@ class TaskRunner:
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
-            publish()
+            publish(whole=True)
             self._emit(report.table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
@@ -144,16 +163,18 @@ class TaskRunner:
     def _rounds(
         self,
         wake: WakeEvent | None,
-        publish: Callable[[], None],
+        publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
     ) -> list[Outcome]:
+        is_first = wake is None
         while True:
             if wake is not None:
                 self._handle_wake(wake)
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
-            publish()
+            publish(whole=is_first or isinstance(next_step, Verdict))
+            is_first = False
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
             if defer is not None:

@@ -72,7 +72,7 @@ class CanfarHeadlessOperator(SessionOperator):
     :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
-    :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
+    :param max_active_replicas: how many may be alive at once, 1 or more; None for 4,000, the most.
     :param max_account_sessions: how many headless sessions the account may have in all, no matter what
         launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
         that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
@@ -265,8 +265,10 @@ class CanfarHeadlessOperator(SessionOperator):
         return AccountLimit(*limits, parsed["account_sessions_prefix"] or "") if has_limit else None
 
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
+
         if self._sessions_outlive_success():
-            return runner.xcoms()["sessions"]
+            return sessions_to_json(runner.batch)
         return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:

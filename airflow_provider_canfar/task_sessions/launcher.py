@@ -98,7 +98,7 @@ class Launcher:
                     else:
                         self._plan_retry(replica, error)
                 else:
-                    assign(replica, AssignedSession(session_id, name, self._clock()))
+                    assign(replica, AssignedSession(session_id, name, round(self._clock(), 1)))
                     self._emit(f"Launched replica {replica}: session {session_id} ({name}).")
 
         self._in_flight = [asyncio.create_task(create(replica, name)) for replica, name in names.items()]

@@ -174,9 +174,7 @@ class _Draft:
 
     def room(self, limits: Limits, account_room: int | None) -> int:
         """Return how many of the wanted replicas may be launched."""
-        rooms = [len(self.wanted)]
-        if limits.max_active is not None:
-            rooms.append(limits.max_active - len(self.alive) - len(self.missing))
+        rooms = [len(self.wanted), limits.most_alive - len(self.alive) - len(self.missing)]
         if account_room is not None:
             # By a list that does not show the missing ones.
             rooms.append(account_room - len(self.missing))

@@ -150,7 +150,7 @@ class Reconciler:
         for replica, one in alive.items():
             known = self.batch.launched.get(replica)
             if known is None or known.session_id != one.session_id:
-                self._assign(replica, AssignedSession(one.session_id, str(one.name), self._clock()))
+                self._assign(replica, AssignedSession(one.session_id, str(one.name), round(self._clock(), 1)))
                 self._emit(f"Adopted replica {replica}: session {one.session_id} ({one.name}) is alive.")
         started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
         self.batch = self.batch.with_observations({}, (), started)

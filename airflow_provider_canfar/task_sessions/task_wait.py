@@ -140,14 +140,14 @@ class TaskWait:
 
         :param message: what the platform said, where it refuses the credential.
         """
-        failed = self.startup.failed
+        failed, ended = self.startup.failed, self.tracker.ended
         return WakeEvent(
             reason,
-            self.tracker.ended,
+            ended,
             tuple(sorted(self.tracker.gone)),
             {session_id: failure.reason for session_id, failure in failed.items()},
             message,
-            self.startup.started,
+            tuple(session_id for session_id in self.startup.started if session_id not in ended),
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
         )
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from os.path import commonprefix
 from typing import Any, Self
 
+from airflow_provider_canfar.task_sessions.packed import by_key, by_value, pack_sessions, unpack_sessions
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
@@ -19,6 +19,9 @@ RECORD_WITHIN = 1200.0
 
 #: The fields of a WakeEvent that hold ids; JSON has no tuples.
 _SEVERAL = ("gone", "started", "permanent")
+
+#: Those that say the same of many sessions.
+_GROUPED = ("ended", "never_started")
 
 
 class WakeReason(StrEnum):
@@ -71,22 +74,33 @@ class WaitSpec:
     record_within: float = RECORD_WITHIN
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument.
-
-        The common prefix of the names is written once: on MySQL, a trigger's arguments are a TEXT of 64 kB.
-        """
-        prefix = commonprefix(list(self.sessions.values()))  # noqa: RUF071 - by characters; it is no path
-        sessions = {session_id: name.removeprefix(prefix) for session_id, name in self.sessions.items()}
-        return asdict(self) | {"sessions": sessions, "prefix": prefix}
+        """Write it as a trigger's argument, small enough for MySQL's TEXT of 64 kB."""
+        data = asdict(self)
+        more = {one: at for one, at in data.pop("start_by").items() if one not in self.sessions}
+        return data | {"sessions": pack_sessions(self.sessions, self.start_by), "start_by": more}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read it back; arguments that another release wrote and this one does not know are ignored."""
         # The slots of a subclass are only its own.
-        known = {one.name for one in fields(cls)}
-        prefix = data.get("prefix", "")
-        sessions = {session_id: f"{prefix}{name}" for session_id, name in data["sessions"].items()}
-        return cls(**{name: value for name, value in data.items() if name in known} | {"sessions": sessions})
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        sessions, start_by = _sessions_of(data)
+        return cls(**known | {"sessions": sessions, "start_by": {**data.get("start_by", {}), **start_by}})
+
+
+def session_ids(data: Mapping[str, Any] | None) -> list[str]:
+    """Return the ids of the sessions in a trigger's argument; none where there is none."""
+    return [*_sessions_of(data or {})[0]]
+
+
+def _sessions_of(data: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+    """Return the names of the sessions by id, and when they must have started."""
+    sessions = data.get("sessions", {})
+    if isinstance(sessions, str):
+        return unpack_sessions(sessions)
+    # As version 0.1 wrote them: without what all names begin with.
+    prefix = data.get("prefix", "")
+    return {session_id: f"{prefix}{name}" for session_id, name in sessions.items()}, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +134,15 @@ class WakeEvent:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's event."""
+        """Write it as a trigger's event: thousands of sessions may end with the same word."""
         several = {name: list(getattr(self, name)) for name in _SEVERAL}
-        return asdict(self) | several | {"reason": self.reason.value}
+        grouped = {name: by_value(getattr(self, name)) for name in _GROUPED}
+        return asdict(self) | several | grouped | {"reason": self.reason.value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
-        return cls(**known | several | {"reason": WakeReason(data["reason"])})
+        grouped = {name: by_key(data.get(name, {})) for name in _GROUPED}
+        return cls(**known | several | grouped | {"reason": WakeReason(data["reason"])})

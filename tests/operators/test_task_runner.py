@@ -64,7 +64,7 @@ class Phase:
     def run(self, wake: WakeEvent | None = None) -> None:
         self.runner.run(wake, publish=self.publish, defer=defer)
 
-    def publish(self) -> None:
+    def publish(self, *, whole: bool) -> None:
         self.published.append(self.runner.batch)
         self.live_when_published.append(len(self.platform.live()))
 
@@ -165,7 +165,7 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
 
     monkeypatch.setattr(FakeHook, "watch", wait_on)
     with pytest.raises(Killed):
-        phase.runner.run(None, publish=phase.runner.stop, defer=None)
+        phase.runner.run(None, publish=lambda *, whole: phase.runner.stop(), defer=None)
     assert platform.live() == []
 
 
