@@ -86,7 +86,7 @@ class Emulator:
         """Switch faults on, or off with None; the others stay as they are.
 
         For example ``faults(busy={"rate": 0.05}, drop_after={"method": "POST", "count": 1}, latency=None)``.
-        The kinds and their arguments are those of :mod:`airflow_provider_canfar.emulator.faults`. Among them
+        The kinds and their arguments are those of ``airflow_provider_canfar.emulator.faults``. Among them
         are responses that never come, 403 and 429, lists that are short or odd, images that cannot be
         pulled, and events in another format.
 
@@ -103,7 +103,7 @@ class Emulator:
 
         For example ``configure(retention=20, status_words="pod_phases", strict_images=True)``.
 
-        :param changes: fields of :class:`airflow_provider_canfar.emulator.config.EmulatorConfig`.
+        :param changes: fields of ``EmulatorConfig`` in ``airflow_provider_canfar.emulator.config``.
         """
         self._call("PUT", "config", changes)
 
@@ -154,8 +154,8 @@ def running_emulator(**options: Any) -> Iterator[Emulator]:
     Its token is generated unless given, and it has no password unless one is given.
 
     :param options: configuration and settings by name, such as ``retention=20`` or ``token="..."``; see
-        :class:`airflow_provider_canfar.emulator.config.EmulatorConfig` and
-        :class:`~airflow_provider_canfar.emulator.config.Settings`.
+        ``EmulatorConfig`` in ``airflow_provider_canfar.emulator.config`` and
+        ``Settings`` beside it.
     :raises ValueError: for an invalid value.
     :raises TypeError: for an unknown name.
     :raises ModuleNotFoundError: without the extra ``emulator``.

@@ -15,6 +15,8 @@ release = version_of(project)
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 myst_heading_anchors = 4
 
+nitpicky = True  # A reference that leads nowhere is a warning, and so an error.
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # The docstrings say what each parameter takes, in words.
 autodoc_class_signature = "separated"

@@ -2,11 +2,9 @@
 
 1. `prepare` writes something to inspect.
 2. `inspect` opens a notebook. The *Open session* button on the task's page opens it. The task also returns
-its
-   address, for example for a notification.
+   its address, for example for a notification.
 3. `wait_for_person` waits until the person ends the notebook, in the Science Portal or by shutting it down.
-It can
-   wait for days and occupies no worker slot. The platform itself ends a notebook after four days.
+   It can wait for days and occupies no worker slot. The platform itself ends a notebook after four days.
 4. `publish` continues.
 
 Clearing `inspect` destroys its notebook and opens another. If the task fails, it destroys its notebook.

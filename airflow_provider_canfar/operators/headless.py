@@ -65,7 +65,7 @@ class CanfarHeadlessOperator(SessionOperator):
     :param env: environment variables: a mapping of names to strings or numbers. Airflow stores their names,
         and no values except those in ``expand``.
     :param command_encoding: how the command is encoded for the platform: ``auto``, ``plain`` or
-        ``bootstrap``; see :class:`airflow_provider_canfar.skaha.command.encoding.CommandEncoding`.
+        ``bootstrap``; see ``CommandEncoding`` in ``skaha.command.encoding``.
     :param replicas: how many sessions, 1 to 10,000.
     :param cores: CPU cores of each, a number; with neither ``cores`` nor ``ram``, resources are flexible. A
         template that renders to nothing leaves it out.

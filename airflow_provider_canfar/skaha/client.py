@@ -45,7 +45,7 @@ class SkahaClient(SessionViews):
 
     Verbs on sessions accept one id or many and return a dict by id. If a single one fails, its own error is
     raised; if some of many fail, a :class:`~.errors.PartialFailure` that holds the others' results. Every
-    verb raises :class:`~.errors.RequestError`; :mod:`~.http.retrying` says what is retried, and for how long.
+    verb raises :class:`~.errors.RequestError`; ``skaha.http.retrying`` says what is retried, and how long.
 
     :param url: the service's base URL including its version.
     :param credential: authenticates the requests; it is sent to that URL's host only.

@@ -38,7 +38,7 @@ class SessionSpec(BaseModel):
 
     :param name: letters, digits and ``-``, a letter first; kept in lower case. With several replicas each
         gets ``-<replica>`` appended.
-    :param image: ``[registry/]project/name[:tag]``; see :func:`~.validation.image_reference` for how it is
+    :param image: ``[registry/]project/name[:tag]``; see ``skaha.validation.image_reference`` for how it is
         completed and why the platform so often rejects ``:latest``.
     :param kind: a :class:`~.statuses.Kind`.
     :param cores: CPU cores. Without cores and RAM a session is *flexible*: it starts small and may use what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+#: DAGs of the docs that run as they stand there, by page.
+DOCUMENTED = {"storage.md": "count_lines", "functions.md": "large_results"}
+
 
 @pytest.fixture(scope="session")
 def programs() -> Iterator[Programs]:
@@ -27,13 +31,28 @@ def programs() -> Iterator[Programs]:
 
 @pytest.fixture(scope="session")
 def emulator(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Emulator:
-    """Start an emulator."""
-    return Emulator(programs, tmp_path_factory.mktemp("emulator"))
+    """Start an emulator, for the user whose files the docs name."""
+    return Emulator(programs, tmp_path_factory.mktemp("emulator"), "--user", "jdoe")
+
+
+@pytest.fixture(scope="session")
+def documented_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the DAGs of the docs."""
+    folder = tmp_path_factory.mktemp("documented_dags")
+    for page, dag in DOCUMENTED.items():
+        text = (ROOT / "docs" / page).read_text()
+        blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        (block,) = [block for block in blocks if f'DAG("{dag}"' in block]
+        (folder / f"{dag}.py").write_text(block)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def local_airflow(
-    programs: Programs, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+    programs: Programs,
+    emulator: Emulator,
+    documented_dags: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
     """Start a real Airflow, with a working connection and two broken ones."""
     (unused_port,) = free_ports(1)
@@ -43,7 +62,7 @@ def local_airflow(
         "wrong_token": canfar | {"password": "stale"},
         "unreachable": canfar | {"host": f"http://127.0.0.1:{unused_port}/skaha/v1"},
     }
-    folders = [ROOT / "example_dags", Path(__file__).parent / "dags"]
+    folders = [ROOT / "example_dags", Path(__file__).parent / "dags", documented_dags]
     home = tmp_path_factory.mktemp("airflow")
     with LocalAirflow(home, folders, programs=programs, connections=connections) as local_airflow:
         yield local_airflow
