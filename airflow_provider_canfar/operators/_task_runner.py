@@ -19,7 +19,9 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
 )
 from airflow_provider_canfar.task_sessions import report, session_xcoms
+from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
@@ -60,6 +62,7 @@ class TaskRunner:
     :param options: how to go about it.
     :param emit: writes one line to the task's log.
     :param reader: reads the log of each ended session before it is shown.
+    :param concurrency: how many creates the phase before would have begun at once; None for the most.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class TaskRunner:
         options: RunOptions,
         emit: Callable[[str], None],
         reader: LogReader,
+        concurrency: int | None = None,
     ) -> None:
         self._hook = hook
         self._limits = limits
@@ -80,7 +84,10 @@ class TaskRunner:
         self._options = options
         self._emit = emit
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
-        self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
+        self._concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
+        self._reconciler = Reconciler(
+            spec, batch, limits, recorder=self._recorder, emit=emit, concurrency=self._concurrency
+        )
         self._teardown = Teardown(hook, self._reconciler, emit)
         #: How many launches and ends the XCom ``sessions`` may tell of already.
         self._known_before = session_xcoms.count_known(batch)
@@ -106,7 +113,8 @@ class TaskRunner:
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
-        return {}
+        is_reduced = self._concurrency.now < self._concurrency.most
+        return {"concurrency": self._concurrency.now} if is_reduced else {}
 
     def run(
         self,
@@ -127,6 +135,8 @@ class TaskRunner:
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
+        # A task that waits in its worker has the worker anyway.
+        self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:

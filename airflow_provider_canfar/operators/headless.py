@@ -73,6 +73,7 @@ class CanfarHeadlessOperator(SessionOperator):
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
     :param max_active_replicas: how many may be alive at once, 1 or more; None for 4,000, the most.
+    :param launch_concurrency: how many to create at once, 1 to 32; fewer while the platform is slow or busy.
     :param max_account_sessions: how many headless sessions the account may have in all, no matter what
         launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
         that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
@@ -128,6 +129,7 @@ class CanfarHeadlessOperator(SessionOperator):
         ram: float | str | XComArg | None = None,
         gpus: int | str | XComArg | None = None,
         max_active_replicas: int | str | XComArg | None = None,
+        launch_concurrency: int | str | XComArg = 8,
         max_account_sessions: int | str | XComArg | None = None,
         max_pending_account_sessions: int | str | XComArg | None = None,
         account_sessions_prefix: str | XComArg | None = None,
@@ -166,6 +168,7 @@ class CanfarHeadlessOperator(SessionOperator):
         self.ram = ram
         self.gpus = gpus
         self.max_active_replicas = max_active_replicas
+        self.launch_concurrency = launch_concurrency
         self.max_account_sessions = max_account_sessions
         self.max_pending_account_sessions = max_pending_account_sessions
         self.account_sessions_prefix = account_sessions_prefix
@@ -255,6 +258,7 @@ class CanfarHeadlessOperator(SessionOperator):
             options=RunOptions.of(parsed),
             emit=self._emit,
             reader=self.log_reader(batch),
+            **carried,
         )
 
     def _account_limit(self, parsed: Mapping[str, Any]) -> AccountLimit | None:

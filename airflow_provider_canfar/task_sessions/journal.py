@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_canfar.task_sessions.journal_rows import Row, new_rows, replay, successes
@@ -59,15 +60,29 @@ class Journal:
         #: Rows that are in no page yet.
         self._newest: list[Row] = []
         self._written: Batch | None = None
-        #: What earlier tries have saved, in whatever epoch; None where they have saved nothing.
-        self.saved: SavedState | None = None
         self._rows: list[Row] = []
-        self._load()
+        self._head = self._load()
 
-    def _load(self) -> None:
+    @cached_property
+    def saved(self) -> SavedState | None:
+        """What earlier tries have saved, in whatever epoch; None where they have saved nothing."""
+        head = self._head
+        if head is None:
+            return None
+        return SavedState(
+            head["key"],
+            head["epoch"],
+            head["replicas"],
+            successes(self._rows),
+            head.get("first_try", 0),
+            head.get("result_key", ""),
+        )
+
+    def _load(self) -> Mapping[str, Any] | None:
+        """Read the rows, and return what the entry says besides."""
         data = self._store.get(self._entry) if self._store is not None else None
         if not isinstance(data, Mapping):
-            return
+            return None
         self._pages = data.get("pages", 0)
         for number in range(1, self._pages + 1):
             page = self._store.get(self._page(number)) if self._store is not None else None
@@ -81,14 +96,7 @@ class Journal:
             # Version 0.1 saved successes only, in columns.
             self._newest = [["outcome", *row] for row in data.get("successes", ())]
         self._rows += self._newest
-        self.saved = SavedState(
-            data["key"],
-            data["epoch"],
-            data["replicas"],
-            successes(self._rows),
-            data.get("first_try", 0),
-            data.get("result_key", ""),
-        )
+        return data
 
     def begin(self, batch: Batch) -> None:
         """Begin a try, before it launches anything: the next one finds what it has launched.
@@ -104,11 +112,12 @@ class Journal:
 
         :param batch: what the deferral has carried of it.
         """
-        saved = self.saved
-        is_its = saved is not None and (saved.epoch, saved.replicas) == (batch.identity.epoch, batch.replicas)
+        head, identity = self._head, batch.identity
+        is_its = head is not None and (head["epoch"], head["replicas"]) == (identity.epoch, batch.replicas)
         rows = self._rows if is_its else []
         self._written = replay(_bare(batch), rows)
-        return replay(batch, rows)
+        # Version 0.1 has carried more than what its entry says.
+        return self._written if batch == _bare(batch) else replay(batch, rows)
 
     def record(self, batch: Batch) -> None:
         """Write what has become known since the last time; repeated after an error, it writes the same."""

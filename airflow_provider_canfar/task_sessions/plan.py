@@ -181,6 +181,8 @@ class _Draft:
         return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
+        if not mine and batch.settled(replica) is not None:
+            return  # As most are of thousands.
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
         # One that has started after all, while the worker was on its way, goes on.
         stuck = [one for one in live if one.session_id in self.start_failures and one.is_pending]
@@ -207,8 +209,8 @@ def _one_each(batch: Batch, seen: Collection[ListedSession]) -> list[ListedSessi
     """Return each session once; one that stands for a replica has the name by which it was launched."""
     by_id = first_of_each(seen, lambda one: one.session_id, lambda one: one.precedence)
     for launch in batch.launched.values():
-        name = SessionName.parse(launch.name)
-        if name is not None and launch.session_id in by_id:
+        name = SessionName.parse(launch.name) if launch.session_id in by_id else None
+        if name is not None:
             by_id[launch.session_id] = replace(by_id[launch.session_id], name=name)
     return [*by_id.values()]
 
@@ -217,9 +219,11 @@ def _remembered(batch: Batch, listed: Collection[str]) -> list[ListedSession]:
     """Return the ends that a wait has seen and that the list no longer shows."""
     forgotten = []
     for launch in batch.launched.values():
-        name = SessionName.parse(launch.name)
         word = batch.ended.get(launch.session_id)
-        if name is not None and word is not None and launch.session_id not in listed:
+        if word is None or launch.session_id in listed:
+            continue
+        name = SessionName.parse(launch.name)
+        if name is not None:
             forgotten.append(ListedSession(launch.session_id, name, Status.of(word), word))
     return forgotten
 

@@ -29,7 +29,7 @@ class WakeReason(StrEnum):
 
     ENDED = "all sessions have ended"
     SLOTS = "slots are free for more replicas"
-    RETRY = "it is time to launch again what a busy platform did not take"
+    RETRY = "it is time to launch more replicas"
     FAILURES = "more replicas have failed than max_failed_replicas allows"
     RECORD = "the platform is about to forget sessions that have ended"
     DUPLICATE = "an unexpected session of this task is alive"
@@ -38,6 +38,11 @@ class WakeReason(StrEnum):
     REFUSED = "the platform refuses the credential"
     OPEN = "the session can be opened"
     KEPT = "the session has been kept alive for as long as was asked"
+
+    @classmethod
+    def _missing_(cls, value: object) -> WakeReason | None:
+        # In version 0.1's words.
+        return cls.RETRY if value == "it is time to launch again what a busy platform did not take" else None
 
 
 @dataclass(frozen=True, slots=True)
