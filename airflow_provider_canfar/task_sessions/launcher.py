@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, LostCreates
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
+
+#: Each session at DEBUG, which Airflow writes to the task's log, too.
+log = logging.getLogger(__name__)
 
 #: How many creates are under way at once. Each costs the platform a chain of look-ups and a kubectl.
 LAUNCH_CONCURRENCY = 8
@@ -93,13 +98,14 @@ class Launcher:
                     self._emit(f"Could not create session {name} for replica {replica}: {error}")
                     if error.maybe_applied:
                         doubtful[replica] = error
+                        client.metrics.send(Metric.CREATES_LOST)
                     if not error.retryable:
                         refusals.append(error)
                     else:
                         self._plan_retry(replica, error)
                 else:
                     assign(replica, AssignedSession(session_id, name, round(self._clock(), 1)))
-                    self._emit(f"Launched replica {replica}: session {session_id} ({name}).")
+                    log.debug("Launched replica %d: session %s (%s).", replica, session_id, name)
 
         self._in_flight = [asyncio.create_task(create(replica, name)) for replica, name in names.items()]
         # All of them first: an unexpected error of one must not leave the others unaccounted for.
