@@ -26,8 +26,8 @@ PORTALS = {"ws-uv.canfar.net": "https://www.canfar.net/science-portal/"}
 class OpenSessionLink(BaseOperatorLink):
     """*Open session*: the page of an interactive session, the log of a headless one.
 
-    With several replicas, it opens the first that has failed, or else the first. Users must be logged in to
-    the platform in their browser.
+    With several sessions, it opens the tab *Sessions*, to choose one of them; where that is switched off, the
+    first that has failed, or else the first. Users must be logged in to the platform in their browser.
     """
 
     name = "Open session"
@@ -37,9 +37,13 @@ class OpenSessionLink(BaseOperatorLink):
         """Return the URL; ``""`` if there is no session yet."""
         from airflow.sdk.execution_time.xcom import XCom
 
-        sessions = XCom.get_value(ti_key=ti_key, key="sessions")
-        url = _service_url(operator)
-        return session_url(sessions, url) if sessions and url else ""
+        from airflow_provider_canfar.plugin.sessions_page import task_tab_url
+
+        sessions = XCom.get_value(ti_key=ti_key, key="sessions") or []
+        if len(sessions) > 1 and (tab := task_tab_url(ti_key)):
+            return tab
+        service_url = XCom.get_value(ti_key=ti_key, key="service_url")
+        return session_url(sessions, service_url) if sessions and service_url else ""
 
 
 class SciencePortalLink(BaseOperatorLink):
@@ -55,7 +59,7 @@ class SciencePortalLink(BaseOperatorLink):
 
 
 def session_url(sessions: Sequence[Mapping[str, Any]], service_url: str) -> str:
-    """Return the URL of the session that the button opens.
+    """Return the URL of a session: of the first that has failed, or else of the first.
 
     >>> session_url([{"session_id": "k3v9x2qa"}], "https://ws-uv.canfar.net/skaha/v1")
     'https://ws-uv.canfar.net/skaha/v1/session/k3v9x2qa?view=logs'

@@ -274,7 +274,8 @@ class Run:
 
 
 def _connection(connection_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"connection_id": connection_id, **fields, "extra": json.dumps(fields.get("extra") or {})}
+    extra = fields.get("extra")
+    return {"connection_id": connection_id, **fields, "extra": json.dumps(extra) if extra else None}
 
 
 def _lines(content: Iterable[Mapping[str, Any]]) -> Iterator[str]:

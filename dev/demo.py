@@ -39,6 +39,9 @@ AIRFLOW_PORT, EMULATOR_PORT = 8080, 8099
 #: Seconds; long enough to see sessions queue.
 START_DELAY = "2"
 
+#: Seconds; short enough to see what a session of the demo uses.
+METRICS_INTERVAL = "2"
+
 
 class Demo:
     """One demo.
@@ -125,6 +128,8 @@ class Demo:
             self.home / "emulator",
             "--start-delay",
             START_DELAY,
+            "--metrics-interval",
+            METRICS_INTERVAL,
             port=free_port(EMULATOR_PORT),
             stop=self.stop,
         )

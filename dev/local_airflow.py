@@ -103,6 +103,11 @@ class LocalAirflow:
         self._programs.terminate(*self._running.values())
         self._running.clear()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its components, and of a shell whose user works with it."""
+        return dict(self._environment)
+
     def start_component(self, name: str, *arguments: str) -> None:
         """Start a component, or another instance of one.
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from airflow.sdk._shared.serialization import FORBIDDEN_XCOM_KEYS
     from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
     from airflow.sdk.serde import deserialize, serialize
+    from airflow.sdk.types import TaskInstanceKey
     from airflow.serialization.serialized_objects import DagSerialization
 
     IS_AIRFLOW_3_1: bool
@@ -16,11 +17,13 @@ else:
         from airflow.sdk._shared.serialization import FORBIDDEN_XCOM_KEYS
         from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError
         from airflow.sdk.serde import deserialize, serialize
+        from airflow.sdk.types import TaskInstanceKey
         from airflow.serialization.serialized_objects import DagSerialization
 
         IS_AIRFLOW_3_1 = False
     except ImportError:
         from airflow.exceptions import AirflowRescheduleException, TaskDeferralError
+        from airflow.models.taskinstancekey import TaskInstanceKey
         from airflow.serialization import serde
         from airflow.serialization.serde import deserialize, serialize
         from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
@@ -39,6 +42,7 @@ __all__ = [
     "AirflowRescheduleException",
     "DagSerialization",
     "TaskDeferralError",
+    "TaskInstanceKey",
     "deserialize",
     "serialize",
 ]

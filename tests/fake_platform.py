@@ -26,6 +26,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.http.response import ApiResponse
 from airflow_provider_canfar.skaha.models import Event, Session
+from tests.fake_metrics import SentMetrics
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -143,6 +144,7 @@ class FakePlatform:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
+        self.metrics = SentMetrics()
         #: Every session that was ever made, in the order of their creates.
         self.record: list[Row] = []
         #: Creates that are not made yet: when they will be, and what.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
@@ -18,19 +18,36 @@ from airflow_provider_canfar.links import (
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.plugin.sessions_page import task_tab_url
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
-from tests.airflow_versions import DagSerialization
+from tests.airflow_versions import DagSerialization, TaskInstanceKey
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
-    from airflow.sdk.types import TaskInstanceKey
 
 SERVICE = "https://ws-uv.canfar.net/skaha/v1"
 PAGE = "https://ws-uv.canfar.net/session/notebook/k3v9x2qa/"
-TI_KEY = cast("TaskInstanceKey", object())
+TI_KEY = TaskInstanceKey("survey", "stars", "manual__2026-03-04T18:22:10+00:00", 1, -1)
+TAB = "dags/survey/runs/manual__2026-03-04T18%3A22%3A10%2B00%3A00/tasks/stars/plugin/canfar-sessions"
+
+
+Pushed = dict[str, Any]
+
+
+@pytest.fixture(name="pushed")
+def _pushed(monkeypatch: pytest.MonkeyPatch) -> Pushed:
+    """Return the XComs of the task, to be filled."""
+    pushed: Pushed = {}
+    monkeypatch.setattr(XCom, "get_value", lambda *, ti_key, key: pushed.get(key))
+    return pushed
+
+
+def open_session() -> str:
+    task = CanfarHeadlessOperator(task_id="stars", image="skaha/astroml:24.07", command=["true"])
+    return OpenSessionLink().get_link(task, ti_key=TI_KEY)
 
 
 def row(session_id: str, **more: Any) -> dict[str, Any]:
@@ -49,10 +66,12 @@ def row(session_id: str, **more: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_the_button_opens_the_first_session_that_has_failed_or_else_the_first(
-    sessions: list[Any], opened: str
+def test_where_the_tab_is_off_the_button_opens_the_first_session_that_has_failed_or_else_the_first(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch, sessions: list[Any], opened: str
 ) -> None:
-    assert session_url(sessions, SERVICE) == opened
+    monkeypatch.setenv("AIRFLOW__CANFAR__SESSIONS_PAGE", "False")
+    pushed.update(sessions=sessions, service_url=SERVICE)
+    assert open_session() == opened
 
 
 def test_the_button_knows_from_xcom_which_session_has_failed() -> None:
@@ -85,20 +104,35 @@ def _operator(monkeypatch: pytest.MonkeyPatch) -> BaseOperator:
     return CanfarHeadlessOperator(task_id="stars", image="skaha/astroml:24.07", command=["true"])
 
 
-@pytest.mark.parametrize(("pushed", "opened"), [(None, ""), ([], ""), ([row("a", url=PAGE)], PAGE)])
-def test_the_button_opens_the_task_s_session_once_there_is_one(
-    operator: BaseOperator, monkeypatch: pytest.MonkeyPatch, pushed: Any, opened: str
+@pytest.mark.parametrize(
+    ("sessions", "opened"),
+    [
+        (None, ""),
+        ([], ""),
+        ([row("a", url=PAGE)], PAGE),
+        ([row("a")], f"{SERVICE}/session/a?view=logs"),
+        ([row("a", succeeded=False), row("b")], f"https://airflow.example/below/{TAB}"),
+    ],
+)
+def test_the_button_opens_the_only_session_or_the_tab_with_all_of_them(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch, sessions: Any, opened: str
 ) -> None:
-    monkeypatch.setattr(XCom, "get_value", lambda *, ti_key, key: pushed if key == "sessions" else None)
-    assert OpenSessionLink().get_link(operator, ti_key=TI_KEY) == opened
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/below/")
+    pushed.update(sessions=sessions, service_url=sessions and SERVICE)
+    assert open_session() == opened
+
+
+@pytest.mark.parametrize(("map_index", "mapped"), [(-1, ""), (0, "/mapped/0"), (7, "/mapped/7")])
+def test_a_mapped_task_has_a_tab_of_its_own(map_index: int, mapped: str) -> None:
+    url = task_tab_url(TI_KEY._replace(map_index=map_index))
+    assert url is not None
+    assert url.endswith("/" + TAB.replace("/plugin", f"{mapped}/plugin"))
 
 
 def test_an_invalid_connection_makes_no_button_and_no_second_error(
     operator: BaseOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(XCom, "get_value", lambda *, ti_key, key: [row("a")])
     monkeypatch.setenv(CONNECTION_VARIABLE, '{"conn_type": "canfar"}')
-    assert OpenSessionLink().get_link(operator, ti_key=TI_KEY) == ""
     assert SciencePortalLink().get_link(operator, ti_key=TI_KEY) == ""
 
 

@@ -27,10 +27,12 @@ Imports point down this list::
       accounts, credentials  who sends a request
       request_rules        what the server checks of a create, and in which order
       serializers          how the service shows a session
+      provider_names       which task a session is of, where its name tells it
       tomcat               the pages for requests that do not reach the server's code
     runtime/               sessions, their states and their processes
       platform             every session of one emulator
       lifecycle            takes a session from the queue to its end
+      usage                what the sessions' processes use
       processes, reaper    local processes, and the program that ends them if the emulator is killed
     job_pipeline/          cmd, args and env -> the container that runs
       job_template         the server's YAML template, filled in by way of

@@ -54,6 +54,9 @@ class EmulatorConfig:
     interactive_deadline: float = _option(
         4 * DAY, "how long a session of another kind may run, and how long a renewal grants"
     )
+    metrics_interval: float = _option(
+        15.0, "how often it measures what sessions use; the list has no figures of a session before that"
+    )
     grace: float = _option(2.0, "time between SIGTERM and SIGKILL; 30 s on the platform")
     token_lifetime: float = _option(2 * DAY, "how long a token from /ac/login is valid")
     max_interactive: float = _option(5, "how many interactive sessions the user may have at a time")

@@ -187,18 +187,23 @@ class ArcFileSystem(ArcReadFileSystem):
         """Delete files, and with ``recursive`` folders with all that is in them. Never an allocation."""
         from airflow_provider_canfar.skaha.storage.tree import remove_tree
 
-        if not recursive or maxdepth is not None:
-            for one in reversed(self.expand_path(path, recursive=recursive, maxdepth=maxdepth)):
+        if recursive and maxdepth is not None:
+            for one in reversed(self.expand_path(path, recursive=True, maxdepth=maxdepth)):
                 self.rm_file(one)
             return
         for one in self._matches(path):
-            self._call(partial(remove_tree, path=one))
+            if recursive:
+                self._call(partial(remove_tree, path=one))
+            else:
+                self.rm_file(one)
 
     def _matches(self, path: Any) -> list[str]:
         """Return what a path, a pattern, or a list of them stands for; without what is in the folders."""
-        if isinstance(path, str) and not has_magic(path):
-            return [self._strip_protocol(path)]
-        return list(self.expand_path(path))
+        return [self._strip_protocol(path)] if self._is_name(path) else list(self.expand_path(path))
+
+    def _is_name(self, path: Any) -> bool:
+        """Whether it is one path, and no pattern: where a file is called ``a*b``, no ``axb`` is meant."""
+        return isinstance(path, str) and (not has_magic(path) or self.exists(path))
 
     def mv(
         self,
@@ -214,7 +219,7 @@ class ArcFileSystem(ArcReadFileSystem):
 
         :raises FileExistsError: if the target exists.
         """
-        into = path2.endswith("/") or not isinstance(path1, str) or has_magic(path1)
+        into = path2.endswith("/") or not self._is_name(path1)
         for source in self._matches(path1):
             target = self._strip_protocol(path2)
             self._move(source, f"{target}/{source.rpartition('/')[2]}" if into else target)

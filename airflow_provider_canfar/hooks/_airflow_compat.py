@@ -1,10 +1,11 @@
-"""What Airflow has moved or changed between 3.1 and the newest: its exceptions, and reading a connection.
+"""What Airflow has moved or changed between 3.1 and the newest: exceptions, stats, and reading a connection.
 
 Airflow's common-compat provider has the same, but not in the versions that Airflow's constraints hold.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,8 +45,25 @@ __all__ = [
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "TaskDeferred",
+    "airflow_stats",
     "read_connection",
 ]
+
+
+@cache
+def airflow_stats() -> Any:
+    """Return what sends metrics: ``incr``, ``gauge`` and ``timing``.
+
+    From 3.2 on, Airflow has a copy of it for its own processes, and another one for tasks and triggers, which
+    it sets up as it loads what it stores triggers with (airflow.sdk.serde).
+
+    :raises ImportError: where Airflow has moved it again.
+    """
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:
+        from airflow.stats import Stats  # Airflow 3.1
+    return Stats
 
 
 async def read_connection(hook: BaseHook, conn_id: str) -> tuple[Connection, dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.hooks._metrics import AirflowMetrics
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.polling.session_poller import SessionPoller
 from airflow_provider_canfar.skaha.polling.single_flight import SingleFlight
@@ -107,7 +108,7 @@ class PollerRegistry:
     def _new_poller(self, conn_id: str, settings: Settings, read: ReadConnection) -> SessionPoller:
         # The next poll is the retry: a client with retries would only hide an outage.
         poller = SessionPoller(
-            settings.client(retry_for=0),
+            settings.client(retry_for=0, metrics=AirflowMetrics(conn_id)),
             renew=lambda: self._renew(poller, conn_id, read),
             on_end=lambda: self._forget(poller),
         )

@@ -22,6 +22,7 @@ from airflow_provider_canfar.skaha.credentials import RegistryCredential, creden
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.http import urls
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
+from airflow_provider_canfar.skaha.metrics import NO_METRICS, Metrics
 from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
 from airflow_provider_canfar.skaha.secret import Secret, concealed, described
 from airflow_provider_canfar.skaha.storage.client import StorageClient
@@ -107,7 +108,7 @@ class Settings:
             storage_mount=storage_mount(extra),
         )
 
-    def client(self, *, retry_for: float | None = None) -> SkahaClient:
+    def client(self, *, retry_for: float | None = None, metrics: Metrics = NO_METRICS) -> SkahaClient:
         """Return a client, to be opened with ``async with``."""
         return SkahaClient(
             self.url,
@@ -116,6 +117,7 @@ class Settings:
             timeouts=self.timeouts,
             retry_for=RETRY_FOR if retry_for is None else retry_for,
             offer=_offers.setdefault(self.account, RememberedOffer()),
+            metrics=metrics,
         )
 
     def storage(self, *, retry_for: float | None = None) -> StorageClient:

@@ -96,8 +96,11 @@ class CanfarHook(Verbs, BaseHook):
         :param retry_for: seconds for which a failed read is retried; None for the default.
         :raises SpecError: if the connection does not make a URL and a credential.
         """
+        from airflow_provider_canfar.hooks._metrics import AirflowMetrics
+
         settings = await self._async_settings()
-        async with settings.client(retry_for=retry_for) as client:
+        metrics = AirflowMetrics(self.canfar_conn_id)
+        async with settings.client(retry_for=retry_for, metrics=metrics) as client:
             yield client
 
     @asynccontextmanager

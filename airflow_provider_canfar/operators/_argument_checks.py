@@ -95,9 +95,9 @@ class CheckedArguments(BaseOperator):
         """Render the arguments, those that were set after the operator was made too."""
         given = {name: getattr(self, name) for name in self._arguments}
         self._rendered_later |= rendered_later(self._arguments, given)
-        with airflow_errors(self.log):
+        with airflow_errors(self.log, is_folded=True):
             is_split = self._split_args(jinja_env)
-        super().render_template_fields(context, jinja_env)
+            super().render_template_fields(context, jinja_env)
         operator: Any = self
         if is_split and isinstance(operator.args, str) and operator.args not in ABSENT:
             operator.args = [operator.args]
@@ -137,7 +137,29 @@ class CheckedArguments(BaseOperator):
         jinja_env: Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render a template byte for byte; in a word of the command or in a variable as text."""
+        """Render a template byte for byte; in a word of the command or in a variable as text.
+
+        :raises SpecError: for an argument whose template cannot be rendered.
+        """
+        from jinja2 import TemplateError
+
+        from airflow_provider_canfar.skaha.errors import SpecError
+
+        try:
+            return self._rendered(content, context, jinja_env, seen_oids)
+        except TemplateError as error:
+            argument = next(
+                (one for one in self.template_fields if getattr(self, one, None) is content), None
+            )
+            if argument is None:  # A part of one, in which this is called again.
+                raise
+            raise SpecError(
+                f"Invalid {argument}: its template cannot be rendered: {error.message}. Correct the template."
+            ) from None
+
+    def _rendered(
+        self, content: Any, context: Context, jinja_env: Environment | None, seen_oids: set[int] | None
+    ) -> Any:
         from airflow_provider_canfar.operators._templates import exact, may_be_template, rendered
 
         native = partial(

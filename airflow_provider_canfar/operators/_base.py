@@ -123,25 +123,24 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def execute(self, context: Context) -> Any:
         """Launch the sessions, and wait for them without a worker slot.
 
-        :raises AirflowFailException: when a retry cannot help; its cause has the details.
+        :raises AirflowFailException: when a retry cannot help; its ``__context__`` has the details.
         :raises SessionError: when the sessions fail.
         """
-        work = next_work(self, context)
-        if not work.is_nested:
-            return self._execute(context, work)
-        if self.deferrable:
-            self._emit(
-                f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
-                "the task itself can resume after a deferral."
-            )
-        with killed_with(work.running, self):
-            return self._execute(context, work)
+        with airflow_errors(self.log):
+            work = next_work(self, context)
+            if not work.is_nested:
+                return self._execute(context, work)
+            if self.deferrable:
+                self._emit(
+                    f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
+                    "the task itself can resume after a deferral."
+                )
+            with killed_with(work.running, self):
+                return self._execute(context, work)
 
     def _execute(self, context: Context, work: Work) -> Any:
-        with airflow_errors(self.log):
-            record = self._record(context, work)
-            batch = self._first_batch(context, work, record)
-            return self._run_phase(context, record, batch, self._deadline())
+        record = self._record(context, work)
+        return self._run_phase(context, record, self._first_batch(context, work, record), self._deadline())
 
     def resume(
         self,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LINE_LENGTH = 100
 
 
-def airflow_errors(log: Any) -> AirflowErrors:
+def airflow_errors(log: Any, *, is_folded: bool = False) -> AirflowErrors:
     """Log an error of this provider, and fail the task with a short one; without retries if none can help.
 
     First come the lines of the message. Airflow then logs the exception, with the message's first sentence
@@ -25,17 +25,19 @@ def airflow_errors(log: Any) -> AirflowErrors:
     which Airflow's page does not show, and the error itself as its ``__context__``.
 
     :param log: Airflow's logger.
+    :param is_folded: whether Airflow's page folds the lines of this phase, as it does until execute begins.
     :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
         rejects. Other errors of this provider keep their class, and errors of others pass through.
     """
-    return AirflowErrors(log)
+    return AirflowErrors(log, is_folded)
 
 
 class AirflowErrors:
     """A context manager; a class, so that only one frame of it is in each traceback."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, is_folded: bool) -> None:
         self._log = log
+        self._is_folded = is_folded
 
     def __enter__(self) -> None:
         pass
@@ -45,6 +47,9 @@ class AirflowErrors:
     ) -> Literal[False]:
         from airflow_provider_canfar.skaha.errors import CanfarError
 
+        # Else the group that Airflow has opened hides the rest of the log (task_runner.startup).
+        if self._is_folded and error is not None:
+            self._log.info("::endgroup::")
         # A sensor's poke is within its execute.
         if isinstance(error, CanfarError) and not getattr(error, "is_logged", False):
             for line in log_lines(str(error)):

@@ -88,7 +88,7 @@ class InteractiveRunner(TaskRunner):
     def xcoms(self, *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push whenever the session is known, by key."""
         sessions = [{**one, "url": self.url} for one in sessions_to_json(self.batch)]
-        return {"sessions": sessions, "url": self.url}
+        return super().xcoms(whole=whole) | {"sessions": sessions, "url": self.url}
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.operators._task_runner import TaskRunner
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Verdict
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ class LaunchRunner(TaskRunner):
         """Report what has been launched; raise why the task failed, if too many failed before."""
         if verdict is Verdict.FAILURE:
             return super()._finish(verdict)
-        self._emit(report.table(self.batch, others="launched"))
+        self._emit(table(self.batch, others="launched"))
         self._emit("Leaving the sessions running, as wait_for_completion is False.")
         return [outcome for _, outcome in sorted(self.batch.outcomes.items())]

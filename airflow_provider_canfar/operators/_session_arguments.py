@@ -258,6 +258,7 @@ HEADLESS: Mapping[str, Argument] = {
     "wait_for_completion": _FLAG,
     "on_clear": Argument(partial(one_of, choices=ON_CLEAR)),
     "logging_interval": Argument(_DURATION, may_be_left_out=True),
+    "max_logged_replicas": Argument(_COUNT),
     "record_within": Argument(seconds),
     "max_log_bytes": Argument(partial(whole_number, minimum=0), may_be_left_out=True),
     "on_finish_action": Argument(partial(one_of, choices=ON_FINISH_ACTIONS)),

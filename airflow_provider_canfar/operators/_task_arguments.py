@@ -126,6 +126,7 @@ class CommandFunctionArguments(DecoratorArguments, total=False):
     poll_interval: timedelta | float | str | XComArg
     startup_timeout: timedelta | float | str | XComArg | None
     logging_interval: timedelta | float | str | XComArg | None
+    max_logged_replicas: int | str | XComArg
     record_within: timedelta | float | str | XComArg
     max_log_bytes: int | str | XComArg | None
     on_finish_action: str

@@ -18,13 +18,17 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report, session_xcoms
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
+from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
+from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -94,6 +98,7 @@ class TaskRunner:
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
+        self._first_end: float | None = None
 
     @property
     def batch(self) -> Batch:
@@ -109,7 +114,8 @@ class TaskRunner:
         if not whole and not session_xcoms.is_worth_pushing(before, known):
             return {}
         self._known_before = known
-        return session_xcoms.session_xcoms(self.batch)
+        # The tab Sessions and the button link to the platform's URL there.
+        return session_xcoms.session_xcoms(self.batch) | {"service_url": self._hook.settings.url}
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -157,7 +163,7 @@ class TaskRunner:
                 self.destroy_all()
             self._teardown.record_ends()
             publish(whole=True)
-            self._emit(report.table(self.batch, others="destroyed" if destroys else "left running"))
+            self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
             raise
@@ -183,6 +189,7 @@ class TaskRunner:
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
+            self._log_progress()
             publish(whole=is_first or isinstance(next_step, Verdict))
             is_first = False
             if isinstance(next_step, Verdict):
@@ -225,8 +232,14 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
+
+    def _log_progress(self) -> None:
+        states = ReplicaStates(states_of(self.batch))
+        if len(states) > 1 and ended_in(states):
+            self._emit(progress_line(states))
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
@@ -253,7 +266,7 @@ class TaskRunner:
         """Reconcile, and return the plan that is left; None where the platform does not respond."""
         reconciler = self._reconciler
         try:
-            return await reconciler.reconcile(client)
+            plan = await reconciler.reconcile(client)
         except AuthenticationError as error:
             if not self.batch.unsettled():
                 raise
@@ -264,6 +277,10 @@ class TaskRunner:
                 raise
             self._emit(f"The platform is not responding; still waiting. {error}")
             return None
+        if self._first_end is not None:
+            client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))
+            self._first_end = None
+        return plan
 
     async def _wait_for(self, spec: WaitSpec) -> WakeEvent:
         self._wait = asyncio.current_task()
@@ -276,7 +293,7 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(report.table(self.batch))
+        self._emit(table(self.batch))
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]

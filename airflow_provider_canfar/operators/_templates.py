@@ -76,8 +76,8 @@ def split_words(env: Environment, source: str) -> list[str]:
     stand_in = KeepCarriageReturns(env)
     templates: list[str] = []
     text, depth = "", 0
-    # Private characters stand for the templates while the shell's rules are applied.
-    mark = _unused(source, "\x1f")
+    # Numbers between private characters stand for the templates while the shell's rules are applied.
+    mark = next(one for one in map(chr, range(0xE000, 0x110000)) if one not in source)
     for _, token, value in env.lex(stand_in.preprocess(source, None)):
         original = stand_in.restore(value)
         begins, ends = token.endswith("_begin"), token.endswith("_end")
@@ -108,14 +108,6 @@ def split_words(env: Environment, source: str) -> list[str]:
             "each argument."
         ) from None
     return words
-
-
-def _unused(source: str, character: str) -> str:
-    """Return a mark made of a character, longer than any that is in a text."""
-    mark = character
-    while mark in source:
-        mark += character
-    return mark
 
 
 def may_be_template(env: Environment, source: str) -> bool:

@@ -97,8 +97,9 @@ class CanfarHeadlessOperator(SessionOperator):
         queue for ever. It waits out a failed pull that may pass, such as a 503 or 429 of
         the registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist,
         or that the registry denies, fails its replica within a minute or two.
-    :param logging_interval: the time between two reads of the log of a running session, while deferred
-        too; None to show each log when its session has ended.
+    :param logging_interval: the time between two reads of the log of a running session, of which the task's
+        log shows the last lines, while deferred too; None to show each log only when its session has ended.
+    :param max_logged_replicas: how many logs of running sessions it shows at once, 1 or more.
     :param record_within: the time after its end within which a session is recorded while others still run:
         well below the time after which the platform forgets it, which is an hour at CANFAR.
     :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it, up
@@ -142,7 +143,8 @@ class CanfarHeadlessOperator(SessionOperator):
         deferrable: bool | None = None,
         poll_interval: timedelta | float | str | XComArg = 15.0,
         startup_timeout: timedelta | float | str | XComArg | None = None,
-        logging_interval: timedelta | float | str | XComArg | None = None,
+        logging_interval: timedelta | float | str | XComArg | None = 60.0,
+        max_logged_replicas: int | str | XComArg = 3,
         record_within: timedelta | float | str | XComArg = 1200.0,
         max_log_bytes: int | str | XComArg | None = 1_000_000,
         on_finish_action: str = "keep",
@@ -177,6 +179,7 @@ class CanfarHeadlessOperator(SessionOperator):
         self.wait_for_completion = wait_for_completion
         self.on_clear = on_clear
         self.logging_interval = logging_interval
+        self.max_logged_replicas = max_logged_replicas
         self.record_within = record_within
         self.max_log_bytes = max_log_bytes
         self.on_finish_action = on_finish_action

@@ -7,15 +7,20 @@ what serves the files is imported with the first request.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import TaskInstanceKey
     from starlette.types import Receive, Scope, Send
 
 #: Where Airflow's API server mounts the files.
 URL_PREFIX = "/canfar/sessions"
+
+#: The last part of the address of a task's tab.
+TASK_ROUTE = "canfar-sessions"
 
 # Relative to the <base> of Airflow's page, which may be below a path such as /airflow. Airflow 3.1 inserts
 # the ids as they are and later releases percent-encode them; address.js reads both.
@@ -40,7 +45,7 @@ class SessionsPagePlugin(AirflowPlugin):
             "name": "Sessions",
             "href": f"{URL_PREFIX.lstrip('/')}/task.html?{_TASK}",
             "destination": "task_instance",
-            "url_route": "canfar-sessions",
+            "url_route": TASK_ROUTE,
         },
         {
             "name": "Sessions",
@@ -54,6 +59,25 @@ class SessionsPagePlugin(AirflowPlugin):
     @classmethod
     def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
         """Leave the page out where it is switched off. Airflow calls this before it reads the lists."""
-        if not conf.getboolean("canfar", "sessions_page", fallback=True):
+        if not _is_on():
             cls.fastapi_apps = []
             cls.external_views = []
+
+
+def task_tab_url(ti_key: TaskInstanceKey) -> str | None:
+    """Return the address of a task's tab in Airflow's pages; None where it is switched off.
+
+    :param ti_key: the task instance.
+    """
+    if not _is_on():
+        return None
+    # As Airflow's build_airflow_dagrun_url does; without a setting, Airflow's pages are at the root.
+    base = conf.get("api", "base_url", fallback=None) or ""
+    mapped = f"/mapped/{ti_key.map_index}" if ti_key.map_index >= 0 else ""
+    dag_id, run_id, task_id = (quote(one, safe="") for one in (ti_key.dag_id, ti_key.run_id, ti_key.task_id))
+    task = f"dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
+    return f"{base.rstrip('/')}/{task}/plugin/{TASK_ROUTE}"
+
+
+def _is_on() -> bool:
+    return bool(conf.getboolean("canfar", "sessions_page", fallback=True))

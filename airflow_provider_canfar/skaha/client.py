@@ -13,6 +13,7 @@ from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestErro
 from airflow_provider_canfar.skaha.gather import SessionIds, each, is_one, one_id, unique_ids
 from airflow_provider_canfar.skaha.http.client import Request
 from airflow_provider_canfar.skaha.http.retrying import RETRY_FOR
+from airflow_provider_canfar.skaha.metrics import NO_METRICS, Metric, Metrics
 from airflow_provider_canfar.skaha.models import Kind, SessionSpec, Status
 from airflow_provider_canfar.skaha.name_pattern import prefix_or_regex
 from airflow_provider_canfar.skaha.session import page_of
@@ -54,6 +55,7 @@ class SkahaClient(SessionViews):
     :param retry_for: seconds after the first try of a request in which the last one starts; 0 for no retry.
     :param concurrency: the number of requests in flight at once.
     :param offer: what the platform offers, if clients share it: creates are checked against it.
+    :param metrics: sends on what is measured.
     :param transport: sends the requests, for tests.
     :param clock: monotonic seconds.
     :param sleep: waits.
@@ -70,12 +72,14 @@ class SkahaClient(SessionViews):
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
         offer: RememberedOffer | None = None,
+        metrics: Metrics = NO_METRICS,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         options = {"retry_for": retry_for, "concurrency": concurrency, "transport": transport}
         super().__init__(url, credential, timeouts=timeouts, offer=offer, clock=clock, sleep=sleep, **options)
+        self.metrics = metrics
         self._registry = registry
         self._sleep = sleep
 
@@ -131,10 +135,14 @@ class SkahaClient(SessionViews):
         registry = registry or self._registry
         request = wire.create_request(spec, replica, name, registry)
         try:
-            return await self._http.send(request, wire.created_id, timeout=self._timeouts.create, retry=False)
+            session_id = await self._http.send(
+                request, wire.created_id, timeout=self._timeouts.create, retry=False
+            )
         except Rejected as error:
             offer = await self._read_offer() if refusals.is_about_resources(error) else None
             raise refusals.explained(error, spec, offer) from None
+        self.metrics.send(Metric.SESSIONS_LAUNCHED)
+        return session_id
 
     async def renew(self, ids: SessionIds) -> dict[str, bool]:
         """Restart the lifetime of running sessions: four days for an interactive one.
@@ -154,7 +162,7 @@ class SkahaClient(SessionViews):
 
         :param ids: one session id or several, or sessions.
         """
-        return await each(unique_ids(ids), self._destroy)
+        return await each(unique_ids(ids), self._measured_destroy)
 
     async def destroy_with(
         self, prefix: str, kind: str = Kind.HEADLESS, status: str = Status.COMPLETED
@@ -200,6 +208,12 @@ class SkahaClient(SessionViews):
         request = Request("POST", f"session/{session_id}", form=urlencode({"action": "renew"}))
         await self._http.send(request, wire.text, timeout=self._timeouts.other)
         return True
+
+    async def _measured_destroy(self, session_id: str) -> bool:
+        is_gone = await self._destroy(session_id)
+        if is_gone:
+            self.metrics.send(Metric.SESSIONS_DESTROYED)
+        return is_gone
 
     async def _destroy(self, session_id: str) -> bool:
         """Delete a session, and check until it is gone: DELETE always responds 200 (DeleteAction)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -11,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
 from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY, AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, LostCreates
@@ -18,6 +20,9 @@ from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT,
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
+
+#: Each session at DEBUG, which Airflow writes to the task's log, too.
+log = logging.getLogger(__name__)
 
 #: Seconds for which a phase launches. Other tasks then have the worker, until the next wake goes on.
 LAUNCH_FOR = 60.0
@@ -132,6 +137,7 @@ class Launcher:
             self._emit(f"Could not create session {name} for replica {replica}: {error}")
             if error.maybe_applied:
                 found.doubtful[name] = error
+                client.metrics.send(Metric.CREATES_LOST)
             if not error.retryable:
                 found.refusals.append(error)
             else:
@@ -140,7 +146,7 @@ class Launcher:
         else:
             self.concurrency.created(self._clock() - began)
             assign(replica, AssignedSession(session_id, name, round(self._clock(), 1)))
-            self._emit(f"Launched replica {replica}: session {session_id} ({name}).")
+            log.debug("Launched replica %d: session %s (%s).", replica, session_id, name)
 
     def _begin_creates(
         self,

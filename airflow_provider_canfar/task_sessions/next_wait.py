@@ -10,6 +10,7 @@ from airflow_provider_canfar.skaha.errors import ServiceBusy
 from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
 from airflow_provider_canfar.task_sessions.account_wait import AccountWaitSpec
 from airflow_provider_canfar.task_sessions.launcher import BUSY_WAIT
+from airflow_provider_canfar.task_sessions.replica_states import states_of
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 
 if TYPE_CHECKING:
@@ -50,9 +51,11 @@ def wait_spec_for(
         failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
         deadline=deadline,
         logging_interval=options.logging_interval,
+        max_logged_replicas=options.max_logged_replicas,
         max_log_bytes=options.max_log_bytes,
         since=now,
         record_within=options.record_within,
+        states=states_of(batch),
         start_by={
             one.session_id: float(round(one.at + within))
             for one in unsettled

@@ -267,6 +267,19 @@ def _outcome(batch: Batch, one: ListedSession) -> Outcome:
     )
 
 
+def earlier_failures(batch: Batch, seen: Iterable[ListedSession], replicas: Collection[int]) -> list[Outcome]:
+    """Return how the latest session of each of these replicas failed in an earlier try, by a list.
+
+    The platform forgets a session an hour after its end, so some may be missing.
+    """
+    failed: dict[int, ListedSession] = {}
+    for one in sorted(seen, key=lambda one: one.age_order):
+        is_failed = one.status.is_final and not one.status.is_success
+        if is_failed and batch.is_current(one.name) and one.name.replica in replicas:
+            failed[one.name.replica] = one
+    return [_outcome(batch, one) for _, one in sorted(failed.items())]
+
+
 def _never_started(batch: Batch, one: ListedSession, failure: StartFailure) -> Outcome:
     # The platform's start time is that of the Job, which it admitted; its container has not started.
     outcome = replace(_outcome(batch, one), status=NEVER_STARTED, started=None)

@@ -11,13 +11,20 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import launch_report, report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import Launcher
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
-from airflow_provider_canfar.task_sessions.plan import ListedSession, Plan, own_sessions, plan
+from airflow_provider_canfar.task_sessions.plan import (
+    ListedSession,
+    Plan,
+    earlier_failures,
+    own_sessions,
+    plan,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
@@ -73,6 +80,9 @@ class Reconciler:
             sleep=sleep,
         )
         self._stopped = False
+        self._listed: list[ListedSession] = []
+        #: Whether this try has launched nothing yet; what it adopts does not count.
+        self._is_first_launch = not batch.launched
         self._account_room: int | None = None
         #: Whether the platform has answered a first list.
         self.has_listed = False
@@ -102,7 +112,7 @@ class Reconciler:
         launcher.begin_round()
         while True:
             now = await self._observe(client)
-            self._adopt(now.alive)
+            self._adopt(client, now.alive)
             alive = await self._destroy(client, now.destroy, now.missing if now.verdict else {})
             if alive and now.launch:
                 # They may be second sessions of the very replicas that are to be launched.
@@ -110,8 +120,32 @@ class Reconciler:
                 self._emit(f"Not launching until {', '.join(alive)} is gone; checking again in 30 s.")
             if not now.launch or launcher.stopped or launcher.retry_at is not None:
                 return now
-            names = {replica: self.batch.name(replica) for replica in now.launch}
-            await launcher.launch(client, names, self._assign)
+            await self._launch(client, now.launch)
+
+    async def _launch(self, client: SkahaClient, replicas: Collection[int]) -> None:
+        """Launch a session for each replica, and log how many; in a retry, also why.
+
+        :raises RequestError: when the platform refuses a launch (``launcher.refused``).
+        """
+        before = self.batch.launched
+        if self._is_first_launch and self.batch.try_number > 1:
+            await self._log_retry(client, replicas)
+        names = {replica: self.batch.name(replica) for replica in replicas}
+        try:
+            await self.launcher.launch(client, names, self._assign)
+        finally:
+            new = [one for replica, one in self.batch.launched.items() if replica not in before]
+            if new:
+                several = {one.session_id: one.name for one in new}
+                kept = sum(one.succeeded for one in self.batch.outcomes.values())
+                self._emit(launch_report.launched(several, kept if self._is_first_launch else 0))
+                self._is_first_launch = False
+
+    async def _log_retry(self, client: SkahaClient, replicas: Collection[int]) -> None:
+        failures = earlier_failures(self.batch, self._listed, replicas)
+        await self._recorder.read_missing_tails(client, failures)
+        for line in launch_report.retry_lines(self.batch, replicas, failures, self._recorder.tails):
+            self._emit(line)
 
     async def record_ends(self, client: SkahaClient) -> None:
         """Record what has ended, and show its logs; launch and destroy nothing.
@@ -130,10 +164,20 @@ class Reconciler:
         listed = await self._list(client)
         now = self._plan(listed)
         if now.ended:
-            await self._record(client, now.ended)
+            known = self.batch.outcomes
+            try:
+                await self._record(client, now.ended)
+            finally:
+                self._measure(client, known)
             # What the logs say beyond the platform's word may change the verdict.
             now = self._plan(listed)
         return now
+
+    def _measure(self, client: SkahaClient, known: Mapping[int, Outcome]) -> None:
+        """Count the outcomes that were recorded beyond the known ones."""
+        new = [one for one in self.batch.outcomes.values() if known.get(one.replica) != one]
+        client.metrics.send(Metric.SESSIONS_SUCCEEDED, sum(one.succeeded for one in new))
+        client.metrics.send(Metric.SESSIONS_FAILED, sum(not one.succeeded for one in new))
 
     async def _list(self, client: SkahaClient) -> list[ListedSession]:
         """List the account's sessions, and return this task instance's own."""
@@ -141,7 +185,8 @@ class Reconciler:
         self.has_listed = True
         if self._limits.account is not None:
             self._account_room = self._limits.account.room(sessions, self.batch.identity.key)
-        return own_sessions(self.batch.identity, sessions)
+        self._listed = own_sessions(self.batch.identity, sessions)
+        return self._listed
 
     def _plan(self, listed: Collection[ListedSession]) -> Plan:
         return plan(
@@ -155,13 +200,17 @@ class Reconciler:
     def _assign(self, replica: int, session: AssignedSession) -> None:
         self.batch = self.batch.assign({replica: session})
 
-    def _adopt(self, alive: Mapping[int, ListedSession]) -> None:
+    def _adopt(self, client: SkahaClient, alive: Mapping[int, ListedSession]) -> None:
         """Let live sessions stand for their replicas, and log those that another phase launched."""
+        adopted = {}
         for replica, one in alive.items():
             known = self.batch.launched.get(replica)
             if known is None or known.session_id != one.session_id:
                 self._assign(replica, AssignedSession(one.session_id, str(one.name), round(self._clock(), 1)))
-                self._emit(f"Adopted replica {replica}: session {one.session_id} ({one.name}) is alive.")
+                adopted[one.session_id] = str(one.name)
+        if adopted:
+            client.metrics.send(Metric.SESSIONS_ADOPTED, len(adopted))
+            self._emit(launch_report.adopted(adopted))
         started = [one.session_id for one in alive.values() if one.status is not Status.PENDING]
         self.batch = self.batch.with_observations({}, (), started)
 
@@ -252,9 +301,9 @@ class Reconciler:
             self._emit(f"Could not destroy {', '.join(names)}: {error}")
             destroyed = {}
         alive = [session_id for session_id in names if not destroyed.get(session_id)]
-        for session_id, name in names.items():
-            if session_id in alive:
-                self._emit(f"Session {session_id} ({name}): delete was requested but not confirmed.")
-            else:
-                self._emit(f"Destroyed session {session_id} ({name}).")
+        for session_id in alive:
+            self._emit(f"Session {session_id} ({names[session_id]}): delete was requested but not confirmed.")
+        if len(alive) < len(names):
+            gone = {session_id: name for session_id, name in names.items() if session_id not in alive}
+            self._emit(launch_report.destroyed(gone))
         return alive

@@ -1,4 +1,4 @@
-"""What a task reports of its replicas: a table, their logs, and why the task failed. Pure."""
+"""What a task reports of its replicas: their logs, and why the task failed. Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
+from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -27,11 +28,8 @@ TAIL_LINE_BYTES = 1000
 #: The most bytes of all of them.
 TAIL_BYTES = 4000
 
-#: How many failed replicas the error describes one by one; the table in the log has them all.
+#: How many failed replicas the error describes one by one.
 DESCRIBED = 5
-
-#: How many more it lists by their numbers.
-NUMBERED = 100
 
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
@@ -53,47 +51,6 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
 def quoted(line: str) -> str:
     """Return a line as an error message quotes it: without colours, and of a bounded length."""
     return shorten_line(clean_line(line, colours=False), TAIL_LINE_BYTES)
-
-
-def table(batch: Batch, others: str = "destroyed") -> str:
-    """Lay out how each replica ended.
-
-    :param others: what became of sessions that have not ended by themselves.
-
-    >>> from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    >>> from airflow_provider_canfar.skaha.naming import Identity
-    >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
-    >>> print(table(Batch(Identity("hello", "k3v5x2qamd", 0), 1, 2, outcomes={1: won})))
-    replica  session   status     try  started  name
-          1  k3v9x2qa  Completed    1  -        hello-k3v5x2qamd-0-1-1
-          2  -         not run      -  -        -
-    """
-    rows = [("replica", "session", "status", "try", "started", "name")]
-    for replica in range(1, batch.replicas + 1):
-        outcome, launch = batch.settled(replica), batch.launched.get(replica)
-        if outcome is not None:
-            ended = (outcome.status, str(outcome.try_number), _time(outcome.started))
-            rows.append((str(replica), outcome.session_id, *ended, outcome.name))
-        elif launch is not None:
-            ended = (others, str(batch.try_number), _time(launch.started))
-            rows.append((str(replica), launch.session_id, *ended, launch.name))
-        else:
-            rows.append((str(replica), "-", "not run", "-", "-", "-"))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(_aligned, row, widths, "><<><<")).rstrip() for row in rows)
-
-
-def _aligned(word: str, width: int, how: str) -> str:
-    return f"{word:{how}{width}}"
-
-
-def _time(time: str | None) -> str:
-    """Write a time as people read it; all of the platform's are in UTC.
-
-    >>> _time("2026-03-04T18:22:10+00:00"), _time(None)
-    ('2026-03-04 18:22:10', '-')
-    """
-    return "-" if time is None else time[:19].replace("T", " ")
 
 
 def log_lines(
@@ -178,10 +135,8 @@ def _failure_message(
             parts.append(f"Its last lines:\n{lines}" if lines else "It wrote no output.")
     if len(failed) > DESCRIBED:
         others = failed[DESCRIBED:]
-        numbers = ", ".join(str(outcome.replica) for outcome in others[:NUMBERED])
-        more = f" and {len(others) - NUMBERED:,} more" if len(others) > NUMBERED else ""
         where = "their logs are" if all(outcome.reason is None for outcome in others) else "see"
-        parts.append(f"Replicas {numbers}{more} failed too; {where} above.")
+        parts.append(f"Replicas {numbers(one.replica for one in others)} failed too; {where} above.")
     if any(outcome.reason is None for outcome in failed):
         parts.append("Fix what made them fail, and clear the task to run it again.")
     return "\n".join(parts)

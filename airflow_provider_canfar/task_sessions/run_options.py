@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
-from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN
+from airflow_provider_canfar.task_sessions.wait_spec import MAX_LOGGED_REPLICAS, RECORD_WITHIN
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Outcome
@@ -21,6 +21,7 @@ class RunOptions:
     :param startup_timeout: seconds within which a session must have started; None: it may queue for ever.
     :param logging_interval: seconds between two reads of the log of a running session; None not to follow
         logs.
+    :param max_logged_replicas: how many logs are followed at once.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
     :param max_log_bytes: how much of each replica's log is shown; None: all of it.
     :param launch_concurrency: how many creates are under way at once, at most.
@@ -32,6 +33,7 @@ class RunOptions:
     poll_interval: float = 15.0
     startup_timeout: float | None = None
     logging_interval: float | None = None
+    max_logged_replicas: int = MAX_LOGGED_REPLICAS
     record_within: float = RECORD_WITHIN
     max_log_bytes: int | None = None
     launch_concurrency: int = LAUNCH_CONCURRENCY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,19 @@ from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+from airflow_provider_canfar.task_sessions.progress import ProgressLog
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
+    from airflow_provider_canfar.skaha.polling.session_tracker import StatusChange
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+
+#: Each change of each session at DEBUG, which Airflow writes to the task's log, too.
+log = logging.getLogger(__name__)
 
 #: A single free slot, where replicas are queued, and a single session that does not start wait for this many
 #: seconds, so that one wake serves several.
@@ -37,7 +44,9 @@ class TaskWait:
         self.spec = spec
         self.tracker = SessionTracker(spec.sessions)
         self.startup = StartupMonitor(spec.start_by, spec.since)
-        self.log_follower = LogFollower(spec.logging_interval, spec.max_log_bytes)
+        self.log_follower = LogFollower(spec.logging_interval, spec.max_log_bytes, spec.max_logged_replicas)
+        self.states = ReplicaStates(spec.states)
+        self._progress_log = ProgressLog(self.states, spec.since or 0.0)
         self._observed_at = spec.since
         self._first_end: float | None = None
         self._duplicate = False
@@ -55,7 +64,7 @@ class TaskWait:
             (session for session in snapshot.sessions if session.id in self.spec.sessions),
             is_complete=snapshot.is_complete,
         )
-        lines = [str(change) for change in changes]
+        lines = self._take_in(changes)
         for session in snapshot.sessions:
             if session.id in self.spec.sessions:
                 if line := self.startup.observe(session, snapshot.at):
@@ -68,18 +77,26 @@ class TaskWait:
         self._observed_at = snapshot.at
         return lines
 
+    def _take_in(self, changes: Iterable[StatusChange]) -> list[str]:
+        """Note the state of each replica, and return the lines to log: of a task with many, its progress."""
+        for change in changes:
+            self.states.set(change.name, ReplicaState.of(change.status))
+            log.debug("%s", change)
+        return [] if len(self.states) > 1 else [str(change) for change in changes]
+
     def _update(self, found: Iterable[Session], at: float) -> list[str]:
         """Take in sessions that lists omit, and that the platform knows; return a line for each change."""
         changes = self.tracker.update(found)
         if any(Status.of(change.status).is_final for change in changes):
             self._note_end(at)
-        return [str(change) for change in changes]
+        return self._take_in(changes)
 
     def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
         """Take in that the platform answers 404 for these."""
         for session_id in session_ids:
             self.tracker.mark_gone([session_id])
             self.startup.mark_gone(session_id)
+            self.states.set(self.spec.sessions[session_id], ReplicaState.FAILED)
             self._note_end(at)
 
     def _note_end(self, at: float) -> None:
@@ -100,9 +117,12 @@ class TaskWait:
             lines += self._update(found, snapshot.at)
             self.mark_gone(unknown, snapshot.at)
         lines += await _start_reasons(reader, self.startup, snapshot.at)
-        for session_id in self.log_follower.due(snapshot.at):
-            lines += await self._new_log_lines(reader, session_id, snapshot.at)
-        return lines
+        if self._reason(snapshot.at) is None:
+            # Otherwise the worker is woken now, and a log may take a while.
+            for session_id in self.log_follower.due(snapshot.at):
+                lines += await self._new_log_lines(reader, session_id, snapshot.at)
+        progress = self._progress_log.line(snapshot.at)
+        return lines if progress is None else [*lines, progress]
 
     async def _new_log_lines(self, reader: SessionReader, session_id: str, at: float) -> list[str]:
         try:
@@ -110,14 +130,16 @@ class TaskWait:
         except AuthenticationError:
             raise
         except RequestError:
-            # The next read shows what this one did not.
+            # A later read shows what this one did not.
+            self.log_follower.postpone(session_id, at)
             return []
         return self.log_follower.new_lines(session_id, log, at, prefix=f"{self.spec.sessions[session_id]}: ")
 
     def wake_at(self) -> float | None:
         """Return when there is something to do even if nothing changes, in seconds since the epoch."""
         spec = self.spec
-        times = [spec.deadline, spec.retry_at, self.startup.wake_at(), self.log_follower.wake_at()]
+        times = [spec.deadline, spec.retry_at, self.startup.wake_at()]
+        times += [self.log_follower.wake_at(), self._progress_log.wake_at()]
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
@@ -149,6 +171,7 @@ class TaskWait:
             message,
             tuple(session_id for session_id in self.startup.started if session_id not in ended),
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
+            self._first_end,
         )
 
     def _reason(self, now: float) -> WakeReason | None:

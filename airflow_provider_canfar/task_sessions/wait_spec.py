@@ -17,6 +17,9 @@ from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 #: log, one hour after its end (ttlSecondsAfterFinished in launch-headless.yaml).
 RECORD_WITHIN = 1200.0
 
+#: How many logs of running sessions a task shows at once by default.
+MAX_LOGGED_REPLICAS = 3
+
 #: The fields of a WakeEvent that hold ids; JSON has no tuples.
 _SEVERAL = ("gone", "started", "permanent")
 
@@ -60,10 +63,13 @@ class WaitSpec:
         started once are left out.
     :param logging_interval: seconds between two reads of the log of a running session; None not to follow
         logs.
+    :param max_logged_replicas: how many logs are followed at once.
     :param max_log_bytes: how much of each log is shown while its session runs; None: all of it.
     :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
+    :param states: a letter for the state of each replica of the task when the wait began
+        (:mod:`.replica_states`); empty where an older release wrote it.
     """
 
     key: str
@@ -74,9 +80,11 @@ class WaitSpec:
     deadline: float | None = None
     start_by: Mapping[str, float] = field(default_factory=dict)
     logging_interval: float | None = None
+    max_logged_replicas: int = MAX_LOGGED_REPLICAS
     max_log_bytes: int | None = None
     since: float | None = None
     record_within: float = RECORD_WITHIN
+    states: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's argument, small enough for MySQL's TEXT of 64 kB."""
@@ -120,6 +128,7 @@ class WakeEvent:
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
     :param permanent: ids, of those that do not start, of which no other session would start either.
+    :param first_end: when the first of these may have ended, in seconds since the epoch; None if none has.
     """
 
     reason: WakeReason
@@ -129,6 +138,7 @@ class WakeEvent:
     message: str = ""
     started: tuple[str, ...] = ()
     permanent: tuple[str, ...] = ()
+    first_end: float | None = None
 
     @property
     def start_failures(self) -> dict[str, StartFailure]:

@@ -101,8 +101,15 @@ def emulator(
     python = tmp_path_factory.mktemp("image") / "python"
     python.write_text(PYTHON.format(python=shlex.quote(sys.executable), gate=shlex.quote(str(gate))))
     python.chmod(0o755)
-    # Two seconds are long enough to see sessions queue.
-    options = ["--start-delay", "2", "--image-folder", f"{IMAGE}={python.parent}"]
+    # Long enough to see sessions queue, and short enough to see what they use.
+    options = [
+        "--start-delay",
+        "2",
+        "--metrics-interval",
+        "0.5",
+        "--image-folder",
+        f"{IMAGE}={python.parent}",
+    ]
     return Emulator(programs, tmp_path_factory.mktemp("emulator"), *options)
 
 

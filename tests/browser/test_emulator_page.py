@@ -35,10 +35,12 @@ class Client:
     def __init__(self, thread: Executor) -> None:
         self._thread = thread
 
-    def launch(self, name: str, script: str) -> str:
+    def launch(self, name: str, script: str, *, cores: float | None = None, ram: float | None = None) -> str:
         """Launch a session that runs a shell script, and return its id."""
         command = ["sh", "-c", script]
-        (session,) = self.call(lambda hook: hook.create(name=name, image=IMAGE, command=command))
+        (session,) = self.call(
+            lambda hook: hook.create(name=name, image=IMAGE, command=command, cores=cores, ram=ram)
+        )
         return session
 
     def call(self, function: Callable[[CanfarHook], T]) -> T:
@@ -81,6 +83,26 @@ def test_the_page_follows_a_session_and_its_button_deletes_it(
     expect(row).to_be_hidden()
     with pytest.raises(NotFound):
         client.call(lambda hook: hook.info(session))
+
+
+def test_the_page_shows_what_a_session_uses_and_which_task_it_is_of(
+    portal: EmulatorPage, client: Client, emulator: Emulator, screenshot: Callable[[Page, str], None]
+) -> None:
+    portal.log_in(emulator.token)
+    name = "find-stars-k3v5x2qamd-0-7-2"
+    session = client.launch(name, "while :; do :; done", cores=2, ram=8)
+    row = portal.session(session)
+    expect(row).to_contain_text("of 2 cores")
+    expect(row).to_contain_text("of 8 GB")
+    expect(row).to_contain_text("try 2")
+    portal.open(name)
+    panel = portal.page.locator("#panel-facts")
+    expect(panel).to_contain_text("find-stars (k3v5x2qamd)")
+    expect(panel).to_contain_text("7, try 2")
+    screenshot(portal.page, "emulator-usage")
+    portal.delete(name)
+    portal.switch("No metrics", "on")
+    portal.switch("No metrics", "off")
 
 
 def test_a_fault_is_active_while_it_is_switched_on(

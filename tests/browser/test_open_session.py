@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.emulator_page import EmulatorPage
+from tests.browser.sessions_page import SessionsPage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -46,6 +48,27 @@ def test_open_session_shows_the_log_of_a_headless_session(
     row = portal.session(record["id"])
     expect(row).to_contain_text("Completed")
     assert portal.page.url == f"{emulator.root}/"
+
+
+def test_open_session_of_many_shows_them_to_choose_one(
+    airflow: AirflowPages, local_airflow: LocalAirflow, emulator: Emulator, tmp_path: Path
+) -> None:
+    run = local_airflow.rest.trigger("eight", {"folder": str(tmp_path)})
+    run.wait_for("detect_stars", "deferred", timeout=180)
+    airflow.page.goto(run.page_url)
+    airflow.open_task("detect_stars")
+    airflow.page.get_by_role("link", name="Open session", exact=True).click()
+    tab = SessionsPage(airflow.page)
+    expect(tab.cells).to_have_count(8)
+    tab.open(3)
+    with airflow.page.context.expect_page() as opened:
+        tab.details.get_by_role("link", name="Open session").click()
+    EmulatorPage(opened.value).log_in(emulator.token)
+    expect(opened.value.get_by_text("Replica 3 waits")).to_be_visible()
+
+    for name in ("mended", *"12345678"):
+        (tmp_path / name).touch()
+    assert run.wait(timeout=120) == "success"
 
 
 def test_open_session_shows_a_notebook_and_the_portal_deletes_it(

@@ -11,7 +11,7 @@ import pytest
 
 import airflow_provider_canfar.plugin
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import outcome_table, report
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 
@@ -80,23 +80,19 @@ def test_the_address_is_read_as_each_release_of_airflow_writes_it(
 
 
 @pytest.mark.parametrize(
-    ("button", "url", "expected"),
+    ("service", "url", "expected"),
     [
-        (
-            "https://x.org/skaha/v1/session/aaaa0001?view=logs",
-            "",
-            "https://x.org/skaha/v1/session/aaaa0002?view=logs",
-        ),
-        ("https://x.org/skaha/v1/session/aaaa0001?view=logs", "https://x.org/nb/", "https://x.org/nb/"),
-        ("https://x.org/session/notebook/aaaa0001/", "", ""),
-        ("javascript:alert(1)//session/aaaa0001?view=logs", "", ""),
+        ("https://x.org/skaha/v1", "", "https://x.org/skaha/v1/session/aaaa0002?view=logs"),
+        ("https://x.org/skaha/v1", "https://x.org/nb/", "https://x.org/nb/"),
+        ("", "", ""),
+        ("javascript:alert(1)//", "", ""),
         ("", "data:text/html,hello", ""),
     ],
 )
 def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
-    call: Call, button: str, url: str, expected: str
+    call: Call, service: str, url: str, expected: str
 ) -> None:
-    assert call("address", "sessionUrl", button, {"sessionId": "aaaa0002", "url": url}) == expected
+    assert call("address", "sessionUrl", service, {"sessionId": "aaaa0002", "url": url}) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +162,7 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         "find-stars bbbb2222 is waiting: 0/3 nodes are available",
         *LogFollower(60).new_lines("bbbb2222", "while it runs\n", 0, prefix=f"{lost.name}: "),
         *report.log_lines(lost, log),
-        report.table(batch),
+        outcome_table.table(batch),
     ]
     program = """async (lines) => {
         const { TaskLog } = await import("/task_log.js");
@@ -186,6 +182,25 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         ("failed", "bbbb2222", 2),
         ("unfinished", "", None),
     ]
+
+
+def test_of_a_long_table_the_lines_below_it_give_the_rest(modules: Page) -> None:
+    def outcome(replica: int, status: str, try_number: int) -> Outcome:
+        name = str(IDENTITY.name(replica, try_number))
+        return Outcome(replica, f"aaaa{replica:04}", name, status, status == "Completed", 2)
+
+    kept = [outcome(replica, "Completed", 1) for replica in range(1, 58)]
+    new = [outcome(replica, "Failed", 2) for replica in range(58, 60)]
+    table = outcome_table.table(Batch(IDENTITY, 2, 60).record([*kept, *new]))
+    program = """async (text) => {
+        const { TaskLog } = await import("/task_log.js");
+        const log = new TaskLog();
+        log.addJson(JSON.stringify({ event: text }));
+        return log.replicas(2);
+    }"""
+    read = modules.evaluate(program, table)
+    assert [one["state"] for one in read] == ["succeeded"] * 57 + ["failed"] * 2 + ["unfinished"]
+    assert [one["launchedIn"] for one in read] == [1] * 57 + [2] * 2 + [None]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ TARGETS = [
     "browser",
     "reliability",
     "cluster",
-    "oldest",
+    "compat",
     "check",
     "audit",
     "licences",

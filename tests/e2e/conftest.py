@@ -12,6 +12,7 @@ import pytest
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs, free_ports
+from tests.statsd_listener import StatsdListener
 
 if TYPE_CHECKING:
     from dev.airflow_rest import AirflowRest
@@ -48,9 +49,17 @@ def documented_dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsdListener]:
+    """Listen for the metrics of the Airflow."""
+    with StatsdListener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
 def local_airflow(
     programs: Programs,
     emulator: Emulator,
+    statsd: StatsdListener,
     documented_dags: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
@@ -64,7 +73,15 @@ def local_airflow(
     }
     folders = [ROOT / "example_dags", Path(__file__).parent / "dags", documented_dags]
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, folders, programs=programs, connections=connections) as local_airflow:
+    metrics = {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+    }
+    with LocalAirflow(
+        home, folders, programs=programs, connections=connections, env=metrics
+    ) as local_airflow:
         yield local_airflow
 
 

@@ -148,6 +148,17 @@ def test_a_file_is_renamed_only_to_where_nothing_is(path: ObjectStoragePath, emu
     assert not (path / "b").exists()
 
 
+@pytest.mark.parametrize("name", ["a*b", "a**b"])
+def test_a_name_that_is_also_a_pattern_stands_for_its_own_file(path: ObjectStoragePath, name: str) -> None:
+    for one in (name, "axb"):
+        (path / one).write_text(one)
+    (path / name).rename(path / f"moved{name}")
+    assert sorted(one.name for one in path.iterdir()) == ["axb", f"moved{name}"]
+    (path / f"moved{name}").rename(path / name)
+    (path / name).unlink()
+    assert [one.name for one in path.iterdir()] == ["axb"]
+
+
 def test_files_are_copied_between_stores(path: ObjectStoragePath, tmp_path: Path) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "deep" / "tile").write_bytes(b"tile")

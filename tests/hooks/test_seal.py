@@ -23,6 +23,11 @@ def test_a_sealed_text_shows_nothing_and_differs_each_time() -> None:
     assert "canary" not in one
 
 
-@pytest.mark.parametrize("sealed", ["", "canary", "A" * 200, seal(b"another-token", "canary")])
+@pytest.mark.parametrize(
+    "sealed",
+    ["", "canary", "A" * 200, seal(b"another-token", "canary")],
+    # It differs each time, and so would the test's name.
+    ids=["empty", "plain", "long", "sealed"],
+)
 def test_what_another_secret_has_sealed_stays_closed(sealed: str) -> None:
     assert unseal(SECRET, sealed) is None

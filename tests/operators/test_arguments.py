@@ -62,7 +62,7 @@ def rendered(
     """
     with DAG("survey", render_template_as_native_obj=native):
         operator = make(**settings | of_output(up()))
-    ti = SimpleNamespace(xcom_pull=lambda **_: output, try_number=2)
+    ti = SimpleNamespace(xcom_pull=lambda **_: output, try_number=2, task=operator)
     operator.render_template_fields({"params": params or {}, "ti": ti, "expanded_ti_count": None})
     return operator
 
@@ -245,7 +245,7 @@ def test_an_output_that_is_set_later_is_not_left_out_either(platform: Emulator) 
     with DAG("survey"):
         stars: Any = headless(command=None)
         stars.command = up()
-    ti = SimpleNamespace(xcom_pull=lambda **_: None, try_number=1)
+    ti = SimpleNamespace(xcom_pull=lambda **_: None, try_number=1, task=stars)
     stars.render_template_fields({"ti": ti, "expanded_ti_count": None})
     with pytest.raises(AirflowFailException, match=r"Invalid command None: .*rendered to nothing"):
         run(stars)
@@ -295,6 +295,7 @@ WRONG: list[tuple[str, Any]] = [
     *(("max_active_replicas", value) for value in (0, "some", True, 1.5)),
     *(("max_failed_replicas", value) for value in (-1, None, "few", False)),
     *(("max_log_bytes", value) for value in (-1, "1 MB", 1.5)),
+    *(("max_logged_replicas", value) for value in (0, None, 1.5)),
     *(
         (name, value)
         for name in ("poll_interval", "startup_timeout", "logging_interval")
@@ -383,6 +384,7 @@ RIGHT: list[tuple[str, Any, Any]] = [
     ("max_active_replicas", "1", 1),
     ("max_active_replicas", None, None),
     ("max_failed_replicas", "2", 2),
+    ("max_logged_replicas", "2", 2),
     ("max_log_bytes", "1000", 1000),
     ("max_log_bytes", None, None),
     ("replicas", "3.0", 3),
@@ -452,6 +454,7 @@ def test_a_task_runs_with_arguments_of_every_kind(
         "startup_timeout": 600,
         "logging_interval": timedelta(seconds=1),
         "record_within": "{{ 1200 }}",
+        "max_logged_replicas": "{{ 2 }}",
         "max_log_bytes": "1000",
         "destroy_on_kill": "{{ false }}",
         "deferrable": False,

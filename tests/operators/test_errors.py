@@ -105,4 +105,27 @@ def test_a_refused_value_shows_few_of_our_frames(make: Callable[[], Any], named:
     ours = [
         one for one in traceback.extract_tb(failure.value.__traceback__) if "airflow_provider" in one.filename
     ]
-    assert len(ours) <= 5
+    assert [one.name for one in ours if one.name != "poke"] == ["execute", "__exit__"]
+
+
+@pytest.mark.parametrize("argument", ["image", "command", "env", "replicas", "args"])
+def test_a_template_that_cannot_be_rendered_names_its_argument_below_what_airflow_folds(
+    argument: str,
+) -> None:
+    given: dict[str, Any] = {
+        "image": "{{ parms.tag }}",
+        "command": ["echo", "{{ parms.tag }}"],
+        "env": {"TAG": "{{ parms.tag }}"},
+        "replicas": "{{ parms.tag }}",
+        "args": "--tag {{ parms.tag }} --verbose",
+    }
+    run = {} if argument == "args" else {"command": ["true"]}
+    operator: Any = CanfarHeadlessOperator(task_id="a", **{"image": IMAGE, **run, argument: given[argument]})
+    with capture_logs() as entries, pytest.raises(AirflowFailException) as failure:
+        operator.render_template_fields({"params": {}})
+    shown = [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
+    message = (
+        f"Invalid {argument}: its template cannot be rendered: 'parms' is undefined. Correct the template."
+    )
+    assert shown[-2:] == ["::endgroup::", message]
+    assert failure.value.__suppress_context__

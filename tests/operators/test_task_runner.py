@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +24,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
@@ -91,6 +93,23 @@ def sessions(platform: FakePlatform, *words: str) -> list[Row]:
         platform.add(str(IDENTITY.name(replica, 1)), word, replica=replica, log=f"log of {replica}")
         for replica, word in enumerate(words, start=1)
     ]
+
+
+# Metrics.
+
+
+def test_the_time_from_an_end_to_its_record_is_measured(platform: FakePlatform) -> None:
+    (row,) = sessions(platform, "Completed")
+    wake = WakeEvent(WakeReason.ENDED, {row.session_id: "Completed"}, first_end=time.time() - 60)
+    Phase(platform, launched(row)).run(wake)
+    (delay,) = platform.metrics.values[Metric.RECORD_DELAY]
+    assert 60 <= delay < 120
+
+
+def test_a_wait_without_an_end_measures_nothing(platform: FakePlatform) -> None:
+    (row,) = sessions(platform, "Running")
+    Phase(platform, launched(row)).waits_for(WakeEvent(WakeReason.RETRY))
+    assert Metric.RECORD_DELAY not in platform.metrics.values
 
 
 # Kills.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
@@ -196,7 +196,9 @@ def test_text_outside_of_expressions_arrives_byte_for_byte(
     assert (two.cmd, two.args) == (f"x{between}", [expected, after])
 
 
-@given(PLAIN, PLAIN, st.booleans())
+@given(before=PLAIN, value=PLAIN, native=st.booleans())
+@example(before="\x1f", value="", native=False)
+@example(before="\ue000", value="", native=False)
 def test_a_quoted_string_of_arguments_arrives_byte_for_byte(before: str, value: str, native: bool) -> None:
     with DAG("survey", render_template_as_native_obj=native):
         operator: Any = CanfarHeadlessOperator(task_id="plot", image=IMAGE)

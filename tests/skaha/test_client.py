@@ -26,7 +26,9 @@ from airflow_provider_canfar.skaha.errors import (
     SpecError,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec, Status
+from tests.fake_metrics import SentMetrics
 
 if TYPE_CHECKING:
     from tests.skaha.conftest import Platform, Time
@@ -237,6 +239,22 @@ async def test_create_replica_sends_one_request_with_the_given_name(
     assert await client.create_replica(spec, 7, name="stars-abc-7-2") == "id-of-stars-abc-7-2"
     assert await client.create_replica(spec, 8) == "id-of-stars-8"
     assert named(platform, 0)["env"] == ["REPLICA_ID=7", "REPLICA_COUNT=300"]
+
+
+async def test_creates_and_confirmed_destroys_are_counted(
+    platform: Platform, make_client: Callable[..., SkahaClient]
+) -> None:
+    platform.on("POST", "session", by_name)
+    platform.on("DELETE", "session/a", OK)
+    platform.on("DELETE", "session/b", OK)
+    platform.on("GET", "session/a", gone("a"))
+    platform.on("GET", "session/b", httpx.Response(200, json=session("b", "Terminating")))
+    metrics = SentMetrics()
+    async with make_client(metrics=metrics) as client:
+        await client.create(**SPEC, replicas=3)
+        await client.destroy(["a", "b"])
+    assert metrics.total(Metric.SESSIONS_LAUNCHED) == 3
+    assert metrics.total(Metric.SESSIONS_DESTROYED) == 1
 
 
 # fetch

@@ -19,6 +19,7 @@ from airflow_provider_canfar.skaha.errors import (
     SpecError,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -349,13 +350,32 @@ async def test_a_retry_adopts_what_lives_and_launches_what_does_not() -> None:
     trial = Trial(3)
     await trial.advance()
     trial.end(1)
-    trial.end(2, "Failed")
+    failed = trial.end(2, "Failed", log="reading m13.fits\nOSError: no such plate\n")
     trial.next_try()
+    trial.told = []
     assert await trial.advance() is None
     assert trial.created == {1: 1, 2: 2, 3: 1}
     assert sorted(trial.batch.launched) == [2, 3]
-    assert trial.batch.launched[2].name == str(IDENTITY.name(2, 2))
-    assert any("Adopted" in sentence for sentence in trial.told)
+    adopted, launched = trial.batch.launched[3], trial.batch.launched[2]
+    assert launched.name == str(IDENTITY.name(2, 2))
+    assert trial.told == [
+        f"Adopted session {adopted.session_id} ({adopted.name}), which is alive.",
+        "Try 2 keeps 2 of 3 replicas and launches 2.",
+        (
+            f"Replica 2 failed in try 1, session {failed.session_id}: Failed. "
+            "Its last line: OSError: no such plate"
+        ),
+        f"Launched session {launched.session_id} ({launched.name}) (kept 1 of an earlier try).",
+    ]
+
+
+async def test_however_many_are_launched_the_log_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    trial = Trial(60)
+    caplog.set_level("DEBUG", "airflow_provider_canfar")
+    await trial.advance()
+    assert trial.told == ["Launched 60 sessions."]
+    row = trial.platform.record[-1]
+    assert f"Launched replica 60: session {row.session_id} ({row.name})." in caplog.messages
 
 
 async def test_what_has_been_seen_to_run_has_started() -> None:
@@ -733,3 +753,36 @@ async def test_a_refused_credential_while_destroying_is_told_and_waited_out() ->
     trial.platform.faults["destroy"] = [AuthenticationError("the token has expired")]
     assert await trial.advance() is None
     assert any("the token has expired" in sentence for sentence in trial.told)
+
+
+# Metrics.
+
+
+async def test_sessions_that_a_retry_takes_over_are_counted_as_adopted() -> None:
+    trial = Trial(replicas=3)
+    await trial.advance()
+    assert trial.platform.metrics.total(Metric.SESSIONS_ADOPTED) == 0
+    trial.next_try()
+    await trial.advance()
+    await trial.advance()
+    assert trial.platform.metrics.total(Metric.SESSIONS_ADOPTED) == 3
+
+
+async def test_outcomes_are_counted_once() -> None:
+    trial = Trial(replicas=3, max_failed=1)
+    await trial.advance()
+    trial.end(1)
+    trial.end(2, "Failed")
+    await trial.advance()
+    trial.end(3)
+    assert await trial.advance() is Verdict.SUCCESS
+    sent = trial.platform.metrics
+    assert (sent.total(Metric.SESSIONS_SUCCEEDED), sent.total(Metric.SESSIONS_FAILED)) == (2, 1)
+
+
+async def test_a_create_without_a_response_is_lost_and_its_session_found() -> None:
+    trial = Trial(replicas=3)
+    trial.platform.creates = [Create.LOST_AFTER, Create.LOST_BEFORE]
+    await trial.advance()
+    sent = trial.platform.metrics
+    assert (sent.total(Metric.CREATES_LOST), sent.total(Metric.CREATES_FOUND)) == (2, 1)

@@ -17,16 +17,15 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED
 from airflow_provider_canfar.task_sessions.report import (
     DESCRIBED,
-    NUMBERED,
     TAIL_BYTES,
     TAIL_LINE_BYTES,
     TAIL_LINES,
     failure,
     log_lines,
     shortened,
-    table,
     tail,
     timed_out,
     unsettled_ids,
@@ -45,35 +44,6 @@ def outcome(replica: int, status: str = "Completed", *, try_number: int = 1) -> 
 
 def batch(replicas: int, *outcomes: Outcome, try_number: int = 1) -> Batch:
     return Batch(IDENTITY, try_number, replicas).record(outcomes)
-
-
-def test_the_table_has_a_row_for_each_replica() -> None:
-    first = replace(outcome(1), started="2026-03-04T18:22:10+00:00")
-    known = batch(4, first, outcome(2, "Failed"), outcome(3, GONE), try_number=1)
-    assert table(known).splitlines() == [
-        "replica  session  status     try  started              name",
-        "      1  id1      Completed    1  2026-03-04 18:22:10  stars-k3v5x2qamd-0-1-1",
-        "      2  id2      Failed       1  -                    stars-k3v5x2qamd-0-2-1",
-        "      3  id3      Gone         1  -                    stars-k3v5x2qamd-0-3-1",
-        "      4  -        not run      -  -                    -",
-    ]
-
-
-def test_the_table_names_sessions_that_were_not_let_go_on() -> None:
-    known = batch(2, outcome(1, "Failed")).assign({2: AssignedSession("id2", str(IDENTITY.name(2, 1)))})
-    assert table(known).splitlines()[2] == "      2  id2      destroyed    1  -        stars-k3v5x2qamd-0-2-1"
-    assert "left alone" in table(known, others="left alone").splitlines()[2]
-
-
-def test_the_table_has_the_start_of_a_session_that_was_destroyed() -> None:
-    session = AssignedSession("id2", str(IDENTITY.name(2, 1)), started="2026-03-04T18:22:10+00:00")
-    known = batch(2, outcome(1, "Failed")).assign({2: session})
-    assert table(known).splitlines()[2].split()[2:6] == ["destroyed", "1", "2026-03-04", "18:22:10"]
-
-
-def test_the_table_tells_successes_of_earlier_tries_and_no_failures_of_theirs() -> None:
-    known = batch(2, outcome(1), outcome(2, "Failed"), try_number=2)
-    assert [row.split()[2] for row in table(known).splitlines()[1:]] == ["Completed", "not"]
 
 
 def test_a_log_is_a_group_that_airflow_folds() -> None:
@@ -206,13 +176,12 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     known = batch(20, *(outcome(replica, "Failed") for replica in range(1, 9)))
     words = str(failure(known, {}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
-    assert words.endswith(f"Replicas 6, 7, 8 failed too; their logs are above.\n{ADVICE}")
+    assert words.endswith(f"Replicas 6-8 failed too; their logs are above.\n{ADVICE}")
 
 
 def test_of_thousands_of_failures_some_are_numbered_and_the_others_counted() -> None:
     words = str(failure(batch(5000, *(outcome(replica, "Failed") for replica in range(1, 5001))), {}, 0))
-    others = f"{5000 - DESCRIBED - NUMBERED:,}"
-    assert words.endswith(f" 105 and {others} more failed too; their logs are above.\n{ADVICE}")
+    assert words.endswith(f"Replicas 6-5000 failed too; their logs are above.\n{ADVICE}")
 
 
 def stuck(replica: int, reason: str, *, retryable: bool = False) -> Outcome:
@@ -248,7 +217,7 @@ def test_of_thousands_of_sessions_that_do_not_start_some_are_described() -> None
     outcomes = [stuck(number, "::group::" + "no " * 10**4) for number in range(1, 5001)]
     error = failure(batch(5000, *outcomes), {}, 0)
     assert len(str(error).encode()) < (DESCRIBED + 2) * (TAIL_LINE_BYTES + 100)
-    assert str(error).endswith("4,895 more failed too; see above.")
+    assert str(error).endswith("Replicas 6-5000 failed too; see above.")
     assert "::group::" not in str(error)
 
 

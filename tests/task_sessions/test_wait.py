@@ -658,6 +658,30 @@ async def test_a_sentence_is_told_on_a_change_only(scene: Scene) -> None:
     assert scene.told == [f"{name}: Pending", f"{name}: Pending → Running", f"{name}: Running → Completed"]
 
 
+async def test_of_several_replicas_the_progress_is_told_and_no_change_of_each(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = scene.sessions(20)
+    for number, row in enumerate(rows, 1):
+        scene.ends(row, 20 * number, "Failed" if number == 3 else "Completed")
+    caplog.set_level("DEBUG", "airflow_provider_canfar")
+    await scene.wait(rows, states="p" * 20, since=scene.now)
+    assert scene.told[0] == "2 of 20 done, 18 running, 0 waiting, 0 failed"
+    assert scene.told[-1] == "20 of 20 done, 0 running, 0 waiting, 1 failed"
+    assert all(" done, " in line for line in scene.told)
+    assert len(scene.told) <= 10
+    assert f"{rows[0].name} {rows[0].session_id}: Running → Completed" in caplog.messages
+
+
+async def test_a_quiet_minute_is_told_too(scene: Scene) -> None:
+    rows = scene.sessions(2)
+    for row in rows:
+        scene.ends(row, 600)
+    await scene.wait(rows, states="rr", since=scene.now)
+    quiet = "0 of 2 done, 2 running, 0 waiting, 0 failed"
+    assert scene.told == [quiet] * 9 + ["2 of 2 done, 0 running, 0 waiting, 0 failed"]
+
+
 async def test_new_lines_of_a_log_are_told_with_their_session(scene: Scene) -> None:
     row = scene.session()
     row.log = "one\n"
@@ -675,8 +699,8 @@ async def test_no_more_of_a_log_is_shown_than_allowed(scene: Scene) -> None:
     scene.ends(row, 200)
     wake, _ = await scene.wait([row], logging_interval=30, max_log_bytes=1000)
     lines = [sentence for sentence in scene.told if sentence.startswith(f"{row.name}: ")]
-    assert sum(len(line) + 1 for line in lines[1:-1]) <= 1000
-    assert lines[-1].startswith(f"{row.name}: (This log is not followed any further: max_log_bytes is 1,000.")
+    texts = [line for line in lines if not line.startswith(f"{row.name}: (")]
+    assert sum(len(line) + 1 for line in texts) <= 1000
     assert wake.reason is WakeReason.ENDED
 
 
@@ -704,7 +728,9 @@ WAITINGS = st.builds(
     deadline=st.none() | SECONDS,
     start_by=st.dictionaries(st.text(max_size=8), SECONDS, max_size=3),
     logging_interval=st.none() | SECONDS,
+    max_logged_replicas=st.integers(1),
     max_log_bytes=st.none() | st.integers(0),
+    states=st.text(".prsf"),
     since=st.none() | SECONDS,
 )
 WAKES = st.builds(
@@ -738,7 +764,9 @@ def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() 
     """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
     identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
     sessions = {f"s{number:07d}": str(identity.name(number, 12)) for number in range(1, 1001)}
-    wait_spec = WaitSpec("k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0))
+    wait_spec = WaitSpec(
+        "k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0), states="p" * 1000
+    )
     assert len(json.dumps(wait_spec.to_json())) < 60_000
     assert WaitSpec.from_json(through_json(wait_spec.to_json())) == wait_spec
 
@@ -764,6 +792,8 @@ def test_what_another_release_has_written_is_read(
     for unknown_yet in {
         "since",
         "logging_interval",
+        "max_logged_replicas",
+        "states",
         "max_log_bytes",
         "start_by",
         "never_started",

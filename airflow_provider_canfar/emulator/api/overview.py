@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.emulator.api.event_table import event_table
+from airflow_provider_canfar.emulator.api.provider_names import task_of
 from airflow_provider_canfar.emulator.api.serializers import connect_url, recorded_session_json
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MAX_COMMAND = 300
 MAX_LOG = 64 * 1024
 SUMMARY_FIELDS = (
     *("id", "name", "kind", "image", "status", "state", "replica_id", "replica_count"),
+    *("cores", "ram", "gpus", "cores_in_use", "ram_in_use"),
     *("created", "started", "ended", "exit_code", "deleted", "forgotten", "live"),
 )
 
@@ -37,6 +39,7 @@ def session_summary(session: Session, base_url: str) -> dict[str, Any]:
     recorded = recorded_session_json(session)
     return {
         **{name: recorded[name] for name in SUMMARY_FIELDS},
+        "task": task_of(session.request.name),
         "connect_url": connect_url(session, base_url),
         "command": shlex.join(decoded_argv(session.container))[:MAX_COMMAND],
     }
@@ -47,12 +50,10 @@ def session_details(session: Session, base_url: str) -> dict[str, Any]:
 
     Reads the end of its log from a file.
     """
-    request = session.request
     return {
         **session_summary(session, base_url),
         "argv": decoded_argv(session.container),
         "container_argv": _container_argv(session.container),
-        "resources": {"cores": request.cores, "ram": request.ram, "gpus": request.gpus},
         "starts": session.starts,
         "folder": str(session.folder),
         "events": event_table(session.events) if session.events else "",

@@ -11,6 +11,7 @@ from airflow_provider_canfar.emulator.api.serializers import base_url, session_j
 from airflow_provider_canfar.emulator.faults.row_faults import (
     Duplicate,
     Foreign,
+    NoMetrics,
     OddCells,
     ShortList,
     Status,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.emulator.runtime.sessions import Session
 
 PUBLIC_CELLS = ("userid", "type", "status", "startTime")
+WITHOUT_METRICS = OddCells(without=["ramInUse", "cpuCoresInUse"])
 FOREIGN_ROW = {
     "id": "foreign{number}",
     "userid": "{user}",
@@ -111,6 +113,9 @@ def _rows(platform: Platform, request: Request, sessions: list[Session], *, is_l
     short_list = faults.fire_for_rows(ShortList, rows) if is_list else None
     if short_list:
         rows = _shortened(rows, short_list)
+    no_metrics = faults.fire_for_rows(NoMetrics, rows)
+    if no_metrics:
+        rows = [_odd(row, WITHOUT_METRICS) if no_metrics.affects(row) else row for row in rows]
     odd_cells = faults.fire_for_rows(OddCells, rows)
     if odd_cells:
         rows = [_odd(row, odd_cells) if odd_cells.affects(row) else row for row in rows]

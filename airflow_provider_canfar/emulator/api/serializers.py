@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.emulator.api.status_words import shown_status
-from airflow_provider_canfar.emulator.runtime.sessions import State
+from airflow_provider_canfar.emulator.runtime.sessions import State, Usage
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_provider_canfar.emulator.runtime.sessions import Session
 
-GB_PER_GIB = 1.073741824
+GB = 10**9
+GIB = 2**30
+IDLE_PAGE = Usage(cores=0.001, ram=10_000_000)  # of an interactive session, which has no program here
 DEFAULT_CORES = 1.0  # the request of a session with flexible cores
 DEFAULT_RAM = 4.0
 CLUSTER_CORES = 2189.0
@@ -48,11 +50,12 @@ def session_json(session: Session, base_url: str, status_words: str) -> dict[str
     }
     if request.ram is not None:
         fields |= {
-            "requestedRAM": f"{request.ram * GB_PER_GIB:.2f}",
+            "requestedRAM": f"{request.ram * GIB / GB:.2f}",
             "requestedCPUCores": _cores(request.cores or DEFAULT_CORES),
         }
-    if session.status == State.RUNNING.status:
-        fields |= {"ramInUse": "0.01", "cpuCoresInUse": "0.001"}
+    usage = session.usage if session.is_headless else IDLE_PAGE
+    if usage and session.status == State.RUNNING.status:
+        fields |= {"ramInUse": f"{usage.ram / GB:.2f}", "cpuCoresInUse": f"{usage.cores:.3f}"}
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -83,7 +86,10 @@ def stats_json(sessions: Sequence[Session], gpus: float = 0.0) -> dict[str, Any]
 
 
 def recorded_session_json(session: Session) -> dict[str, Any]:
-    """Return everything about a session, for the admin API; times are in seconds since 1970."""
+    """Return everything about a session, for the admin API.
+
+    Times are in seconds since 1970, and memory is in GiB, as a create requests it.
+    """
     request, container = session.request, session.container
     environment = dict(container.environment)
     return {
@@ -107,6 +113,8 @@ def recorded_session_json(session: Session) -> dict[str, Any]:
         "ended": session.ended,
         "exit_code": session.exit_code,
         "starts": session.starts,
+        "cores_in_use": session.usage and round(session.usage.cores, 3),
+        "ram_in_use": session.usage and round(session.usage.ram / GIB, 3),
         "deleted": session.deleted,
         "forgotten": session.forgotten,
         "live": session.is_live,

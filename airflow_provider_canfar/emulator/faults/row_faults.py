@@ -71,6 +71,11 @@ class ShortList(RowFault):
 
 
 @dataclass(kw_only=True)
+class NoMetrics(RowFault):
+    """Rows lack what their sessions use, as while the cluster's metrics-server is down (*SessionDAO*)."""
+
+
+@dataclass(kw_only=True)
 class OddCells(RowFault):
     """Rows have cells that they should not have, such as ``"<none>"`` where a number or a boolean belongs.
 

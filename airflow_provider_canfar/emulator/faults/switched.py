@@ -38,6 +38,7 @@ KINDS: Mapping[str, type[Fault]] = {
         row_faults.Status,
         row_faults.Duplicate,
         row_faults.ShortList,
+        row_faults.NoMetrics,
         row_faults.OddCells,
         row_faults.Foreign,
         pod_faults.EventFormat,

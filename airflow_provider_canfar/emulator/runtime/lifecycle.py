@@ -13,7 +13,7 @@ from airflow_provider_canfar.emulator.runtime.processes import Processes, Progra
 from airflow_provider_canfar.emulator.runtime.sessions import Session, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_canfar.emulator.config import EmulatorConfig
     from airflow_provider_canfar.emulator.faults.switched import Faults
@@ -58,7 +58,7 @@ class Lifecycle:
         self._config = config
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[Session, Program] = {}
         self._stopping: set[asyncio.Task[None]] = set()
 
     def start(self, session: Session) -> None:
@@ -72,6 +72,11 @@ class Lifecycle:
         task = self._tasks.get(session.job)
         if task:
             task.cancel()
+
+    @property
+    def programs(self) -> Mapping[Session, Program]:
+        """The programs that are running, by session."""
+        return self._programs
 
     async def close(self) -> None:
         """End every session, and wait until all their programs have stopped."""
@@ -89,7 +94,7 @@ class Lifecycle:
             logger.error("Unexpected error in the emulator; session %s failed.", session.id, exc_info=error)
             session.state = State.FAILED
         session.ended = session.ended or self._clock()
-        program = self._programs.pop(session.job, None)
+        program = self._programs.pop(session, None)
         if program:
             stopping = asyncio.create_task(self._stop_program(session, program), name=f"stop-{session.job}")
             self._stopping.add(stopping)
@@ -150,7 +155,7 @@ class Lifecycle:
             session.exit_code = START_ERROR_CODE
             self._finish(session, State.FAILED)
             return
-        self._programs[session.job] = program
+        self._programs[session] = program
         cause = await self._wait_for_end(session, program.exited)
         if cause is EndCause.PREEMPTION:
             session.requeue()
@@ -158,7 +163,7 @@ class Lifecycle:
             session.exceeded_deadline = cause is EndCause.DEADLINE
             session.state = State.ENDING if cause is EndCause.EXIT else State.TERMINATING
         await self._processes.stop(program, self._config().grace)
-        del self._programs[session.job]
+        del self._programs[session]
         if cause is EndCause.PREEMPTION:
             return
         session.exit_code = code = program.exited.result()

@@ -19,6 +19,7 @@ from airflow_provider_canfar.emulator.runtime.sessions import (
     SessionRequest,
     new_id,
 )
+from airflow_provider_canfar.emulator.runtime.usage import UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +63,14 @@ class Platform:
         self._lifecycle = Lifecycle(
             self._processes, self.settings.images, self.faults, lambda: self.config, self._clock
         )
+        self._meter = await UsageMeter(
+            lambda: self._lifecycle.programs, lambda: self.config.metrics_interval
+        ).__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         """Stop every session, and wait until their processes have ended."""
+        await self._meter.__aexit__(*exc)
         await self._lifecycle.close()
         await self._processes.__aexit__(*exc)
 

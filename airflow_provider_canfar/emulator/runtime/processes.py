@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -30,10 +31,12 @@ class Program:
     """A session's program, the leader of its own process group.
 
     :param group: the id of the process and of its group.
+    :param started: seconds of the monotonic clock.
     :param exited: the exit code as a container's: 128 plus the signal's number after a signal.
     """
 
     group: int
+    started: float
     exited: asyncio.Future[int]
     process: subprocess.Popen[bytes]
 
@@ -96,7 +99,7 @@ class Processes:
                 )
         except (OSError, ValueError) as error:  # ValueError: a NUL, which no exec takes
             raise StartError(_runtime_message(argv, error)) from error
-        program = Program(process.pid, asyncio.get_running_loop().create_future(), process)
+        program = Program(process.pid, time.monotonic(), asyncio.get_running_loop().create_future(), process)
         self._running[process.pid] = program
         self._sessions.add(environment.get(SESSION_VARIABLE, ""))
         self._report_to_reaper(f"+{process.pid}")

@@ -75,6 +75,18 @@ class Event:
     at: float | None
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a session used when it was last measured.
+
+    :param cores: CPU cores, on average since the measurement before.
+    :param ram: bytes of resident memory.
+    """
+
+    cores: float
+    ram: int
+
+
 @dataclass(eq=False, kw_only=True)
 class Session:
     """A session of the emulated platform; the emulator keeps it after the platform has forgotten it.
@@ -88,6 +100,7 @@ class Session:
     :param forgotten: when the platform stopped showing it: deleted, past its retention, or vanished. It may
         show a deleted session for a while, as Terminating.
     :param exceeded_deadline: whether its deadline ended it.
+    :param usage: what its processes used when they were last measured; None before the first measurement.
     """
 
     id: str
@@ -108,6 +121,7 @@ class Session:
     exceeded_deadline: bool = False
     exit_code: int | None = None
     starts: int = 0
+    usage: Usage | None = None
     events: list[Event] = field(default_factory=list)
     preempted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -130,7 +144,7 @@ class Session:
     def requeue(self) -> None:
         """Go back to the queue, without the pod, events and log of an earlier start."""
         self.state = State.QUEUED
-        self.started = self.exit_code = None
+        self.started = self.exit_code = self.usage = None
         self.events.clear()
         self.preempted.clear()
         self.log.unlink(missing_ok=True)

@@ -44,13 +44,12 @@ export function tabPath({ dagId, runId, taskId, mapIndex }) {
   return `${run}/tasks/${encodeURIComponent(taskId)}${mapped}/plugin/canfar-sessions`;
 }
 
-/** The address of one replica's session: that of the task's button, with another session's id. */
-export function sessionUrl(buttonUrl, replica) {
+/** The address of one replica's session: its page, or the log of one that has none. */
+export function sessionUrl(serviceUrl, replica) {
   const url = webUrl(replica.url ?? "");
-  if (url || !replica.sessionId) return url;
-  const button = webUrl(buttonUrl ?? "");
-  const start = button.match(/^(.*\/session\/)[^/?#]+\?view=logs$/);
-  return start ? `${start[1]}${encodeURIComponent(replica.sessionId)}?view=logs` : "";
+  const service = webUrl(serviceUrl ?? "");
+  if (url || !service || !replica.sessionId) return url;
+  return `${service}/session/${encodeURIComponent(replica.sessionId)}?view=logs`;
 }
 
 /** An address if a browser may open it; "" for any other scheme, such as javascript: or data:. */

@@ -15,10 +15,10 @@ export class Details {
     this.shown = null;
   }
 
-  /** @param {{one: object, tryNumber: number, isOver: boolean, buttonUrl: string}} what */
-  async show({ one, tryNumber, isOver, buttonUrl }) {
-    const key = JSON.stringify([one, tryNumber, isOver, buttonUrl]);
-    if (this.shown !== key) this.draw(one, buttonUrl);
+  /** @param {{one: object, tryNumber: number, isOver: boolean, serviceUrl: string}} what */
+  async show({ one, tryNumber, isOver, serviceUrl }) {
+    const key = JSON.stringify([one, tryNumber, isOver, serviceUrl]);
+    if (this.shown !== key) this.draw(one, serviceUrl);
     this.shown = key;
     const wanted = one.launchedIn ?? tryNumber;
     let log;
@@ -37,8 +37,8 @@ export class Details {
     this.box.hidden = true;
   }
 
-  draw(one, buttonUrl) {
-    const url = sessionUrl(buttonUrl, one);
+  draw(one, serviceUrl) {
+    const url = sessionUrl(serviceUrl, one);
     const close = button("×", { class: "plain close", "aria-label": "Close details" }, this.onClose);
     this.log = element("div", { class: "log-parts" }, element("p", { class: "muted" }, "Reading the task's log…"));
     this.facts = element("dl", {});

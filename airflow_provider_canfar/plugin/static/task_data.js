@@ -4,7 +4,7 @@ import { taskPath } from "./address.js";
 import { find, get } from "./airflow_api.js";
 import { readProgress, readSessions, withReturned } from "./replicas.js";
 
-const KEY = /^(progress|sessions|return_value)(?:_(.+))?$/;
+const KEY = /^(progress|sessions|service_url|return_value)(?:_(.+))?$/;
 
 export class TaskData {
   constructor(address) {
@@ -34,14 +34,15 @@ export class TaskData {
     if (entry) this.values.set(key, { timestamp, value: parsed(entry.value) });
   }
 
-  /** Name -> progress and sessions; the name is "" for the task itself. A @task may execute several operators. */
+  /** Name -> progress, sessions and the platform's URL; the name is "" for the task itself. A @task may execute several operators. */
   works() {
     const works = new Map();
     for (const [key, { value }] of this.values) {
       const [, kind, name = ""] = KEY.exec(key);
-      const work = works.get(name) ?? { progress: null, sessions: [], returned: [] };
+      const work = works.get(name) ?? { progress: null, sessions: [], serviceUrl: "", returned: [] };
       if (kind === "progress") work.progress = readProgress(value);
       if (kind === "sessions") work.sessions = readSessions(value);
+      if (kind === "service_url") work.serviceUrl = String(value ?? "");
       if (kind === "return_value") work.returned = readSessions(value);
       works.set(name, work);
     }
@@ -50,11 +51,6 @@ export class TaskData {
       if (!work.progress && !work.sessions.length) works.delete(name);
     }
     return works;
-  }
-
-  async buttonUrl() {
-    const answer = await find(`${this.path}/links`, { map_index: this.address.mapIndex });
-    return answer?.extra_links?.["Open session"] ?? "";
   }
 
   async tries() {

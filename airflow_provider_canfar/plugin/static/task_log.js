@@ -2,6 +2,9 @@
 
 import { tryOfName } from "./replicas.js";
 
+/** The most replicas of a task: what a log says of more is no table of ours. */
+const MOST_REPLICAS = 10_000;
+
 /** How many of a session's last lines are kept. */
 export const TAIL = 40;
 
@@ -10,6 +13,7 @@ export const NOTES = 12;
 
 const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
 const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-) +(\S+)$/;
+const REST = /^[\d,]+ (succeeded|failed|not run|destroyed|left running|launched|kept of an earlier try): (\d[\d, -]*)/;
 const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
 const LAUNCHED = /^Launched replica (\d+): session (\S+) \((\S+)\)\.$/;
 
@@ -22,6 +26,10 @@ export class TaskLog {
     this.followed = new Map();
     /** Session id -> lines that tell of it: launched, adopted, waiting for something, destroyed. */
     this.notes = new Map();
+    /** Replica -> how it ended, where the table has no row of it. */
+    this.rest = new Map();
+    /** The replicas that an earlier try has launched, as far as the table has no row of them. */
+    this.kept = new Set();
     /** Replica -> its row in the table that a try ends with. */
     this.rows = new Map();
     /** Replica -> its session that this try launched. */
@@ -63,6 +71,14 @@ export class TaskLog {
       this.rows.set(Number(replica), { sessionId, status, started, name });
       return;
     }
+    const rest = REST.exec(text);
+    if (rest) {
+      for (const replica of replicasIn(rest[2])) {
+        if (rest[1].startsWith("kept")) this.kept.add(replica);
+        else this.rest.set(replica, rest[1]);
+      }
+      return;
+    }
     const followed = FOLLOWED.exec(text);
     if (followed) {
       keep(this.followed, followed[1], followed[2], TAIL);
@@ -76,30 +92,44 @@ export class TaskLog {
     }
   }
 
-  /** The replicas of this try as its table shows them, in the form of replicas.js. */
-  replicas() {
-    const last = Math.max(0, ...this.rows.keys());
+  /** The replicas of this try as its table and the lines below it show them, in the form of replicas.js. */
+  replicas(tryNumber = null) {
+    const last = Math.max(0, ...this.rows.keys(), this.rest.size ? [...this.rest.keys()].reduce((most, one) => Math.max(most, one)) : 0);
     return Array.from({ length: last }, (_, index) => {
       const row = this.rows.get(index + 1);
+      const word = this.rest.get(index + 1);
       const isNone = !row || row.sessionId === "-";
       return {
         replica: index + 1,
-        state: isNone ? "unfinished" : stateOf(row.status),
+        state: word && !row ? stateOf(word) : isNone ? "unfinished" : stateOf(row.status),
         sessionId: isNone ? "" : row.sessionId,
         name: isNone ? "" : row.name,
         status: row?.status ?? "",
         // The table's own column is the try that saw the end.
-        launchedIn: isNone ? null : tryOfName(row.name),
+        launchedIn: isNone ? launchedIn(word, this.kept.has(index + 1), tryNumber) : tryOfName(row.name),
         url: "",
       };
     });
   }
 }
 
+/** The try in which a replica without a row was launched; of a kept one, which of the earlier tries is unknown. */
+function launchedIn(word, isKept, tryNumber) {
+  if (!word || word === "not run" || tryNumber === null) return null;
+  return isKept ? tryNumber - 1 : tryNumber;
+}
+
+/** The numbers in "1-3, 7". */
+export function* replicasIn(text) {
+  for (const [, first, last] of text.matchAll(/(\d+)(?:-(\d+))?/g)) {
+    for (let replica = Number(first); replica <= Math.min(Number(last ?? first), MOST_REPLICAS); replica += 1) yield replica;
+  }
+}
+
 /** The state that a row of the table stands for; only the platform's own words for success are one. */
 export function stateOf(status) {
-  if (status === "Completed" || status === "Succeeded") return "succeeded";
-  return ["destroyed", "left running", "launched"].includes(status) ? "unfinished" : "failed";
+  if (["Completed", "Succeeded", "succeeded"].includes(status)) return "succeeded";
+  return ["destroyed", "left running", "launched", "not run"].includes(status) ? "unfinished" : "failed";
 }
 
 function keep(lists, key, text, most) {

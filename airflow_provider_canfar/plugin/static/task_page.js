@@ -41,7 +41,7 @@ function open(replica) {
 
 function draw() {
   if (!latest) return;
-  const { task, work, buttonUrl } = latest;
+  const { task, work } = latest;
   const isOver = hasEnded(task.state);
   const counts = countStates(replicas);
   byId("headline").textContent = headline(counts, replicas.length);
@@ -52,7 +52,7 @@ function draw() {
   else gridFor(shown.length).show(shown, selected);
   byId("hint").textContent = shown.length < replicas.length ? `${number(shown.length)} of ${number(replicas.length)} replicas; press the state again to show all.` : "";
   const one = replicas[selected - 1];
-  if (one) details.show({ one, tryNumber: task.try_number, isOver, buttonUrl });
+  if (one) details.show({ one, tryNumber: task.try_number, isOver, serviceUrl: work.serviceUrl });
   else details.hide();
 }
 
@@ -113,8 +113,7 @@ async function look() {
 }
 
 async function show(task, work, isChanged) {
-  const buttonUrl = isChanged || !latest ? await data.buttonUrl() : latest.buttonUrl;
-  latest = { task, work, buttonUrl };
+  latest = { task, work };
   replicas = replicasOf({ ...work, taskState: task.state });
   draw();
   if (isChanged) tryList = task.try_number > 1 ? await data.tries() : [];

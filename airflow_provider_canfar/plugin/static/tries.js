@@ -37,7 +37,7 @@ export class Tries {
   async read(one, current) {
     if (current) return { one, replicas: current };
     try {
-      return { one, replicas: (await this.logs.read(one.try_number, true)).replicas() };
+      return { one, replicas: (await this.logs.read(one.try_number, true)).replicas(one.try_number) };
     } catch {
       return { one, replicas: null };
     }

@@ -41,6 +41,8 @@ class ChangeDetector:
         self._cache = SessionCache()
         self._missing: set[str] = set()
         self._full_list_at = 0.0
+        #: The bytes of the last poll's lists.
+        self.size = 0
         #: Whether the last poll listed all sessions, and not only ended ones.
         self.is_complete = True
 
@@ -55,6 +57,7 @@ class ChangeDetector:
         urgent = bool(self._missing or subscriptions.choosing) or subscribed_at >= self._full_list_at
         query = cache.query(now, urgent=urgent)
         results = await self._reauth(lambda: self._list(query))
+        self.size = sum(result.size for result in results)
         for result in results:
             cache.update(result, now)
         wanted = subscriptions.by_id.keys()

@@ -18,6 +18,7 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestErr
 from airflow_provider_canfar.skaha.polling.backoff import FIRST_PAUSE, PollBackoff
 from airflow_provider_canfar.skaha.polling.change_detector import ChangeDetector
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
+from airflow_provider_canfar.skaha.polling.poll_measures import PollMeasures
 from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
@@ -70,6 +71,7 @@ class SessionPoller:
         self._subscriptions = SubscriptionIndex()
         self._detector = ChangeDetector(client, reauth, self._reader, self._subscriptions)
         self._backoff = PollBackoff()
+        self._measures = PollMeasures(client.metrics)
         self._task: asyncio.Task[None] | None = None
         self._wakeup = asyncio.Event()
         self._next_poll_at = 0.0
@@ -200,6 +202,7 @@ class SessionPoller:
         """Wake the subscribers if the poll has died; their next wait starts it again."""
         if task is not self._task:
             return
+        self._measures.end()
         error = None if task.cancelled() else task.exception()
         if self._subscriptions:
             self._fault = RuntimeError(f"The poll of the platform was stopped: {error or 'cancelled'}.")
@@ -233,13 +236,16 @@ class SessionPoller:
     async def _poll(self) -> None:
         """Poll once, and wake the affected subscribers. Any error is passed to them."""
         new, self._new = self._new, set()
-        previous_at = self._responded_at
+        previous_at, began = self._responded_at, self._clock()
         try:
-            affected = await self._detector.poll(self._clock(), self._subscribed_at)
+            affected = await self._detector.poll(began, self._subscribed_at)
         except Exception as error:  # noqa: BLE001 (passed to the subscribers, and the next poll follows)
             affected = self._handle_failure(error)
+            self._measures.failure(self._polled_at)
         else:
             affected = self._handle_response(affected)
+            waiting = len(self._subscriptions)
+            self._measures.response(began, self._polled_at, size=self._detector.size, waiting=waiting)
         past_wake_time, self._past_wake_time = self._past_wake_time, set()
         await self._wake(affected | new | past_wake_time, by_poll=True, previous_at=previous_at)
 

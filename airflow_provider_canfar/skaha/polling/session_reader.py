@@ -29,6 +29,9 @@ T = TypeVar("T")
 #: The number of requests about single sessions between two polls, for all subscribers together.
 REQUESTS_PER_POLL = 16
 
+#: How many of them may be for logs: they must not delay what tells whether sessions start, or still exist.
+LOGS_PER_POLL = 8
+
 
 class ReauthOnce:
     """Renews a refused credential once for all requests that it was refused for.
@@ -72,6 +75,7 @@ class SessionReader:
         self._client = client
         self._reauth = reauth
         self._left = REQUESTS_PER_POLL
+        self._logs_left = LOGS_PER_POLL
         self._in_flight = 0
         #: The ids for which the platform has responded 404.
         self.unknown: set[str] = set()
@@ -79,6 +83,7 @@ class SessionReader:
     def reset_limit(self) -> None:
         """Allow the full number of requests again; those still in flight count."""
         self._left = REQUESTS_PER_POLL - self._in_flight
+        self._logs_left = LOGS_PER_POLL
 
     async def info(self, session_id: str) -> dict[str, Session]:
         """Return a session as the platform knows it.
@@ -96,7 +101,13 @@ class SessionReader:
         return await self._send(lambda: self._client.events(session_id))
 
     async def logs(self, session_id: str) -> dict[str, str]:
-        """Return what a session has written, or the end of it if it is larger than the platform keeps."""
+        """Return what a session has written, or the end of it if it is larger than the platform keeps.
+
+        At most :data:`LOGS_PER_POLL` between two polls.
+        """
+        if self._logs_left <= 0:
+            raise ServiceBusy("Too many logs since the last poll; trying again later.")
+        self._logs_left -= 1
         return await self._send(lambda: self._client.logs(session_id, max_bytes=MAX_RESPONSE))
 
     async def renew(self, session_id: str) -> dict[str, bool]:

@@ -9,10 +9,12 @@ import pytest
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.skaha.models import SessionSpec
-from tests.emulator.browser import details, overview, root_of
+from tests.emulator.browser import browser_of, details, log_in, overview, root_of
 from tests.emulator.conftest import IMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from tests.emulator.conftest import Caller
@@ -33,6 +35,26 @@ class TestTheTable:
         assert first["command"] == "/bin/sh -c 'exit\t3'"
         assert first["connect_url"] == ""
         assert second["connect_url"].startswith(f"{root_of(caller)}/session/notebook/{notebook}/")
+
+    def test_tells_which_task_a_session_is_of(self, caller: Caller, browser: httpx.Client) -> None:
+        caller.create(name="find-stars-k3v5x2qamd-0-7-2")
+        caller.create(name="my-notebook")
+        task, nothing = (row["task"] for row in overview(browser)["sessions"])
+        assert (task["name"], task["replica"], task["try"]) == ("find-stars", 7, 2)
+        assert nothing is None
+
+    def test_has_what_a_session_uses_in_the_unit_of_what_it_asked_for(
+        self, make_caller: Callable[..., Caller]
+    ) -> None:
+        caller = make_caller(metrics_interval=0.1)
+        caller.shell("sleep\t60", cores=2, ram=8)
+        with browser_of(caller) as browser:
+            log_in(browser, caller.emulator.token)
+            caller.until(lambda: overview(browser)["sessions"][0]["ram_in_use"] is not None)
+            (row,) = overview(browser)["sessions"]
+        assert (row["cores"], row["ram"]) == (2, 8)
+        assert 0 <= row["cores_in_use"] < 1
+        assert 0 <= row["ram_in_use"] < 0.1
 
     def test_keeps_a_forgotten_session_and_its_log(self, caller: Caller, browser: httpx.Client) -> None:
         session = caller.shell("echo\thi")
@@ -79,7 +101,7 @@ class TestThePanel:
         shown = details(browser, session)
         assert shown["log"] == "<b>hi</b>\n"
         assert shown["events"] == caller.view(session, "events")
-        assert shown["resources"] == {"cores": 2, "ram": 8, "gpus": 0}
+        assert (shown["cores"], shown["ram"], shown["gpus"]) == (2, 8, 0)
 
     def test_has_the_last_whole_lines_of_a_long_log(self, caller: Caller, browser: httpx.Client) -> None:
         session = caller.create(cmd="seq", args="1 20000")

@@ -120,6 +120,17 @@ def test_a_row_can_lack_cells_or_be_null(pair: tuple[Caller, str, str]) -> None:
     assert caller.http.get(f"/session/{first}").json() == good
 
 
+def test_a_row_can_lack_what_its_session_uses(make_caller: Callable[..., Caller]) -> None:
+    caller = make_caller()
+    notebook = caller.create(type="notebook")
+    usage = {"ramInUse", "cpuCoresInUse"}
+    assert usage <= {*caller.until_status(notebook, "Running")}
+    caller.emulator.faults(no_metrics={"count": 2})
+    assert not usage & {*rows(caller)[0]}
+    assert not usage & {*caller.session(notebook)}
+    assert usage <= {*caller.session(notebook)}
+
+
 def test_a_list_can_have_sessions_that_were_launched_elsewhere(pair: tuple[Caller, str, str]) -> None:
     caller, first, second = pair
     caller.emulator.faults(foreign={"rows": [{}, {"isFixedResources": "<none>", "type": "notebook"}]})

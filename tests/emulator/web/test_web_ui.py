@@ -70,7 +70,7 @@ class TestThePage:
 
     def test_each_fault_that_it_offers_can_be_switched_on(self, caller: Caller) -> None:
         offered = re.findall(r"^  \[\"[^\"]+\", \"[^\"]+\", (\{.*\})\],$", asset("faults.js"), re.MULTILINE)
-        assert len(offered) == 6
+        assert len(offered) == 7
         for fault in offered:
             in_json = re.sub(r"(\w+):", r'"\1":', fault)
             response = httpx.put(

@@ -133,6 +133,8 @@ def test_a_file_may_have_any_encoding(encoding: str) -> None:
         (CERTIFICATE + KEY.replace("MII", "M<I"), "its private key has something in it that is not base64"),
         (CERTIFICATE + key_of("EC"), "of another certificate"),
     ],
+    # They differ each time, and so would the tests' names.
+    ids=["empty", "cut", "keyless", "encrypted", "encrypted-legacy", "not-base64", "foreign-key"],
 )
 def test_the_error_says_what_is_wrong_and_shows_nothing_of_it(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as rejection:

@@ -22,12 +22,13 @@ from airflow_provider_canfar.skaha.errors import (
     ServiceBusy,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.polling import session_cache
 from airflow_provider_canfar.skaha.polling.backoff import JITTER, MAX_OUTAGE_PAUSE
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_cache import FULL_LIST_INTERVAL, URGENT_FULL_LIST_INTERVAL
 from airflow_provider_canfar.skaha.polling.session_poller import GRACE_PERIOD, SessionPoller
-from airflow_provider_canfar.skaha.polling.session_reader import REQUESTS_PER_POLL
+from airflow_provider_canfar.skaha.polling.session_reader import LOGS_PER_POLL, REQUESTS_PER_POLL
 from tests.fake_platform import FakePlatform, Row
 from tests.stepping_clock import SteppingClock, rest
 
@@ -508,14 +509,25 @@ async def test_a_credential_that_is_still_refused_fails_all_subscribers(
     assert all(isinstance(subscriber.error, AuthenticationError) for subscriber in subscribers)
 
 
+async def test_logs_leave_room_for_requests_that_tell_whether_a_session_exists(scene: Scene) -> None:
+    rows = scene.sessions(LOGS_PER_POLL + 1)
+    async with scene.poller.subscribe(interval=INTERVAL) as subscription:
+        await anext(subscription)
+        for row in rows[:LOGS_PER_POLL]:
+            await subscription.reader.logs(row.session_id)
+        with pytest.raises(ServiceBusy, match="Too many logs"):
+            await subscription.reader.logs(rows[-1].session_id)
+        assert await subscription.reader.info(rows[-1].session_id)
+
+
 async def test_a_request_about_one_session_renews_a_refused_credential_too(scene: Scene) -> None:
     scene.renewals = [True]
-    rows = scene.sessions(10)
-    scene.platform.faults["logs"] = [AuthenticationError("expired")] * 10
+    rows = scene.sessions(LOGS_PER_POLL)
+    scene.platform.faults["logs"] = [AuthenticationError("expired")] * LOGS_PER_POLL
     async with scene.poller.subscribe(interval=INTERVAL) as subscription:
         await anext(subscription)
         logs = await asyncio.gather(*(subscription.reader.logs(row.session_id) for row in rows))
-    assert [log for result in logs for log in result.values()] == [""] * 10
+    assert [log for result in logs for log in result.values()] == [""] * LOGS_PER_POLL
     assert scene.renewed == 1
 
 
@@ -639,3 +651,38 @@ async def test_the_client_lists_by_status_and_passes_the_response_on() -> None:
         assert await client.poll(lambda response: response.body) == b"[]"
         assert await client.poll(lambda response: response.status, "Failed (BackoffLimitExceeded)") == 200
     assert queries == ["", "status=Failed+%28BackoffLimitExceeded%29"]
+
+
+# Metrics.
+
+
+async def test_each_poll_is_counted_with_its_bytes_and_the_subscribers_that_waited(scene: Scene) -> None:
+    rows = scene.sessions(3)
+    scene.subscribe(rows)
+    scene.subscribe(rows)
+    await scene.time.pass_(INTERVAL)
+    sent = scene.platform.metrics
+    assert sent.total(Metric.POLLS_SUCCEEDED) == scene.requests >= 2
+    assert all(size > 100 for size in sent.values[Metric.POLL_BYTES])
+    assert len(sent.values[Metric.POLL_DURATION]) == scene.requests
+    assert set(sent.values[Metric.WAITING]) == {2}
+    assert sent.total(Metric.POLLS_FAILED) == 0
+
+
+async def test_nobody_is_waiting_after_the_last_subscriber_has_left(scene: Scene) -> None:
+    _, task = scene.subscribe(scene.sessions(1))
+    await scene.time.pass_(INTERVAL)
+    task.cancel()
+    await scene.time.pass_(GRACE_PERIOD + 1)
+    assert scene.platform.metrics.values[Metric.WAITING][-1] == 0
+
+
+async def test_an_outage_is_counted_once_and_its_length_when_it_is_over(scene: Scene) -> None:
+    scene.subscribe(scene.sessions(1))
+    await scene.time.pass_(INTERVAL)
+    scene.fail(3)
+    await scene.time.pass_(10 * MAX_OUTAGE_PAUSE)
+    sent = scene.platform.metrics
+    assert (sent.total(Metric.OUTAGES_STARTED), sent.total(Metric.POLLS_FAILED)) == (1, 3)
+    (length,) = sent.values[Metric.OUTAGE_DURATION]
+    assert length >= INTERVAL

@@ -11,6 +11,7 @@ const FAULTS = [
   ["Outage", "every connection closes", {outage: {mode: "close"}}],
   ["Lost responses", "created, but unconfirmed", {drop_after: {method: "POST", path: "^/skaha/v1/session$"}}],
   ["No image", "every pull fails", {pull: {image: "*"}}],
+  ["No metrics", "lists lack CPU and RAM in use", {no_metrics: {}}],
   ["Expired token", "every request is a 401", {expired_token: {}}],
 ];
 

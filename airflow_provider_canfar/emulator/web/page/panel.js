@@ -2,21 +2,22 @@
 
 import {$, element, setText} from "./dom.js";
 import {state} from "./state.js";
-import {detailText, stateText} from "./text.js";
+import {detailText, replicaText, resourcesText, stateText, taskText, usageText} from "./text.js";
 
 export function showPanel(session) {
   if (session.id !== state.openId) return;
   const isNew = $("panel").hidden;
   $("panel").hidden = false;
   setText($("panel-title"), session.name);
-  const {cores, ram, gpus} = session.resources;
-  const resources = [cores && `${cores} cores`, ram && `${ram} GB`, gpus && `${gpus} GPUs`].filter(Boolean);
   showFacts({
     Id: session.id,
     State: [stateText(session), detailText(session)].filter(Boolean).join(", "),
+    Task: taskText(session),
+    Replica: replicaText(session),
     Kind: session.kind,
     Image: session.image,
-    Resources: resources.join(", ") || "flexible",
+    Resources: resourcesText(session),
+    "In use": usageText(session),
     Folder: session.folder,
     Starts: session.starts > 1 ? String(session.starts) : "",
   });

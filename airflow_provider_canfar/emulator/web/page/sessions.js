@@ -3,7 +3,9 @@
 import {requestRefresh, runAction} from "./actions.js";
 import {$, setText} from "./dom.js";
 import {state} from "./state.js";
-import {detailText, durationText, runtimeText, stateText} from "./text.js";
+import {
+  coresText, detailText, durationText, ramText, replicaText, runtimeText, stateText, taskText,
+} from "./text.js";
 
 const rows = new Map(); // id -> row
 
@@ -69,8 +71,11 @@ function newRow(session) {
   link.textContent = `Open ${session.kind}`;
   link.setAttribute("aria-label", `Open ${session.kind} ${session.name}`);
   row.querySelector(".kind").textContent = session.kind;
-  row.querySelector(".replica").textContent =
+  const replica = row.querySelector(".replica");
+  replica.querySelector("span").textContent =
     session.replica_count > 1 ? `${session.replica_id} of ${session.replica_count}` : "";
+  replica.querySelector(".small").textContent = session.task ? `try ${session.task.try}` : "";
+  replica.title = [taskText(session), replicaText(session)].filter(Boolean).join(", ");
   const remove = row.querySelector(".delete");
   remove.setAttribute("aria-label", `Delete ${session.name}`);
   remove.addEventListener("click", () => destroy(remove, session));
@@ -88,6 +93,8 @@ function updateRow(row, session) {
   setText(pill, stateText(session));
   setText(row.querySelector(".state .small"), detailText(session));
   row.querySelector(".link").hidden = !(session.connect_url && session.live && session.status === "Running");
+  setText(row.querySelector(".use span"), coresText(session));
+  setText(row.querySelector(".use .small"), ramText(session));
   const since = row.querySelector(".since");
   setText(since, durationText(state.now - session.created));
   since.title = new Date(session.created * 1000).toLocaleString();

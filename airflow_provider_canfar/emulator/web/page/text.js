@@ -21,6 +21,41 @@ export function runtimeText(session, now) {
   return session.status === "Running" && hasQueued ? `running ${durationText(now - session.started)}` : "";
 }
 
+/** Return what a session asked for. */
+export function resourcesText({cores, ram, gpus}) {
+  const parts = [cores && `${cores} cores`, ram && `${ram} GB`, gpus && `${gpus} GPUs`].filter(Boolean);
+  return parts.join(", ") || "flexible";
+}
+
+/** Return what a session used when it was last measured, each beside what it asked for. */
+export function usageText(session) {
+  return [coresText(session), ramText(session)].filter(Boolean).join(", ");
+}
+
+export function coresText({cores, cores_in_use: used}) {
+  return used === null ? "" : `${used.toFixed(2)}${cores ? ` of ${cores}` : ""} cores`;
+}
+
+export function ramText({ram, ram_in_use: used}) {
+  return used === null ? "" : `${used.toFixed(2)}${ram ? ` of ${ram}` : ""} GB`;
+}
+
+/** Return the task that a session is of, if the provider gave it its name. */
+export function taskText({task}) {
+  return task ? `${task.name} (${task.key})` : "";
+}
+
+/** Return which replica a session is, and of which try. */
+export function replicaText({task, replica_id: id, replica_count: count}) {
+  const replica = count > 1 ? `${id} of ${count}` : task ? String(task.replica) : "";
+  return [replica, tryText({task})].filter(Boolean).join(", ");
+}
+
+export function tryText({task}) {
+  if (!task) return "";
+  return task.epoch ? `try ${task.try}, cleared before` : `try ${task.try}`;
+}
+
 /** Return a number of bytes in its largest unit; nothing for a folder. */
 export function sizeText(bytes) {
   if (bytes === null) return "";

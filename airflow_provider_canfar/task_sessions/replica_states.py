@@ -1,0 +1,90 @@
+"""The state of each replica of a task as one letter, in order: small enough to carry and to draw. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.statuses import GONE, Status
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.task_sessions.batch import Batch
+
+
+class ReplicaState(StrEnum):
+    """What is known of one replica, by the letter that stands for it."""
+
+    #: It has no session yet.
+    WAITING = "."
+    #: Its session has not started.
+    PENDING = "p"
+    #: Its session runs; or is in a state that this release does not know, which is no end.
+    RUNNING = "r"
+    SUCCEEDED = "s"
+    FAILED = "f"
+
+    @classmethod
+    def of(cls, status: str | None) -> ReplicaState:
+        """Return the state of a replica whose session has a status, in the platform's word.
+
+        >>> ReplicaState.of("Completed").name, ReplicaState.of("Gone").name, ReplicaState.of(None).name
+        ('SUCCEEDED', 'FAILED', 'PENDING')
+        """
+        known = Status.of(status)
+        if known.is_success:
+            return cls.SUCCEEDED
+        if known.is_final or status == GONE:
+            return cls.FAILED
+        return cls.PENDING if status is None or known is Status.PENDING else cls.RUNNING
+
+
+class ReplicaStates:
+    """The states of all replicas, as far as a wait has seen them.
+
+    :param letters: one letter for each replica, in order.
+    """
+
+    def __init__(self, letters: str) -> None:
+        self._letters = bytearray(letters.encode("ascii", "replace"))
+
+    def __str__(self) -> str:
+        return self._letters.decode()
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    def set(self, name: str, state: ReplicaState) -> None:
+        """Note the state of the replica that a session, by its name, stands for."""
+        parsed = SessionName.parse(name)
+        if parsed is not None and 0 < parsed.replica <= len(self._letters):
+            self._letters[parsed.replica - 1] = ord(state)
+
+    def counts(self) -> Mapping[ReplicaState, int]:
+        """Return how many replicas are in each state."""
+        return {state: self._letters.count(ord(state)) for state in ReplicaState}
+
+
+def states_of(batch: Batch) -> str:
+    """Write down the states of a task's replicas as its worker knows them.
+
+    >>> from airflow_provider_canfar.skaha.naming import Identity
+    >>> from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+    >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
+    >>> known = Batch(Identity("hello", "k3v5x2qamd", 0), 1, 3, outcomes={1: won})
+    >>> states_of(known.assign({2: AssignedSession("m0d4tt7z", "hello-k3v5x2qamd-0-2-1")}))
+    'sp.'
+    """
+    return "".join(_state_of(batch, replica) for replica in range(1, batch.replicas + 1))
+
+
+def _state_of(batch: Batch, replica: int) -> ReplicaState:
+    outcome, session = batch.settled(replica), batch.launched.get(replica)
+    if outcome is not None:
+        return ReplicaState.SUCCEEDED if outcome.succeeded else ReplicaState.FAILED
+    if session is None:
+        return ReplicaState.WAITING
+    if session.session_id in batch.gone or session.session_id in batch.ended:
+        return ReplicaState.of(batch.ended.get(session.session_id, GONE))
+    return ReplicaState.RUNNING if session.has_started else ReplicaState.PENDING
