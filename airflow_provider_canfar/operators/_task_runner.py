@@ -21,6 +21,7 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report, session_xcoms
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
@@ -79,6 +80,7 @@ class TaskRunner:
         reader: LogReader,
     ) -> None:
         self._hook = hook
+        self._spec = spec
         self._limits = limits
         self._deadline = deadline
         self._options = options
@@ -109,6 +111,10 @@ class TaskRunner:
         self._known_before = known
         # The tab Sessions and the button link to the platform's URL there.
         return session_xcoms.session_xcoms(self.batch) | {"service_url": self._hook.settings.url}
+
+    def lineage(self) -> dict[str, Any]:
+        """Return what ran in the sessions, and how they ended; JSON without a secret."""
+        return lineage_of(self._spec, self.batch)
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
