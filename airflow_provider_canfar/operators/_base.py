@@ -17,6 +17,7 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import airflow_timeout, carried_here, carry
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 KILL_WITHIN = 4.0
 
 
-class SessionOperator(LogLinesMixin, CheckedArguments):
+class SessionOperator(LogLinesMixin, LineageMixin, CheckedArguments):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
@@ -217,7 +218,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
         known_spec = record.read_spec(hook, carried.pop("spec", None)) if wake is not None else None
         spec = known_spec or self._spec(context, batch)
-        runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
+        runner = self._runner = self._last_runner = self._new_runner(hook, spec, batch, deadline, **carried)
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
 
@@ -225,7 +226,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         self._answers_probes = follows and _airflow_api.api_server_answers()
 
         def publish(*, whole: bool) -> None:
-            write = partial(record.publish, runner, whole=whole)
+            write = partial(record.publish, runner.batch, runner.xcoms(whole=whole))
             _airflow_api.wait_out_silence(write, emit=self._emit, is_stopped=lambda: self._is_killed)
 
         def defer(wait_spec: WaitSpec) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.task_sessions.journal import ENTRY, Journal
@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_canfar.hooks.canfar import CanfarHook
-    from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.operators._work import Work
     from airflow_provider_canfar.skaha.spec import SessionSpec
+    from airflow_provider_canfar.task_sessions.batch import Batch
     from airflow_provider_canfar.task_sessions.journal import Store
+
+
+class Publish(Protocol):
+    """Writes down what is known of a task's sessions."""
+
+    def __call__(self, *, whole: bool) -> None:
+        """Write it down.
+
+        :param whole: with all XComs, though some may have hardly changed.
+        """
 
 
 class XComStore:
@@ -57,14 +67,11 @@ class TaskRecord:
             self._store = XComStore(self._ti)
         self.journal = Journal(self._store, work.key(ENTRY), emit)
 
-    def publish(self, runner: TaskRunner, *, whole: bool) -> None:
-        """Write what is known of a task's sessions; written again, it is the same.
-
-        :param whole: with all XComs, though some may have hardly changed.
-        """
-        for key, value in runner.xcoms(whole=whole).items():
+    def publish(self, batch: Batch, xcoms: Mapping[str, Any]) -> None:
+        """Write what is known of a task's sessions; written again, it is the same."""
+        for key, value in xcoms.items():
             self._ti.xcom_push(self._work.key(key), value)
-        self.journal.record(runner.batch)
+        self.journal.record(batch)
 
     def read_spec(self, hook: CanfarHook, carried: str | None) -> SessionSpec | None:
         """Return what an earlier phase of this try has rendered; None where it has written nothing down.

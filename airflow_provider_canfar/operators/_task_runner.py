@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
@@ -19,7 +19,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
 )
 from airflow_provider_canfar.skaha.metrics import Metric
-from airflow_provider_canfar.task_sessions import report, session_xcoms
+from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
@@ -29,11 +29,13 @@ from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
+from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.operators._task_record import Publish
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -43,16 +45,6 @@ if TYPE_CHECKING:
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
-
-
-class Publish(Protocol):
-    """Writes down what is known of a task's sessions."""
-
-    def __call__(self, *, whole: bool) -> None:
-        """Write it down.
-
-        :param whole: with all XComs, though some may have hardly changed.
-        """
 
 
 class TaskRunner:
@@ -83,18 +75,17 @@ class TaskRunner:
         concurrency: int | None = None,
     ) -> None:
         self._hook = hook
+        self._spec = spec
         self._limits = limits
         self._deadline = deadline
         self._options = options
         self._emit = emit
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
-        self._concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
-        self._reconciler = Reconciler(
-            spec, batch, limits, recorder=self._recorder, emit=emit, concurrency=self._concurrency
-        )
+        self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
+        self._launcher = self._reconciler.launcher
+        self._launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
         self._teardown = Teardown(hook, self._reconciler, emit)
-        #: How many launches and ends the XCom ``sessions`` may tell of already.
-        self._known_before = session_xcoms.count_known(batch)
+        self._session_xcoms = SessionXComs(batch)
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
@@ -110,17 +101,17 @@ class TaskRunner:
 
         :param whole: also those that have hardly changed.
         """
-        known, before = session_xcoms.count_known(self.batch), self._known_before
-        if not whole and not session_xcoms.is_worth_pushing(before, known):
-            return {}
-        self._known_before = known
+        pushed = self._session_xcoms.to_push(self.batch, whole=whole)
         # The tab Sessions and the button link to the platform's URL there.
-        return session_xcoms.session_xcoms(self.batch) | {"service_url": self._hook.settings.url}
+        return pushed and pushed | {"service_url": self._hook.settings.url}
+
+    def lineage(self) -> dict[str, Any]:
+        """Return what ran in the sessions, and how they ended; JSON without a secret."""
+        return lineage_of(self._spec, self.batch)
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
-        is_reduced = self._concurrency.now < self._concurrency.most
-        return {"concurrency": self._concurrency.now} if is_reduced else {}
+        return self._launcher.concurrency.carried()
 
     def run(
         self,
@@ -142,7 +133,7 @@ class TaskRunner:
             failure, where a retry adopts them.
         """
         # A task that waits in its worker has the worker anyway.
-        self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
+        self._launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
@@ -257,7 +248,7 @@ class TaskRunner:
             plan,
             self._limits,
             self._options,
-            retry_at=self._reconciler.launcher.retry_at,
+            retry_at=self._launcher.retry_at,
             deadline=self._deadline,
             now=time.time(),
         )

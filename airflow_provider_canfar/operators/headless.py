@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
-    from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -242,6 +241,7 @@ class CanfarHeadlessOperator(SessionOperator):
     ) -> TaskRunner:
         from airflow_provider_canfar.operators._launch_runner import LaunchRunner
         from airflow_provider_canfar.operators._task_runner import TaskRunner
+        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
         from airflow_provider_canfar.task_sessions.limits import Limits
         from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
@@ -255,7 +255,7 @@ class CanfarHeadlessOperator(SessionOperator):
                 parsed["max_active_replicas"],
                 parsed["max_failed_replicas"],
                 fail_fast=parsed["fail_fast"],
-                account=self._account_limit(parsed),
+                account=AccountLimit.of(parsed),
             ),
             deadline=deadline,
             options=RunOptions.of(parsed),
@@ -263,13 +263,6 @@ class CanfarHeadlessOperator(SessionOperator):
             reader=self.log_reader(batch),
             **carried,
         )
-
-    def _account_limit(self, parsed: Mapping[str, Any]) -> AccountLimit | None:
-        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
-
-        limits = parsed["max_account_sessions"], parsed["max_pending_account_sessions"]
-        has_limit = any(one is not None for one in limits)
-        return AccountLimit(*limits, parsed["account_sessions_prefix"] or "") if has_limit else None
 
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
         from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json

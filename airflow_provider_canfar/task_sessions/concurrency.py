@@ -46,3 +46,7 @@ class AdaptiveConcurrency:
         """Take in that the platform is slow, or busy."""
         self.now = max(1, self.now // 2)
         self._good = 0
+
+    def carried(self) -> dict[str, int]:
+        """Return what the next phase starts with, if that is not the most; JSON."""
+        return {"concurrency": self.now} if self.now < self.most else {}

@@ -51,7 +51,6 @@ class Launcher:
 
     :param spec: what each replica runs.
     :param emit: writes one line to the task's log.
-    :param concurrency: how many creates to have under way at once.
     :param lost_create_wait: seconds for which to look for a session whose response was lost.
     """
 
@@ -60,7 +59,6 @@ class Launcher:
         spec: SessionSpec,
         *,
         emit: Callable[[str], None],
-        concurrency: AdaptiveConcurrency | None = None,
         lost_create_wait: float = LOST_CREATE_WAIT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -73,7 +71,8 @@ class Launcher:
         self.retry_at: float | None = None
         self._spec = spec
         self._emit = emit
-        self.concurrency = concurrency or AdaptiveConcurrency(LAUNCH_CONCURRENCY)
+        #: How many creates to have under way at once.
+        self.concurrency = AdaptiveConcurrency(LAUNCH_CONCURRENCY)
         #: Seconds after the first create after which no more begin; None for no bound.
         self.launch_for: float | None = None
         self._began: float | None = None

@@ -29,7 +29,6 @@ from airflow_provider_canfar.task_sessions.plan import (
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
-    from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
     from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
@@ -53,7 +52,6 @@ class Reconciler:
     :param limits: how many may run, and how many may fail.
     :param recorder: shows the log of each ended session, and returns the outcome to record.
     :param emit: writes one line to the task's log.
-    :param concurrency: how many creates to have under way at once.
     :param lost_create_wait: seconds for which to look for a session whose response was lost.
     """
 
@@ -65,20 +63,12 @@ class Reconciler:
         *,
         recorder: OutcomeRecorder,
         emit: Callable[[str], None],
-        concurrency: AdaptiveConcurrency | None = None,
         lost_create_wait: float = LOST_CREATE_WAIT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.batch = batch
-        self.launcher = Launcher(
-            spec,
-            emit=emit,
-            concurrency=concurrency,
-            lost_create_wait=lost_create_wait,
-            clock=clock,
-            sleep=sleep,
-        )
+        self.launcher = Launcher(spec, emit=emit, lost_create_wait=lost_create_wait, clock=clock, sleep=sleep)
         self._stopped = False
         self._listed: list[ListedSession] = []
         #: Whether this try has launched nothing yet; what it adopts does not count.

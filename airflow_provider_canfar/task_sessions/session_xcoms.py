@@ -58,18 +58,34 @@ def session_xcoms(batch: Batch) -> dict[str, Any]:
     return {"sessions": shown, "about_sessions": about}
 
 
-def count_known(batch: Batch) -> int:
-    """Return how many launches and ends the XCom would tell of."""
-    return len(batch.launched) + len(batch.outcomes)
-
-
 def is_worth_pushing(before: int, now: int) -> bool:
     """Whether to push the XCom again.
 
     >>> is_worth_pushing(10, 11), is_worth_pushing(1000, 1010), is_worth_pushing(1000, 1300)
     (True, False, True)
 
-    :param before: how many launches and ends were known when the phase began.
+    :param before: how many launches and ends it tells of.
     :param now: how many are known now.
     """
     return now <= FEW or math.floor(math.log(now, GROWTH)) > math.floor(math.log(max(before, 1), GROWTH))
+
+
+class SessionXComs:
+    """The XComs about a task's sessions in one phase, and when to push them.
+
+    :param batch: what is known when the phase begins.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._told = len(batch.launched) + len(batch.outcomes)
+
+    def to_push(self, batch: Batch, *, whole: bool) -> dict[str, Any]:
+        """Return the XComs to push now, by key; none where they have hardly changed.
+
+        :param whole: whether to push them all the same.
+        """
+        known = len(batch.launched) + len(batch.outcomes)
+        if not whole and not is_worth_pushing(self._told, known):
+            return {}
+        self._told = known
+        return session_xcoms(batch)

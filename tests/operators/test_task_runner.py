@@ -28,8 +28,8 @@ from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.ended_session import LogReader
-from airflow_provider_canfar.task_sessions.launcher import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason

@@ -23,11 +23,11 @@ from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import (
     BUSY_WAIT,
     CREATES_PER_TRY,
-    LAUNCH_CONCURRENCY,
 )
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, NO_JOB_WAIT

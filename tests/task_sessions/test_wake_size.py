@@ -16,7 +16,7 @@ from airflow_provider_canfar.task_sessions.limits import MOST_ALIVE, Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
 from airflow_provider_canfar.task_sessions.plan import Plan
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
-from airflow_provider_canfar.task_sessions.session_xcoms import count_known, is_worth_pushing, session_xcoms
+from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
 from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent, WakeReason
 from tests.fake_task import FakeStore
 
@@ -76,7 +76,7 @@ class Task:
 
     def wake(self, ended: range, launched: range) -> int:
         """Go through one wake, and return how many bytes it writes."""
-        batch, before = self.batch, count_known(self.batch)
+        batch, xcoms = self.batch, SessionXComs(self.batch)
         event = WakeEvent(
             WakeReason.SLOTS,
             {batch.launched[one].session_id: "Completed" for one in ended},
@@ -88,8 +88,7 @@ class Task:
         self.end(ended)
         self.journal.record(self.batch)
         size += self.store.written
-        if is_worth_pushing(before, count_known(self.batch)):
-            size += len(json.dumps(session_xcoms(self.batch)))
+        size += len(json.dumps(xcoms.to_push(self.batch, whole=False)))
         trigger = json.dumps({"wait_spec": self.wait_spec(), "canfar_conn_id": "canfar_default"})
         assert len(trigger) < 64_000
         return size + len(json.dumps(carried)) + len(trigger)
