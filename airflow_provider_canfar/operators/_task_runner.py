@@ -23,6 +23,7 @@ from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
+from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
