@@ -47,11 +47,13 @@ ALONG_WITH_THEM = (
             "carried_spec",
             "combinations",
             "deferrable",
+            "deferral",
             "environment",
             "errors",
             "lineage",
             "selection_arguments",
             "session_arguments",
+            "tries",
             "trigger_failure",
             "work",
         )

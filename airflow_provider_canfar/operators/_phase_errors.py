@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSkipException
+from airflow_provider_canfar.operators._errors import shown
 from airflow_provider_canfar.skaha.errors import CanfarError, SessionError
 from airflow_provider_canfar.task_sessions.report import unsettled_ids
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_canfar.task_sessions.batch import Batch
+
+
+#: Errors that say how the task ends, and after which its sessions end.
+VERDICTS = (SessionError, AirflowFailException, AirflowSkipException)
 
 
 class CredentialRefused(CanfarError):
@@ -46,15 +53,25 @@ def require_running(state: str | None) -> None:
         raise Killed(f"The task was marked {state} while it launched its sessions.")
 
 
-def retry_follows(ti: Any) -> bool:
+def retry_follows(context: Context, error: BaseException | None = None) -> bool:
     """Whether Airflow runs the task again if this try fails: its API server's _is_eligible_to_retry.
 
-    A retry policy may decide otherwise, and only once the task has failed.
-
-    :param ti: the running task instance, ``context["ti"]``.
+    :param error: what fails it, for the task's retry policy (Airflow 3.3); None where Airflow asks no policy,
+        as it hears nothing from the worker.
     """
-    has_policy = bool(getattr(getattr(ti, "task", None), "retry_policy", None))
-    return bool(ti.max_tries) and (ti.try_number or 0) <= ti.max_tries and not has_policy
+    ti: Any = context["ti"]
+    counts = bool(ti.max_tries and (ti.try_number or 0) <= ti.max_tries)
+    policy = getattr(getattr(ti, "task", None), "retry_policy", None)
+    if not counts or policy is None or error is None:
+        return counts
+    seen = shown(error) if isinstance(error, CanfarError) else error
+    try:
+        decision = policy.evaluate(
+            exception=seen, try_number=ti.try_number, max_tries=ti.max_tries, context=context
+        )
+    except Exception:  # noqa: BLE001 - Airflow, too, then goes by the number of tries
+        return counts
+    return bool(decision.action.value != "fail")
 
 
 def leaves_to_retry(error: BaseException) -> bool:
@@ -63,6 +80,6 @@ def leaves_to_retry(error: BaseException) -> bool:
     They do where the error is not theirs: Airflow's API is away, a disk is full, a value cannot be
     serialized. A verdict ends them, and so do an error that a retry cannot help and Ctrl-C.
     """
-    if not isinstance(error, Exception) or isinstance(error, SessionError | AirflowFailException):
+    if not isinstance(error, Exception) or isinstance(error, VERDICTS):
         return False
     return bool(getattr(error, "retryable", True))

@@ -1,16 +1,16 @@
-"""What a task writes into Airflow's database: its journal, its XComs, and what its try runs."""
+"""What a task keeps in Airflow: its XComs, its journal, and what its try runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from airflow_provider_canfar.operators._airflow_api import wait_out_silence
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.task_sessions.journal import ENTRY, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.sdk import Context
 
     from airflow_provider_canfar.hooks.canfar import CanfarHook
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.spec import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch
     from airflow_provider_canfar.task_sessions.journal import Store
+    from airflow_provider_canfar.task_sessions.saved_state import SavedState
+
+T = TypeVar("T")
 
 
 class Publish(Protocol):
@@ -51,34 +54,57 @@ class XComStore:
 
 
 class TaskRecord:
-    """What a task instance has in Airflow's database.
+    """Reads and writes what a task keeps, and waits out short silences of Airflow's API server.
 
+    :param work: which work of the task instance.
     :param emit: writes one line to the task's log.
+    :param is_stopped: whether the task is being killed, and has no time to wait.
     """
 
-    def __init__(self, context: Context, work: Work, *, emit: Callable[[str], None]) -> None:
+    def __init__(
+        self, context: Context, work: Work, emit: Callable[[str], None], is_stopped: Callable[[], bool]
+    ) -> None:
         self._ti = context["ti"]
+        self._store: Store | None = context.get("task_state_store")
+        # Only the task itself goes on in another process.
+        if self._store is None and work.name is None:
+            self._store = XComStore(self._ti)
         self._work = work
         self._emit = emit
-        self._store: Store | None = context.get("task_state_store")
-        #: Whether this work may go on in another process: only the task itself does.
-        self.can_resume = work.name is None
-        if self._store is None and self.can_resume:
-            self._store = XComStore(self._ti)
-        self.journal = Journal(self._store, work.key(ENTRY), emit)
+        self._is_stopped = is_stopped
+        self._journal: Journal | None = None
 
-    def publish(self, batch: Batch, xcoms: Mapping[str, Any]) -> None:
-        """Write what is known of a task's sessions; written again, it is the same."""
-        for key, value in xcoms.items():
-            self._ti.xcom_push(self._work.key(key), value)
-        self.journal.record(batch)
+    @property
+    def journal(self) -> Journal:
+        """What is known of the task's replicas, as it was written down when this was first looked at."""
+        if self._journal is None:
+            self._journal = self._wait_out(partial(Journal, self._store, self._work.key(ENTRY), self._emit))
+        return self._journal
+
+    def saved(self) -> SavedState | None:
+        """Return what earlier tries have saved, if anything."""
+        return self.journal.saved
+
+    def begin(self, batch: Batch) -> None:
+        """Write down that a try begins."""
+        self._wait_out(partial(self.journal.begin, batch))
+
+    def publish(self, xcoms: Mapping[str, Any], batch: Batch) -> None:
+        """Push XComs, and write down what has become known of the replicas."""
+
+        def push() -> None:
+            for key, value in xcoms.items():
+                self._ti.xcom_push(self._work.key(key), value)
+
+        self._wait_out(push)
+        self._wait_out(partial(self.journal.record, batch))
 
     def read_spec(self, hook: CanfarHook, carried: str | None) -> SessionSpec | None:
         """Return what an earlier phase of this try has rendered; None where it has written nothing down.
 
         :param carried: what version 0.1 has carried over the deferral.
         """
-        kept = self._store.get(self._spec_key) if self._store is not None else None
+        kept = self._wait_out(partial(self._store.get, self._spec_key)) if self._store is not None else None
         if isinstance(kept, Mapping) and kept.get("try_number") == self._ti.try_number:
             carried = kept["sealed"]
         return open_spec(hook, carried, self._emit)
@@ -87,8 +113,12 @@ class TaskRecord:
         """Write down what this try runs, once: it may be large."""
         sealed = seal_spec(hook, spec)
         if sealed is not None and self._store is not None:
-            self._store.set(self._spec_key, {"try_number": self._ti.try_number, "sealed": sealed})
+            value = {"try_number": self._ti.try_number, "sealed": sealed}
+            self._wait_out(partial(self._store.set, self._spec_key, value))
 
     @property
     def _spec_key(self) -> str:
         return f"{self._work.key(ENTRY)}_spec"
+
+    def _wait_out(self, call: Callable[[], T]) -> T:
+        return wait_out_silence(call, emit=self._emit, is_stopped=self._is_stopped)

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 FIRST_ANSWER_WITHIN = 30.0
 
 
+def _never(_: BaseException) -> bool:
+    return False
+
+
 class TaskRunner:
     """One phase of a task in a worker.
 
@@ -98,10 +102,7 @@ class TaskRunner:
         return self._reconciler.batch
 
     def xcoms(self, *, whole: bool) -> dict[str, Any]:
-        """Return the XComs to push now, by key.
-
-        :param whole: also those that have hardly changed.
-        """
+        """Return the XComs to push now, by key; if ``whole``, with those that have hardly changed."""
         pushed = self._session_xcoms.to_push(self.batch, whole=whole)
         # The tab Sessions and the button link to the platform's URL there.
         return pushed and pushed | {"service_url": self._hook.settings.url}
@@ -120,20 +121,19 @@ class TaskRunner:
         *,
         publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
-        retry_follows: bool = False,
+        retry_follows: Callable[[BaseException], bool] = _never,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
         :param publish: writes down what is known of the sessions, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
-        :param retry_follows: whether Airflow runs the task again if this try fails.
+        :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
-        # A task that waits in its worker has the worker anyway.
         self._launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
@@ -141,7 +141,7 @@ class TaskRunner:
             raise
         except Killed:
             if self._leaves_to_retry:
-                self._teardown.leave_to_retry("Airflow's API server was lost")
+                self._teardown.leave_to_retry("Airflow was lost")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -154,7 +154,9 @@ class TaskRunner:
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
-            publish(whole=True)
+            # The time-out is what fails the task, whatever Airflow takes in of it.
+            with suppress(Exception):
+                publish(whole=True)
             self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
@@ -165,7 +167,8 @@ class TaskRunner:
             if self._reconciler.has_listed or self.batch.launched:
                 self._teardown.stop_creating()
                 was_killed = self._stopped and not self._leaves_to_retry
-                self._teardown.after(error, self._options, retry_follows=retry_follows and not was_killed)
+                follows = _never if was_killed else retry_follows
+                self._teardown.after(error, self._options, retry_follows=follows)
             raise
 
     def _rounds(

@@ -28,6 +28,7 @@ from airflow_provider_canfar.task_sessions.ended_session import EndedSession, Lo
 from airflow_provider_canfar.task_sessions.launcher import (
     BUSY_WAIT,
     CREATES_PER_TRY,
+    LAUNCH_FOR,
 )
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, NO_JOB_WAIT
@@ -46,6 +47,7 @@ class Trial(LogReader):
         self.platform = FakePlatform()
         self.batch = Batch(IDENTITY, try_number, replicas)
         self.limits = Limits(**limits)
+        self.launch_for: float | None = None
         self.told: list[str] = []
         self.shown: list[str] = []
         self.recorded: list[EndedSession] = []
@@ -57,7 +59,7 @@ class Trial(LogReader):
         self.spec = SessionSpec(
             name="stars", image="skaha/astroml:24.07", command=["nproc"], replicas=max(1, self.batch.replicas)
         )
-        return Reconciler(
+        reconciler = Reconciler(
             self.spec,
             self.batch,
             self.limits,
@@ -66,6 +68,8 @@ class Trial(LogReader):
             clock=self.platform.clock,
             sleep=self.platform.clock.sleep,
         )
+        reconciler.launcher.launch_for = self.launch_for
+        return reconciler
 
     def read(self, ended: EndedSession) -> EndedSession:
         """Take note of each ended session whose log is read."""
@@ -150,6 +154,29 @@ async def test_only_so_many_creates_are_under_way_at_once() -> None:
     await trial.advance()
     assert most == LAUNCH_CONCURRENCY
     assert len(trial.platform.record) == 40
+
+
+async def test_a_phase_launches_for_a_minute_and_the_next_one_goes_on() -> None:
+    """Other tasks want the worker, too."""
+    trial = Trial(200)
+    clock = trial.platform.clock
+    trial.platform.on_create = lambda name: setattr(clock, "now", clock.now + 1.0)
+    trial.launch_for = LAUNCH_FOR
+    assert await trial.advance() is None
+    assert LAUNCH_FOR <= len(trial.platform.record) < LAUNCH_FOR + LAUNCH_CONCURRENCY
+    assert trial.reconciler.launcher.retry_at is not None
+    assert trial.reconciler.launcher.retry_at <= clock.now
+    assert any(line.endswith("replicas follow with the next wake.") for line in trial.told)
+    for _ in range(3):
+        await trial.advance()
+    assert trial.created == dict.fromkeys(range(1, 201), 1)
+
+
+async def test_a_busy_platform_gets_fewer_creates_at_once() -> None:
+    trial = Trial(40)
+    trial.platform.creates = [Create.GOOD] * 8 + [Create.BUSY]
+    await trial.advance()
+    assert trial.reconciler.launcher.concurrency.now < LAUNCH_CONCURRENCY
 
 
 async def test_a_rolling_launch_keeps_no_more_alive_than_may_be() -> None:
