@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 #: Each change of each session at DEBUG, which Airflow writes to the task's log, too.
 log = logging.getLogger(__name__)
 
-#: A single free slot, where replicas are queued, and a single session that does not start wait for this many
-#: seconds, so that one wake serves several.
+#: A single free slot, where replicas are queued, waits for this many seconds: one wake then serves several.
+SLOT_DELAY = 10.0
+
+#: A single session that does not start waits for this many seconds: others may fail for the same reason.
 BATCH_DELAY = 30.0
 
 
@@ -143,7 +145,7 @@ class TaskWait:
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
-                times.append(self._first_end + BATCH_DELAY)
+                times.append(self._first_end + SLOT_DELAY)
         if self.startup.failed and self.startup.failed_at is not None:
             times.append(self.startup.failed_at + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
@@ -180,7 +182,7 @@ class TaskWait:
         ends = len(tracker.ended) + len(tracker.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
         enough_slots = spec.slots_to_free is not None and (
-            ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
+            ends >= spec.slots_to_free or since_first_end >= SLOT_DELAY
         )
         reasons = (
             (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None and not self.is_held),
