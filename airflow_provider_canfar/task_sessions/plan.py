@@ -181,7 +181,7 @@ class _Draft:
         return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
-        if not mine and batch.settled(replica) is not None:
+        if batch.settled(replica) is not None and all(one.status.is_final for one in mine):
             return  # As most are of thousands.
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
         # One that has started after all, while the worker was on its way, goes on.
@@ -209,9 +209,12 @@ def _one_each(batch: Batch, seen: Collection[ListedSession]) -> list[ListedSessi
     """Return each session once; one that stands for a replica has the name by which it was launched."""
     by_id = first_of_each(seen, lambda one: one.session_id, lambda one: one.precedence)
     for launch in batch.launched.values():
-        name = SessionName.parse(launch.name) if launch.session_id in by_id else None
+        one = by_id.get(launch.session_id)
+        if one is None or str(one.name) == launch.name:
+            continue
+        name = SessionName.parse(launch.name)
         if name is not None:
-            by_id[launch.session_id] = replace(by_id[launch.session_id], name=name)
+            by_id[launch.session_id] = replace(one, name=name)
     return [*by_id.values()]
 
 
