@@ -232,6 +232,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 publish=publish,
                 defer=to_defer,
                 retry_follows=partial(retry_follows, context),
+                push=record.push,
             )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
@@ -251,8 +252,9 @@ class SessionOperator(LineageMixin, TriesMixin):
             self._emit(f"Sessions left running: try {number} will adopt them ({type(error).__name__}).")
         elif self._destroys_on_kill:
             try:
-                batch = self._last_batch(context, work)
-                self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
+                batch, is_silent = self._last_batch(context, work), _airflow_api.hides_silence
+                hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
+                self._new_runner(hook, self._spec(context, batch), batch, None).destroy_all()
             except Exception as reason:  # noqa: BLE001 - the error of the phase is the one to raise
                 self._emit(f"Could not destroy the sessions of this task: {reason}")
 

@@ -40,6 +40,14 @@ class Killed(Exception):
     """The task was killed while its worker was running."""
 
 
+class Superseded(Exception):
+    """Airflow has taken the task from its worker, whose heartbeats it had missed, to run it again."""
+
+
+#: The states of such a task.
+RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
+
+
 def require_running(state: str | None) -> None:
     """Fail a task that was killed while it launched, before it defers.
 
@@ -47,8 +55,11 @@ def require_running(state: str | None) -> None:
     deferral, and never call an on_kill.
 
     :param state: the task's state in Airflow; None if it is unknown.
-    :raises Killed: when it is not running.
+    :raises Superseded: when Airflow runs it again.
+    :raises Killed: when it is not running otherwise.
     """
+    if state in RETRIED:
+        raise Superseded(f"Airflow has given up this try; the task is {state}.")
     if state not in (None, "running"):
         raise Killed(f"The task was marked {state} while it launched its sessions.")
 

@@ -91,12 +91,7 @@ class TaskRecord:
 
     def publish(self, xcoms: Mapping[str, Any], batch: Batch) -> None:
         """Push XComs, and write down what has become known of the replicas."""
-
-        def push() -> None:
-            for key, value in xcoms.items():
-                self._ti.xcom_push(self._work.key(key), value)
-
-        self._wait_out(push)
+        self._wait_out(partial(self.push, xcoms))
         self._wait_out(partial(self.journal.record, batch))
 
     def read_spec(self, hook: CanfarHook, carried: str | None) -> SessionSpec | None:
@@ -119,6 +114,11 @@ class TaskRecord:
     @property
     def _spec_key(self) -> str:
         return f"{self._work.key(ENTRY)}_spec"
+
+    def push(self, xcoms: Mapping[str, Any]) -> None:
+        """Push XComs, and wait out nothing."""
+        for key, value in xcoms.items():
+            self._ti.xcom_push(self._work.key(key), value)
 
     def _wait_out(self, call: Callable[[], T]) -> T:
         return wait_out_silence(call, emit=self._emit, is_stopped=self._is_stopped)

@@ -11,13 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
+from airflow_provider_canfar.hooks._progress import ProgressWriter
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
-from airflow_provider_canfar.skaha.errors import (
-    AuthenticationError,
-    RequestError,
-    SessionTimeout,
-)
+from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
@@ -27,9 +24,8 @@ from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
-from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
+from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
 from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
@@ -94,6 +90,7 @@ class TaskRunner:
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
+        self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._first_end: float | None = None
 
     @property
@@ -103,9 +100,10 @@ class TaskRunner:
 
     def xcoms(self, *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push now, by key; if ``whole``, with those that have hardly changed."""
-        pushed = self._session_xcoms.to_push(self.batch, whole=whole)
-        # The tab Sessions and the button link to the platform's URL there.
-        return pushed and pushed | {"service_url": self._hook.settings.url}
+        return self._session_xcoms.to_push(self.batch, whole=whole) | {
+            "progress": progress_xcom(self.batch, time.time()),
+            "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
+        }
 
     def lineage(self) -> dict[str, Any]:
         """Return what ran in the sessions, and how they ended; JSON without a secret."""
@@ -122,6 +120,7 @@ class TaskRunner:
         publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: Callable[[BaseException], bool] = _never,
+        push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
@@ -129,11 +128,13 @@ class TaskRunner:
         :param publish: writes down what is known of the sessions, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if an error fails this try.
+        :param push: pushes XComs, by key, during a wait here; it may block, and fail.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
+        self._push = push
         self._launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
@@ -184,7 +185,8 @@ class TaskRunner:
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
-            self._log_progress()
+            if (line := progress_of(self.batch)) is not None:
+                self._emit(line)
             publish(whole=is_first or isinstance(next_step, Verdict))
             is_first = False
             if isinstance(next_step, Verdict):
@@ -230,11 +232,6 @@ class TaskRunner:
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
-
-    def _log_progress(self) -> None:
-        states = ReplicaStates(states_of(self.batch))
-        if len(states) > 1 and ended_in(states):
-            self._emit(progress_line(states))
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
@@ -283,8 +280,13 @@ class TaskRunner:
             # Stopped after the last round, before there was a wait to cancel.
             self._wait.cancel()
         subscribe = partial(self._hook.watch, interval=self._options.poll_interval)
-        # Written and read back, as over a deferral: both ways to wait are one.
-        return await wait_for_sessions(task_wait_of(spec.to_json()), subscribe, emit=self._emit)
+        writer = ProgressWriter(lambda value: asyncio.to_thread(self._push, {"progress": value}))
+        try:
+            # Written and read back, as over a deferral: both ways to wait are one.
+            task_wait = task_wait_of(spec.to_json())
+            return await wait_for_sessions(task_wait, subscribe, emit=self._emit, write_progress=writer)
+        finally:
+            writer.close()
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import inspect
 import select
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
+
+from airflow.configuration import conf
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._phase_errors import Killed, retry_follows
+from airflow_provider_canfar.operators._phase_errors import RETRIED, Killed, retry_follows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 T = TypeVar("T")
-
-#: The states of a task that Airflow has taken from its worker to run it again: it had missed the heartbeats.
-RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
 
 #: Seconds within which Airflow says how a task stands: it grants a kill five in all.
 STATE_WITHIN = 2.0
@@ -61,8 +62,8 @@ def _answer_of(call: Callable[[], T]) -> T:
 
     :raises TimeoutError: when it does not come at once.
     """
-    if _is_calling_airflow():
-        raise TimeoutError
+    if _is_calling_airflow(inspect.currentframe()):
+        raise TimeoutError  # A signal has interrupted it. Before 3.2, this one would read its answer.
     done: Future[T] = Future()
 
     def ask() -> None:
@@ -76,9 +77,8 @@ def _answer_of(call: Callable[[], T]) -> T:
     return done.result(STATE_WITHIN)
 
 
-def _is_calling_airflow() -> bool:
-    """Whether a signal has interrupted a call to Airflow: before 3.2, a second one would read its answer."""
-    frame = inspect.currentframe()
+def _is_calling_airflow(frame: FrameType | None) -> bool:
+    """Whether a thread is in the middle of a call to Airflow."""
     while frame is not None:
         if frame.f_globals.get("__name__") == "airflow.sdk.execution_time.comms":
             return True
@@ -87,25 +87,37 @@ def _is_calling_airflow() -> bool:
 
 
 @contextmanager
-def watched_supervisor(on_loss: Callable[[], None], *, interval: float = LOOK_INTERVAL) -> Iterator[None]:
+def watched_supervisor(
+    on_loss: Callable[[], None], *, interval: float = LOOK_INTERVAL, answers_within: float | None = None
+) -> Iterator[None]:
     """Look for this task's supervisor while a block runs, and call a function once it has gone.
 
     A supervisor may die alone: killed for its memory, or by an error of its own, such as a log that it
     cannot write to a full disk. Airflow then retries the task, beside a process that still launches sessions.
+    After such an error its end of the socket may stay open, and a call has no answer ever.
 
     :param on_loss: called in another thread.
     :param interval: seconds between two looks.
+    :param answers_within: seconds within which a call of the block has an answer; by default, those after
+        which Airflow gives up a worker that sends no heartbeat. A supervisor sends none during a call.
     """
-    fileno = _supervisor_fileno()
-    if fileno is None:
+    channel = _supervisor_channel()
+    if channel is None:
         yield
         return
     has_ended = threading.Event()
+    caller = threading.get_ident()
+    limit = answers_within or conf.getint("scheduler", "task_instance_heartbeat_timeout", fallback=300)
 
     def look() -> None:
+        unanswered = 0.0
         while not has_ended.wait(interval):
-            if _is_hung_up(fileno):
+            frame = sys._current_frames().get(caller)  # noqa: SLF001 - no other way to look at a thread
+            unanswered = unanswered + interval if _is_calling_airflow(frame) else 0.0
+            if _is_hung_up(channel) or unanswered > limit:
                 on_loss()
+                with suppress(OSError):
+                    channel.shutdown(socket.SHUT_RDWR)  # The call fails, instead of waiting for ever.
                 return
 
     thread = threading.Thread(target=look, daemon=True)
@@ -117,15 +129,15 @@ def watched_supervisor(on_loss: Callable[[], None], *, interval: float = LOOK_IN
         thread.join()
 
 
-def _supervisor_fileno() -> int | None:
-    """Return the descriptor of the socket to the supervisor; None without one, as in ``dag.test()``."""
+def _supervisor_channel() -> socket.socket | None:
+    """Return the socket to the supervisor; None without one, as in ``dag.test()``."""
     task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    socket = getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None)
-    return None if socket is None else int(socket.fileno())
+    found: socket.socket | None = getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None)
+    return found
 
 
-def _is_hung_up(fileno: int) -> bool:
+def _is_hung_up(channel: socket.socket) -> bool:
     """Whether the other end of a socket is closed; reads nothing from it."""
     poll = select.poll()
-    poll.register(fileno, 0)  # Hang-ups and errors are reported whatever is asked for.
+    poll.register(channel, 0)  # Hang-ups and errors are reported whatever is asked for.
     return bool(poll.poll(0))

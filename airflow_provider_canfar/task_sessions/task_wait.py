@@ -12,7 +12,7 @@ from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
-from airflow_provider_canfar.task_sessions.progress import ProgressLog
+from airflow_provider_canfar.task_sessions.progress import Progress, ProgressLog, ProgressWrites
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
@@ -47,7 +47,9 @@ class TaskWait:
         self.tracker = SessionTracker(spec.sessions)
         self.startup = StartupMonitor(spec.start_by, spec.since)
         self.log_follower = LogFollower(spec.logging_interval, spec.max_log_bytes, spec.max_logged_replicas)
-        self.states = ReplicaStates(spec.states)
+        progress = Progress.from_json(spec.progress)
+        self.states = ReplicaStates(progress.states)
+        self.progress_writes = ProgressWrites(progress, self.states, spec.since or 0.0)
         self._progress_log = ProgressLog(self.states, spec.since or 0.0)
         self._observed_at = spec.since
         self._first_end: float | None = None
@@ -82,7 +84,7 @@ class TaskWait:
     def _take_in(self, changes: Iterable[StatusChange]) -> list[str]:
         """Note the state of each replica, and return the lines to log: of a task with many, its progress."""
         for change in changes:
-            self.states.set(change.name, ReplicaState.of(change.status))
+            self.states.set(self.spec.sessions[change.session_id], ReplicaState.of(change.status))
             log.debug("%s", change)
         return [] if len(self.states) > 1 else [str(change) for change in changes]
 
@@ -141,7 +143,7 @@ class TaskWait:
         """Return when there is something to do even if nothing changes, in seconds since the epoch."""
         spec = self.spec
         times = [spec.deadline, spec.retry_at, self.startup.wake_at()]
-        times += [self.log_follower.wake_at(), self._progress_log.wake_at()]
+        times += [self.log_follower.wake_at(), self._progress_log.wake_at(), self.progress_writes.wake_at()]
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:

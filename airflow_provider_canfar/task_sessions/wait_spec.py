@@ -68,8 +68,8 @@ class WaitSpec:
     :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
-    :param states: a letter for the state of each replica of the task when the wait began
-        (:mod:`.replica_states`); empty where an older release wrote it.
+    :param progress: how far the task was when the wait began, as :meth:`.progress.Progress.to_json` writes
+        it; empty where an older release wrote it.
     """
 
     key: str
@@ -84,7 +84,7 @@ class WaitSpec:
     max_log_bytes: int | None = None
     since: float | None = None
     record_within: float = RECORD_WITHIN
-    states: str = ""
+    progress: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's argument, small enough for MySQL's TEXT of 64 kB."""

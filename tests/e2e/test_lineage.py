@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from dev.airflow_rest import AirflowRest
 
+pytest.importorskip("airflow.providers.openlineage")
+
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
 ARC = "vos://cadc.nrc.ca~arc"

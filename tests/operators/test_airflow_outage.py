@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import SimpleNamespace
@@ -16,11 +17,12 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow_provider_canfar.hooks._airflow_compat import AirflowSkipException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._phase_errors import Killed
+from airflow_provider_canfar.operators._phase_errors import Killed, Superseded
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed, SessionTimeout
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
+from tests.operators.conftest import TASK_RUNNER
 from tests.operators.test_headless import created, shown
 
 if TYPE_CHECKING:
@@ -302,6 +304,16 @@ def test_a_kill_is_not_a_person_s_where_the_api_server_was_lost_meanwhile(
     assert len(platform.live()) == live
 
 
+@pytest.mark.parametrize(("state", "live"), [("up_for_retry", 2), ("queued", 2), ("failed", 0)])
+def test_before_the_deferral_a_task_that_airflow_retries_leaves_them(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, state: str, live: int
+) -> None:
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: state)
+    with pytest.raises((Superseded, Killed)):
+        task("sleep", "60", retries=1).run()
+    assert len(platform.live()) == live
+
+
 @pytest.mark.parametrize(
     ("state", "live"),
     [("up_for_retry", 2), ("queued", 2), ("failed", 0), ("success", 0), ("restarting", 0), ("running", 0)],
@@ -412,7 +424,7 @@ def test_without_a_supervisor_to_log_to_they_are_destroyed_all_the_same(
 
 
 def test_a_task_whose_supervisor_has_died_launches_nothing_more(
-    platform: Emulator, task: Make, supervisor: socket.socket
+    platform: Emulator, task: Make, supervisor: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A retry follows once Airflow misses its heartbeats, and adopts what there is."""
     platform.configure(create_latency=1.5)
@@ -424,6 +436,7 @@ def test_a_task_whose_supervisor_has_died_launches_nothing_more(
     assert any("left running: try 2 will adopt them" in line for line in lines)
     platform.configure(create_latency=0)
     stars.retry()
+    monkeypatch.delitem(sys.modules, TASK_RUNNER)  # With a supervisor of its own.
     stars.defer()
     assert set(created(platform).values()) == {1}
     stars.operator.on_kill()

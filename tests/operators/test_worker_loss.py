@@ -38,6 +38,19 @@ def test_a_supervisor_that_has_answered_is_there_until_the_block_ends(supervisor
     assert losses == []
 
 
+def test_a_call_that_is_never_answered_fails(supervisor: socket.socket) -> None:
+    """The supervisor has failed, and its end of the socket is still open."""
+    losses: list[str] = []
+    comms: dict[str, Any] = {
+        "__name__": "airflow.sdk.execution_time.comms",
+        "socket": sys.modules[TASK_RUNNER].SUPERVISOR_COMMS.socket,
+    }
+    exec("def send(): return socket.recv(4)", comms)  # noqa: S102 - a frame of Airflow's own
+    with watched_supervisor(lambda: losses.append("lost"), interval=0.01, answers_within=0.05):
+        assert comms["send"]() == b"", "this is what Airflow takes for the end of the socket"
+    assert losses == ["lost"]
+
+
 def test_without_a_supervisor_nothing_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, TASK_RUNNER, SimpleNamespace())
     threads = threading.active_count()

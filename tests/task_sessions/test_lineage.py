@@ -52,6 +52,11 @@ def test_of_a_command_the_program_is_told_and_of_variables_the_names() -> None:
     assert "hunter2" not in json.dumps(told)
 
 
+def test_an_interactive_session_has_no_program() -> None:
+    told = lineage_of(spec_of(kind="notebook"), batch_of(1))
+    assert (told["kind"], told["program"], told["environment"]) == ("notebook", None, [])
+
+
 def test_of_cmd_and_args_the_cmd_is_told() -> None:
     told = lineage_of(spec_of(cmd="nproc", args="--all"), batch_of(1))
     assert (told["program"], told["arguments"]) == ("nproc", None)
