@@ -83,8 +83,7 @@ class TaskRunner:
         self._emit = emit
         self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
-        self._launcher = self._reconciler.launcher
-        self._launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
+        self._reconciler.launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._session_xcoms = SessionXComs(batch)
         self._wait: asyncio.Task[Any] | None = None
@@ -111,7 +110,7 @@ class TaskRunner:
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
-        return self._launcher.concurrency.carried()
+        return self._reconciler.launcher.concurrency.carried()
 
     def run(
         self,
@@ -135,7 +134,7 @@ class TaskRunner:
             failure, where a retry adopts them.
         """
         self._push = push
-        self._launcher.launch_for = None if defer is None else LAUNCH_FOR
+        self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
@@ -249,7 +248,7 @@ class TaskRunner:
             plan,
             self._limits,
             self._options,
-            retry_at=self._launcher.retry_at,
+            retry_at=self._reconciler.launcher.retry_at,
             deadline=self._deadline,
             now=time.time(),
         )
