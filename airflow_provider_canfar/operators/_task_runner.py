@@ -27,6 +27,7 @@ from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
+from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -81,14 +82,13 @@ class TaskRunner:
         self._deadline = deadline
         self._options = options
         self._emit = emit
-        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
+        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes, Resources(spec.cores, spec.ram))
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._reconciler.launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._session_xcoms = SessionXComs(batch)
         self._wait: asyncio.Task[Any] | None = None
-        self._stopped = False
-        self._leaves_to_retry = False
+        self._stopped = self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._first_end: float | None = None
 
@@ -177,7 +177,6 @@ class TaskRunner:
         publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
     ) -> list[Outcome]:
-        is_first = wake is None
         while True:
             if wake is not None:
                 self._handle_wake(wake)
@@ -186,8 +185,7 @@ class TaskRunner:
                 raise Killed("Airflow stopped the worker.")
             if (line := progress_of(self.batch)) is not None:
                 self._emit(line)
-            publish(whole=is_first or isinstance(next_step, Verdict))
-            is_first = False
+            publish(whole=wake is None or isinstance(next_step, Verdict))
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
             if defer is not None:
@@ -228,6 +226,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._recorder.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
@@ -289,7 +288,8 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch))
+        for line in (table(self.batch), *advice(self.batch.outcomes.values())):
+            self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]

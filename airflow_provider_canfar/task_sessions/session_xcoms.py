@@ -39,6 +39,7 @@ def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
                 "status": outcome and outcome.status,
                 "succeeded": outcome and outcome.succeeded,
             }
+            | ({"usage": dict(outcome.usage)} if outcome and outcome.usage else {})
         )
     return rows
 

@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from airflow_provider_canfar.task_sessions.packed import by_key, by_value, pack_sessions, unpack_sessions
+from airflow_provider_canfar.skaha.polling.usage import Usage
+from airflow_provider_canfar.task_sessions.packed import (
+    by_key,
+    by_value,
+    pack,
+    pack_sessions,
+    unpack,
+    unpack_sessions,
+)
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
@@ -128,6 +136,7 @@ class WakeEvent:
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
     :param permanent: ids, of those that do not start, of which no other session would start either.
+    :param usage: id -> what a session that has ended has used, as far as lists have shown it.
     :param first_end: when the first of these may have ended, in seconds since the epoch; None if none has.
     """
 
@@ -139,6 +148,7 @@ class WakeEvent:
     started: tuple[str, ...] = ()
     permanent: tuple[str, ...] = ()
     first_end: float | None = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def start_failures(self) -> dict[str, StartFailure]:
@@ -151,13 +161,17 @@ class WakeEvent:
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's event: thousands of sessions may end with the same word."""
         several = {name: list(getattr(self, name)) for name in _SEVERAL}
+        usage = pack(self.usage) if self.usage else {}
         grouped = {name: by_value(getattr(self, name)) for name in _GROUPED}
-        return asdict(self) | several | grouped | {"reason": self.reason.value}
+        return asdict(self) | several | grouped | {"reason": self.reason.value, "usage": usage}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
+        written = data.get("usage", {})
+        all_usage = unpack(written) if isinstance(written, str) else written
+        usage = {session_id: Usage(*one) for session_id, one in all_usage.items()}
         grouped = {name: by_key(data.get(name, {})) for name in _GROUPED}
-        return cls(**known | several | grouped | {"reason": WakeReason(data["reason"])})
+        return cls(**known | several | grouped | {"reason": WakeReason(data["reason"]), "usage": usage})

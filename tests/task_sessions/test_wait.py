@@ -27,6 +27,7 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from airflow_provider_canfar.skaha.polling.usage import InUse, Usage, UsageHistory
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
@@ -52,6 +53,7 @@ class FakeSubscription:
 
     snapshots: AsyncIterator[Snapshot]
     reader: SessionReader
+    usage: UsageHistory
 
     def __aiter__(self) -> AsyncIterator[Snapshot]:
         return self.snapshots
@@ -64,6 +66,7 @@ class Scene:
     platform: FakePlatform = field(default_factory=FakePlatform)
     told: list[str] = field(default_factory=list)
     written: list[dict[str, Any]] = field(default_factory=list)
+    usage: UsageHistory = field(default_factory=UsageHistory)
 
     def session(self, replica: int = 1, word: str = "Running") -> Row:
         return self.platform.add(str(IDENTITY.name(replica, 1)), word, replica=replica)
@@ -92,7 +95,7 @@ class Scene:
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
-        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads))
+        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads, self.usage))
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """List all sessions once per interval, and less often while there is no response."""
@@ -127,6 +130,15 @@ async def test_the_worker_is_woken_when_all_have_ended(scene: Scene) -> None:
     assert wake.reason is WakeReason.ENDED
     assert wake.ended == {one.session_id: "Completed", other.session_id: "Failed"}
     assert 100 <= after <= 100 + INTERVAL
+
+
+async def test_the_worker_is_told_what_ended_sessions_were_seen_to_use(scene: Scene) -> None:
+    one, other = scene.sessions(2)
+    scene.usage.observe({one.session_id: InUse(15.5, 0.5), "a-stranger": InUse(1.0, 1.0)}, scene.now + 10)
+    scene.ends(one, 40)
+    scene.ends(other, 40)
+    wake, after = await scene.wait([one, other])
+    assert wake.usage == {one.session_id: Usage(15.5, 15.5, 0.5, 1, round(after - 10))}
 
 
 async def test_an_end_that_the_list_no_longer_shows_is_told(scene: Scene) -> None:
@@ -770,6 +782,13 @@ WAKES = st.builds(
     message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     permanent=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    usage=st.dictionaries(
+        st.text(max_size=8),
+        st.builds(
+            Usage, st.none() | SECONDS, st.none() | SECONDS, st.none() | SECONDS, st.integers(1), SECONDS
+        ),
+        max_size=3,
+    ),
 )
 
 
@@ -829,6 +848,7 @@ def test_what_another_release_has_written_is_read(
         "message",
         "started",
         "permanent",
+        "usage",
     } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing
