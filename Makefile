@@ -58,7 +58,7 @@ browser: setup ## test the pages of Airflow and the emulator in a headless Chrom
 	$(UV) sync --quiet --locked --inexact --extra emulator --group browser
 	$(PYTHON) -m pytest tests/browser
 
-reliability: setup ## kill workers and triggerers, drop responses, check that each replica runs once; 20 minutes
+reliability: setup ## kill workers and triggerers, drop responses, check that each replica runs once; 35 minutes
 	$(PYTHON) -m pytest tests/reliability
 
 # In an environment of its own: Celery holds back other packages, and `make test` would remove it.

@@ -21,7 +21,10 @@ took = time.perf_counter() - start
 print(json.dumps({{"took_ms": 1000 * took, "loaded": sorted(set(sys.modules) - before)}}))
 """
 
-HEAVY = ("httpx", "pydantic", "cryptography", "re2", "starlette", "airflow.models", "airflow.triggers")
+HEAVY = (
+    *("httpx", "pydantic", "cryptography", "re2", "starlette", "openlineage"),
+    *("airflow.models", "airflow.triggers", "airflow.providers.openlineage"),
+)
 
 #: What a DAG file imports, and what those import at once.
 IN_DAG_FILES = ("operators.headless", "operators.interactive", "operators.cleanup", "sensors.session")
@@ -44,10 +47,13 @@ ALONG_WITH_THEM = (
             "carried_spec",
             "combinations",
             "deferrable",
+            "deferral",
             "environment",
             "errors",
+            "lineage",
             "selection_arguments",
             "session_arguments",
+            "tries",
             "trigger_failure",
             "work",
         )

@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from airflow.sdk import BaseHook, Connection
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -47,6 +49,7 @@ __all__ = [
     "TaskDeferred",
     "airflow_stats",
     "read_connection",
+    "trigger_xcom_set",
 ]
 
 
@@ -89,3 +92,16 @@ async def read_connection(hook: BaseHook, conn_id: str) -> tuple[Connection, dic
         return connection, connection.extra_dejson
 
     return await sync_to_async(read)()
+
+
+def trigger_xcom_set() -> Callable[..., Awaitable[None]] | None:
+    """Return what writes an XCom from a trigger, or None where triggers cannot.
+
+    They can since Airflow 3.3; an older triggerer may end with an error. A backend that serializes values its
+    own way may block the event loop, which all triggers share.
+    """
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    is_plain = XCom.serialize_value is BaseXCom.serialize_value
+    return getattr(XCom, "aset", None) if is_plain else None

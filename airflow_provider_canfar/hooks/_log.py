@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Protocol
 
 
@@ -21,4 +22,6 @@ class LogLinesMixin:
 
         It is passed as an argument, not as the format: a session's name or its output may contain ``%``.
         """
-        self.log.info("%s", line)
+        # Airflow writes it into a pipe to its supervisor, which may have died. Whoever logs goes on without.
+        with suppress(OSError):
+            self.log.info("%s", line)

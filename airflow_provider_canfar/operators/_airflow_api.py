@@ -7,7 +7,7 @@ execution_api_retries). A restart of the API server takes longer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ SILENCE_WAITED_OUT = 60.0
 RETRY_PAUSE = 2.0
 
 #: Seconds within which an API server that is there answers: Airflow grants a kill five in all.
-PROBE_TIMEOUT = 1.5
+PROBE_TIMEOUT = 1.0
 
 
 def is_silence(error: BaseException) -> bool:
@@ -80,9 +80,11 @@ def wait_out_silence(
 
 
 def api_server_answers(timeout: float = PROBE_TIMEOUT) -> bool:
-    """Whether Airflow's API server answers a request that needs no login.
+    """Whether Airflow's API server answers requests that need no login, and says that its database is there.
 
-    :param timeout: seconds to wait for the answer.
+    Without its database it answers every call of a worker with an error.
+
+    :param timeout: seconds to wait for each answer.
     """
     import httpx
     from airflow.configuration import conf
@@ -92,9 +94,18 @@ def api_server_answers(timeout: float = PROBE_TIMEOUT) -> bool:
     if not base_url or base_url.startswith("/"):
         base_url = f"http://localhost:8080{base_url}"
     default = f"{base_url.rstrip('/')}/execution/"
-    url = conf.get("core", "execution_api_server_url", fallback=default)
+    url = conf.get("core", "execution_api_server_url", fallback=default).rstrip("/")
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=timeout)
+        answer = httpx.get(f"{url}/health", timeout=timeout)
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return False
+        # An API server may serve workers only, and then has no such page.
+        health = httpx.get(f"{url.removesuffix('/execution')}/api/v2/monitor/health", timeout=timeout)
+        return health.status_code != HTTPStatus.OK or _has_database(health.json())
     except (httpx.HTTPError, OSError, ValueError):
         return False
-    return answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _has_database(health: Any) -> bool:
+    parts = health if isinstance(health, Mapping) else {}
+    return dict(parts.get("metadatabase") or {}).get("status") != "unhealthy"

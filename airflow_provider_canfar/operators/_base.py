@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
+from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._argument_checks import CheckedArguments
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
+from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
+from airflow_provider_canfar.operators._tries import TriesMixin
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
-from airflow_provider_canfar.operators._work import Work, identity_of, killed_with, next_work, own_work
+from airflow_provider_canfar.operators._work import Work, killed_with, next_work, own_work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,23 +28,17 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.operators._task_runner import TaskRunner
-    from airflow_provider_canfar.skaha.naming import Identity
+    from airflow_provider_canfar.operators._worker_loss import WorkerLoss
     from airflow_provider_canfar.skaha.spec import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-    from airflow_provider_canfar.task_sessions.saved_state import SavedState
     from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent
-
-#: Seconds after our own deadline at which Airflow's scheduler ends the wait, should no triggerer be alive.
-BACKSTOP = 600.0
+    from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
 #: Seconds that an ``on_kill`` may take: Airflow sends SIGKILL five seconds after its SIGTERM.
 KILL_WITHIN = 4.0
 
-#: What the deferrals of this process have carried, by task instance: dag.test() resumes in the same process.
-_carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
-
-class SessionOperator(LogLinesMixin, CheckedArguments):
+class SessionOperator(LineageMixin, TriesMixin):
     """An operator whose sessions are launched once, found again by name, and destroyed when it is killed.
 
     A subclass says how many replicas there are, what runs in them (in the runner that it makes), and what the
@@ -84,9 +80,7 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         self.startup_timeout = startup_timeout
 
         self._runner: TaskRunner | None = None
-        self._is_killed = False
-        #: Whether Airflow's API server answered when the phase began, of a try that a retry follows.
-        self._answers_probes = False
+        self._loss: WorkerLoss | None = None
 
     @property
     def _destroys_on_kill(self) -> bool:
@@ -95,14 +89,6 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
     def _sessions_outlive_success(self) -> bool:
         """Whether the sessions go on when the task has succeeded."""
         return False
-
-    @abstractmethod
-    def _new_batch(self, identity: Identity, try_number: int) -> Batch:
-        """Return the replicas of a try of which nothing is known yet."""
-
-    def _with_saved_state(self, batch: Batch, saved: SavedState) -> Batch:
-        """Return a new try's batch with what earlier tries have saved."""
-        return batch
 
     @abstractmethod
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
@@ -132,18 +118,13 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         """
         with airflow_errors(self.log):
             work = next_work(self, context)
-            if not work.is_nested:
-                return self._execute(context, work)
-            if self.deferrable:
+            if work.is_nested and self.deferrable:
                 self._emit(
                     f"Waiting in the worker: task {work.running.task_id!r} executes this operator, and only "
                     "the task itself can resume after a deferral."
                 )
-            with killed_with(work.running, self):
-                return self._execute(context, work)
-
-    def _execute(self, context: Context, work: Work) -> Any:
-        return self._run_phase(context, work, self._first_batch(context, work), self._deadline())
+            with killed_with(work.running, self) if work.is_nested else nullcontext():
+                return self._run_phase(context, work, None, deadline_of(self.execution_timeout))
 
     def resume(
         self,
@@ -163,35 +144,32 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
 
         work, task_instance = own_work(self), TaskInstanceId.of(context["ti"])
         if batch is None:
-            carried = _carried.pop(task_instance, {})
+            carried = carried_in_process(task_instance)
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
         with airflow_errors(self.log):
-            known = self._first_batch(context, work) if batch is None else Batch.from_json(batch)
+            known = None if batch is None else Batch.from_json(batch)
             return self._run_phase(context, work, known, deadline, WakeEvent.from_json(event), **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a wait, or destroy the sessions where Airflow ends the task by itself.
+        """Resume after a wait; or destroy the sessions where Airflow ends it, unless a retry adopts them.
 
-        It does so when the trigger has failed, unless a retry adopts them, and when no triggerer was alive
-        until long after the deadline.
+        Airflow ends it when the trigger has failed, and when no triggerer was alive until long after the
+        deadline.
         """
-        from airflow_provider_canfar.operators._phase_errors import retry_follows
-
-        timed_out = (next_kwargs or {}).get("error") == TRIGGER_TIMED_OUT
-        if next_method == TRIGGER_FAILED and not timed_out and retry_follows(context["ti"]):
-            self._emit("The trigger has failed. The sessions are left running: the next try will adopt them.")
-        elif next_method == TRIGGER_FAILED and self._destroys_on_kill:
-            batch = self._first_batch(context, own_work(self))
-            self._new_runner(self._hook(), self._spec(context, batch), batch, None).destroy_all()
-        return super().resume_execution(next_method, next_kwargs, context)
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except Exception as error:
+            if next_method == TRIGGER_FAILED:
+                timed_out = (next_kwargs or {}).get("error") == TRIGGER_TIMED_OUT
+                self._abandon(context, own_work(self), error, is_verdict=timed_out)
+            raise
 
     def on_kill(self) -> None:
         """Destroy the sessions of this task: Airflow stops its worker."""
         # Airflow goes on with execute afterwards, even where there is no runner yet.
         self._is_killed = True
         if self._runner is not None:
-            # A supervisor whose heartbeats Airflow does not answer stops the worker as it does for a person.
-            is_lost = self._answers_probes and not _airflow_api.api_server_answers()
+            is_lost = self._loss is not None and self._loss.leaves_to_retry()
             self._runner.stop(leave_to_retry=is_lost)
             if self._destroys_on_kill and not is_lost:
                 self._runner.destroy_all(timeout=KILL_WITHIN)
@@ -200,77 +178,92 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         self,
         context: Context,
         work: Work,
-        batch: Batch,
+        known: Batch | None,
         deadline: float | None,
         wake: WakeEvent | None = None,
         **carried: Any,
     ) -> Any:
-        """Reconcile, then wait: here, or in the triggerer, which comes back through resume."""
-        from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
-        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
+        """Reconcile, then wait: here, or in the triggerer, which comes back through resume.
 
-        task_instance = TaskInstanceId.of(context["ti"])
-        # Before a wait there was such a connection.
-        is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
-        hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
-        spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
-        runner = self._runner = self._new_runner(hook, spec, batch, deadline, **carried)
+        :param known: the replicas as the phase before has left them; None for the first phase of a try.
+        """
+        from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
+        from airflow_provider_canfar.operators._worker_loss import WorkerLoss, watched_supervisor
+
+        try:
+            batch = self._first_batch(context, work) if known is None else known
+            # Before a wait there was such a connection.
+            is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
+            hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
+            spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
+            runner = self._new_runner(hook, spec, batch, deadline, **carried)
+        except BaseException as error:  # Whatever it was, a time-out too, it is raised again.
+            if wake is not None or (context["ti"].try_number or 0) > 1:
+                self._abandon(context, work, error)
+            raise
+        self._runner = self._last_runner = runner
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
-
-        follows = retry_follows(context["ti"])
-        self._answers_probes = follows and _airflow_api.api_server_answers()
-
-        def save() -> None:
-            for key, value in runner.xcoms().items():
-                context["ti"].xcom_push(work.key(key), value)
-            SavedState.from_batch(runner.batch).save(context.get("task_state_store"), work.key(ENTRY))
+        self._loss = WorkerLoss(context)
+        record, task_instance = self._record(context, work), TaskInstanceId.of(context["ti"])
 
         def publish() -> None:
-            _airflow_api.wait_out_silence(save, emit=self._emit, is_stopped=lambda: self._is_killed)
+            record.publish(runner.xcoms(), runner.batch)
 
         def defer(wait_spec: WaitSpec) -> NoReturn:
             require_running(_airflow_api.wait_out_silence(task_instance.state, emit=self._emit))
             # Every replica of a try runs the same, though later phases render the templates again.
             sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
-            self._defer(wait_spec, runner, deadline, task_instance, sealed)
+            self.defer(
+                trigger=self._trigger(wait_spec, task_instance),
+                method_name="resume",
+                kwargs=carry(task_instance, runner, deadline, sealed),
+                timeout=backstop_of(deadline),
+            )
 
-        can_defer = self.deferrable and work.name is None
-        outcomes = runner.run(
-            wake, publish=publish, defer=defer if can_defer else None, retry_follows=follows
-        )
+        to_defer = defer if self.deferrable and work.name is None else None
+        with watched_supervisor(lambda: runner.stop(leave_to_retry=retry_follows(context))):
+            outcomes = runner.run(
+                wake,
+                publish=publish,
+                defer=to_defer,
+                retry_follows=partial(retry_follows, context),
+                push=record.push,
+            )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
         return self._result(runner, outcomes)
 
-    def _defer(
-        self,
-        wait_spec: WaitSpec,
-        runner: TaskRunner,
-        deadline: float | None,
-        task_instance: TaskInstanceId,
-        sealed: str | None,
-    ) -> NoReturn:
+    def _abandon(
+        self, context: Context, work: Work, error: BaseException, *, is_verdict: bool = False
+    ) -> None:
+        """Leave the sessions of a phase that never ran to the retry that follows, or destroy them.
+
+        :param is_verdict: whether the task ends by this error, retry or not.
+        """
+        from airflow_provider_canfar.operators._phase_errors import leaves_to_retry, retry_follows
+
+        if not is_verdict and leaves_to_retry(error) and retry_follows(context, error):
+            number = (context["ti"].try_number or 0) + 1
+            self._emit(f"Sessions left running: try {number} will adopt them ({type(error).__name__}).")
+        elif self._destroys_on_kill:
+            try:
+                batch, is_silent = self._last_batch(context, work), _airflow_api.hides_silence
+                hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
+                self._new_runner(hook, self._spec(context, batch), batch, None).destroy_all()
+            except Exception as reason:  # noqa: BLE001 - the error of the phase is the one to raise
+                self._emit(f"Could not destroy the sessions of this task: {reason}")
+
+    def _trigger(self, wait_spec: WaitSpec, task_instance: TaskInstanceId) -> CanfarSessionTrigger:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 
-        # The trigger keeps the deadline itself; Airflow's own time-out is for a triggerer that is away.
-        timeout = None if deadline is None else max(0.0, deadline - time.time()) + BACKSTOP
-        carried = {"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()}
-        if sealed is not None:
-            carried["spec"] = sealed
-        _carried[task_instance] = dict(carried)
-        self.defer(
-            trigger=CanfarSessionTrigger(
-                canfar_conn_id=self.canfar_conn_id,
-                wait_spec=wait_spec.to_json(),
-                poll_interval=seconds("poll_interval", self.poll_interval),
-                task_instance=task_instance.to_json(),
-                destroy_on_kill=self._destroys_on_kill,
-                destroy_on_success=not self._sessions_outlive_success(),
-            ),
-            method_name="resume",
-            kwargs=carried,
-            timeout=None if timeout is None else timedelta(seconds=timeout),
+        return CanfarSessionTrigger(
+            canfar_conn_id=self.canfar_conn_id,
+            wait_spec=wait_spec.to_json(),
+            poll_interval=seconds("poll_interval", self.poll_interval),
+            task_instance=task_instance.to_json(),
+            destroy_on_kill=self._destroys_on_kill,
+            destroy_on_success=not self._sessions_outlive_success(),
         )
 
     def _hook(self) -> CanfarHook:
@@ -278,23 +271,3 @@ class SessionOperator(LogLinesMixin, CheckedArguments):
         hook = CanfarHook(self.canfar_conn_id)
         hook.settings  # noqa: B018 - reading it is what it is for
         return hook
-
-    def _first_batch(self, context: Context, work: Work) -> Batch:
-        """Return the replicas of this try, with what earlier tries have saved."""
-        from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
-
-        store, entry = context.get("task_state_store"), work.key(ENTRY)
-        saved = SavedState.load(store, entry)
-        # The scheduler counts tries from 1; `airflow tasks test` leaves the number at 0.
-        batch = self._new_batch(
-            identity_of(self, self._parsed()["name"], context, work, saved), context["ti"].try_number or 0
-        )
-        if saved is not None:
-            batch = self._with_saved_state(batch, saved)
-        # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        SavedState.from_batch(batch).save(store, entry)
-        return batch
-
-    def _deadline(self) -> float | None:
-        """Return when the try must be over: Airflow ignores execution_timeout while a task is deferred."""
-        return time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None

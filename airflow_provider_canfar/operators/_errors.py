@@ -6,6 +6,7 @@ import copy
 import re
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class AirflowErrors:
             self._log.info("::endgroup::")
         # A sensor's poke is within its execute.
         if isinstance(error, CanfarError) and not getattr(error, "is_logged", False):
-            for line in log_lines(str(error)):
-                self._log.error("%s", line)
+            with suppress(OSError):  # As in LogLinesMixin.
+                for line in log_lines(str(error)):
+                    self._log.error("%s", line)
             raise shown(error) from None
         return False
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSkipException
+from airflow_provider_canfar.operators._errors import shown
 from airflow_provider_canfar.skaha.errors import CanfarError, SessionError
 from airflow_provider_canfar.task_sessions.report import unsettled_ids
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_canfar.task_sessions.batch import Batch
+
+
+#: Errors that say how the task ends, and after which its sessions end.
+VERDICTS = (SessionError, AirflowFailException, AirflowSkipException)
 
 
 class CredentialRefused(CanfarError):
@@ -33,6 +40,14 @@ class Killed(Exception):
     """The task was killed while its worker was running."""
 
 
+class Superseded(Exception):
+    """Airflow has taken the task from its worker, whose heartbeats it had missed, to run it again."""
+
+
+#: The states of such a task.
+RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
+
+
 def require_running(state: str | None) -> None:
     """Fail a task that was killed while it launched, before it defers.
 
@@ -40,21 +55,34 @@ def require_running(state: str | None) -> None:
     deferral, and never call an on_kill.
 
     :param state: the task's state in Airflow; None if it is unknown.
-    :raises Killed: when it is not running.
+    :raises Superseded: when Airflow runs it again.
+    :raises Killed: when it is not running otherwise.
     """
+    if state in RETRIED:
+        raise Superseded(f"Airflow has given up this try; the task is {state}.")
     if state not in (None, "running"):
         raise Killed(f"The task was marked {state} while it launched its sessions.")
 
 
-def retry_follows(ti: Any) -> bool:
+def retry_follows(context: Context, error: BaseException | None = None) -> bool:
     """Whether Airflow runs the task again if this try fails: its API server's _is_eligible_to_retry.
 
-    A retry policy may decide otherwise, and only once the task has failed.
-
-    :param ti: the running task instance, ``context["ti"]``.
+    :param error: what fails it, for the task's retry policy (Airflow 3.3); None where Airflow asks no policy,
+        as it hears nothing from the worker.
     """
-    has_policy = bool(getattr(getattr(ti, "task", None), "retry_policy", None))
-    return bool(ti.max_tries) and (ti.try_number or 0) <= ti.max_tries and not has_policy
+    ti: Any = context["ti"]
+    counts = bool(ti.max_tries and (ti.try_number or 0) <= ti.max_tries)
+    policy = getattr(getattr(ti, "task", None), "retry_policy", None)
+    if not counts or policy is None or error is None:
+        return counts
+    seen = shown(error) if isinstance(error, CanfarError) else error
+    try:
+        decision = policy.evaluate(
+            exception=seen, try_number=ti.try_number, max_tries=ti.max_tries, context=context
+        )
+    except Exception:  # noqa: BLE001 - Airflow, too, then goes by the number of tries
+        return counts
+    return bool(decision.action.value != "fail")
 
 
 def leaves_to_retry(error: BaseException) -> bool:
@@ -63,6 +91,6 @@ def leaves_to_retry(error: BaseException) -> bool:
     They do where the error is not theirs: Airflow's API is away, a disk is full, a value cannot be
     serialized. A verdict ends them, and so do an error that a retry cannot help and Ctrl-C.
     """
-    if not isinstance(error, Exception) or isinstance(error, SessionError | AirflowFailException):
+    if not isinstance(error, Exception) or isinstance(error, VERDICTS):
         return False
     return bool(getattr(error, "retryable", True))

@@ -11,22 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
+from airflow_provider_canfar.hooks._progress import ProgressWriter
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
-from airflow_provider_canfar.skaha.errors import (
-    AuthenticationError,
-    RequestError,
-    SessionTimeout,
-)
+from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
-from airflow_provider_canfar.task_sessions.progress import ended_in, progress_line
+from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates, states_of
+from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
@@ -41,6 +39,10 @@ if TYPE_CHECKING:
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
+
+
+def _never(_: BaseException) -> bool:
+    return False
 
 
 class TaskRunner:
@@ -69,16 +71,19 @@ class TaskRunner:
         reader: LogReader,
     ) -> None:
         self._hook = hook
+        self._spec = spec
         self._limits = limits
         self._deadline = deadline
         self._options = options
         self._emit = emit
-        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
+        asked = Resources(spec.cores, spec.ram)
+        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes, asked)
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._wait: asyncio.Task[Any] | None = None
         self._stopped = False
         self._leaves_to_retry = False
+        self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._first_end: float | None = None
 
     @property
@@ -90,8 +95,13 @@ class TaskRunner:
         """Return the XComs to push whenever the sessions are known, by key."""
         return {
             "sessions": report.sessions_to_json(self.batch),
+            "progress": progress_xcom(self.batch, time.time()),
             "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
         }
+
+    def lineage(self) -> dict[str, Any]:
+        """Return what ran in the sessions, and how they ended; JSON without a secret."""
+        return lineage_of(self._spec, self.batch)
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -103,26 +113,29 @@ class TaskRunner:
         *,
         publish: Callable[[], None],
         defer: Callable[[WaitSpec], None] | None,
-        retry_follows: bool = False,
+        retry_follows: Callable[[BaseException], bool] = _never,
+        push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
         :param publish: called when the sessions are known, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
-        :param retry_follows: whether Airflow runs the task again if this try fails.
+        :param retry_follows: whether Airflow runs the task again if an error fails this try.
+        :param push: pushes XComs, by key, during a wait here; it may block, and fail.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
+        self._push = push
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
             raise
         except Killed:
             if self._leaves_to_retry:
-                self._teardown.leave_to_retry("Airflow's API server was lost")
+                self._teardown.leave_to_retry("Airflow was lost")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -135,7 +148,9 @@ class TaskRunner:
             if destroys:
                 self.destroy_all()
             self._teardown.record_ends()
-            publish()
+            # The time-out is what fails the task, whatever Airflow takes in of it.
+            with suppress(Exception):
+                publish()
             self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
@@ -146,7 +161,8 @@ class TaskRunner:
             if self._reconciler.has_listed or self.batch.launched:
                 self._teardown.stop_creating()
                 was_killed = self._stopped and not self._leaves_to_retry
-                self._teardown.after(error, self._options, retry_follows=retry_follows and not was_killed)
+                follows = _never if was_killed else retry_follows
+                self._teardown.after(error, self._options, retry_follows=follows)
             raise
 
     def _rounds(
@@ -161,7 +177,8 @@ class TaskRunner:
             next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
-            self._log_progress()
+            if (line := progress_of(self.batch)) is not None:
+                self._emit(line)
             publish()
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
@@ -203,14 +220,10 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._recorder.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
-
-    def _log_progress(self) -> None:
-        states = ReplicaStates(states_of(self.batch))
-        if len(states) > 1 and ended_in(states):
-            self._emit(progress_line(states))
 
     def _timed_out(self) -> SessionTimeout:
         return report.timed_out(self.batch)
@@ -259,12 +272,18 @@ class TaskRunner:
             # Stopped after the last round, before there was a wait to cancel.
             self._wait.cancel()
         subscribe = partial(self._hook.watch, interval=self._options.poll_interval)
-        # Written and read back, as over a deferral: both ways to wait are one.
-        return await wait_for_sessions(task_wait_of(spec.to_json()), subscribe, emit=self._emit)
+        writer = ProgressWriter(lambda value: asyncio.to_thread(self._push, {"progress": value}))
+        try:
+            # Written and read back, as over a deferral: both ways to wait are one.
+            task_wait = task_wait_of(spec.to_json())
+            return await wait_for_sessions(task_wait, subscribe, emit=self._emit, write_progress=writer)
+        finally:
+            writer.close()
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch))
+        for line in (table(self.batch), *advice(self.batch.outcomes.values())):
+            self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]

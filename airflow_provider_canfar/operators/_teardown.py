@@ -39,9 +39,11 @@ class Teardown:
         self._reconciler = reconciler
         self._emit = emit
 
-    def after(self, error: BaseException, options: RunOptions, *, retry_follows: bool) -> None:
+    def after(
+        self, error: BaseException, options: RunOptions, *, retry_follows: Callable[[BaseException], bool]
+    ) -> None:
         """Destroy the sessions after an error, or leave them to the retry that follows it."""
-        if retry_follows and leaves_to_retry(error):
+        if leaves_to_retry(error) and retry_follows(error):
             self.leave_to_retry(type(error).__name__)
             return
         destroys = isinstance(error, Exception) or options.destroy_on_kill

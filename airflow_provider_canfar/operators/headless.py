@@ -47,7 +47,7 @@ class CanfarHeadlessOperator(SessionOperator):
         )
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
-    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``. While it waits, the XCom
+    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``, ``usage``. While it waits, the XCom
     ``sessions`` has the ids. With ``wait_for_completion=False``, it returns what this XCom has, once all
     replicas have been launched.
 

@@ -35,6 +35,8 @@ class Outcome:
         meaning of its own in what it carries over a deferral.
     :param reason: why it never started, and what to do about it; None for a session that ended by itself.
     :param retryable: whether another session of the replica may do better.
+    :param usage: what it was seen to use, beside what it asked for, as :func:`.usage_report.beside_asked`
+        writes it; None if unknown.
     """
 
     replica: int
@@ -47,6 +49,7 @@ class Outcome:
     result: str | None = None
     reason: str | None = None
     retryable: bool = True
+    usage: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

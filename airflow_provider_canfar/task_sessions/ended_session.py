@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
 from airflow_provider_canfar.skaha.http.body import MAX_LOG
 from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resources, beside_asked
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.polling.usage import Usage
     from airflow_provider_canfar.task_sessions.batch import Outcome
 
 
@@ -55,10 +57,20 @@ class OutcomeRecorder:
     :param reader: reads each log first.
     :param emit: writes one line to the task's log.
     :param max_log_bytes: how much of the end of each log to show; None: all of it.
+    :param asked: what each session asks for.
     """
 
-    def __init__(self, reader: LogReader, emit: Callable[[str], None], max_log_bytes: int | None) -> None:
+    def __init__(
+        self,
+        reader: LogReader,
+        emit: Callable[[str], None],
+        max_log_bytes: int | None,
+        asked: Resources = FLEXIBLE,
+    ) -> None:
         self.reader = reader
+        #: Session id -> what it has used, as the last wait has seen it.
+        self.usage: Mapping[str, Usage] = {}
+        self._asked = asked
         #: Session id -> the last lines of its log, of those that failed.
         self.tails: dict[str, str] = {}
         self._emit = emit
@@ -77,7 +89,10 @@ class OutcomeRecorder:
             self._emit(line)
         if not read.outcome.succeeded and read.fault is None:
             self.tails[read.outcome.session_id] = report.tail(read.log)
-        return read.outcome
+        usage = self.usage.get(read.outcome.session_id)
+        if usage is None:
+            return read.outcome
+        return replace(read.outcome, usage=beside_asked(usage, self._asked))
 
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
         """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""

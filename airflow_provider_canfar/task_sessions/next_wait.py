@@ -10,7 +10,7 @@ from airflow_provider_canfar.skaha.errors import ServiceBusy
 from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
 from airflow_provider_canfar.task_sessions.account_wait import AccountWaitSpec
 from airflow_provider_canfar.task_sessions.launcher import BUSY_WAIT
-from airflow_provider_canfar.task_sessions.replica_states import states_of
+from airflow_provider_canfar.task_sessions.progress import Progress
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def wait_spec_for(
         max_log_bytes=options.max_log_bytes,
         since=now,
         record_within=options.record_within,
-        states=states_of(batch),
+        progress=Progress.of(batch, now).to_json(),
         start_by={
             one.session_id: float(round(one.at + within))
             for one in unsettled

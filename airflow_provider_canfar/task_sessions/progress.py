@@ -1,16 +1,29 @@
-"""How far a task's replicas are: a line for its log, and when to write one. Pure."""
+"""How far a task's replicas are: a line for its log, the XCom `progress`, and when to write each. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, states_of
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
+    from airflow_provider_canfar.task_sessions.batch import Batch
 
 #: Seconds between two lines in which nothing much has happened.
 LINE_EVERY = 60.0
+
+#: Seconds between two writes of the XCom, at least.
+XCOM_EVERY = 15.0
+
+#: A write that had to wait comes at a multiple of this many seconds: thousands of tasks are woken for it, and
+#: waking many at once costs less.
+XCOM_TICK = 5.0
+
+#: There is no expected end before this part of a try's replicas has ended.
+EXPECTED_AFTER = 0.1
 
 #: A line follows whenever this part of all replicas has ended since the last one.
 LINES_PER_TASK = 10
@@ -35,6 +48,12 @@ def progress_line(states: ReplicaStates) -> str:
         f"{ended_in(states):,} of {len(states):,} done, {counts[ReplicaState.RUNNING]:,} running, "
         f"{waiting:,} waiting, {counts[ReplicaState.FAILED]:,} failed"
     )
+
+
+def progress_of(batch: Batch) -> str | None:
+    """Return the line of a step of the worker; None where it would say nothing new."""
+    states = ReplicaStates(states_of(batch))
+    return progress_line(states) if len(states) > 1 and ended_in(states) else None
 
 
 class ProgressLog:
@@ -66,3 +85,98 @@ class ProgressLog:
             return None
         self._written_at, self._ended = at, ended
         return progress_line(self._states)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a try is, as the XCom ``progress`` says it.
+
+    :param states: one letter for each replica, in order (:mod:`.replica_states`).
+    :param since: when the try's first session was launched or adopted, in seconds since the epoch.
+    :param kept: how many replicas had succeeded before the try: they say nothing about its pace.
+    """
+
+    states: str = ""
+    since: float = 0.0
+    kept: int = 0
+    try_number: int = 0
+
+    @classmethod
+    def of(cls, batch: Batch, now: float) -> Self:
+        """Return how far a task is as its worker knows it."""
+        since = min((one.at for one in batch.launched.values()), default=now)
+        kept = sum(
+            batch.settled(replica) is not None for replica in batch.outcomes.keys() - batch.launched.keys()
+        )
+        return cls(states_of(batch), round(since, 3), kept, batch.try_number)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as part of a trigger's argument."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read it back; what another release wrote may lack something, or have more."""
+        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+
+    def xcom(self, states: ReplicaStates, now: float) -> dict[str, Any]:
+        """Write the XCom, by the states that a wait has seen.
+
+        :param now: seconds since the epoch.
+        """
+        counts = states.counts()
+        ended = ended_in(states) - self.kept
+        pace = ended / (now - self.since) if ended > 0 and now > self.since else None
+        left = len(states) - self.kept - ended
+        is_expected = pace and left and ended >= EXPECTED_AFTER * (ended + left)
+        return {
+            "version": 1,
+            "replicas": len(states),
+            "counts": {state.name.lower(): count for state, count in counts.items()},
+            "since": self.since,
+            "updated": round(now, 3),
+            "pace_per_hour": round(3600 * pace, 2) if pace else None,
+            "expected_end": round(now + left / pace, 3) if pace and is_expected else None,
+            "map": str(states),
+            "try_number": self.try_number,
+        }
+
+
+def progress_xcom(batch: Batch, now: float) -> dict[str, Any]:
+    """Return the XCom that a step of the worker writes."""
+    progress = Progress.of(batch, now)
+    return progress.xcom(ReplicaStates(progress.states), now)
+
+
+class ProgressWrites:
+    """When the XCom ``progress`` is written while a task waits: when it has changed, and not too often.
+
+    :param progress: what the worker wrote before the wait.
+    :param states: what is known of the replicas; it changes from outside.
+    :param since: when that was, in seconds since the epoch.
+    """
+
+    def __init__(self, progress: Progress, states: ReplicaStates, since: float) -> None:
+        #: Writes the XCom; None where nothing can.
+        self.write: Callable[[dict[str, Any]], None] | None = None
+        self._progress = progress
+        self._states = states
+        self._written = progress.states
+        self._next_at = _tick_after(since + XCOM_EVERY)
+
+    def wake_at(self) -> float | None:
+        """Return when to write a change that came too early; None where there is none."""
+        is_due = self.write is not None and str(self._states) != self._written
+        return self._next_at if is_due else None
+
+    def write_due(self, at: float) -> None:
+        """Write what has changed, if it is time to."""
+        states = str(self._states)
+        if self.write is None or states == self._written or at < self._next_at:
+            return
+        self._written, self._next_at = states, _tick_after(at + XCOM_EVERY)
+        self.write(self._progress.xcom(self._states, at))
+
+
+def _tick_after(at: float) -> float:
+    return math.ceil(at / XCOM_TICK) * XCOM_TICK

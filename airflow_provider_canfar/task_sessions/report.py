@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
 )
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
+from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -126,6 +127,8 @@ def _failure_message(
         parts.append(
             f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
         )
+        if (memory := out_of_memory(outcome)) is not None:
+            parts.append(memory)
         lines = tails.get(outcome.session_id)
         if lines is None:
             # It may have ended so long ago that the platform has forgotten it.
@@ -181,5 +184,6 @@ def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
                 "status": outcome and outcome.status,
                 "succeeded": outcome and outcome.succeeded,
             }
+            | ({"usage": dict(outcome.usage)} if outcome and outcome.usage else {})
         )
     return rows

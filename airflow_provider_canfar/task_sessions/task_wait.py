@@ -10,15 +10,15 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestErr
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker
+from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
-from airflow_provider_canfar.task_sessions.progress import ProgressLog
+from airflow_provider_canfar.task_sessions.progress import Progress, ProgressLog, ProgressWrites
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.session_tracker import StatusChange
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
@@ -45,8 +45,13 @@ class TaskWait:
         self.tracker = SessionTracker(spec.sessions)
         self.startup = StartupMonitor(spec.start_by, spec.since)
         self.log_follower = LogFollower(spec.logging_interval, spec.max_log_bytes, spec.max_logged_replicas)
-        self.states = ReplicaStates(spec.states)
+        progress = Progress.from_json(spec.progress)
+        self.states = ReplicaStates(progress.states)
+        self.progress_writes = ProgressWrites(progress, self.states, spec.since or 0.0)
         self._progress_log = ProgressLog(self.states, spec.since or 0.0)
+        #: What sessions use; a subscription has it.
+        self.usage = UsageHistory()
+        self._ended_at: dict[str, float] = {}
         self._observed_at = spec.since
         self._first_end: float | None = None
         self._duplicate = False
@@ -64,7 +69,7 @@ class TaskWait:
             (session for session in snapshot.sessions if session.id in self.spec.sessions),
             is_complete=snapshot.is_complete,
         )
-        lines = self._take_in(changes)
+        lines = self._take_in(changes, snapshot.at)
         for session in snapshot.sessions:
             if session.id in self.spec.sessions:
                 if line := self.startup.observe(session, snapshot.at):
@@ -72,24 +77,19 @@ class TaskWait:
                 self.log_follower.observe(session, snapshot.at)
             elif not session.status.is_final and self._is_own(session.name):
                 self._duplicate = True
-        if any(Status.of(change.status).is_final for change in changes):
-            self._note_end(snapshot.at)
         self._observed_at = snapshot.at
         return lines
 
-    def _take_in(self, changes: Iterable[StatusChange]) -> list[str]:
-        """Note the state of each replica, and return the lines to log: of a task with many, its progress."""
+    def _take_in(self, changes: Iterable[StatusChange], at: float) -> list[str]:
+        """Note what has changed, and return the lines to log: of a task with many sessions, its progress."""
+        lines = []
         for change in changes:
-            self.states.set(change.name, ReplicaState.of(change.status))
+            self.states.set(self.spec.sessions[change.session_id], ReplicaState.of(change.status))
+            if Status.of(change.status).is_final:
+                self._note_end(change.session_id, at)
             log.debug("%s", change)
-        return [] if len(self.states) > 1 else [str(change) for change in changes]
-
-    def _update(self, found: Iterable[Session], at: float) -> list[str]:
-        """Take in sessions that lists omit, and that the platform knows; return a line for each change."""
-        changes = self.tracker.update(found)
-        if any(Status.of(change.status).is_final for change in changes):
-            self._note_end(at)
-        return self._take_in(changes)
+            lines.append(str(change))
+        return lines if len(self.states) <= 1 else []
 
     def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
         """Take in that the platform answers 404 for these."""
@@ -97,10 +97,11 @@ class TaskWait:
             self.tracker.mark_gone([session_id])
             self.startup.mark_gone(session_id)
             self.states.set(self.spec.sessions[session_id], ReplicaState.FAILED)
-            self._note_end(at)
+            self._note_end(session_id, at)
 
-    def _note_end(self, at: float) -> None:
+    def _note_end(self, session_id: str, at: float) -> None:
         """Remember since when there is an outcome to record: an end may be as old as the list before it."""
+        self._ended_at[session_id] = at
         if self._first_end is None:
             self._first_end = at if self._observed_at is None else self._observed_at
 
@@ -114,7 +115,8 @@ class TaskWait:
         lines = self.observe(snapshot)
         if snapshot.is_complete:
             found, unknown = await fetch_each(reader, self.tracker.missing_ids())
-            lines += self._update(found, snapshot.at)
+            # Lists omit these, and the platform knows them.
+            lines += self._take_in(self.tracker.update(found), snapshot.at)
             self.mark_gone(unknown, snapshot.at)
         lines += await _start_reasons(reader, self.startup, snapshot.at)
         if self._reason(snapshot.at) is None:
@@ -139,7 +141,7 @@ class TaskWait:
         """Return when there is something to do even if nothing changes, in seconds since the epoch."""
         spec = self.spec
         times = [spec.deadline, spec.retry_at, self.startup.wake_at()]
-        times += [self.log_follower.wake_at(), self._progress_log.wake_at()]
+        times += [self.log_follower.wake_at(), self._progress_log.wake_at(), self.progress_writes.wake_at()]
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
@@ -172,6 +174,7 @@ class TaskWait:
             self.startup.started,
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
             self._first_end,
+            self.usage.of(self._ended_at),
         )
 
     def _reason(self, now: float) -> WakeReason | None:

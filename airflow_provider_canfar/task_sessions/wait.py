@@ -30,22 +30,31 @@ def task_wait_of(data: Mapping[str, Any]) -> TaskWait:
 
 
 async def wait_for_sessions(
-    task_wait: TaskWait, subscribe: Subscribe, *, emit: Callable[[str], None]
+    task_wait: TaskWait,
+    subscribe: Subscribe,
+    *,
+    emit: Callable[[str], None],
+    write_progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> WakeEvent:
     """Wait until there is a reason to wake the worker.
 
     :param task_wait: what to wait for, and what has been seen of it.
     :param subscribe: joins a poll.
     :param emit: writes one line to the task's log.
+    :param write_progress: writes the XCom ``progress``, at some time and without an error; None where nothing
+        can.
     """
     spec = task_wait.spec
+    task_wait.progress_writes.write = write_progress
     async with subscribe(
         spec.sessions, key=spec.key, choose=task_wait.choose, wake_at=task_wait.wake_at
     ) as subscription:
+        task_wait.usage = subscription.usage
         try:
             async for snapshot in with_outage_log(subscription, emit):
                 for line in await task_wait.process(snapshot, subscription.reader):
                     emit(line)
+                task_wait.progress_writes.write_due(snapshot.at)
                 # During an outage a worker could do nothing but end the task in time.
                 if snapshot.fault is None or task_wait.is_past_deadline(snapshot.at):
                     wake = task_wait.wake(snapshot.at)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from os.path import commonprefix
 from typing import Any, Self
 
+from airflow_provider_canfar.skaha.polling.usage import Usage
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
@@ -60,8 +61,8 @@ class WaitSpec:
     :param since: when the wait began, in seconds since the epoch. The first list that a restarted triggerer
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
-    :param states: a letter for the state of each replica of the task when the wait began
-        (:mod:`.replica_states`); empty where an older release wrote it.
+    :param progress: how far the task was when the wait began, as :meth:`.progress.Progress.to_json` writes
+        it; empty where an older release wrote it.
     """
 
     key: str
@@ -76,7 +77,7 @@ class WaitSpec:
     max_log_bytes: int | None = None
     since: float | None = None
     record_within: float = RECORD_WITHIN
-    states: str = ""
+    progress: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's argument.
@@ -109,6 +110,7 @@ class WakeEvent:
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
     :param permanent: ids, of those that do not start, of which no other session would start either.
+    :param usage: id -> what a session that has ended has used, as far as lists have shown it.
     :param first_end: when the first of these may have ended, in seconds since the epoch; None if none has.
     """
 
@@ -120,6 +122,7 @@ class WakeEvent:
     started: tuple[str, ...] = ()
     permanent: tuple[str, ...] = ()
     first_end: float | None = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def start_failures(self) -> dict[str, StartFailure]:
@@ -132,11 +135,13 @@ class WakeEvent:
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's event."""
         several = {name: list(getattr(self, name)) for name in _SEVERAL}
-        return asdict(self) | several | {"reason": self.reason.value}
+        usage = {session_id: list(one) for session_id, one in self.usage.items()}
+        return asdict(self) | several | {"reason": self.reason.value, "usage": usage}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
-        return cls(**known | several | {"reason": WakeReason(data["reason"])})
+        usage = {session_id: Usage(*one) for session_id, one in data.get("usage", {}).items()}
+        return cls(**known | several | {"reason": WakeReason(data["reason"]), "usage": usage})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
@@ -85,11 +86,32 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             self._emit("Leaving the sessions running after an interrupt, as destroy_on_kill is False.")
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
+        from airflow_provider_canfar.hooks._progress import ProgressWriter
         from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 
         task_wait = task_wait_of(self.wait_spec or {})
-        wake = await wait_for_sessions(task_wait, self._subscribe(hook), emit=self._emit)
+        write = self._progress_write()
+        writer = None if write is None else ProgressWriter(write)
+        try:
+            wake = await wait_for_sessions(
+                task_wait, self._subscribe(hook), emit=self._emit, write_progress=writer
+            )
+        finally:
+            if writer is not None:
+                writer.close()
         return wake.to_json()
+
+    def _progress_write(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
+        """Return what writes the XCom ``progress``; None where this Airflow cannot.
+
+        Without an id, no triggerer runs this, and there is no channel to Airflow.
+        """
+        from airflow_provider_canfar.hooks._airflow_compat import trigger_xcom_set
+
+        if self.trigger_id is None or self.task_instance_id is None:
+            return None
+        xcom_set, task_instance = trigger_xcom_set(), self.task_instance_id
+        return xcom_set and (lambda value: xcom_set("progress", value, **task_instance))
 
     async def on_kill(self) -> None:
         """Destroy the sessions if a person has killed the task.

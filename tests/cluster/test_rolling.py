@@ -32,6 +32,13 @@ def restart_redis(cluster: Cluster) -> None:
     cluster.redis.start()
 
 
+def kill_worker(cluster: Cluster, scenario: Scenario) -> None:
+    """Kill the worker while it reads logs: it is there for a second or two only, and does that each time."""
+    scenario.platform.faults(latency={"method": "GET", "path": "/session/.", "seconds": 3})
+    cluster.kill(cluster.connected(scenario, WORKERS))
+    scenario.platform.clear_faults()
+
+
 @pytest.mark.timeout(1200)
 def test_rolling_over_all_of_it(cluster: Cluster, scenario: Scenario) -> None:
     run = scenario.start("rolling-retried-often", f"sleep 4; {LAST_LINE}", REPLICAS)
@@ -41,7 +48,7 @@ def test_rolling_over_all_of_it(cluster: Cluster, scenario: Scenario) -> None:
         lambda: restart_api_server(cluster),
         lambda: restart_postgresql(cluster),
         lambda: restart_redis(cluster),
-        lambda: cluster.kill(cluster.connected(scenario, WORKERS)),
+        lambda: kill_worker(cluster, scenario),
     ]
     for number, fault in enumerate(faults, 1):
         scenario.wait_until_created(number * ACTIVE + 1)

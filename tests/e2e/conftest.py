@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,10 +57,17 @@ def statsd() -> Iterator[StatsdListener]:
 
 
 @pytest.fixture(scope="session")
+def lineage_events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file for the events of OpenLineage, one a line."""
+    return tmp_path_factory.mktemp("lineage") / "events.jsonl"
+
+
+@pytest.fixture(scope="session")
 def local_airflow(
     programs: Programs,
     emulator: Emulator,
     statsd: StatsdListener,
+    lineage_events: Path,
     documented_dags: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
@@ -73,14 +81,19 @@ def local_airflow(
     }
     folders = [ROOT / "example_dags", Path(__file__).parent / "dags", documented_dags]
     home = tmp_path_factory.mktemp("airflow")
-    metrics = {
+    settings = {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
         "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        # Of the DAGs that ask for it, and of no other.
+        "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+            {"type": "file", "log_file_path": str(lineage_events), "append": True}
+        ),
     }
     with LocalAirflow(
-        home, folders, programs=programs, connections=connections, env=metrics
+        home, folders, programs=programs, connections=connections, env=settings
     ) as local_airflow:
         yield local_airflow
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from dev.airflow_rest import AirflowRest
     from tests.statsd_listener import StatsdListener
 
+pytest.importorskip("statsd")
+
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(400)]
 
 PREFIX = "airflow.canfar."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -107,15 +108,25 @@ def test_a_task_that_is_killed_does_not_wait() -> None:
     assert calls.now == 0
 
 
+@pytest.fixture
+def database() -> list[str]:
+    """Return what the server says of its database; the first of the list."""
+    return ["healthy"]
+
+
 @pytest.fixture(name="server")
-def _server(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def _server(monkeypatch: pytest.MonkeyPatch, database: list[str]) -> Iterator[list[int]]:
     """Start a server in Airflow's place; it answers with the first status of the list."""
     statuses = [200]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(statuses[0] if self.path == "/execution/health" else 404)
+            is_health = self.path == "/api/v2/monitor/health"
+            body = json.dumps({"metadatabase": {"status": database[0]}}).encode() if is_health else b""
+            self.send_response(200 if is_health else statuses[0] if self.path == "/execution/health" else 404)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Write nothing."""
@@ -135,6 +146,12 @@ def _server(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_the_api_server_answers_unless_it_fails(server: list[int], status: int, *, expected: bool) -> None:
     server[0] = status
     assert api_server_answers() is expected
+
+
+def test_an_api_server_without_its_database_does_not_answer(server: list[int], database: list[str]) -> None:
+    assert api_server_answers()
+    database[0] = "unhealthy"
+    assert not api_server_answers()
 
 
 def test_an_api_server_that_is_not_there_does_not_answer(

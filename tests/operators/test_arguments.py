@@ -118,6 +118,20 @@ def test_so_it_does_for_an_interactive_task(name: str) -> None:
         assert interactive(**{name: up()}).upstream_task_ids == {"up"}
 
 
+@pytest.mark.parametrize("operator", [CanfarHeadlessOperator, CanfarInteractiveOperator])
+def test_a_mapped_task_has_airflow_s_own_defaults(operator: Any) -> None:
+    """Airflow looks for them in the __init__ of each class, and takes the wrong ones out of some."""
+
+    class Plain(BaseOperator):
+        def __init__(self, image: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    with DAG("mapped", schedule=None):
+        plain = Plain.partial(task_id="plain").expand(image=[IMAGE])
+        ours = operator.partial(task_id="ours").expand(image=[IMAGE])
+    assert {**ours.partial_kwargs, "task_id": ""} == {**plain.partial_kwargs, "task_id": ""}
+
+
 def test_so_it_does_for_an_environment_that_is_set_later() -> None:
     with DAG("survey"):
         stars = headless()

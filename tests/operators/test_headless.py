@@ -125,6 +125,15 @@ def test_the_ids_are_known_before_the_wait(platform: Emulator, task: Make) -> No
     assert listed == {(session["id"], session["name"]) for session in platform.all_sessions()}
 
 
+def test_the_progress_says_how_far_the_task_is(platform: Emulator, task: Make) -> None:
+    stars = task("sh", "-c", "test $REPLICA_ID != 2", replicas=3, max_failed_replicas=1)
+    stars.run()
+    progress = stars.ti.xcoms["progress"]
+    assert (progress["version"], progress["replicas"], progress["map"]) == (1, 3, "sfs")
+    assert progress["counts"] == {"waiting": 0, "pending": 0, "running": 0, "succeeded": 2, "failed": 1}
+    assert progress["since"] <= progress["updated"]
+
+
 def test_logs_reach_the_task_s_log_failed_ones_first(platform: Emulator, task: Make) -> None:
     stars = task("sh", "-c", "echo I am $REPLICA_ID; test $REPLICA_ID != 2", replicas=3)
     with pytest.raises(SessionFailed), shown() as lines:

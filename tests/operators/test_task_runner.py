@@ -27,6 +27,8 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.polling.usage import Usage
+from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
 from airflow_provider_canfar.task_sessions.ended_session import LogReader
 from airflow_provider_canfar.task_sessions.launcher import LAUNCH_CONCURRENCY
@@ -46,7 +48,12 @@ class Phase:
     """One phase of a task in a worker."""
 
     def __init__(
-        self, platform: FakePlatform, batch: Batch, limits: Limits | None = None, **options: Any
+        self,
+        platform: FakePlatform,
+        batch: Batch,
+        limits: Limits | None = None,
+        ram: float | None = None,
+        **options: Any,
     ) -> None:
         self.told: list[str] = []
         self.published: list[Batch] = []
@@ -54,7 +61,7 @@ class Phase:
         self.platform = platform
         self.runner = TaskRunner(
             hook=cast("CanfarHook", FakeHook(platform)),
-            spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas),
+            spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas, ram=ram),
             batch=batch,
             limits=limits or Limits(),
             deadline=None,
@@ -381,3 +388,16 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
     if waits:
         Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.RETRY))
         assert len(platform.record) == 1
+
+
+def test_a_replica_that_probably_had_too_little_ram_says_so(platform: FakePlatform) -> None:
+    phase = Phase(platform, Batch(IDENTITY, 1, 1), ram=16)
+    waiting = phase.waits_for()
+    (session_id,) = waiting.sessions
+    platform.row(session_id).end("Failed", platform.clock.now)
+    usage = Usage(ram=16.75, last_ram=16.75, cores=0.1, samples=9, age=20)
+    wake = WakeEvent(WakeReason.ENDED, {session_id: "Failed"}, usage={session_id: usage})
+    with pytest.raises(SessionFailed, match=r"at least 15\.6 of 16 GB used 20 s before the end"):
+        phase.run(wake)
+    (row,) = report.sessions_to_json(phase.runner.batch)
+    assert (row["usage"]["ram"], row["usage"]["ram_asked"]) == (15.6, 16)

@@ -115,8 +115,8 @@ def test_a_retry_finds_for_each_operator_what_it_had_launched(platform: Emulator
 def test_what_they_save_and_push_is_kept_apart(outer: Make) -> None:
     task = outer(survey(("north", "south")))
     task.run()
-    assert {"sessions_image_north", "sessions_image_south"} < set(task.ti.xcoms)
-    assert {"service_url_image_north", "service_url_image_south"} < set(task.ti.xcoms)
+    names = ("progress", "sessions", "service_url")
+    assert set(task.ti.xcoms) == {f"{name}_image_{field}" for name in names for field in ("north", "south")}
     assert task.store is not None
     assert {"canfar_task_image_north", "canfar_task_image_south"} == set(task.store.rows)
 

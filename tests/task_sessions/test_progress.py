@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-from airflow_provider_canfar.task_sessions.progress import LINE_EVERY, ProgressLog, progress_line
+from airflow_provider_canfar.task_sessions.progress import (
+    LINE_EVERY,
+    XCOM_EVERY,
+    Progress,
+    ProgressLog,
+    ProgressWrites,
+    progress_line,
+)
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, states_of
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
@@ -92,3 +101,80 @@ def test_a_session_that_stands_for_no_replica_changes_nothing() -> None:
     for stranger in ("notebook", name(3), "stars-k3v5x2qamd-0-0-1"):
         states.set(stranger, ReplicaState.FAILED)
     assert str(states) == "rr"
+
+
+def test_the_xcom_says_counts_pace_and_expected_end() -> None:
+    progress = Progress(since=1000.0, kept=100, try_number=2)
+    states = "s" * 150 + "f" * 10 + "r" * 30 + "pp..." * 2
+    assert progress.xcom(ReplicaStates(states), 1000.0 + 3600) == {
+        "version": 1,
+        "replicas": 200,
+        "counts": {"waiting": 6, "pending": 4, "running": 30, "succeeded": 150, "failed": 10},
+        "since": 1000.0,
+        "updated": 4600.0,
+        # Those that were kept say nothing about it: 60 ended in an hour, and 40 are left.
+        "pace_per_hour": 60.0,
+        "expected_end": 4600.0 + 2400,
+        "map": states,
+        "try_number": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "kept"),
+    [
+        ("s" * 9 + "r" * 91, 0),  # Less than a tenth.
+        ("s" * 59 + "r" * 91, 50),
+        ("r" * 100, 0),
+        ("s" * 100, 0),  # There is nothing to expect any more.
+        ("", 0),
+    ],
+)
+def test_there_is_no_expected_end_before_a_tenth_has_ended(states: str, kept: int) -> None:
+    xcom = Progress(since=0.0, kept=kept).xcom(ReplicaStates(states), 60.0)
+    assert xcom["expected_end"] is None
+    assert (xcom["pace_per_hour"] is None) is (states.count("s") == kept)
+
+
+def test_a_clock_that_went_back_gives_no_pace() -> None:
+    assert Progress(since=100.0).xcom(ReplicaStates("ssr"), 90.0)["pace_per_hour"] is None
+
+
+def test_the_pace_begins_with_the_first_launch_and_leaves_out_what_was_kept() -> None:
+    batch = (
+        Batch(IDENTITY, 2, 4)
+        .record([Outcome(1, "id1", name(1), "Completed", True, 1)])
+        .assign({2: AssignedSession("id2", name(2), 200.0), 3: AssignedSession("id3", name(3), 100.0)})
+        .record([Outcome(2, "id2", name(2), "Completed", True, 2)])
+    )
+    assert Progress.of(batch, 300.0) == Progress("ssp.", since=100.0, kept=1, try_number=2)
+    assert Progress.of(Batch(IDENTITY, 1, 1), 300.0).since == 300.0
+
+
+CHANGES = st.tuples(st.floats(0.1, 40.0), st.integers(1, 5), st.sampled_from(ReplicaState))
+
+
+@given(st.lists(CHANGES, max_size=50))
+def test_each_change_is_written_once_and_writes_are_apart(
+    changes: list[tuple[float, int, ReplicaState]],
+) -> None:
+    states, at, written = ReplicaStates("....."), 0.0, [(0.0, ".....")]
+    writes = ProgressWrites(Progress("....."), states, since=0.0)
+    writes.write = lambda value: written.append((value["updated"], value["map"]))
+    for pause, replica, state in changes:
+        while (due := writes.wake_at()) is not None and due <= at + pause:
+            writes.write_due(max(at, due))
+        at += pause
+        states.set(name(replica), state)
+        writes.write_due(at)
+    for (before, old), (after, new) in pairwise(written):
+        assert after - before >= XCOM_EVERY - 0.01
+        assert old != new
+    assert writes.wake_at() is not None or written[-1][1] == str(states)
+
+
+def test_where_nothing_can_write_the_xcom_no_task_is_woken_for_it() -> None:
+    states = ReplicaStates("r")
+    writes = ProgressWrites(Progress("r"), states, since=0.0)
+    states.set(name(1), ReplicaState.SUCCEEDED)
+    assert writes.wake_at() is None

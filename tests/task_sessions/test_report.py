@@ -265,4 +265,5 @@ def test_people_read_an_outcome_in_its_own_words() -> None:
         "result": "[1]",
         "reason": None,
         "retryable": True,
+        "usage": None,
     }

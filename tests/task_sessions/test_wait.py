@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -26,9 +27,11 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from airflow_provider_canfar.skaha.polling.usage import InUse, Usage, UsageHistory
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
+from airflow_provider_canfar.task_sessions.progress import XCOM_EVERY, Progress
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
@@ -50,6 +53,7 @@ class FakeSubscription:
 
     snapshots: AsyncIterator[Snapshot]
     reader: SessionReader
+    usage: UsageHistory
 
     def __aiter__(self) -> AsyncIterator[Snapshot]:
         return self.snapshots
@@ -61,6 +65,8 @@ class Scene:
 
     platform: FakePlatform = field(default_factory=FakePlatform)
     told: list[str] = field(default_factory=list)
+    written: list[dict[str, Any]] = field(default_factory=list)
+    usage: UsageHistory = field(default_factory=UsageHistory)
 
     def session(self, replica: int = 1, word: str = "Running") -> Row:
         return self.platform.add(str(IDENTITY.name(replica, 1)), word, replica=replica)
@@ -82,12 +88,14 @@ class Scene:
         """Wait, and return why and after how many seconds the worker is woken."""
         began = self.now
         task_wait = TaskWait(self.wait_spec(rows, **more))
-        wake = await wait_for_sessions(task_wait, self.subscribe, emit=self.told.append)
+        wake = await wait_for_sessions(
+            task_wait, self.subscribe, emit=self.told.append, write_progress=self.written.append
+        )
         return wake, self.now - began
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
-        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads))
+        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads, self.usage))
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """List all sessions once per interval, and less often while there is no response."""
@@ -122,6 +130,15 @@ async def test_the_worker_is_woken_when_all_have_ended(scene: Scene) -> None:
     assert wake.reason is WakeReason.ENDED
     assert wake.ended == {one.session_id: "Completed", other.session_id: "Failed"}
     assert 100 <= after <= 100 + INTERVAL
+
+
+async def test_the_worker_is_told_what_ended_sessions_were_seen_to_use(scene: Scene) -> None:
+    one, other = scene.sessions(2)
+    scene.usage.observe({one.session_id: InUse(15.5, 0.5), "a-stranger": InUse(1.0, 1.0)}, scene.now + 10)
+    scene.ends(one, 40)
+    scene.ends(other, 40)
+    wake, after = await scene.wait([one, other])
+    assert wake.usage == {one.session_id: Usage(15.5, 15.5, 0.5, 1, round(after - 10))}
 
 
 async def test_an_end_that_the_list_no_longer_shows_is_told(scene: Scene) -> None:
@@ -665,7 +682,7 @@ async def test_of_several_replicas_the_progress_is_told_and_no_change_of_each(
     for number, row in enumerate(rows, 1):
         scene.ends(row, 20 * number, "Failed" if number == 3 else "Completed")
     caplog.set_level("DEBUG", "airflow_provider_canfar")
-    await scene.wait(rows, states="p" * 20, since=scene.now)
+    await scene.wait(rows, progress={"states": "p" * 20}, since=scene.now)
     assert scene.told[0] == "2 of 20 done, 18 running, 0 waiting, 0 failed"
     assert scene.told[-1] == "20 of 20 done, 0 running, 0 waiting, 1 failed"
     assert all(" done, " in line for line in scene.told)
@@ -673,11 +690,32 @@ async def test_of_several_replicas_the_progress_is_told_and_no_change_of_each(
     assert f"{rows[0].name} {rows[0].session_id}: Running → Completed" in caplog.messages
 
 
+async def test_the_progress_is_written_when_it_has_changed_and_not_too_often(scene: Scene) -> None:
+    rows = scene.sessions(20)
+    for number, row in enumerate(rows[:10]):
+        scene.ends(row, 4 * number)
+    for row in rows[10:]:
+        scene.ends(row, 2000)
+    progress = {"states": "r" * 20, "since": scene.now, "try_number": 1}
+    await scene.wait(rows, progress=progress, since=scene.now, record_within=3000)
+    moments = [value["updated"] for value in scene.written]
+    assert len(moments) == 4
+    assert all(after - before >= XCOM_EVERY for before, after in pairwise(moments))
+    assert scene.written[2]["map"] == "s" * 10 + "r" * 10
+    assert scene.written[-1]["counts"] == {
+        "waiting": 0,
+        "pending": 0,
+        "running": 0,
+        "succeeded": 20,
+        "failed": 0,
+    }
+
+
 async def test_a_quiet_minute_is_told_too(scene: Scene) -> None:
     rows = scene.sessions(2)
     for row in rows:
         scene.ends(row, 600)
-    await scene.wait(rows, states="rr", since=scene.now)
+    await scene.wait(rows, progress={"states": "rr"}, since=scene.now)
     quiet = "0 of 2 done, 2 running, 0 waiting, 0 failed"
     assert scene.told == [quiet] * 9 + ["2 of 2 done, 0 running, 0 waiting, 0 failed"]
 
@@ -730,7 +768,9 @@ WAITINGS = st.builds(
     logging_interval=st.none() | SECONDS,
     max_logged_replicas=st.integers(1),
     max_log_bytes=st.none() | st.integers(0),
-    states=st.text(".prsf"),
+    progress=st.builds(
+        Progress, st.text(".prsf"), since=SECONDS, kept=st.integers(0, 100), try_number=st.integers(0, 100)
+    ).map(Progress.to_json),
     since=st.none() | SECONDS,
 )
 WAKES = st.builds(
@@ -742,6 +782,13 @@ WAKES = st.builds(
     message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     permanent=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    usage=st.dictionaries(
+        st.text(max_size=8),
+        st.builds(
+            Usage, st.none() | SECONDS, st.none() | SECONDS, st.none() | SECONDS, st.integers(1), SECONDS
+        ),
+        max_size=3,
+    ),
 )
 
 
@@ -764,8 +811,9 @@ def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() 
     """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
     identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
     sessions = {f"s{number:07d}": str(identity.name(number, 12)) for number in range(1, 1001)}
+    progress = Progress("p" * 1000, since=1_800_000_000.123, try_number=1).to_json()
     wait_spec = WaitSpec(
-        "k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0), states="p" * 1000
+        "k3v5x2qamd", sessions, start_by=dict.fromkeys(sessions, 1_800_000_000.0), progress=progress
     )
     assert len(json.dumps(wait_spec.to_json())) < 60_000
     assert WaitSpec.from_json(through_json(wait_spec.to_json())) == wait_spec
@@ -793,13 +841,14 @@ def test_what_another_release_has_written_is_read(
         "since",
         "logging_interval",
         "max_logged_replicas",
-        "states",
+        "progress",
         "max_log_bytes",
         "start_by",
         "never_started",
         "message",
         "started",
         "permanent",
+        "usage",
     } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing

@@ -6,7 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.sdk.bases.xcom import BaseXCom
+from airflow.sdk.execution_time import xcom as xcom_module
 
+from airflow_provider_canfar.hooks import _airflow_compat
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from airflow_provider_canfar.triggers import session as trigger_module
@@ -158,3 +161,59 @@ def test_an_interrupt_where_no_triggerer_runs_the_trigger_destroys_the_sessions(
         asyncio.run(interrupt())
     assert bool(platform.live()) is not destroy_on_kill
     assert "interrupt" in lines[-1]
+
+
+def test_a_trigger_writes_the_progress_of_its_task_instance(
+    platform: Emulator, trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[Any, ...]] = []
+    progress = {"states": "p", "since": 1.0, "try_number": 2}
+    trigger.trigger_id = 7
+    trigger.wait_spec = (trigger.wait_spec or {}) | {"progress": progress}
+
+    async def watch() -> None:
+        has_written = asyncio.Event()
+
+        async def aset(key: str, value: Any, **task_instance: Any) -> None:
+            written.append((key, value, task_instance))
+            has_written.set()
+
+        monkeypatch.setattr(_airflow_compat, "trigger_xcom_set", lambda: aset)
+        running = asyncio.ensure_future(anext(trigger.run()))
+        await has_written.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(watch(), 20))
+    ((key, value, task_instance),) = written
+    assert key == "progress"
+    assert (value["map"], value["try_number"]) == ("r", 2)
+    assert task_instance == TASK.to_json()
+
+
+def test_where_triggers_cannot_write_xcoms_nothing_is_tried(
+    trigger: CanfarSessionTrigger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older Airflow's triggerer may end with an error."""
+    trigger.trigger_id = 7
+    monkeypatch.setattr(_airflow_compat, "trigger_xcom_set", lambda: None)
+    assert trigger._progress_write() is None
+
+
+@pytest.mark.parametrize(
+    ("has_aset", "is_plain", "can_write"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+)
+def test_a_trigger_writes_xcoms_where_airflow_can_and_no_backend_may_block(
+    monkeypatch: pytest.MonkeyPatch, has_aset: bool, is_plain: bool, can_write: bool
+) -> None:
+    class Backend(BaseXCom):
+        if not is_plain:
+
+            @staticmethod
+            def serialize_value(*_: Any, **__: Any) -> str:
+                return "s3://somewhere"
+
+    monkeypatch.setattr(Backend, "aset", (lambda: None) if has_aset else None, raising=False)
+    monkeypatch.setattr(xcom_module, "XCom", Backend)
+    assert (_airflow_compat.trigger_xcom_set() is not None) is can_write

@@ -13,12 +13,13 @@ export function headline(counts, total) {
 /** Since when, at what pace, until when; of the progress only, which is honest about what it knows. */
 export function paceLine(progress, isOver, now) {
   if (!progress) return "";
-  const since = new Date(progress.since);
-  const until = isOver ? new Date(progress.updated) : now;
+  // The XCom has seconds since the epoch, JavaScript milliseconds.
+  const since = new Date(progress.since * 1000);
+  const until = isOver ? new Date(progress.updated * 1000) : now;
   const parts = Number.isNaN(since.getTime()) ? [] : [`Since ${clock(since, now)} (${duration((until - since) / 1000)})`];
   if (typeof progress.pace_per_hour === "number") parts.push(`${number(Math.round(progress.pace_per_hour * 10) / 10)} per hour`);
   if (!isOver) {
-    const end = new Date(progress.expected_end ?? NaN);
+    const end = new Date((progress.expected_end ?? NaN) * 1000);
     parts.push(Number.isNaN(end.getTime()) ? "No expected end yet: too few have ended" : `Expected end ${clock(end, now)}`);
   }
   return parts.join(" · ");

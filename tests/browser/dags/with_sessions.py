@@ -45,10 +45,10 @@ def push(states: str, sessions: list[dict[str, Any]]) -> None:
         "version": 1,
         "replicas": len(states),
         "counts": {name: states.count(letter) for letter, name in STATES.items()},
-        "since": (now - timedelta(hours=2)).isoformat(),
-        "updated": now.isoformat(),
+        "since": (now - timedelta(hours=2)).timestamp(),
+        "updated": now.timestamp(),
         "pace_per_hour": pace,
-        "expected_end": (now + timedelta(hours=(len(states) - ended) / pace)).isoformat(),
+        "expected_end": (now + timedelta(hours=(len(states) - ended) / pace)).timestamp(),
         "map": states,
         "try_number": 1,
     }

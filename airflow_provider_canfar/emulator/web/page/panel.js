@@ -17,7 +17,7 @@ export function showPanel(session) {
     Kind: session.kind,
     Image: session.image,
     Resources: resourcesText(session),
-    "In use": usageText(session),
+    [session.live ? "In use" : "Last used"]: usageText(session),
     Folder: session.folder,
     Starts: session.starts > 1 ? String(session.starts) : "",
   });

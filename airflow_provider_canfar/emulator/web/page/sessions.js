@@ -93,8 +93,8 @@ function updateRow(row, session) {
   setText(pill, stateText(session));
   setText(row.querySelector(".state .small"), detailText(session));
   row.querySelector(".link").hidden = !(session.connect_url && session.live && session.status === "Running");
-  setText(row.querySelector(".use span"), coresText(session));
-  setText(row.querySelector(".use .small"), ramText(session));
+  setText(row.querySelector(".use span"), session.live ? coresText(session) : "");
+  setText(row.querySelector(".use .small"), session.live ? ramText(session) : "");
   const since = row.querySelector(".since");
   setText(since, durationText(state.now - session.created));
   since.title = new Date(session.created * 1000).toLocaleString();

@@ -37,7 +37,9 @@ export function coresText({cores, cores_in_use: used}) {
 }
 
 export function ramText({ram, ram_in_use: used}) {
-  return used === null ? "" : `${used.toFixed(2)}${ram ? ` of ${ram}` : ""} GB`;
+  if (used === null) return "";
+  const shown = used < 0.1 ? `${Math.round(1024 * used)} MB` : `${used.toFixed(2)} GB`;
+  return ram ? `${shown} of ${ram} GB` : shown;
 }
 
 /** Return the task that a session is of, if the provider gave it its name. */

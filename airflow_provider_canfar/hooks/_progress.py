@@ -1,0 +1,93 @@
+"""Writing the XCom ``progress`` beside a wait: it delays nothing, and fails nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any
+from weakref import WeakKeyDictionary
+
+log = logging.getLogger(__name__)
+
+#: Seconds of writing after which the channel to Airflow is left to others for as long.
+PAUSE_AFTER = 0.1
+
+
+class ProgressWriter:
+    """Writes the latest value in the background; what has not been written when the next one comes never is.
+
+    :param write: writes one value to Airflow, which may take long and may fail.
+    :param queue: where it waits for its turn; by default, that of the running event loop.
+    """
+
+    def __init__(
+        self, write: Callable[[dict[str, Any]], Awaitable[None]], queue: WriteQueue | None = None
+    ) -> None:
+        self._write = write
+        self._queue = queue
+        self._latest: dict[str, Any] | None = None
+
+    def __call__(self, value: dict[str, Any]) -> None:
+        """Write a value soon."""
+        self._latest = value
+        if self._queue is None:
+            self._queue = _queues.setdefault(asyncio.get_running_loop(), WriteQueue())
+        self._queue.add(self)
+
+    def close(self) -> None:
+        """Write nothing more, except what is under way: the worker writes next."""
+        self._latest = None
+
+    async def write_latest(self) -> None:
+        """Write the latest value, unless there is none any more."""
+        value, self._latest = self._latest, None
+        if value is None:
+            return
+        try:
+            await self._write(value)
+        except Exception:
+            log.debug("Could not write the XCom progress.", exc_info=True)
+
+
+class WriteQueue:
+    """Writes one after the other: a triggerer has one channel to Airflow, which its events need, too.
+
+    A write is never cancelled: halfway, that would break the channel.
+
+    :param clock: seconds, for how long writes take.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._waiting: dict[ProgressWriter, None] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, writer: ProgressWriter) -> None:
+        """Let a writer have its turn."""
+        self._waiting[writer] = None
+        if self._task is None or self._task.done():
+            # In a context of its own: it belongs to no task.
+            self._task = asyncio.create_task(self._run(), context=Context())
+
+    async def _run(self) -> None:
+        spent = 0.0
+        while self._waiting:
+            writer = next(iter(self._waiting))
+            del self._waiting[writer]
+            began = self._clock()
+            await writer.write_latest()
+            spent += self._clock() - began
+            if spent >= PAUSE_AFTER:
+                await self._sleep(spent)
+                spent = 0.0
+
+
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, WriteQueue] = WeakKeyDictionary()
