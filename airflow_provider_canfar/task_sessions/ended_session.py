@@ -14,9 +14,10 @@ from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resourc
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.errors import SessionError
     from airflow_provider_canfar.skaha.models import Event
     from airflow_provider_canfar.skaha.polling.usage import Usage
-    from airflow_provider_canfar.task_sessions.batch import Outcome
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,13 @@ class OutcomeRecorder:
         if usage is None:
             return read.outcome
         return replace(read.outcome, usage=beside_asked(usage, self._asked))
+
+    def failure(self, batch: Batch, max_failed: int) -> SessionError:
+        """Say which replicas failed, with what has been read of each.
+
+        :param max_failed: how many may.
+        """
+        return report.failure(batch, self.tails, max_failed, self.events)
 
     async def read_events(self, client: SkahaClient, outcome: Outcome) -> None:
         """Read the events of a session that did not start, before it is destroyed; the error has them."""
