@@ -196,7 +196,7 @@ class Reconciler:
         for replica, one in alive.items():
             known = self.batch.launched.get(replica)
             if known is None or known.session_id != one.session_id:
-                self._assign(replica, AssignedSession(one.session_id, str(one.name), self._clock()))
+                self._assign(replica, AssignedSession(one.session_id, str(one.name), round(self._clock(), 1)))
                 adopted[one.session_id] = str(one.name)
         if adopted:
             client.metrics.send(Metric.SESSIONS_ADOPTED, len(adopted))

@@ -1,9 +1,9 @@
-"""What a task reports of its replicas: their logs, why the task failed, and its XComs. Pure."""
+"""What a task reports of its replicas: their logs, and why the task failed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import (
     SessionError,
@@ -12,6 +12,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
 from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
@@ -99,7 +100,7 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionE
     failed = batch.failed()
     first = failed[0]
     kind: type[SessionError] = SessionFailed
-    if all(outcome.session_id in batch.gone for outcome in failed):
+    if all(outcome.status == GONE for outcome in failed):
         kind = SessionGone
     elif all(outcome.reason is not None for outcome in failed):
         kind = SessionNeverStarted
@@ -163,27 +164,3 @@ def unsettled_ids(batch: Batch) -> str:
     ids = [session.session_id for session in batch.unsettled().values()]
     more = f" and {len(ids) - NUMBERED:,} more" if len(ids) > NUMBERED else ""
     return f"{', '.join(ids[:NUMBERED])}{more}" if ids else "none"
-
-
-def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
-    """Write which session stands for which replica, and how it ended if it has, for an XCom.
-
-    One that succeeded in an earlier try is among them.
-    """
-    rows = []
-    for replica in range(1, batch.replicas + 1):
-        outcome = batch.settled(replica)
-        session = outcome or batch.launched.get(replica)
-        if session is None:
-            continue
-        rows.append(
-            {
-                "replica": replica,
-                "session_id": session.session_id,
-                "name": session.name,
-                "status": outcome and outcome.status,
-                "succeeded": outcome and outcome.succeeded,
-            }
-            | ({"usage": dict(outcome.usage)} if outcome and outcome.usage else {})
-        )
-    return rows

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 #: Each change of each session at DEBUG, which Airflow writes to the task's log, too.
 log = logging.getLogger(__name__)
 
-#: A single free slot, where replicas are queued, and a single session that does not start wait for this many
-#: seconds, so that one wake serves several.
+#: A single free slot, where replicas are queued, waits for this many seconds: one wake then serves several.
+SLOT_DELAY = 10.0
+
+#: A single session that does not start waits for this many seconds: others may fail for the same reason.
 BATCH_DELAY = 30.0
 
 
@@ -145,7 +147,7 @@ class TaskWait:
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
-                times.append(self._first_end + BATCH_DELAY)
+                times.append(self._first_end + SLOT_DELAY)
         if self.startup.failed and self.startup.failed_at is not None:
             times.append(self.startup.failed_at + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
@@ -164,14 +166,14 @@ class TaskWait:
 
         :param message: what the platform said, where it refuses the credential.
         """
-        failed = self.startup.failed
+        failed, ended = self.startup.failed, self.tracker.ended
         return WakeEvent(
             reason,
-            self.tracker.ended,
+            ended,
             tuple(sorted(self.tracker.gone)),
             {session_id: failure.reason for session_id, failure in failed.items()},
             message,
-            self.startup.started,
+            tuple(session_id for session_id in self.startup.started if session_id not in ended),
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
             self._first_end,
             self.usage.of(self._ended_at),
@@ -183,7 +185,7 @@ class TaskWait:
         ends = len(tracker.ended) + len(tracker.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
         enough_slots = spec.slots_to_free is not None and (
-            ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
+            ends >= spec.slots_to_free or since_first_end >= SLOT_DELAY
         )
         reasons = (
             (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None and not self.is_held),

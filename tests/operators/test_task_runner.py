@@ -28,12 +28,12 @@ from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.usage import Usage
-from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.ended_session import LogReader
-from airflow_provider_canfar.task_sessions.launcher import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
@@ -73,7 +73,7 @@ class Phase:
     def run(self, wake: WakeEvent | None = None) -> None:
         self.runner.run(wake, publish=self.publish, defer=defer)
 
-    def publish(self) -> None:
+    def publish(self, *, whole: bool) -> None:
         self.published.append(self.runner.batch)
         self.live_when_published.append(len(self.platform.live()))
 
@@ -191,7 +191,7 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
 
     monkeypatch.setattr(FakeHook, "watch", wait_on)
     with pytest.raises(Killed):
-        phase.runner.run(None, publish=phase.runner.stop, defer=None)
+        phase.runner.run(None, publish=lambda *, whole: phase.runner.stop(), defer=None)
     assert platform.live() == []
 
 
@@ -399,5 +399,5 @@ def test_a_replica_that_probably_had_too_little_ram_says_so(platform: FakePlatfo
     wake = WakeEvent(WakeReason.ENDED, {session_id: "Failed"}, usage={session_id: usage})
     with pytest.raises(SessionFailed, match=r"at least 15\.6 of 16 GB used 20 s before the end"):
         phase.run(wake)
-    (row,) = report.sessions_to_json(phase.runner.batch)
+    (row,) = sessions_to_json(phase.runner.batch)
     assert (row["usage"]["ram"], row["usage"]["ram_asked"]) == (15.6, 16)

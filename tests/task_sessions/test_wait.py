@@ -33,7 +33,7 @@ from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
 from airflow_provider_canfar.task_sessions.progress import XCOM_EVERY, Progress
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
-from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
+from airflow_provider_canfar.task_sessions.task_wait import SLOT_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import RETENTION, FakePlatform, Row
@@ -184,10 +184,10 @@ async def test_a_session_that_is_preempted_is_waited_on(scene: Scene) -> None:
 async def test_free_places_wake_the_worker_when_there_are_enough(scene: Scene) -> None:
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
-    scene.ends(rows[1], 61)
+    scene.ends(rows[1], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
     assert wake.reason is WakeReason.SLOTS
-    assert after < 61 + BATCH_DELAY
+    assert after <= 60 + INTERVAL
     assert len(wake.ended) == 2
 
 
@@ -196,7 +196,7 @@ async def test_a_single_free_place_waits_a_little_for_others(scene: Scene) -> No
     scene.ends(rows[0], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
     assert wake.reason is WakeReason.SLOTS
-    assert 60 + BATCH_DELAY - INTERVAL <= after <= 60 + BATCH_DELAY + 2 * INTERVAL
+    assert 60 + SLOT_DELAY - INTERVAL <= after <= 60 + SLOT_DELAY + 2 * INTERVAL
 
 
 async def test_where_nothing_is_to_be_launched_free_places_wake_nobody(scene: Scene) -> None:
