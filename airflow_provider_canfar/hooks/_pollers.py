@@ -45,7 +45,8 @@ class PollerRegistry:
         self._accounts: dict[SessionPoller, str] = {}
         #: The poller that each connection led to last.
         self._pollers: dict[str, SessionPoller] = {}
-        #: What sessions use, by account: a task that is woken often has no subscriber between two waits.
+        #: What sessions use, by platform, which gives each its own id. It outlives the pollers: a task that
+        #: is woken often subscribes to nothing between two waits, and a credential may change.
         self._usage: dict[str, UsageHistory] = {}
         self._settings: dict[str, SingleFlight[Settings]] = {}
         self._stats: dict[str, SingleFlight[Stats]] = {}
@@ -114,7 +115,7 @@ class PollerRegistry:
             settings.client(retry_for=0, metrics=AirflowMetrics(conn_id)),
             renew=lambda: self._renew(poller, conn_id, read),
             on_end=lambda: self._forget(poller),
-            usage=self._usage.setdefault(settings.account, UsageHistory()),
+            usage=self._usage.setdefault(settings.url, UsageHistory()),
         )
         self._accounts[poller] = settings.account
         return poller

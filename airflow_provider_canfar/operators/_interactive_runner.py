@@ -198,7 +198,7 @@ class InteractiveRunner(TaskRunner):
             return []
         outcome = self.batch.outcomes[1]
         if outcome.reason is not None:
-            raise report.failure(self.batch, {}, 0)
+            raise report.failure(self.batch, {}, 0, self._recorder.events)
         when = "while it was kept alive" if self._keep_until is not None else "before it could be opened"
         kind = SessionGone if outcome.status == GONE else SessionFailed
         raise kind(

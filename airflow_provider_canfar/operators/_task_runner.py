@@ -294,7 +294,7 @@ class TaskRunner:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
-            raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
+            raise self._recorder.failure(self.batch, self._limits.max_failed)
         finally:
             ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
             self._teardown.destroy_ended(ended)

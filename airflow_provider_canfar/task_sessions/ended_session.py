@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resourc
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
+    from airflow_provider_canfar.skaha.errors import SessionError
+    from airflow_provider_canfar.skaha.models import Event
     from airflow_provider_canfar.skaha.polling.usage import Usage
-    from airflow_provider_canfar.task_sessions.batch import Outcome
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class OutcomeRecorder:
         self._asked = asked
         #: Session id -> the last lines of its log, of those that failed.
         self.tails: dict[str, str] = {}
+        #: Session id -> its events, of those that did not start.
+        self.events: dict[str, Sequence[Event]] = {}
         self._emit = emit
         self._max_log_bytes = max_log_bytes
         shown = MAX_LOG if max_log_bytes is None else 2 * max_log_bytes
@@ -93,6 +98,20 @@ class OutcomeRecorder:
         if usage is None:
             return read.outcome
         return replace(read.outcome, usage=beside_asked(usage, self._asked))
+
+    def failure(self, batch: Batch, max_failed: int) -> SessionError:
+        """Say which replicas failed, with what has been read of each.
+
+        :param max_failed: how many may.
+        """
+        return report.failure(batch, self.tails, max_failed, self.events)
+
+    async def read_events(self, client: SkahaClient, outcome: Outcome) -> None:
+        """Read the events of a session that did not start, before it is destroyed; the error has them."""
+        if len(self.events) < report.DESCRIBED:
+            # Without them the error still has the reason.
+            with suppress(RequestError):
+                self.events |= await client.events(outcome.session_id)
 
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
         """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""

@@ -218,6 +218,7 @@ class Reconciler:
             else:
                 self.batch = self.batch.record([outcome])
                 self._emit(report.never_started(outcome))
+                await self._recorder.read_events(client, outcome)
         for start in range(0, len(with_log), LOG_CONCURRENCY):
             if self._stopped:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import (
@@ -18,6 +19,7 @@ from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numb
 from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.models import Event
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 #: How many of a failed replica's last lines go into the error.
@@ -89,13 +91,19 @@ def shortened(log: str, max_bytes: int | None) -> str:
     return f"(All but the last {len(data) - cut:,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
-def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionError:
+def failure(
+    batch: Batch,
+    tails: Mapping[str, str],
+    max_failed: int,
+    events: Mapping[str, Sequence[Event]] = MappingProxyType({}),
+) -> SessionError:
     """Say which replicas failed, with the last lines of each, or why it did not start.
 
     Where none of them started, and no other sessions would start either, a retry of the task cannot help.
 
     :param tails: session id -> the last lines of its log, as far as there is one.
     :param max_failed: how many may.
+    :param events: session id -> its events, as far as they have been read.
     """
     failed = batch.failed()
     first = failed[0]
@@ -111,6 +119,7 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionE
         replica=first.replica,
         status=first.status,
         log_tail=tails.get(first.session_id, ""),
+        events=tuple(events.get(first.session_id, ())),
     )
     error.retryable = any(outcome.retryable for outcome in failed)
     return error

@@ -25,7 +25,7 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.metrics import Metric
-from airflow_provider_canfar.skaha.models import SessionSpec
+from airflow_provider_canfar.skaha.models import Event, SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.usage import Usage
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
@@ -270,11 +270,13 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
+    row.events = [Event(type="Warning", reason="Failed", message="manifest unknown")]
     with pytest.raises(
         SessionNeverStarted, match=rf"session {row.session_id} .* did not start: no such image"
-    ):
+    ) as raised:
         Phase(platform, Batch(IDENTITY, 1, 1)).run(does_not_start(row))
     assert platform.live() == []
+    assert raised.value.events == tuple(row.events), "callbacks get what explains it"
 
 
 def test_a_session_that_does_not_start_costs_its_siblings_nothing(platform: FakePlatform) -> None:

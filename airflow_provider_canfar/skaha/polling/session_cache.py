@@ -39,21 +39,8 @@ FULL_LIST_INTERVAL = 120.0
 URGENT_FULL_LIST_INTERVAL = 30.0
 
 
-# In the order of a row's own.
-_FIELDS = (
-    "id",
-    "name",
-    "type",
-    "status",
-    "startTime",
-    "expiryTime",
-    "connectURL",
-    "ramInUse",
-    "cpuCoresInUse",
-)
-
-#: How many of them say what a session is.
-_OWN = 7
+# What says what a session is, in the order of a row's own.
+_FIELDS = ("id", "name", "type", "status", "startTime", "expiryTime", "connectURL")
 
 
 class Row(NamedTuple):
@@ -66,13 +53,13 @@ class Row(NamedTuple):
     start_time: str
     expiry_time: str
     connect_url: str
-    #: These change in every list, and are no change of the session.
-    ram_in_use: str = ""
-    cores_in_use: str = ""
+    #: These change in every list, and are no change of the session; as the server has written them.
+    ram_in_use: Any = ""
+    cores_in_use: Any = ""
 
     def is_same(self, other: Row | None) -> bool:
         """Whether another list shows the same of the session, apart from what it uses."""
-        return other is not None and self[:_OWN] == other[:_OWN]
+        return other is not None and self[: len(_FIELDS)] == other[: len(_FIELDS)]
 
     @property
     def is_final(self) -> bool:
@@ -81,7 +68,8 @@ class Row(NamedTuple):
 
 
 def _row(data: Mapping[str, Any]) -> Row:
-    return Row._make([text(data.get(field)) for field in _FIELDS])
+    words = [text(data.get(field)) for field in _FIELDS]
+    return Row._make([*words, data.get("ramInUse"), data.get("cpuCoresInUse")])
 
 
 class ListResult(NamedTuple):

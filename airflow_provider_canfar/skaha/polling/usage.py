@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_provider_canfar.skaha.fields import quantity
 
@@ -42,16 +42,25 @@ class InUse(NamedTuple):
     cores: float | None
 
 
-def in_use(ram: str, cores: str) -> InUse | None:
+def in_use(ram: Any, cores: Any) -> InUse | None:
     """Read two cells of a list; None where neither says anything.
 
     >>> in_use("1.37", "0.982"), in_use("<none>", ""), in_use("147Gi", "<none>")
     (InUse(ram=1.37, cores=0.982), None, InUse(ram=157.840048128, cores=None))
     """
-    if not ram and not cores:
+    if ram is None and cores is None:
         return None
-    seen = InUse(quantity(ram), quantity(cores))
-    return None if seen == (None, None) else seen
+    seen = InUse(_figure(ram), _figure(cores))
+    return None if seen.ram is None and seen.cores is None else seen
+
+
+def _figure(cell: Any) -> float | None:
+    """Read a cell: as the server writes it now, which is quick, or as any has written it."""
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return quantity(cell)
+    return number if 0.0 <= number < float("inf") else None
 
 
 @dataclass(slots=True)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.polling.usage import KEPT_FOR, InUse, Usage, UsageHistory, in_use
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
 FIGURES = st.none() | st.floats(0, 1000).map(lambda number: round(number, 3))
 
 
@@ -28,6 +35,12 @@ def test_cells_that_cannot_be_read_say_nothing_and_spoil_nothing() -> None:
     assert in_use("<none>", "not-applicable") is None
     assert in_use("8G", "nonsense") == InUse(8.0, None)
     assert in_use("", "0.982") == InUse(None, 0.982)
+
+
+@given(JSON, JSON)
+def test_whatever_a_cell_has_it_is_a_figure_or_nothing(ram: Any, cores: Any) -> None:
+    seen = in_use(ram, cores)
+    assert seen is None or all(one is None or 0 <= one < float("inf") for one in seen)
 
 
 def test_what_is_no_longer_listed_is_forgotten_after_an_hour() -> None:
