@@ -11,13 +11,15 @@ import argparse
 
 from _runs import quantile, run  # type: ignore[import-not-found] # A module in the same folder.
 
-#: A trigger fires at the earliest ten seconds after its start.
+#: A trigger fires at the earliest ten seconds after its start; and how many can start per second.
 WARM = 11.0
+STARTED_PER_SECOND = 500
 
 #: Title, number of sessions, how they end, within how many seconds, and the polling interval.
 CASES = (
     ("300 sessions, one by one, interval 2 s", 300, "one by one", 6.0, 2.0),
     ("1000 sessions at once, interval 5 s", 1000, "at once", 1.0, 5.0),
+    ("5000 sessions at once, interval 5 s", 5000, "at once", 1.0, 5.0),
 )
 
 WAYS = (
@@ -36,8 +38,9 @@ def main() -> None:
         print(f"{title:42}{'reported after, s':>24}{'CPU':>16}{'loop delay, ms':>18}")
         print(f"{'':42}{'first':>8}{'p50':>8}{'p99':>8}{'last':>8}{'s':>8}{'p99':>10}{'max':>8}")
         for label, way, large_list in ways:
+            warm = WARM + count / STARTED_PER_SECOND
             one = run(
-                way, count, interval=interval, seconds=within, warm=WARM, end=end, large_list=large_list
+                way, count, interval=interval, seconds=within, warm=warm, end=end, large_list=large_list
             )
             assert len(one.delays) == count
             reported = "".join(f"{quantile(one.delays, share):8.2f}" for share in (0.0, 0.5, 0.99, 1.0))

@@ -1,7 +1,7 @@
 """The cost of the XCom ``progress`` while a thousand tasks wait: CPU of their shared poll, and writes.
 
-Each task has four sessions, three of which end during a minute. The same minute is measured with and without
-progress, each in a process of its own; Airflow's side of a write is not.
+Each task has four sessions, of which ``--ends`` end during a minute. The same minute is measured with and
+without progress, each in a process of its own; Airflow's side of a write is not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECONDS = 60.0
 TIMES = 3
 
 
-async def measure(url: str, *, has_progress: bool) -> dict[str, float]:
+async def measure(url: str, ends_per_task: int, *, has_progress: bool) -> dict[str, float]:
     """Let the tasks wait for a minute, and return the measurements."""
     from _waiters import control  # type: ignore[import-not-found] # A module in the same folder.
 
@@ -68,7 +68,11 @@ async def measure(url: str, *, has_progress: bool) -> dict[str, float]:
     await control(url, "reset")
     cpu, began, before = time.process_time(), time.perf_counter(), writes
     chance = random.Random(1)  # noqa: S311 - not for a secret
-    ends = [(chance.uniform(0, SECONDS), task * SESSIONS + nth) for task in range(TASKS) for nth in (1, 2, 3)]
+    ends = [
+        (chance.uniform(0, SECONDS), task * SESSIONS + nth)
+        for task in range(TASKS)
+        for nth in range(1, ends_per_task + 1)
+    ]
     for second in range(int(SECONDS)):
         ids = [f"s{number:07d}" for moment, number in ends if second <= moment < second + 1]
         await control(url, f"end?ids={','.join(ids)}")
@@ -80,10 +84,10 @@ async def measure(url: str, *, has_progress: bool) -> dict[str, float]:
     return {"cpu": measured, "writes": writes - before, "ends": len(ends)}
 
 
-def run(way: str) -> dict[str, float]:
+def run(way: str, ends_per_task: int) -> dict[str, float]:
     """Measure one way in a process of its own."""
     with account(TASKS * SESSIONS) as url:
-        command = [sys.executable, __file__, f"--url={url}", f"--way={way}"]
+        command = [sys.executable, __file__, f"--url={url}", f"--way={way}", f"--ends={ends_per_task}"]
         output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 - ours
     measured: dict[str, float] = json.loads(output.splitlines()[-1])
     return measured
@@ -94,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url")
     parser.add_argument("--way", choices=("off", "on"))
+    parser.add_argument("--ends", type=int, choices=range(SESSIONS), default=1, help="of each task")
     parser.add_argument("--times", type=int, default=TIMES)
     arguments = parser.parse_args()
     if arguments.url:
@@ -102,13 +107,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             os.environ["AIRFLOW_HOME"] = home
             logging.disable(logging.INFO)
-            print(json.dumps(asyncio.run(measure(arguments.url, has_progress=arguments.way == "on"))))
+            print(
+                json.dumps(
+                    asyncio.run(measure(arguments.url, arguments.ends, has_progress=arguments.way == "on"))
+                )
+            )
         return
     print(f"{'progress':10}{'CPU ms per poll':>18}{'ends':>8}{'writes':>8}{'per task and minute':>22}")
     least: dict[str, float] = {}
     for _ in range(arguments.times):
         for way in ("off", "on"):
-            one = run(way)
+            one = run(way, arguments.ends)
             cpu = 1000 * one["cpu"] * INTERVAL / SECONDS
             least[way] = min(cpu, least.get(way, cpu))
             rate = one["writes"] / TASKS

@@ -87,6 +87,7 @@ class Row:
     """A session as the platform knows it.
 
     :param listed_from: when lists begin to show it.
+    :param usage: what lists show of its use of cores and RAM while it runs.
     """
 
     session_id: str
@@ -100,6 +101,7 @@ class Row:
     destroyed: bool = False
     log: str = ""
     events: list[Event] = field(default_factory=list)
+    usage: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_live(self) -> bool:
@@ -130,6 +132,7 @@ class Row:
             "type": "headless",
             "status": self.word,
             "startTime": started,
+            **(self.usage if self.word == "Running" else {}),
         }
 
     def reported(self) -> Session:

@@ -21,7 +21,7 @@ from airflow_provider_canfar.operators.interactive import CanfarInteractiveOpera
 from airflow_provider_canfar.plugin.sessions_page import task_tab_url
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-from airflow_provider_canfar.task_sessions.report import sessions_to_json
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE
 from tests.airflow_versions import DagSerialization, TaskInstanceKey
 

@@ -13,6 +13,7 @@ from airflow_provider_canfar.hooks._metrics import AirflowMetrics
 from airflow_provider_canfar.skaha.errors import AuthenticationError
 from airflow_provider_canfar.skaha.polling.session_poller import SessionPoller
 from airflow_provider_canfar.skaha.polling.single_flight import SingleFlight
+from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks._settings import Settings
@@ -44,6 +45,9 @@ class PollerRegistry:
         self._accounts: dict[SessionPoller, str] = {}
         #: The poller that each connection led to last.
         self._pollers: dict[str, SessionPoller] = {}
+        #: What sessions use, by platform, which gives each its own id. It outlives the pollers: a task that
+        #: is woken often subscribes to nothing between two waits, and a credential may change.
+        self._usage: dict[str, UsageHistory] = {}
         self._settings: dict[str, SingleFlight[Settings]] = {}
         self._stats: dict[str, SingleFlight[Stats]] = {}
 
@@ -111,6 +115,7 @@ class PollerRegistry:
             settings.client(retry_for=0, metrics=AirflowMetrics(conn_id)),
             renew=lambda: self._renew(poller, conn_id, read),
             on_end=lambda: self._forget(poller),
+            usage=self._usage.setdefault(settings.url, UsageHistory()),
         )
         self._accounts[poller] = settings.account
         return poller

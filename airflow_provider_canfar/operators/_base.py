@@ -12,7 +12,6 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
-from airflow_provider_canfar.operators._carried_spec import open_spec, seal_spec
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
 from airflow_provider_canfar.operators._errors import airflow_errors
@@ -190,12 +189,17 @@ class SessionOperator(LineageMixin, TriesMixin):
         from airflow_provider_canfar.operators._phase_errors import require_running, retry_follows
         from airflow_provider_canfar.operators._worker_loss import WorkerLoss, watched_supervisor
 
+        record, task_instance = self._record(context, work), TaskInstanceId.of(context["ti"])
         try:
-            batch = self._first_batch(context, work) if known is None else known
+            if known is None:
+                batch = self._first_batch(context, work, record)
+            else:
+                batch = record.journal.resume(known)
             # Before a wait there was such a connection.
             is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
             hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
-            spec = open_spec(hook, carried.pop("spec", None), self._emit) or self._spec(context, batch)
+            known_spec = record.read_spec(hook, carried.pop("spec", None)) if wake is not None else None
+            spec = known_spec or self._spec(context, batch)
             runner = self._new_runner(hook, spec, batch, deadline, **carried)
         except BaseException as error:  # Whatever it was, a time-out too, it is raised again.
             if wake is not None or (context["ti"].try_number or 0) > 1:
@@ -205,19 +209,19 @@ class SessionOperator(LineageMixin, TriesMixin):
         if self._is_killed:
             runner.stop()  # The on_kill came before there was a runner.
         self._loss = WorkerLoss(context)
-        record, task_instance = self._record(context, work), TaskInstanceId.of(context["ti"])
 
-        def publish() -> None:
-            record.publish(runner.xcoms(), runner.batch)
+        def publish(*, whole: bool) -> None:
+            record.publish(runner.xcoms(whole=whole), runner.batch)
 
         def defer(wait_spec: WaitSpec) -> NoReturn:
             require_running(_airflow_api.wait_out_silence(task_instance.state, emit=self._emit))
             # Every replica of a try runs the same, though later phases render the templates again.
-            sealed = seal_spec(hook, spec) if runner.batch.has_unlaunched() else None
+            if known_spec is None and runner.batch.has_unlaunched():
+                record.write_spec(hook, spec)
             self.defer(
                 trigger=self._trigger(wait_spec, task_instance),
                 method_name="resume",
-                kwargs=carry(task_instance, runner, deadline, sealed),
+                kwargs=carry(task_instance, runner, deadline),
                 timeout=backstop_of(deadline),
             )
 

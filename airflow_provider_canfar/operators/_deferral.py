@@ -17,17 +17,12 @@ BACKSTOP = 600.0
 _carried: dict[TaskInstanceId, dict[str, Any]] = {}
 
 
-def carry(
-    task_instance: TaskInstanceId, runner: TaskRunner, deadline: float | None, sealed: str | None
-) -> dict[str, Any]:
-    """Return the arguments of the next phase; JSON.
+def carry(task_instance: TaskInstanceId, runner: TaskRunner, deadline: float | None) -> dict[str, Any]:
+    """Return the arguments of the next phase; JSON that does not grow with the number of replicas.
 
     :param deadline: seconds since the epoch; None: no deadline.
-    :param sealed: what each replica runs, if some are still to be launched.
     """
     carried = {"batch": runner.batch.to_json(), "deadline": deadline, **runner.carried()}
-    if sealed is not None:
-        carried["spec"] = sealed
     _carried[task_instance] = dict(carried)
     return carried
 

@@ -29,6 +29,7 @@ from airflow_provider_canfar.task_sessions.interactive_wait import (
 )
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ class InteractiveRunner(TaskRunner):
         self._url_answered = False
         self._was_kept = False
 
-    def xcoms(self) -> dict[str, Any]:
+    def xcoms(self, *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push whenever the session is known, by key."""
-        sessions = [{**one, "url": self.url} for one in report.sessions_to_json(self.batch)]
-        return super().xcoms() | {"sessions": sessions, "url": self.url}
+        sessions = [{**one, "url": self.url} for one in sessions_to_json(self.batch)]
+        return super().xcoms(whole=whole) | {"sessions": sessions, "url": self.url}
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
@@ -197,7 +198,7 @@ class InteractiveRunner(TaskRunner):
             return []
         outcome = self.batch.outcomes[1]
         if outcome.reason is not None:
-            raise report.failure(self.batch, {}, 0)
+            raise report.failure(self.batch, {}, 0, self._recorder.events)
         when = "while it was kept alive" if self._keep_until is not None else "before it could be opened"
         kind = SessionGone if outcome.status == GONE else SessionFailed
         raise kind(

@@ -249,6 +249,7 @@ HEADLESS: Mapping[str, Argument] = {
     "command_encoding": Argument(partial(one_of, choices=COMMAND_ENCODINGS)),
     "replicas": Argument(partial(_COUNT, maximum=MOST_REPLICAS)),
     "max_active_replicas": Argument(_COUNT, may_be_left_out=True),
+    "launch_concurrency": Argument(partial(_COUNT, maximum=32)),
     "max_account_sessions": Argument(_COUNT, may_be_left_out=True),
     "max_pending_account_sessions": Argument(_COUNT, may_be_left_out=True),
     "account_sessions_prefix": Argument(_prefix, may_be_left_out=True),

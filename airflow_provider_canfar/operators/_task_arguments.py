@@ -112,6 +112,7 @@ class CommandFunctionArguments(DecoratorArguments, total=False):
     ram: float | str | XComArg | None
     gpus: int | str | XComArg | None
     max_active_replicas: int | str | XComArg | None
+    launch_concurrency: int | str | XComArg
     max_account_sessions: int | str | XComArg | None
     max_pending_account_sessions: int | str | XComArg | None
     account_sessions_prefix: str | XComArg | None

@@ -17,18 +17,23 @@ from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
 from airflow_provider_canfar.task_sessions.lineage import lineage_of
 from airflow_provider_canfar.task_sessions.next_wait import is_outage, wait_spec_for
 from airflow_provider_canfar.task_sessions.outcome_table import table
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.progress import progress_of, progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
+from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
+from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
 from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
+    from airflow_provider_canfar.operators._task_record import Publish
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -55,6 +60,7 @@ class TaskRunner:
     :param options: how to go about it.
     :param emit: writes one line to the task's log.
     :param reader: reads the log of each ended session before it is shown.
+    :param concurrency: how many creates the phase before would have begun at once; None for the most.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class TaskRunner:
         options: RunOptions,
         emit: Callable[[str], None],
         reader: LogReader,
+        concurrency: int | None = None,
     ) -> None:
         self._hook = hook
         self._spec = spec
@@ -75,12 +82,13 @@ class TaskRunner:
         self._deadline = deadline
         self._options = options
         self._emit = emit
-        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes)
+        self._recorder = OutcomeRecorder(reader, emit, options.max_log_bytes, Resources(spec.cores, spec.ram))
         self._reconciler = Reconciler(spec, batch, limits, recorder=self._recorder, emit=emit)
+        self._reconciler.launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
         self._teardown = Teardown(hook, self._reconciler, emit)
+        self._session_xcoms = SessionXComs(batch)
         self._wait: asyncio.Task[Any] | None = None
-        self._stopped = False
-        self._leaves_to_retry = False
+        self._stopped = self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._first_end: float | None = None
 
@@ -89,10 +97,9 @@ class TaskRunner:
         """What is known of the replicas now."""
         return self._reconciler.batch
 
-    def xcoms(self) -> dict[str, Any]:
-        """Return the XComs to push whenever the sessions are known, by key."""
-        return {
-            "sessions": report.sessions_to_json(self.batch),
+    def xcoms(self, *, whole: bool) -> dict[str, Any]:
+        """Return the XComs to push now, by key; if ``whole``, with those that have hardly changed."""
+        return self._session_xcoms.to_push(self.batch, whole=whole) | {
             "progress": progress_xcom(self.batch, time.time()),
             "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
         }
@@ -103,13 +110,13 @@ class TaskRunner:
 
     def carried(self) -> dict[str, Any]:
         """Return what the next phase needs to know besides the batch; JSON."""
-        return {}
+        return self._reconciler.launcher.concurrency.carried()
 
     def run(
         self,
         wake: WakeEvent | None,
         *,
-        publish: Callable[[], None],
+        publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: Callable[[BaseException], bool] = _never,
         push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
@@ -117,7 +124,7 @@ class TaskRunner:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
         :param wake: what the wait before this phase has seen.
-        :param publish: called when the sessions are known, before any wait.
+        :param publish: writes down what is known of the sessions, before any wait.
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :param push: pushes XComs, by key, during a wait here; it may block, and fail.
@@ -127,6 +134,7 @@ class TaskRunner:
             failure, where a retry adopts them.
         """
         self._push = push
+        self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
         except CredentialRefused:
@@ -138,7 +146,7 @@ class TaskRunner:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
             with suppress(Exception):
-                publish()
+                publish(whole=True)
             raise
         except (SessionTimeout, AirflowTaskTimeout):
             self._teardown.stop_creating()
@@ -148,7 +156,7 @@ class TaskRunner:
             self._teardown.record_ends()
             # The time-out is what fails the task, whatever Airflow takes in of it.
             with suppress(Exception):
-                publish()
+                publish(whole=True)
             self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
         except TaskDeferred:
@@ -166,7 +174,7 @@ class TaskRunner:
     def _rounds(
         self,
         wake: WakeEvent | None,
-        publish: Callable[[], None],
+        publish: Publish,
         defer: Callable[[WaitSpec], None] | None,
     ) -> list[Outcome]:
         while True:
@@ -177,7 +185,7 @@ class TaskRunner:
                 raise Killed("Airflow stopped the worker.")
             if (line := progress_of(self.batch)) is not None:
                 self._emit(line)
-            publish()
+            publish(whole=wake is None or isinstance(next_step, Verdict))
             if isinstance(next_step, Verdict):
                 return self._finish(next_step)
             if defer is not None:
@@ -218,6 +226,7 @@ class TaskRunner:
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)
         self._reconciler.start_failures = wake.start_failures
+        self._recorder.usage = wake.usage
         self._first_end = wake.first_end
         if wake.reason is WakeReason.DEADLINE:
             raise self._timed_out()
@@ -279,12 +288,13 @@ class TaskRunner:
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""
-        self._emit(table(self.batch))
+        for line in (table(self.batch), *advice(self.batch.outcomes.values())):
+            self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
-            raise report.failure(self.batch, self._recorder.tails, self._limits.max_failed)
+            raise self._recorder.failure(self.batch, self._limits.max_failed)
         finally:
             ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
             self._teardown.destroy_ended(ended)

@@ -39,12 +39,11 @@ class TriesMixin(CheckedArguments, LogLinesMixin):
 
         return TaskRecord(context, work, self._emit, lambda: self._is_killed)
 
-    def _first_batch(self, context: Context, work: Work) -> Batch:
+    def _first_batch(self, context: Context, work: Work, record: TaskRecord) -> Batch:
         """Return the replicas of this try, with what earlier tries have saved."""
-        record = self._record(context, work)
-        batch = self._batch(context, work, record.load())
+        batch = self._batch(context, work, record.saved())
         # Before anything is launched: whatever becomes of this try, the next one finds what it has launched.
-        record.save(batch)
+        record.begin(batch)
         return batch
 
     def _last_batch(self, context: Context, work: Work) -> Batch:
@@ -56,7 +55,7 @@ class TriesMixin(CheckedArguments, LogLinesMixin):
         saved = None
         self._is_killed = True  # Nothing is waited for any more.
         with suppress(Exception):
-            saved = self._record(context, work).load()
+            saved = self._record(context, work).saved()
         return self._batch(context, work, saved)
 
     def _batch(self, context: Context, work: Work, saved: SavedState | None) -> Batch:

@@ -49,12 +49,15 @@ class WorkerLoss:
         if not retry_follows(self._context, Killed("Airflow was lost.")):
             return False
         try:
-            state = _answer_of(TaskInstanceId.of(self._context["ti"]).state)
+            return _answer_of(TaskInstanceId.of(self._context["ti"]).state) in RETRIED
         except TimeoutError:
-            return self._is_reachable and not _airflow_api.api_server_answers()
-        except Exception:  # noqa: BLE001 - whatever it is, it is Airflow that fails
-            return True
-        return state in RETRIED
+            pass
+        except (EOFError, OSError):
+            return True  # The supervisor has gone.
+        except Exception as error:  # noqa: BLE001 - outside of a worker there is nobody to ask
+            if _airflow_api.is_silence(error):
+                return True
+        return self._is_reachable and not _airflow_api.api_server_answers()
 
 
 def _answer_of(call: Callable[[], T]) -> T:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.operators._task_runner import TaskRunner
     from airflow_provider_canfar.skaha.models import SessionSpec
     from airflow_provider_canfar.skaha.naming import Identity
-    from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
     from airflow_provider_canfar.task_sessions.ended_session import LogReader
     from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -47,7 +46,7 @@ class CanfarHeadlessOperator(SessionOperator):
         )
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
-    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``. While it waits, the XCom
+    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``, ``usage``. While it waits, the XCom
     ``sessions`` has the ids. With ``wait_for_completion=False``, it returns what this XCom has, once all
     replicas have been launched.
 
@@ -72,7 +71,8 @@ class CanfarHeadlessOperator(SessionOperator):
     :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
-    :param max_active_replicas: how many may be alive at once, 1 or more; None for all.
+    :param max_active_replicas: how many may be alive at once, 1 or more; None for 4,000, the most.
+    :param launch_concurrency: how many to create at once, 1 to 32; fewer while the platform is slow or busy.
     :param max_account_sessions: how many headless sessions the account may have in all, no matter what
         launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
         that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
@@ -129,6 +129,7 @@ class CanfarHeadlessOperator(SessionOperator):
         ram: float | str | XComArg | None = None,
         gpus: int | str | XComArg | None = None,
         max_active_replicas: int | str | XComArg | None = None,
+        launch_concurrency: int | str | XComArg = 8,
         max_account_sessions: int | str | XComArg | None = None,
         max_pending_account_sessions: int | str | XComArg | None = None,
         account_sessions_prefix: str | XComArg | None = None,
@@ -168,6 +169,7 @@ class CanfarHeadlessOperator(SessionOperator):
         self.ram = ram
         self.gpus = gpus
         self.max_active_replicas = max_active_replicas
+        self.launch_concurrency = launch_concurrency
         self.max_account_sessions = max_account_sessions
         self.max_pending_account_sessions = max_pending_account_sessions
         self.account_sessions_prefix = account_sessions_prefix
@@ -239,6 +241,7 @@ class CanfarHeadlessOperator(SessionOperator):
     ) -> TaskRunner:
         from airflow_provider_canfar.operators._launch_runner import LaunchRunner
         from airflow_provider_canfar.operators._task_runner import TaskRunner
+        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
         from airflow_provider_canfar.task_sessions.limits import Limits
         from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
@@ -252,24 +255,20 @@ class CanfarHeadlessOperator(SessionOperator):
                 parsed["max_active_replicas"],
                 parsed["max_failed_replicas"],
                 fail_fast=parsed["fail_fast"],
-                account=self._account_limit(parsed),
+                account=AccountLimit.of(parsed),
             ),
             deadline=deadline,
             options=RunOptions.of(parsed),
             emit=self._emit,
             reader=self.log_reader(batch),
+            **carried,
         )
 
-    def _account_limit(self, parsed: Mapping[str, Any]) -> AccountLimit | None:
-        from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
-
-        limits = parsed["max_account_sessions"], parsed["max_pending_account_sessions"]
-        has_limit = any(one is not None for one in limits)
-        return AccountLimit(*limits, parsed["account_sessions_prefix"] or "") if has_limit else None
-
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> Any:
+        from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
+
         if self._sessions_outlive_success():
-            return runner.xcoms()["sessions"]
+            return sessions_to_json(runner.batch)
         return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:

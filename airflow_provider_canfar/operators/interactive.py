@@ -142,7 +142,7 @@ class CanfarInteractiveOperator(SessionOperator):
         )
 
     def _result(self, runner: TaskRunner, outcomes: Sequence[Outcome]) -> str | None:
-        url: str | None = runner.xcoms()["url"]
+        url: str | None = runner.xcoms(whole=True)["url"]
         return url
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:

@@ -58,10 +58,10 @@ def _url(value: Any) -> str | None:
     return text(value) or None
 
 
-def _quantity(value: Any) -> float | None:
+def quantity(value: Any) -> float | None:
     """Parse cores, or GB of RAM.
 
-    >>> _quantity("8.59"), _quantity("8G"), _quantity("500m"), _quantity("<none>")
+    >>> quantity("8.59"), quantity("8G"), quantity("500m"), quantity("<none>")
     (8.59, 8.0, 0.5, None)
     """
     match = _QUANTITY.fullmatch(text(value).strip())
@@ -88,7 +88,7 @@ def _time(value: Any) -> datetime | None:
 
 def whole_number(value: Any) -> int | None:
     """Return the integer part of a number; None where it cannot be read."""
-    number = _quantity(value)
+    number = quantity(value)
     return None if number is None else int(number)
 
 
@@ -111,7 +111,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _quantities(value: Any) -> tuple[float, ...] | None:
     """Return the quantities of a list; None where one of them cannot be read."""
-    numbers = [_quantity(item) for item in _items(value)]
+    numbers = [quantity(item) for item in _items(value)]
     if not isinstance(value, list | tuple) or None in numbers:
         return None
     return tuple(number for number in numbers if number is not None)
@@ -127,7 +127,7 @@ def section(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(text)]
-Quantity = Annotated[float | None, BeforeValidator(_quantity)]
+Quantity = Annotated[float | None, BeforeValidator(quantity)]
 Integer = Annotated[int | None, BeforeValidator(whole_number)]
 Url = Annotated[str | None, BeforeValidator(_url)]
 Time = Annotated[datetime | None, BeforeValidator(_time)]

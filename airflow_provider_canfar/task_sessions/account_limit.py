@@ -33,6 +33,13 @@ class AccountLimit:
     max_pending: int | None = None
     prefix: str = ""
 
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self | None:
+        """Take the limit from an operator's parsed arguments; None where it has none."""
+        limits = arguments["max_account_sessions"], arguments["max_pending_account_sessions"]
+        has_limit = any(one is not None for one in limits)
+        return cls(*limits, arguments["account_sessions_prefix"] or "") if has_limit else None
+
     def counts(self, session: Session | Row, key: str) -> bool:
         """Whether a session counts.
 

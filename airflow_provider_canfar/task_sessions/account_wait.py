@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
-from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
+from airflow_provider_canfar.task_sessions.task_wait import SLOT_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class AccountTaskWait(TaskWait):
         if not self._has_listed:
             times.append(0.0)  # With each poll: one for ended sessions does not show the others.
         if self._room_since is not None:
-            times.append(self._room_since + BATCH_DELAY)
+            times.append(self._room_since + SLOT_DELAY)
         return min((time for time in times if time is not None), default=None)
 
     def wake(self, now: float) -> WakeEvent | None:
@@ -97,5 +97,5 @@ class AccountTaskWait(TaskWait):
         wake = super().wake(now)
         if wake is not None or self._room_since is None:
             return wake
-        is_worth_it = self._room() >= self.spec.worth_waking or now - self._room_since >= BATCH_DELAY
+        is_worth_it = self._room() >= self.spec.worth_waking or now - self._room_since >= SLOT_DELAY
         return self.wake_event(WakeReason.SLOTS) if is_worth_it else None

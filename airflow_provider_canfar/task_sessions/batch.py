@@ -1,9 +1,9 @@
-"""The replicas of one try of a task, and what is known of each; JSON between one wait and the next. Pure."""
+"""The replicas of one try of a task, and what is known of each. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
@@ -35,6 +35,8 @@ class Outcome:
         meaning of its own in what it carries over a deferral.
     :param reason: why it never started, and what to do about it; None for a session that ended by itself.
     :param retryable: whether another session of the replica may do better.
+    :param usage: what it was seen to use, beside what it asked for, as :func:`.usage_report.beside_asked`
+        writes it; None if unknown.
     """
 
     replica: int
@@ -47,6 +49,7 @@ class Outcome:
     result: str | None = None
     reason: str | None = None
     retryable: bool = True
+    usage: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,16 @@ class Batch:
         self, ended: Mapping[str, str], gone: Iterable[str], started: Collection[str] = ()
     ) -> Self:
         """Remember what a wait has seen."""
-        launched = {
-            replica: replace(launch, has_started=launch.has_started or launch.session_id in started)
+        ids = {*started}
+        have_started = {
+            replica: replace(launch, has_started=True)
             for replica, launch in self.launched.items()
+            if launch.session_id in ids and not launch.has_started
         }
         all_gone = tuple(sorted({*self.gone, *gone}))
-        return replace(self, launched=launched, ended={**self.ended, **ended}, gone=all_gone)
+        return replace(
+            self, launched={**self.launched, **have_started}, ended={**self.ended, **ended}, gone=all_gone
+        )
 
     def with_start_times(self, started: Mapping[str, str]) -> Self:
         """Remember when sessions started.
@@ -103,10 +110,11 @@ class Batch:
         :param started: id -> the time.
         """
         launched = {
-            replica: replace(launch, started=started.get(launch.session_id, launch.started))
+            replica: replace(launch, started=started[launch.session_id])
             for replica, launch in self.launched.items()
+            if launch.session_id in started
         }
-        return replace(self, launched=launched)
+        return self.assign(launched)
 
     def record(self, outcomes: Iterable[Outcome]) -> Self:
         """Remember how replicas ended."""
@@ -154,32 +162,27 @@ class Batch:
         return outcome if outcome is not None and self._counts(outcome) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Write the batch down as Airflow carries it over a deferral: JSON, and no secret in it."""
+        """Write down what does not grow with the number of replicas; the journal has the rest."""
         identity = self.identity
         return {
             "identity": [identity.stem, identity.key, identity.epoch, identity.result_key],
             "try_number": self.try_number,
             "replicas": self.replicas,
-            "launched": [[replica, *astuple(one)] for replica, one in self.launched.items()],
-            "outcomes": [asdict(one) for one in self.outcomes.values()],
-            "ended": dict(self.ended),
-            "gone": list(self.gone),
-            "discarded": list(self.discarded),
             "first_try": self.first_try,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read back what :meth:`to_json` wrote."""
-        outcomes = [Outcome(**one) for one in data["outcomes"]]
+        """Read back what :meth:`to_json` wrote, or version 0.1, which had no journal."""
+        outcomes = [Outcome(**one) for one in data.get("outcomes", ())]
         return cls(
             identity=Identity(*data["identity"]),
             try_number=data["try_number"],
             replicas=data["replicas"],
-            launched={replica: AssignedSession(*launch) for replica, *launch in data["launched"]},
+            launched={replica: AssignedSession(*launch) for replica, *launch in data.get("launched", ())},
             outcomes={one.replica: one for one in outcomes},
-            ended=data["ended"],
-            gone=tuple(data["gone"]),
+            ended=data.get("ended", {}),
+            gone=tuple(data.get("gone", ())),
             discarded=tuple(data.get("discarded", ())),
             first_try=data.get("first_try", 0),
         )

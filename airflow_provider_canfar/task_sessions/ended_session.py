@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
 from airflow_provider_canfar.skaha.http.body import MAX_LOG
 from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resources, beside_asked
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
-    from airflow_provider_canfar.task_sessions.batch import Outcome
+    from airflow_provider_canfar.skaha.errors import SessionError
+    from airflow_provider_canfar.skaha.models import Event
+    from airflow_provider_canfar.skaha.polling.usage import Usage
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,24 @@ class OutcomeRecorder:
     :param reader: reads each log first.
     :param emit: writes one line to the task's log.
     :param max_log_bytes: how much of the end of each log to show; None: all of it.
+    :param asked: what each session asks for.
     """
 
-    def __init__(self, reader: LogReader, emit: Callable[[str], None], max_log_bytes: int | None) -> None:
+    def __init__(
+        self,
+        reader: LogReader,
+        emit: Callable[[str], None],
+        max_log_bytes: int | None,
+        asked: Resources = FLEXIBLE,
+    ) -> None:
         self.reader = reader
+        #: Session id -> what it has used, as the last wait has seen it.
+        self.usage: Mapping[str, Usage] = {}
+        self._asked = asked
         #: Session id -> the last lines of its log, of those that failed.
         self.tails: dict[str, str] = {}
+        #: Session id -> its events, of those that did not start.
+        self.events: dict[str, Sequence[Event]] = {}
         self._emit = emit
         self._max_log_bytes = max_log_bytes
         shown = MAX_LOG if max_log_bytes is None else 2 * max_log_bytes
@@ -77,7 +94,24 @@ class OutcomeRecorder:
             self._emit(line)
         if not read.outcome.succeeded and read.fault is None:
             self.tails[read.outcome.session_id] = report.tail(read.log)
-        return read.outcome
+        usage = self.usage.get(read.outcome.session_id)
+        if usage is None:
+            return read.outcome
+        return replace(read.outcome, usage=beside_asked(usage, self._asked))
+
+    def failure(self, batch: Batch, max_failed: int) -> SessionError:
+        """Say which replicas failed, with what has been read of each.
+
+        :param max_failed: how many may.
+        """
+        return report.failure(batch, self.tails, max_failed, self.events)
+
+    async def read_events(self, client: SkahaClient, outcome: Outcome) -> None:
+        """Read the events of a session that did not start, before it is destroyed; the error has them."""
+        if len(self.events) < report.DESCRIBED:
+            # Without them the error still has the reason.
+            with suppress(RequestError):
+                self.events |= await client.events(outcome.session_id)
 
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
         """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY, AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, LostCreates
 
 if TYPE_CHECKING:
@@ -20,14 +24,26 @@ if TYPE_CHECKING:
 #: Each session at DEBUG, which Airflow writes to the task's log, too.
 log = logging.getLogger(__name__)
 
-#: How many creates are under way at once. Each costs the platform a chain of look-ups and a kubectl.
-LAUNCH_CONCURRENCY = 8
+#: Seconds for which a phase launches. Other tasks then have the worker, until the next wake goes on.
+LAUNCH_FOR = 60.0
 
 #: How often one replica is sent in a row without a response, before the platform's error is the task's.
 CREATES_PER_TRY = 3
 
 #: Seconds until a busy platform that names no time is asked again.
 BUSY_WAIT = 30.0
+
+
+@dataclass(slots=True)
+class _Found:
+    """What creates that failed have said.
+
+    :param doubtful: name -> the error of a create that may have made its session all the same.
+    """
+
+    doubtful: dict[str, RequestError] = field(default_factory=dict)
+    refusals: list[RequestError] = field(default_factory=list)
+    unexpected: list[BaseException] = field(default_factory=list)
 
 
 class Launcher:
@@ -55,10 +71,15 @@ class Launcher:
         self.retry_at: float | None = None
         self._spec = spec
         self._emit = emit
+        #: How many creates to have under way at once.
+        self.concurrency = AdaptiveConcurrency(LAUNCH_CONCURRENCY)
+        #: Seconds after the first create after which no more begin; None for no bound.
+        self.launch_for: float | None = None
+        self._began: float | None = None
         self._lost_creates = LostCreates(spec.kind, emit, lost_create_wait, clock, sleep)
         self._clock = clock
         self._lost: dict[int, list[RequestError]] = {}
-        self._in_flight: list[asyncio.Task[None]] = []
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     def begin_round(self) -> None:
         """Forget what an earlier round met: the platform may take now what it did not take then."""
@@ -84,40 +105,66 @@ class Launcher:
             (:attr:`refused`).
         """
         self._raise_if_lost_too_often(names)
-        slots = asyncio.Semaphore(LAUNCH_CONCURRENCY)
-        doubtful: dict[int, RequestError] = {}
-        refusals: list[RequestError] = []
-
-        async def create(replica: int, name: str) -> None:
-            async with slots:
-                if refusals or self.stopped or self.retry_at is not None:
-                    return
-                try:
-                    session_id = await client.create_replica(self._spec, replica, name=name)
-                except RequestError as error:
-                    self._emit(f"Could not create session {name} for replica {replica}: {error}")
-                    if error.maybe_applied:
-                        doubtful[replica] = error
-                        client.metrics.send(Metric.CREATES_LOST)
-                    if not error.retryable:
-                        refusals.append(error)
-                    else:
-                        self._plan_retry(replica, error)
-                else:
-                    assign(replica, AssignedSession(session_id, name, self._clock()))
-                    log.debug("Launched replica %d: session %s (%s).", replica, session_id, name)
-
-        self._in_flight = [asyncio.create_task(create(replica, name)) for replica, name in names.items()]
-        # All of them first: an unexpected error of one must not leave the others unaccounted for.
-        for unexpected in await self._all_creates():
-            if unexpected is not None:
-                raise unexpected
+        self._began = self._clock() if self._began is None else self._began
+        found, left = _Found(), deque(names.items())
+        create = partial(self._create, client, assign, found)
+        self._begin_creates(create, left, found)
+        while self._in_flight:
+            # All of them: an unexpected error of one must not leave the others unaccounted for.
+            found.unexpected += await self._errors_of_ended()
+            self._begin_creates(create, left, found)
+        if found.unexpected:
+            raise found.unexpected[0]
         # Before any refusal is raised: a session that appears late would otherwise belong to no replica.
-        lost = {names[replica]: error for replica, error in doubtful.items()}
-        await self._lost_creates.wait(client, lost, is_stopped=lambda: self.stopped)
-        if refusals:
+        await self._lost_creates.wait(client, found.doubtful, is_stopped=lambda: self.stopped)
+        if found.refusals:
             self.refused = True
-            raise refusals[0]
+            raise found.refusals[0]
+
+    async def _create(
+        self,
+        client: SkahaClient,
+        assign: Callable[[int, AssignedSession], None],
+        found: _Found,
+        replica: int,
+        name: str,
+    ) -> None:
+        began = self._clock()
+        try:
+            session_id = await client.create_replica(self._spec, replica, name=name)
+        except RequestError as error:
+            self._emit(f"Could not create session {name} for replica {replica}: {error}")
+            if error.maybe_applied:
+                found.doubtful[name] = error
+                client.metrics.send(Metric.CREATES_LOST)
+            if not error.retryable:
+                found.refusals.append(error)
+            else:
+                self.concurrency.reduce()
+                self._plan_retry(replica, error)
+        else:
+            self.concurrency.created(self._clock() - began)
+            assign(replica, AssignedSession(session_id, name, round(self._clock(), 1)))
+            log.debug("Launched replica %d: session %s (%s).", replica, session_id, name)
+
+    def _begin_creates(
+        self,
+        create: Callable[[int, str], Coroutine[Any, Any, None]],
+        left: deque[tuple[int, str]],
+        found: _Found,
+    ) -> None:
+        """Begin as many creates as may be under way."""
+        is_over = self.stopped or self.retry_at is not None or found.refusals or found.unexpected
+        if is_over or not left:
+            return
+        if self.launch_for is not None and self._clock() - (self._began or 0.0) >= self.launch_for:
+            self._emit(
+                f"Launched for {self.launch_for:.0f} s; {len(left)} replicas follow with the next wake."
+            )
+            self.retry_at = self._clock()
+            return
+        while left and len(self._in_flight) < self.concurrency.now:
+            self._in_flight.add(asyncio.create_task(create(*left.popleft())))
 
     @property
     def is_launching(self) -> bool:
@@ -129,16 +176,17 @@ class Launcher:
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=within)
 
-    async def _all_creates(self) -> list[BaseException | None]:
-        """Wait for the creates that are under way.
+    async def _errors_of_ended(self) -> list[BaseException]:
+        """Wait until creates that are under way have ended, and return their unexpected errors.
 
         A time-out that cancels the wait does not cancel them: it would not undo what the platform is making.
         """
         try:
-            return await asyncio.gather(*map(asyncio.shield, self._in_flight), return_exceptions=True)
+            ended, self._in_flight = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self.stopped = True
             raise
+        return [error for one in ended if (error := one.exception()) is not None]
 
     def _plan_retry(self, replica: int, error: RequestError) -> None:
         """Decide when to send a replica again, should its session not appear: at once, or after a pause."""

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.account_limit import AccountLimit
 
 
+#: So many sessions of one task are alive at once, whatever its limit: their ids are in the trigger's
+#: arguments, and these in a TEXT, which is 64 kB on MySQL.
+MOST_ALIVE = 4000
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many replicas may run at once, and how many may fail.
 
-    :param max_active: None for no limit of ours.
+    :param max_active: None for :data:`MOST_ALIVE`.
     :param account: how many sessions the account may have, too; None for no limit of ours.
     :param fail_fast: destroy running sessions as soon as more than ``max_failed`` have failed. Otherwise no
         more are launched from then on, and running ones may finish.
@@ -34,3 +39,8 @@ class Limits:
             )
         if self.max_failed < 0:
             raise SpecError(f"Invalid max_failed_replicas {self.max_failed}: must be 0 or more.")
+
+    @property
+    def most_alive(self) -> int:
+        """How many sessions of the task may be alive at once."""
+        return MOST_ALIVE if self.max_active is None else min(self.max_active, MOST_ALIVE)

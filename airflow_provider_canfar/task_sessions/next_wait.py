@@ -46,7 +46,7 @@ def wait_spec_for(
     spec = WaitSpec(
         key=batch.identity.key,
         sessions={one.session_id: one.name for one in unsettled},
-        slots_to_free=max(1, (limits.max_active or 1) // WAKES_PER_ROUND) if plan and plan.queued else None,
+        slots_to_free=max(1, limits.most_alive // WAKES_PER_ROUND) if plan and plan.queued else None,
         retry_at=retry_at,
         failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
         deadline=deadline,
@@ -68,12 +68,12 @@ def wait_spec_for(
 def _queued(spec: WaitSpec, limits: Limits, plan: Plan) -> AccountWaitSpec:
     """Return the wait of a task whose queued replicas need room in the account, too."""
     account = limits.account or AccountLimit()
-    bounds = (limits.max_active, account.max_sessions, account.max_pending)
+    bounds = (limits.most_alive, account.max_sessions, account.max_pending)
     bound = min(one for one in bounds if one is not None)
     more = {
         "slots_to_free": None,
         "account": account.to_json(),
-        "max_active": limits.max_active,
+        "max_active": limits.most_alive,
         "worth_waking": min(len(plan.queued), max(1, bound // WAKES_PER_ROUND)),
     }
     return AccountWaitSpec(**asdict(spec) | more)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.task_sessions.replica_numbers import numbers
+from airflow_provider_canfar.task_sessions.usage_report import used_of
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch
@@ -20,6 +21,8 @@ MOST_RANGES = 1000
 
 def table(batch: Batch, others: str = "destroyed") -> str:
     """Lay out how each replica ended: at most :data:`ROWS` of them, failed ones first, and where the rest is.
+
+    What they have used has columns of its own, where that is known of any.
 
     :param others: what became of sessions that have not ended by themselves.
 
@@ -35,10 +38,14 @@ def table(batch: Batch, others: str = "destroyed") -> str:
     shown: Sequence[int] = replicas
     if len(replicas) > ROWS:
         shown = sorted(replicas, key=lambda replica: (_urgency(batch, replica), replica))[:ROWS]
-    rows: list[tuple[str, ...]] = [("replica", "session", "status", "try", "started", "name")]
+    head = ("replica", "session", "status", "try", "started", "cores", "GB", "name")
+    rows: list[tuple[str, ...]] = [head]
     rows += [_row(batch, replica, others) for replica in shown]
+    sides = "><<><<<<"
+    if not any(one.usage for one in batch.outcomes.values()):
+        rows, sides = [(*row[:5], row[7]) for row in rows], "><<><<"
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(_aligned, row, widths, "><<><<")).rstrip() for row in rows]
+    lines = ["  ".join(map(_aligned, row, widths, sides)).rstrip() for row in rows]
     if len(shown) < len(replicas):
         lines += _rest(batch, others, len(replicas) - len(shown))
     return "\n".join(lines)
@@ -48,11 +55,12 @@ def _row(batch: Batch, replica: int, others: str) -> tuple[str, ...]:
     outcome, launch = batch.settled(replica), batch.launched.get(replica)
     if outcome is not None:
         ended = (outcome.status, str(outcome.try_number), _time(outcome.started))
-        return (str(replica), outcome.session_id, *ended, outcome.name)
+        used = used_of(outcome, "cores"), used_of(outcome, "ram")
+        return (str(replica), outcome.session_id, *ended, *used, outcome.name)
     if launch is not None:
         ended = (others, str(batch.try_number), _time(launch.started))
-        return (str(replica), launch.session_id, *ended, launch.name)
-    return (str(replica), "-", "not run", "-", "-", "-")
+        return (str(replica), launch.session_id, *ended, "-", "-", launch.name)
+    return (str(replica), "-", "not run", *"-----")
 
 
 def _urgency(batch: Batch, replica: int) -> int:

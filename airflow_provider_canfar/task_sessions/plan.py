@@ -174,15 +174,15 @@ class _Draft:
 
     def room(self, limits: Limits, account_room: int | None) -> int:
         """Return how many of the wanted replicas may be launched."""
-        rooms = [len(self.wanted)]
-        if limits.max_active is not None:
-            rooms.append(limits.max_active - len(self.alive) - len(self.missing))
+        rooms = [len(self.wanted), limits.most_alive - len(self.alive) - len(self.missing)]
         if account_room is not None:
             # By a list that does not show the missing ones.
             rooms.append(account_room - len(self.missing))
         return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
+        if batch.settled(replica) is not None and all(one.status.is_final for one in mine):
+            return  # As most are of thousands.
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
         # One that has started after all, while the worker was on its way, goes on.
         stuck = [one for one in live if one.session_id in self.start_failures and one.is_pending]
@@ -209,9 +209,12 @@ def _one_each(batch: Batch, seen: Collection[ListedSession]) -> list[ListedSessi
     """Return each session once; one that stands for a replica has the name by which it was launched."""
     by_id = first_of_each(seen, lambda one: one.session_id, lambda one: one.precedence)
     for launch in batch.launched.values():
+        one = by_id.get(launch.session_id)
+        if one is None or str(one.name) == launch.name:
+            continue
         name = SessionName.parse(launch.name)
-        if name is not None and launch.session_id in by_id:
-            by_id[launch.session_id] = replace(by_id[launch.session_id], name=name)
+        if name is not None:
+            by_id[launch.session_id] = replace(one, name=name)
     return [*by_id.values()]
 
 
@@ -219,9 +222,11 @@ def _remembered(batch: Batch, listed: Collection[str]) -> list[ListedSession]:
     """Return the ends that a wait has seen and that the list no longer shows."""
     forgotten = []
     for launch in batch.launched.values():
-        name = SessionName.parse(launch.name)
         word = batch.ended.get(launch.session_id)
-        if name is not None and word is not None and launch.session_id not in listed:
+        if word is None or launch.session_id in listed:
+            continue
+        name = SessionName.parse(launch.name)
+        if name is not None:
             forgotten.append(ListedSession(launch.session_id, name, Status.of(word), word))
     return forgotten
 

@@ -196,7 +196,7 @@ class Reconciler:
         for replica, one in alive.items():
             known = self.batch.launched.get(replica)
             if known is None or known.session_id != one.session_id:
-                self._assign(replica, AssignedSession(one.session_id, str(one.name), self._clock()))
+                self._assign(replica, AssignedSession(one.session_id, str(one.name), round(self._clock(), 1)))
                 adopted[one.session_id] = str(one.name)
         if adopted:
             client.metrics.send(Metric.SESSIONS_ADOPTED, len(adopted))
@@ -218,6 +218,7 @@ class Reconciler:
             else:
                 self.batch = self.batch.record([outcome])
                 self._emit(report.never_started(outcome))
+                await self._recorder.read_events(client, outcome)
         for start in range(0, len(with_log), LOG_CONCURRENCY):
             if self._stopped:
                 break

@@ -1,9 +1,10 @@
-"""What a task reports of its replicas: their logs, why the task failed, and its XComs. Pure."""
+"""What a task reports of its replicas: their logs, and why the task failed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import (
     SessionError,
@@ -12,10 +13,13 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
+from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.models import Event
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 #: How many of a failed replica's last lines go into the error.
@@ -87,18 +91,24 @@ def shortened(log: str, max_bytes: int | None) -> str:
     return f"(All but the last {len(data) - cut:,} bytes are omitted.)\n{data[cut:].decode(errors='replace')}"
 
 
-def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionError:
+def failure(
+    batch: Batch,
+    tails: Mapping[str, str],
+    max_failed: int,
+    events: Mapping[str, Sequence[Event]] = MappingProxyType({}),
+) -> SessionError:
     """Say which replicas failed, with the last lines of each, or why it did not start.
 
     Where none of them started, and no other sessions would start either, a retry of the task cannot help.
 
     :param tails: session id -> the last lines of its log, as far as there is one.
     :param max_failed: how many may.
+    :param events: session id -> its events, as far as they have been read.
     """
     failed = batch.failed()
     first = failed[0]
     kind: type[SessionError] = SessionFailed
-    if all(outcome.session_id in batch.gone for outcome in failed):
+    if all(outcome.status == GONE for outcome in failed):
         kind = SessionGone
     elif all(outcome.reason is not None for outcome in failed):
         kind = SessionNeverStarted
@@ -109,6 +119,7 @@ def failure(batch: Batch, tails: Mapping[str, str], max_failed: int) -> SessionE
         replica=first.replica,
         status=first.status,
         log_tail=tails.get(first.session_id, ""),
+        events=tuple(events.get(first.session_id, ())),
     )
     error.retryable = any(outcome.retryable for outcome in failed)
     return error
@@ -126,6 +137,8 @@ def _failure_message(
         parts.append(
             f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name}): {outcome.status}."
         )
+        if (memory := out_of_memory(outcome)) is not None:
+            parts.append(memory)
         lines = tails.get(outcome.session_id)
         if lines is None:
             # It may have ended so long ago that the platform has forgotten it.
@@ -160,26 +173,3 @@ def unsettled_ids(batch: Batch) -> str:
     ids = [session.session_id for session in batch.unsettled().values()]
     more = f" and {len(ids) - NUMBERED:,} more" if len(ids) > NUMBERED else ""
     return f"{', '.join(ids[:NUMBERED])}{more}" if ids else "none"
-
-
-def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
-    """Write which session stands for which replica, and how it ended if it has, for an XCom.
-
-    One that succeeded in an earlier try is among them.
-    """
-    rows = []
-    for replica in range(1, batch.replicas + 1):
-        outcome = batch.settled(replica)
-        session = outcome or batch.launched.get(replica)
-        if session is None:
-            continue
-        rows.append(
-            {
-                "replica": replica,
-                "session_id": session.session_id,
-                "name": session.name,
-                "status": outcome and outcome.status,
-                "succeeded": outcome and outcome.succeeded,
-            }
-        )
-    return rows

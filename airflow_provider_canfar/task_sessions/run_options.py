@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.wait_spec import MAX_LOGGED_REPLICAS, RECORD_WITHIN
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class RunOptions:
     :param max_logged_replicas: how many logs are followed at once.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
     :param max_log_bytes: how much of each replica's log is shown; None: all of it.
+    :param launch_concurrency: how many creates are under way at once, at most.
     :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``,
         ``destroy_succeeded``.
     :param destroy_on_kill: whether live sessions are destroyed when the task is killed or times out.
@@ -34,6 +36,7 @@ class RunOptions:
     max_logged_replicas: int = MAX_LOGGED_REPLICAS
     record_within: float = RECORD_WITHIN
     max_log_bytes: int | None = None
+    launch_concurrency: int = LAUNCH_CONCURRENCY
     on_finish_action: str = "keep"
     destroy_on_kill: bool = True
 

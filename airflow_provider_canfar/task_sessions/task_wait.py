@@ -10,6 +10,7 @@ from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestErr
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import SessionTracker
+from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 from airflow_provider_canfar.task_sessions.progress import Progress, ProgressLog, ProgressWrites
@@ -18,7 +19,6 @@ from airflow_provider_canfar.task_sessions.startup import StartupMonitor
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.session_tracker import StatusChange
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 #: Each change of each session at DEBUG, which Airflow writes to the task's log, too.
 log = logging.getLogger(__name__)
 
-#: A single free slot, where replicas are queued, and a single session that does not start wait for this many
-#: seconds, so that one wake serves several.
+#: A single free slot, where replicas are queued, waits for this many seconds: one wake then serves several.
+SLOT_DELAY = 10.0
+
+#: A single session that does not start waits for this many seconds: others may fail for the same reason.
 BATCH_DELAY = 30.0
 
 
@@ -49,6 +51,9 @@ class TaskWait:
         self.states = ReplicaStates(progress.states)
         self.progress_writes = ProgressWrites(progress, self.states, spec.since or 0.0)
         self._progress_log = ProgressLog(self.states, spec.since or 0.0)
+        #: What sessions use; a subscription has it.
+        self.usage = UsageHistory()
+        self._ended_at: dict[str, float] = {}
         self._observed_at = spec.since
         self._first_end: float | None = None
         self._duplicate = False
@@ -66,7 +71,7 @@ class TaskWait:
             (session for session in snapshot.sessions if session.id in self.spec.sessions),
             is_complete=snapshot.is_complete,
         )
-        lines = self._take_in(changes)
+        lines = self._take_in(changes, snapshot.at)
         for session in snapshot.sessions:
             if session.id in self.spec.sessions:
                 if line := self.startup.observe(session, snapshot.at):
@@ -74,24 +79,19 @@ class TaskWait:
                 self.log_follower.observe(session, snapshot.at)
             elif not session.status.is_final and self._is_own(session.name):
                 self._duplicate = True
-        if any(Status.of(change.status).is_final for change in changes):
-            self._note_end(snapshot.at)
         self._observed_at = snapshot.at
         return lines
 
-    def _take_in(self, changes: Iterable[StatusChange]) -> list[str]:
-        """Note the state of each replica, and return the lines to log: of a task with many, its progress."""
+    def _take_in(self, changes: Iterable[StatusChange], at: float) -> list[str]:
+        """Note what has changed, and return the lines to log: of a task with many sessions, its progress."""
+        lines = []
         for change in changes:
             self.states.set(self.spec.sessions[change.session_id], ReplicaState.of(change.status))
+            if Status.of(change.status).is_final:
+                self._note_end(change.session_id, at)
             log.debug("%s", change)
-        return [] if len(self.states) > 1 else [str(change) for change in changes]
-
-    def _update(self, found: Iterable[Session], at: float) -> list[str]:
-        """Take in sessions that lists omit, and that the platform knows; return a line for each change."""
-        changes = self.tracker.update(found)
-        if any(Status.of(change.status).is_final for change in changes):
-            self._note_end(at)
-        return self._take_in(changes)
+            lines.append(str(change))
+        return lines if len(self.states) <= 1 else []
 
     def mark_gone(self, session_ids: Iterable[str], at: float) -> None:
         """Take in that the platform answers 404 for these."""
@@ -99,10 +99,11 @@ class TaskWait:
             self.tracker.mark_gone([session_id])
             self.startup.mark_gone(session_id)
             self.states.set(self.spec.sessions[session_id], ReplicaState.FAILED)
-            self._note_end(at)
+            self._note_end(session_id, at)
 
-    def _note_end(self, at: float) -> None:
+    def _note_end(self, session_id: str, at: float) -> None:
         """Remember since when there is an outcome to record: an end may be as old as the list before it."""
+        self._ended_at[session_id] = at
         if self._first_end is None:
             self._first_end = at if self._observed_at is None else self._observed_at
 
@@ -116,7 +117,8 @@ class TaskWait:
         lines = self.observe(snapshot)
         if snapshot.is_complete:
             found, unknown = await fetch_each(reader, self.tracker.missing_ids())
-            lines += self._update(found, snapshot.at)
+            # Lists omit these, and the platform knows them.
+            lines += self._take_in(self.tracker.update(found), snapshot.at)
             self.mark_gone(unknown, snapshot.at)
         lines += await _start_reasons(reader, self.startup, snapshot.at)
         if self._reason(snapshot.at) is None:
@@ -145,7 +147,7 @@ class TaskWait:
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:
-                times.append(self._first_end + BATCH_DELAY)
+                times.append(self._first_end + SLOT_DELAY)
         if self.startup.failed and self.startup.failed_at is not None:
             times.append(self.startup.failed_at + BATCH_DELAY)
         return min((time for time in times if time is not None), default=None)
@@ -164,16 +166,17 @@ class TaskWait:
 
         :param message: what the platform said, where it refuses the credential.
         """
-        failed = self.startup.failed
+        failed, ended = self.startup.failed, self.tracker.ended
         return WakeEvent(
             reason,
-            self.tracker.ended,
+            ended,
             tuple(sorted(self.tracker.gone)),
             {session_id: failure.reason for session_id, failure in failed.items()},
             message,
-            self.startup.started,
+            tuple(session_id for session_id in self.startup.started if session_id not in ended),
             tuple(session_id for session_id, failure in failed.items() if not failure.retryable),
             self._first_end,
+            self.usage.of(self._ended_at),
         )
 
     def _reason(self, now: float) -> WakeReason | None:
@@ -182,7 +185,7 @@ class TaskWait:
         ends = len(tracker.ended) + len(tracker.gone)
         since_first_end = now - self._first_end if self._first_end is not None else 0.0
         enough_slots = spec.slots_to_free is not None and (
-            ends >= spec.slots_to_free or since_first_end >= BATCH_DELAY
+            ends >= spec.slots_to_free or since_first_end >= SLOT_DELAY
         )
         reasons = (
             (WakeReason.ENDED, ends == len(spec.sessions) and spec.retry_at is None and not self.is_held),

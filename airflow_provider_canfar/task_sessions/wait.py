@@ -49,6 +49,7 @@ async def wait_for_sessions(
     async with subscribe(
         spec.sessions, key=spec.key, choose=task_wait.choose, wake_at=task_wait.wake_at
     ) as subscription:
+        task_wait.usage = subscription.usage
         try:
             async for snapshot in with_outage_log(subscription, emit):
                 for line in await task_wait.process(snapshot, subscription.reader):

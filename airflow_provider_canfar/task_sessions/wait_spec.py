@@ -8,9 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from os.path import commonprefix
 from typing import Any, Self
 
+from airflow_provider_canfar.skaha.polling.usage import Usage
+from airflow_provider_canfar.task_sessions.packed import (
+    by_key,
+    by_value,
+    pack,
+    pack_sessions,
+    unpack,
+    unpack_sessions,
+)
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 
 #: An end is recorded within this many seconds by default: the platform forgets a finished session, and its
@@ -23,13 +31,16 @@ MAX_LOGGED_REPLICAS = 3
 #: The fields of a WakeEvent that hold ids; JSON has no tuples.
 _SEVERAL = ("gone", "started", "permanent")
 
+#: Those that say the same of many sessions.
+_GROUPED = ("ended", "never_started")
+
 
 class WakeReason(StrEnum):
     """Why the worker is woken."""
 
     ENDED = "all sessions have ended"
     SLOTS = "slots are free for more replicas"
-    RETRY = "it is time to launch again what a busy platform did not take"
+    RETRY = "it is time to launch more replicas"
     FAILURES = "more replicas have failed than max_failed_replicas allows"
     RECORD = "the platform is about to forget sessions that have ended"
     DUPLICATE = "an unexpected session of this task is alive"
@@ -38,6 +49,11 @@ class WakeReason(StrEnum):
     REFUSED = "the platform refuses the credential"
     OPEN = "the session can be opened"
     KEPT = "the session has been kept alive for as long as was asked"
+
+    @classmethod
+    def _missing_(cls, value: object) -> WakeReason | None:
+        # In version 0.1's words.
+        return cls.RETRY if value == "it is time to launch again what a busy platform did not take" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +95,33 @@ class WaitSpec:
     progress: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's argument.
-
-        The common prefix of the names is written once: on MySQL, a trigger's arguments are a TEXT of 64 kB.
-        """
-        prefix = commonprefix(list(self.sessions.values()))  # noqa: RUF071 - by characters; it is no path
-        sessions = {session_id: name.removeprefix(prefix) for session_id, name in self.sessions.items()}
-        return asdict(self) | {"sessions": sessions, "prefix": prefix}
+        """Write it as a trigger's argument, small enough for MySQL's TEXT of 64 kB."""
+        data = asdict(self)
+        more = {one: at for one, at in data.pop("start_by").items() if one not in self.sessions}
+        return data | {"sessions": pack_sessions(self.sessions, self.start_by), "start_by": more}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read it back; arguments that another release wrote and this one does not know are ignored."""
         # The slots of a subclass are only its own.
-        known = {one.name for one in fields(cls)}
-        prefix = data.get("prefix", "")
-        sessions = {session_id: f"{prefix}{name}" for session_id, name in data["sessions"].items()}
-        return cls(**{name: value for name, value in data.items() if name in known} | {"sessions": sessions})
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+        sessions, start_by = _sessions_of(data)
+        return cls(**known | {"sessions": sessions, "start_by": {**data.get("start_by", {}), **start_by}})
+
+
+def session_ids(data: Mapping[str, Any] | None) -> list[str]:
+    """Return the ids of the sessions in a trigger's argument; none where there is none."""
+    return [*_sessions_of(data or {})[0]]
+
+
+def _sessions_of(data: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
+    """Return the names of the sessions by id, and when they must have started."""
+    sessions = data.get("sessions", {})
+    if isinstance(sessions, str):
+        return unpack_sessions(sessions)
+    # As version 0.1 wrote them: without what all names begin with.
+    prefix = data.get("prefix", "")
+    return {session_id: f"{prefix}{name}" for session_id, name in sessions.items()}, {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +136,7 @@ class WakeEvent:
     :param message: what the platform said, where it refuses the credential.
     :param started: ids that have started, of those that must have in time.
     :param permanent: ids, of those that do not start, of which no other session would start either.
+    :param usage: id -> what a session that has ended has used, as far as lists have shown it.
     :param first_end: when the first of these may have ended, in seconds since the epoch; None if none has.
     """
 
@@ -120,6 +148,7 @@ class WakeEvent:
     started: tuple[str, ...] = ()
     permanent: tuple[str, ...] = ()
     first_end: float | None = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def start_failures(self) -> dict[str, StartFailure]:
@@ -130,13 +159,19 @@ class WakeEvent:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as a trigger's event."""
+        """Write it as a trigger's event: thousands of sessions may end with the same word."""
         several = {name: list(getattr(self, name)) for name in _SEVERAL}
-        return asdict(self) | several | {"reason": self.reason.value}
+        usage = pack(self.usage) if self.usage else {}
+        grouped = {name: by_value(getattr(self, name)) for name in _GROUPED}
+        return asdict(self) | several | grouped | {"reason": self.reason.value, "usage": usage}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
-        return cls(**known | several | {"reason": WakeReason(data["reason"])})
+        written = data.get("usage", {})
+        all_usage = unpack(written) if isinstance(written, str) else written
+        usage = {session_id: Usage(*one) for session_id, one in all_usage.items()}
+        grouped = {name: by_key(data.get(name, {})) for name in _GROUPED}
+        return cls(**known | several | grouped | {"reason": WakeReason(data["reason"]), "usage": usage})

@@ -137,11 +137,11 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
     async def _destroy_sessions(self, reason: str) -> None:
         from airflow_provider_canfar.hooks.canfar import CanfarHook
         from airflow_provider_canfar.skaha.errors import CanfarError
+        from airflow_provider_canfar.task_sessions.wait_spec import session_ids
 
-        session_ids = list((self.wait_spec or {}).get("sessions", {}))
         try:
             async with CanfarHook(self.canfar_conn_id).client(retry_for=DESTROY_RETRY_FOR) as client:
-                destroyed = await client.destroy(session_ids)
+                destroyed = await client.destroy(session_ids(self.wait_spec))
         except CanfarError as error:
             self._emit(f"Could not destroy all sessions ({reason}): {error}")
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from airflow_provider_canfar.operators._errors import LINE_LENGTH
 from airflow_provider_canfar.testing import Emulator as Admin
 
 if TYPE_CHECKING:
@@ -58,16 +59,16 @@ def test_the_first_screen_shows_the_whole_message_down_to_what_to_do(
     page.goto(f"{mistakes.page_url}/tasks/{task_id}")
     begin, end = MESSAGES[task_id]
     # The exception below repeats the first sentence, and the lines of retries the whole message.
-    message = page.get_by_text("ERROR - ")
-    expect(message.filter(has_text=begin)).to_be_in_viewport(ratio=1)
-    expect(message.filter(has_text=end)).to_be_in_viewport(ratio=1)
-    expect(page.get_by_text("Task failed with exception")).to_be_in_viewport()
+    errors = page.get_by_test_id(re.compile("virtualized-item-")).filter(has_text="ERROR")
+    for text in (begin, end, "Task failed with exception"):
+        expect(errors.filter(has_text=text).first).to_be_in_viewport()
     screenshot(page, f"error-{task_id}")
 
     log = mistakes.log(task_id)
     lines = log[: log.index("Task failed with exception")]
     lines = lines[max(number for number, line in enumerate(lines) if line.startswith(begin)) :]
     assert len(set(lines)) == len(lines)
+    assert max(map(len, lines)) <= LINE_LENGTH
     # Those that the exception passes: execute or resume, and where it is raised.
     ours = re.findall(r"airflow_provider_canfar/\S+\", line", page.locator("body").inner_text())
     assert len(ours) <= (3 if task_id in ("failing_replica", "unknown_tag") else 2)

@@ -142,6 +142,24 @@ def test_what_a_task_returned_completes_the_sessions_it_is_of(call: Call) -> Non
     assert call("replicas", "withReturned", [], returned) == returned
 
 
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        (
+            {"cores": 0.982, "cores_asked": 2, "ram": 1.2759, "ram_asked": 16},
+            "0.982 of 2 cores, 1.28 of 16 GB",
+        ),
+        ({"cores": None, "cores_asked": None, "ram": 1.5, "ram_asked": None}, "1.5 GB"),
+        ({"cores": "<b>"}, ""),
+        (None, ""),
+    ],
+)
+def test_what_a_session_used_is_shown_beside_what_it_asked_for(call: Call, usage: Any, words: str) -> None:
+    sessions = [row(1, succeeded=True) | {"usage": usage}]
+    (one,) = call("replicas", "replicasOf", {"progress": None, "sessions": sessions, "taskState": "success"})
+    assert one["used"] == words
+
+
 def test_kept_and_repeated_replicas_are_told_apart_by_their_names(call: Call) -> None:
     given = {"progress": None, "sessions": [row(1), row(2, try_number=2)], "taskState": "deferred"}
     replicas = call("replicas", "replicasOf", given)

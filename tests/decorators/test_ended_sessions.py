@@ -29,6 +29,7 @@ from airflow_provider_canfar.task_sessions.plan import Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import FakePlatform
 from tests.on_emulator import IMAGE
+from tests.task_sessions.journaled import over_a_deferral
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0, "its key")
 
@@ -185,7 +186,7 @@ async def test_a_retry_relaunches_a_replica_that_left_no_result() -> None:
     assert results(now.batch) == {1: "1"}
     assert platform.called("create") == [str(IDENTITY.name(2, 2))]
 
-    restored = Batch.from_json(json.loads(json.dumps(now.batch.to_json())))
+    restored = over_a_deferral(now.batch)
     platform.record[2].end("Completed", platform.clock.now)
     platform.record[2].log = log_of(2, 2, replicas=2, try_number=2)
     later = reconciler(platform, restored)

@@ -34,7 +34,7 @@ def _task(
 ) -> Make:
     """Make a task that looks often, and waits in either way."""
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.account_wait.BATCH_DELAY", 0.3)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.account_wait.SLOT_DELAY", 0.3)
 
     def make(*argv: str, **settings: Any) -> FakeTask:
         standard: dict[str, Any] = {

@@ -27,6 +27,7 @@ from tests.operators.test_headless import created, shown
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
     from airflow_provider_canfar.testing import Emulator
 
@@ -211,10 +212,12 @@ def test_before_the_launch_of_a_retry_it_is_the_same(
 
 @pytest.mark.parametrize("error", FAULTS.values(), ids=FAULTS)
 def test_at_the_end_no_outcome_is_lost(
-    platform: Emulator, task: Make, fail: FailWith, error: Exception
+    platform: Emulator, task: Make, fail: FailWith, tmp_path: Path, error: Exception
 ) -> None:
-    stars = task("true", retries=1)
+    gate = tmp_path / "gate"
+    stars = task("sh", "-c", f"until test -e {gate}; do sleep 0.1; done", retries=1)
     deferred = stars.defer()
+    gate.touch()
     wait_until(lambda: not platform.live(), description="all sessions to end", timeout=20)
     with pytest.raises(type(error)), fail(error, stars.ti, "xcom_push"):
         stars.resume(deferred, {"reason": "all sessions have ended"})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
@@ -250,7 +250,7 @@ def test_a_deferred_task_goes_on_with_what_its_trigger_has_seen(
     assert isinstance(deferred.trigger, CanfarSessionTrigger)
     event = watch(deferred.trigger)
     assert event["reason"] == "all sessions have ended"
-    assert len(event["ended"]) == 2
+    assert len(event["ended"]["Completed"]) == 2
     outcomes = stars.resume(deferred, event)
     assert [outcome["status"] for outcome in outcomes] == ["Completed", "Completed"]
 
@@ -432,3 +432,22 @@ def test_a_dry_run_shows_what_would_be_created_and_no_value_of_the_environment(
     assert "Replica 2: env=TOKEN=***" in lines
     assert not [line for line in lines if "canary" in line]
     assert not platform.requests()
+
+
+def test_without_a_state_store_a_task_resumes_with_what_its_xcoms_have(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3.1 and 3.2 have none, and clear the XComs only when a try begins."""
+    monkeypatch.setattr(trigger_module, "NO_EVENT_WITHIN", 0.0)
+    stars = task("true", replicas=3, max_active_replicas=1, deferrable=True)
+    stars.store = None
+    deferred = stars.defer()
+    for _ in range(2):
+        event = watch(deferred.trigger)
+        platform.vanish(platform.all_sessions()[-1]["id"])
+        with pytest.raises(TaskDeferred) as again:
+            stars.resume(deferred, event)
+        deferred = again.value
+    outcomes = stars.resume(deferred, watch(deferred.trigger))
+    assert [outcome["replica"] for outcome in outcomes] == [1, 2, 3]
+    assert created(platform) == {"1": 1, "2": 1, "3": 1}

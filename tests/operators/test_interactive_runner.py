@@ -38,7 +38,7 @@ def opening(platform: FakePlatform, batch: Batch, **state: Any) -> InteractiveRu
 
 def run(runner: InteractiveRunner, wake: WakeEvent | None = None) -> None:
     """Run the phase to its end."""
-    runner.run(wake, publish=lambda: None, defer=defer)
+    runner.run(wake, publish=lambda *, whole: None, defer=defer)
 
 
 def test_a_session_that_has_ended_since_an_earlier_try_is_replaced() -> None:

@@ -100,7 +100,7 @@ def test_how_its_sessions_end_is_not_its_business(platform: Emulator, task: Make
 def test_it_waits_until_queued_replicas_have_been_launched_too(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, *, deferrable: bool
 ) -> None:
-    monkeypatch.setattr("airflow_provider_canfar.task_sessions.task_wait.BATCH_DELAY", 0.2)
+    monkeypatch.setattr("airflow_provider_canfar.task_sessions.task_wait.SLOT_DELAY", 0.2)
     script = "sleep $((REPLICA_ID == 5 ? 60 : 0))"
     stars = task("sh", "-c", script, replicas=5, max_active_replicas=2, deferrable=deferrable)
     sessions = run(stars)

@@ -25,13 +25,15 @@ from airflow_provider_canfar.skaha.errors import (
     Unreachable,
 )
 from airflow_provider_canfar.skaha.metrics import Metric
-from airflow_provider_canfar.skaha.models import SessionSpec
+from airflow_provider_canfar.skaha.models import Event, SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.polling.usage import Usage
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.ended_session import LogReader
-from airflow_provider_canfar.task_sessions.launcher import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
+from airflow_provider_canfar.task_sessions.session_xcoms import sessions_to_json
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 from tests.fake_hook import Deferred, FakeHook, defer
 from tests.fake_platform import RETENTION, FakePlatform, Row
@@ -46,7 +48,12 @@ class Phase:
     """One phase of a task in a worker."""
 
     def __init__(
-        self, platform: FakePlatform, batch: Batch, limits: Limits | None = None, **options: Any
+        self,
+        platform: FakePlatform,
+        batch: Batch,
+        limits: Limits | None = None,
+        ram: float | None = None,
+        **options: Any,
     ) -> None:
         self.told: list[str] = []
         self.published: list[Batch] = []
@@ -54,7 +61,7 @@ class Phase:
         self.platform = platform
         self.runner = TaskRunner(
             hook=cast("CanfarHook", FakeHook(platform)),
-            spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas),
+            spec=SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=batch.replicas, ram=ram),
             batch=batch,
             limits=limits or Limits(),
             deadline=None,
@@ -66,7 +73,7 @@ class Phase:
     def run(self, wake: WakeEvent | None = None) -> None:
         self.runner.run(wake, publish=self.publish, defer=defer)
 
-    def publish(self) -> None:
+    def publish(self, *, whole: bool) -> None:
         self.published.append(self.runner.batch)
         self.live_when_published.append(len(self.platform.live()))
 
@@ -184,7 +191,7 @@ def test_a_kill_between_the_last_look_and_the_wait_is_no_wait(
 
     monkeypatch.setattr(FakeHook, "watch", wait_on)
     with pytest.raises(Killed):
-        phase.runner.run(None, publish=phase.runner.stop, defer=None)
+        phase.runner.run(None, publish=lambda *, whole: phase.runner.stop(), defer=None)
     assert platform.live() == []
 
 
@@ -263,11 +270,13 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
 ) -> None:
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
+    row.events = [Event(type="Warning", reason="Failed", message="manifest unknown")]
     with pytest.raises(
         SessionNeverStarted, match=rf"session {row.session_id} .* did not start: no such image"
-    ):
+    ) as raised:
         Phase(platform, Batch(IDENTITY, 1, 1)).run(does_not_start(row))
     assert platform.live() == []
+    assert raised.value.events == tuple(row.events), "callbacks get what explains it"
 
 
 def test_a_session_that_does_not_start_costs_its_siblings_nothing(platform: FakePlatform) -> None:
@@ -381,3 +390,16 @@ def test_an_outage_at_the_start_is_waited_out_unless_it_may_be_a_mistake(
     if waits:
         Phase(platform, phase.runner.batch).waits_for(WakeEvent(WakeReason.RETRY))
         assert len(platform.record) == 1
+
+
+def test_a_replica_that_probably_had_too_little_ram_says_so(platform: FakePlatform) -> None:
+    phase = Phase(platform, Batch(IDENTITY, 1, 1), ram=16)
+    waiting = phase.waits_for()
+    (session_id,) = waiting.sessions
+    platform.row(session_id).end("Failed", platform.clock.now)
+    usage = Usage(ram=16.75, last_ram=16.75, cores=0.1, samples=9, age=20)
+    wake = WakeEvent(WakeReason.ENDED, {session_id: "Failed"}, usage={session_id: usage})
+    with pytest.raises(SessionFailed, match=r"at least 15\.6 of 16 GB used 20 s before the end"):
+        phase.run(wake)
+    (row,) = sessions_to_json(phase.runner.batch)
+    assert (row["usage"]["ram"], row["usage"]["ram_asked"]) == (15.6, 16)

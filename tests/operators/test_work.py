@@ -24,11 +24,11 @@ from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SessionFailed
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.task_sessions.batch import Batch
-from airflow_provider_canfar.task_sessions.saved_state import SavedState
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, launch, shown
 from tests.sigint import default_sigint
+from tests.task_sessions.journaled import journal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -321,9 +321,9 @@ def result_key_of(task: FakeTask) -> str:
     """Return the key that one try uses and saves, as a first phase does."""
     operator = task.make()
     task.ti.task = operator
-    saved = SavedState.load(task.store)
-    identity = identity_of(operator, None, task.context, own_work(operator), saved)
-    SavedState.from_batch(Batch(identity, task.ti.try_number, 1)).save(task.store)
+    kept = journal(task.store)
+    identity = identity_of(operator, None, task.context, own_work(operator), kept.saved)
+    kept.begin(Batch(identity, task.ti.try_number, 1))
     assert identity.result_key not in repr(identity)
     return identity.result_key
 

@@ -95,6 +95,13 @@ def test_an_airflow_that_fails_to_answer_is_lost(loss: Callable[..., WorkerLoss]
     assert loss(state).leaves_to_retry()
 
 
+def test_outside_of_a_worker_nothing_is_lost(loss: Callable[..., WorkerLoss]) -> None:
+    def state() -> str:
+        raise ImportError("cannot import name 'SUPERVISOR_COMMS'")
+
+    assert not loss(state).leaves_to_retry()
+
+
 def test_a_call_to_airflow_that_a_signal_has_interrupted_keeps_its_answer(
     loss: Callable[..., WorkerLoss],
 ) -> None:

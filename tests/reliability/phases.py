@@ -58,13 +58,8 @@ def recording(scenario: Scenario) -> Run:
 
 
 def kill_api_server_until(scenario: Scenario, run: Run, line: str) -> None:
-    """Kill the API server, and start it again when the task's first log has a line.
-
-    The log is read from its file: nothing else serves it meanwhile.
-    """
+    """Kill the API server, and start it again when the task's first log has a line."""
     scenario.airflow.kill_component("api-server")
-    pattern = f"logs/dag_id={run.dag_id}/run_id={run.run_id}/task_id=sessions/attempt=1.log"
-    log = scenario.airflow.home / pattern
-    scenario.wait_until(lambda: line in log.read_text(), f"the log to say {line!r}", timeout=300)
+    scenario.wait_until_logged(run, line, timeout=300)
     scenario.airflow.start_component("api-server")
     scenario.airflow.wait_until_healthy()

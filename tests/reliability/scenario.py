@@ -157,6 +157,17 @@ class Scenario:
             lambda: len(self.platform.all_sessions()) >= count, f"{count} sessions", interval=0.05
         )
 
+    def wait_until_logged(self, run: Run, line: str, *, timeout: float = STEP_TIMEOUT) -> None:
+        """Wait until the log of a run's first try has a line.
+
+        It is read from its file: nothing else serves it while the API server is away.
+        """
+        pattern = f"logs/dag_id={run.dag_id}/run_id={run.run_id}/task_id={TASK}/attempt=1.log"
+        log = self.airflow.home / pattern
+        self.wait_until(
+            lambda: log.exists() and line in log.read_text(), f"the log to say {line!r}", timeout=timeout
+        )
+
     def kill_worker(self, run: Run) -> None:
         """Kill a task's worker with SIGKILL: both the supervisor and the task's own process."""
         instance = run.task(TASK)["id"]
@@ -165,6 +176,15 @@ class Scenario:
         for process in killed:
             process.kill()
         psutil.wait_procs(killed)
+
+    def kill_supervisor(self, run: Run) -> psutil.Process:
+        """Kill the supervisor of a run's task with SIGKILL, and return the task's own process."""
+        instance = run.task(TASK)["id"]
+        running = [process for process in psutil.process_iter() if _runs(process, instance)]
+        (task,) = [process for process in running if _runs(process.parent(), instance)]
+        (supervisor,) = [process for process in running if process != task]
+        supervisor.kill()
+        return task
 
     def terminate_worker(self, run: Run) -> None:
         """Send SIGTERM to the supervisor of a run's task, as a host that shuts down does."""

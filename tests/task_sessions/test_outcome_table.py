@@ -76,3 +76,13 @@ def test_the_lines_below_a_retry_s_table_say_which_replicas_were_kept() -> None:
         "59 kept of an earlier try: 1-59",
         "1 failed: 60",
     ]
+
+
+def test_what_was_used_has_columns_where_any_of_it_is_known() -> None:
+    usage = {"cores": 0.5, "cores_asked": 2, "ram": 1.28, "ram_asked": 16}
+    known = batch(2, replace(outcome(1), usage=usage), outcome(2))
+    assert table(known).splitlines() == [
+        "replica  session  status     try  started  cores  GB       name",
+        "      1  id1      Completed    1  -        0.5/2  1.28/16  stars-k3v5x2qamd-0-1-1",
+        "      2  id2      Completed    1  -        -      -        stars-k3v5x2qamd-0-2-1",
+    ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 from collections import Counter
 from collections.abc import Coroutine
@@ -32,11 +31,12 @@ from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
-from airflow_provider_canfar.task_sessions.saved_state import SavedState
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
 from airflow_provider_canfar.task_sessions.task_wait import TaskWait
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec
 from tests.fake_platform import RETENTION, SUCCESSES, Create, Died, FakePlatform, Row
+from tests.fake_task import FakeStore
+from tests.task_sessions.journaled import journal, resumed
 
 T = TypeVar("T")
 
@@ -86,8 +86,8 @@ class Task(RuleBasedStateMachine):
         self.spec = SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=replicas)
         self.limits = limits
         self.remembers = remembers
-        self.memory: SavedState | None = None
-        self.remember()
+        self.store = FakeStore()
+        journal(self.store).begin(self.batch)
         self.platform.unlisted_for = unlisted_for
         self.platform.late_by = late_by
 
@@ -119,7 +119,7 @@ class Task(RuleBasedStateMachine):
 
     def go_on(self) -> Plan:
         """Go on in a new phase of the try, with what the deferral has carried."""
-        self.batch = Batch.from_json(json.loads(json.dumps(self.batch.to_json())))
+        self.batch = resumed(self.batch, self.store)
         reconciler = self.new_attempt()
         try:
             plan = self.run(reconciler.reconcile(self.platform.client))
@@ -130,8 +130,10 @@ class Task(RuleBasedStateMachine):
         return plan
 
     def remember(self) -> None:
-        """Write down what Airflow keeps over retries, where it keeps anything."""
-        self.memory = SavedState.from_batch(self.batch) if self.remembers else None
+        """Write down what has become known."""
+        kept = journal(self.store)
+        kept.resume(self.batch)
+        kept.record(self.batch)
 
     def next_try(self, replicas: int | None = None) -> None:
         """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
@@ -141,8 +143,12 @@ class Task(RuleBasedStateMachine):
         if batch.replicas != self.batch.replicas:
             self.same_work_since = batch.try_number
             self.spec = self.spec.model_copy(update={"replicas": batch.replicas})
-        self.batch = self.memory.apply_to(batch, resume=False) if self.memory is not None else batch
-        self.remember()
+        if not self.remembers:
+            # An old Airflow, which clears the XComs.
+            self.store = FakeStore()
+        kept = journal(self.store)
+        self.batch = kept.saved.apply_to(batch, resume=False) if kept.saved is not None else batch
+        kept.begin(self.batch)
 
     def go_on_or_fail(self) -> Plan | None:
         """Go on in a new phase. None where the platform did not answer; the task fails, or waits on."""
@@ -192,14 +198,14 @@ class Task(RuleBasedStateMachine):
         """Lose what it knew. A worker that comes so far is killed before it has told anybody."""
         self.platform.creates = creates
         self.platform.requests_to_live = requests
-        memory = self.memory
+        rows = dict(self.store.rows)
         try:
             with contextlib.suppress(Died, RequestError):
                 self.go_on()
         finally:
             self.platform.creates = []
             self.platform.requests_to_live = None
-        self.memory = memory
+        self.store.rows = rows
         self.next_try()
 
     @precondition(lambda self: self.verdict is None)
@@ -220,6 +226,7 @@ class Task(RuleBasedStateMachine):
                 [one for one in task_wait.tracker.missing_ids() if not self.platform.knows(one)], now
             )
         self.batch = self.batch.with_observations(task_wait.tracker.ended, task_wait.tracker.gone)
+        self.remember()
 
     @precondition(lambda self: self.verdict is Verdict.FAILURE)
     @rule()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,17 +23,19 @@ from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import (
     BUSY_WAIT,
     CREATES_PER_TRY,
-    LAUNCH_CONCURRENCY,
+    LAUNCH_FOR,
 )
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT, NO_JOB_WAIT
 from airflow_provider_canfar.task_sessions.plan import Verdict
 from airflow_provider_canfar.task_sessions.reconcile import LOG_CONCURRENCY, Reconciler
 from tests.fake_platform import Create, FakePlatform, Row
+from tests.task_sessions.journaled import over_a_deferral
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
@@ -46,6 +47,7 @@ class Trial(LogReader):
         self.platform = FakePlatform()
         self.batch = Batch(IDENTITY, try_number, replicas)
         self.limits = Limits(**limits)
+        self.launch_for: float | None = None
         self.told: list[str] = []
         self.shown: list[str] = []
         self.recorded: list[EndedSession] = []
@@ -57,7 +59,7 @@ class Trial(LogReader):
         self.spec = SessionSpec(
             name="stars", image="skaha/astroml:24.07", command=["nproc"], replicas=max(1, self.batch.replicas)
         )
-        return Reconciler(
+        reconciler = Reconciler(
             self.spec,
             self.batch,
             self.limits,
@@ -66,6 +68,8 @@ class Trial(LogReader):
             clock=self.platform.clock,
             sleep=self.platform.clock.sleep,
         )
+        reconciler.launcher.launch_for = self.launch_for
+        return reconciler
 
     def read(self, ended: EndedSession) -> EndedSession:
         """Take note of each ended session whose log is read."""
@@ -150,6 +154,29 @@ async def test_only_so_many_creates_are_under_way_at_once() -> None:
     await trial.advance()
     assert most == LAUNCH_CONCURRENCY
     assert len(trial.platform.record) == 40
+
+
+async def test_a_phase_launches_for_a_minute_and_the_next_one_goes_on() -> None:
+    """Other tasks want the worker, too."""
+    trial = Trial(200)
+    clock = trial.platform.clock
+    trial.platform.on_create = lambda name: setattr(clock, "now", clock.now + 1.0)
+    trial.launch_for = LAUNCH_FOR
+    assert await trial.advance() is None
+    assert LAUNCH_FOR <= len(trial.platform.record) < LAUNCH_FOR + LAUNCH_CONCURRENCY
+    assert trial.reconciler.launcher.retry_at is not None
+    assert trial.reconciler.launcher.retry_at <= clock.now
+    assert any(line.endswith("replicas follow with the next wake.") for line in trial.told)
+    for _ in range(3):
+        await trial.advance()
+    assert trial.created == dict.fromkeys(range(1, 201), 1)
+
+
+async def test_a_busy_platform_gets_fewer_creates_at_once() -> None:
+    trial = Trial(40)
+    trial.platform.creates = [Create.GOOD] * 8 + [Create.BUSY]
+    await trial.advance()
+    assert trial.reconciler.launcher.concurrency.now < LAUNCH_CONCURRENCY
 
 
 async def test_a_rolling_launch_keeps_no_more_alive_than_may_be() -> None:
@@ -489,7 +516,7 @@ async def test_the_start_of_a_session_that_was_destroyed_is_remembered() -> None
         2: None,
         3: None,
     }
-    assert Batch.from_json(json.loads(json.dumps(trial.batch.to_json()))) == trial.batch
+    assert over_a_deferral(trial.batch).launched == trial.batch.launched
 
 
 # Stopping.

@@ -25,7 +25,6 @@ from airflow_provider_canfar.task_sessions.report import (
     TAIL_LINES,
     failure,
     log_lines,
-    sessions_to_json,
     shortened,
     tail,
     timed_out,
@@ -231,28 +230,6 @@ def test_of_thousands_of_sessions_that_had_not_ended_some_are_named() -> None:
     assert unsettled_ids(batch(1)) == "none"
 
 
-def test_people_read_launches_in_the_replicas_order_and_how_each_has_ended() -> None:
-    launched = {
-        replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in (2, 1)
-    }
-    assert sessions_to_json(batch(2, outcome(1)).assign(launched)) == [
-        {
-            "replica": 1,
-            "session_id": "id1",
-            "name": "stars-k3v5x2qamd-0-1-1",
-            "status": "Completed",
-            "succeeded": True,
-        },
-        {
-            "replica": 2,
-            "session_id": "id2",
-            "name": "stars-k3v5x2qamd-0-2-1",
-            "status": None,
-            "succeeded": None,
-        },
-    ]
-
-
 def test_people_read_an_outcome_in_its_own_words() -> None:
     assert asdict(replace(outcome(1), result="[1]")) == {
         "replica": 1,
@@ -265,4 +242,5 @@ def test_people_read_an_outcome_in_its_own_words() -> None:
         "result": "[1]",
         "reason": None,
         "retryable": True,
+        "usage": None,
     }

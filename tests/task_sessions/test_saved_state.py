@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-from airflow_provider_canfar.task_sessions.saved_state import ENTRY, SavedState
+from airflow_provider_canfar.task_sessions.journal import ENTRY
 from tests.fake_task import FakeStore
+from tests.task_sessions.journaled import journal, resumed, saved
 
 
 def outcome(replica: int, *, succeeded: bool) -> Outcome:
@@ -25,18 +28,18 @@ def batch() -> Batch:
 
 
 def test_successes_come_back_as_they_were_and_failures_do_not(batch: Batch) -> None:
-    store = FakeStore()
-    SavedState.from_batch(batch).save(store)
-    memory = SavedState.load(store)
-    assert memory is not None
+    memory = saved(batch)
     assert memory.key == "k3v5x2qamd"
     assert memory.successes == {1: outcome(1, succeeded=True), 3: outcome(3, succeeded=True)}
 
 
 def test_nothing_is_remembered_where_airflow_has_no_store(batch: Batch) -> None:
-    SavedState.from_batch(batch).save(None)
-    assert SavedState.load(None) is None
-    assert SavedState.load(FakeStore()) is None
+    nothing = journal(None)
+    nothing.begin(batch)
+    nothing.record(batch)
+    assert nothing.saved is None
+    assert journal(None).saved is None
+    assert journal(FakeStore()).saved is None
 
 
 def next_try(replicas: int = 3, *, epoch: int = 0, try_number: int = 2) -> Batch:
@@ -44,36 +47,38 @@ def next_try(replicas: int = 3, *, epoch: int = 0, try_number: int = 2) -> Batch
 
 
 def test_a_retry_keeps_the_successes_of_its_epoch(batch: Batch) -> None:
-    assert sorted(SavedState.from_batch(batch).apply_to(next_try(), resume=False).outcomes) == [1, 3]
+    assert sorted(saved(batch).apply_to(next_try(), resume=False).outcomes) == [1, 3]
 
 
 def test_a_clear_starts_afresh_unless_it_shall_resume(batch: Batch) -> None:
-    memory = SavedState.from_batch(batch)
+    memory = saved(batch)
     assert memory.apply_to(next_try(epoch=2), resume=False).outcomes == {}
     assert sorted(memory.apply_to(next_try(epoch=2), resume=True).outcomes) == [1, 3]
 
 
 def test_with_another_number_of_replicas_nothing_counts_from_that_try_on(batch: Batch) -> None:
     """Each then has another share of the work; also of what the platform has still."""
-    changed = SavedState.from_batch(batch).apply_to(next_try(4), resume=True)
+    changed = saved(batch).apply_to(next_try(4), resume=True)
     assert (changed.outcomes, changed.first_try) == ({}, 2)
-    store = FakeStore()
-    SavedState.from_batch(changed.record([outcome(4, succeeded=True)])).save(store)
-    memory = SavedState.load(store)
-    assert memory is not None
+    memory = saved(changed.record([outcome(4, succeeded=True)]))
     again = memory.apply_to(next_try(4, try_number=3), resume=False)
     assert (sorted(again.outcomes), again.first_try) == ([4], 2)
     assert memory.apply_to(next_try(4, epoch=3, try_number=4), resume=False).first_try == 0
 
 
-def test_what_an_older_release_has_written_is_read(batch: Batch) -> None:
+def test_what_version_0_1_has_saved_is_read_and_goes_on_in_the_journal(batch: Batch) -> None:
+    """It saved the successes, in columns."""
+    rows = [list(astuple(outcome(replica, succeeded=True))) for replica in (1, 3)]
     store = FakeStore()
-    SavedState.from_batch(batch).save(store)
-    store.set(ENTRY, {name: value for name, value in store.get(ENTRY).items() if name != "first_try"})
-    assert SavedState.load(store) == SavedState.from_batch(batch)
+    store.set(ENTRY, {"key": "k3v5x2qamd", "epoch": 0, "replicas": 3, "successes": rows})
+    again = journal(store)
+    assert again.saved == saved(batch)
+    now = again.saved.apply_to(next_try(), resume=False)
+    again.begin(now)
+    assert resumed(now, store) == now
 
 
 def test_a_task_that_had_succeeded_as_a_whole_is_cleared_to_run_as_a_whole(batch: Batch) -> None:
-    memory = SavedState.from_batch(batch.record([outcome(2, succeeded=True)]))
+    memory = saved(batch.record([outcome(2, succeeded=True)]))
     assert memory.is_complete
     assert memory.apply_to(next_try(epoch=2), resume=True).outcomes == {}

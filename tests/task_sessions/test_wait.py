@@ -27,12 +27,13 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.polling.outage_log import REPORT_EVERY
 from airflow_provider_canfar.skaha.polling.session_tracker import LISTS_UNTIL_MISSING
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+from airflow_provider_canfar.skaha.polling.usage import InUse, Usage, UsageHistory
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
 from airflow_provider_canfar.task_sessions.progress import XCOM_EVERY, Progress
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
-from airflow_provider_canfar.task_sessions.task_wait import BATCH_DELAY, TaskWait
+from airflow_provider_canfar.task_sessions.task_wait import SLOT_DELAY, TaskWait
 from airflow_provider_canfar.task_sessions.wait import wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import RECORD_WITHIN, WaitSpec, WakeEvent, WakeReason
 from tests.fake_platform import RETENTION, FakePlatform, Row
@@ -52,6 +53,7 @@ class FakeSubscription:
 
     snapshots: AsyncIterator[Snapshot]
     reader: SessionReader
+    usage: UsageHistory
 
     def __aiter__(self) -> AsyncIterator[Snapshot]:
         return self.snapshots
@@ -64,6 +66,7 @@ class Scene:
     platform: FakePlatform = field(default_factory=FakePlatform)
     told: list[str] = field(default_factory=list)
     written: list[dict[str, Any]] = field(default_factory=list)
+    usage: UsageHistory = field(default_factory=UsageHistory)
 
     def session(self, replica: int = 1, word: str = "Running") -> Row:
         return self.platform.add(str(IDENTITY.name(replica, 1)), word, replica=replica)
@@ -92,7 +95,7 @@ class Scene:
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
-        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads))
+        yield cast("Subscription", FakeSubscription(self.snapshots(), self.platform.reads, self.usage))
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """List all sessions once per interval, and less often while there is no response."""
@@ -127,6 +130,15 @@ async def test_the_worker_is_woken_when_all_have_ended(scene: Scene) -> None:
     assert wake.reason is WakeReason.ENDED
     assert wake.ended == {one.session_id: "Completed", other.session_id: "Failed"}
     assert 100 <= after <= 100 + INTERVAL
+
+
+async def test_the_worker_is_told_what_ended_sessions_were_seen_to_use(scene: Scene) -> None:
+    one, other = scene.sessions(2)
+    scene.usage.observe({one.session_id: InUse(15.5, 0.5), "a-stranger": InUse(1.0, 1.0)}, scene.now + 10)
+    scene.ends(one, 40)
+    scene.ends(other, 40)
+    wake, after = await scene.wait([one, other])
+    assert wake.usage == {one.session_id: Usage(15.5, 15.5, 0.5, 1, round(after - 10))}
 
 
 async def test_an_end_that_the_list_no_longer_shows_is_told(scene: Scene) -> None:
@@ -172,10 +184,10 @@ async def test_a_session_that_is_preempted_is_waited_on(scene: Scene) -> None:
 async def test_free_places_wake_the_worker_when_there_are_enough(scene: Scene) -> None:
     rows = scene.sessions(5)
     scene.ends(rows[0], 60)
-    scene.ends(rows[1], 61)
+    scene.ends(rows[1], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
     assert wake.reason is WakeReason.SLOTS
-    assert after < 61 + BATCH_DELAY
+    assert after <= 60 + INTERVAL
     assert len(wake.ended) == 2
 
 
@@ -184,7 +196,7 @@ async def test_a_single_free_place_waits_a_little_for_others(scene: Scene) -> No
     scene.ends(rows[0], 60)
     wake, after = await scene.wait(rows, slots_to_free=2)
     assert wake.reason is WakeReason.SLOTS
-    assert 60 + BATCH_DELAY - INTERVAL <= after <= 60 + BATCH_DELAY + 2 * INTERVAL
+    assert 60 + SLOT_DELAY - INTERVAL <= after <= 60 + SLOT_DELAY + 2 * INTERVAL
 
 
 async def test_where_nothing_is_to_be_launched_free_places_wake_nobody(scene: Scene) -> None:
@@ -770,6 +782,13 @@ WAKES = st.builds(
     message=st.text(),
     started=st.lists(st.text(max_size=8), max_size=3).map(tuple),
     permanent=st.lists(st.text(max_size=8), max_size=3).map(tuple),
+    usage=st.dictionaries(
+        st.text(max_size=8),
+        st.builds(
+            Usage, st.none() | SECONDS, st.none() | SECONDS, st.none() | SECONDS, st.integers(1), SECONDS
+        ),
+        max_size=3,
+    ),
 )
 
 
@@ -829,6 +848,7 @@ def test_what_another_release_has_written_is_read(
         "message",
         "started",
         "permanent",
+        "usage",
     } & data.keys():
         del data[unknown_yet]
     assert read(data) == thing

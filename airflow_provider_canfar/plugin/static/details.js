@@ -48,6 +48,7 @@ export class Details {
       ["Name", one.name],
       ["Started", utc(one.started)],
       ["Did not start", one.reason],
+      ["Used at least", one.used],
       ["Launched in", one.launchedIn === null ? "" : `try ${one.launchedIn}`],
     ]) this.fact(name, value);
     this.box.replaceChildren(

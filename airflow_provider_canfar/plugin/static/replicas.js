@@ -78,6 +78,7 @@ export function replicasOf({ progress, sessions, taskState }) {
     url: "",
     started: "",
     reason: "",
+    used: "",
   }));
   for (const row of sessions) {
     const one = replicas[row.replica - 1];
@@ -87,6 +88,7 @@ export function replicasOf({ progress, sessions, taskState }) {
     one.url = typeof row.url === "string" ? row.url : "";
     one.started = String(row.started ?? "");
     one.reason = String(row.reason ?? "");
+    one.used = usedWords(row.usage);
     one.launchedIn = tryOfName(one.name);
     if (row.succeeded === true) one.state = "succeeded";
     else if (row.succeeded === false) one.state = "failed";
@@ -94,6 +96,18 @@ export function replicasOf({ progress, sessions, taskState }) {
   }
   if (isOver) for (const one of replicas) if (one.state !== "succeeded" && one.state !== "failed") one.state = "unfinished";
   return replicas;
+}
+
+/** "0.98 of 2 cores, 1.3 of 16 GB", or "" where nothing is known of what a session used. */
+export function usedWords(usage) {
+  const figure = (value) => Number(value.toPrecision(3)).toString();
+  return [["cores", "cores"], ["ram", "GB"]]
+    .filter(([name]) => typeof usage?.[name] === "number")
+    .map(([name, unit]) => {
+      const asked = usage[`${name}_asked`];
+      return `${figure(usage[name])}${typeof asked === "number" ? ` of ${figure(asked)}` : ""} ${unit}`;
+    })
+    .join(", ");
 }
 
 /** How many replicas are in each state. */

@@ -12,7 +12,7 @@ export const TAIL = 40;
 export const NOTES = 12;
 
 const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
-const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-) +(\S+)$/;
+const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-)(?: +[\d./e+-]+ +[\d./e+-]+)? +(\S+)$/;
 const REST = /^[\d,]+ (succeeded|failed|not run|destroyed|left running|launched|kept of an earlier try): (\d[\d, -]*)/;
 const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
 const LAUNCHED = /^Launched replica (\d+): session (\S+) \((\S+)\)\.$/;

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_cache import ListResult
     from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
+    from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 
 #: How many rows a new subscription chooses from before others on the event loop have their turn.
 ROWS_AT_ONCE = 500
@@ -25,6 +26,7 @@ class ChangeDetector:
     :param reauth: for a refused credential.
     :param reader: knows the ids that the platform does not know.
     :param subscriptions: all of them.
+    :param usage: keeps what sessions use.
     """
 
     def __init__(
@@ -33,12 +35,13 @@ class ChangeDetector:
         reauth: ReauthOnce,
         reader: SessionReader,
         subscriptions: SubscriptionIndex,
+        usage: UsageHistory,
     ) -> None:
         self._client = client
         self._reauth = reauth
         self._reader = reader
         self._subscriptions = subscriptions
-        self._cache = SessionCache()
+        self._cache = SessionCache(usage)
         self._missing: set[str] = set()
         self._full_list_at = 0.0
         #: The bytes of the last poll's lists.

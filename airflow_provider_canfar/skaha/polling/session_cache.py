@@ -20,6 +20,7 @@ from airflow_provider_canfar.skaha.fields import text
 from airflow_provider_canfar.skaha.json_rows import read_sessions
 from airflow_provider_canfar.skaha.models import Session
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.skaha.polling.usage import InUse, UsageHistory, in_use
 from airflow_provider_canfar.skaha.statuses import Status
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ FULL_LIST_INTERVAL = 120.0
 URGENT_FULL_LIST_INTERVAL = 30.0
 
 
-# In the order of a row's own.
+# What says what a session is, in the order of a row's own.
 _FIELDS = ("id", "name", "type", "status", "startTime", "expiryTime", "connectURL")
 
 
@@ -52,6 +53,13 @@ class Row(NamedTuple):
     start_time: str
     expiry_time: str
     connect_url: str
+    #: These change in every list, and are no change of the session; as the server has written them.
+    ram_in_use: Any = ""
+    cores_in_use: Any = ""
+
+    def is_same(self, other: Row | None) -> bool:
+        """Whether another list shows the same of the session, apart from what it uses."""
+        return other is not None and self[: len(_FIELDS)] == other[: len(_FIELDS)]
 
     @property
     def is_final(self) -> bool:
@@ -60,7 +68,8 @@ class Row(NamedTuple):
 
 
 def _row(data: Mapping[str, Any]) -> Row:
-    return Row._make([text(data.get(field)) for field in _FIELDS])
+    words = [text(data.get(field)) for field in _FIELDS]
+    return Row._make([*words, data.get("ramInUse"), data.get("cpuCoresInUse")])
 
 
 class ListResult(NamedTuple):
@@ -71,6 +80,7 @@ class ListResult(NamedTuple):
     :param changed: the keys in the names of new and changed sessions, by id; None for a name that no task
         gave.
     :param size: in bytes.
+    :param usage: what running sessions use, by id; those of which the list says nothing are left out.
     :param repeated: the ids that it has several rows of.
     """
 
@@ -79,6 +89,7 @@ class ListResult(NamedTuple):
     rows: Mapping[str, Row] | None
     changed: Mapping[str, str | None]
     size: int
+    usage: Mapping[str, InUse] = {}
     repeated: frozenset[str] = frozenset()
 
 
@@ -106,11 +117,16 @@ def parse_list(
     several = [row for row in rows if status is None or (row.is_final and row.id not in repeated)]
     listed = one_per_id(several)
     known = known_rows or {}
-    changed = {row.id: _key_in(row.name) for row in listed.values() if known.get(row.id) != row}
+    changed = {row.id: _key_in(row.name) for row in listed.values() if not row.is_same(known.get(row.id))}
     # Counting takes as long as parsing does, and nearly no list has an id twice.
     counts = Counter(row.id for row in several) if len(listed) < len(several) else Counter[str]()
     again = frozenset(session_id for session_id, count in counts.items() if count > 1)
-    return ListResult(status, digest, listed, changed, len(response.body), again)
+    usage = {
+        row.id: used
+        for row in listed.values()
+        if (used := in_use(row.ram_in_use, row.cores_in_use)) is not None
+    }
+    return ListResult(status, digest, listed, changed, len(response.body), usage, again)
 
 
 def _key_in(name: str) -> str | None:
@@ -119,9 +135,13 @@ def _key_in(name: str) -> str | None:
 
 
 class SessionCache:
-    """The account's sessions, as the lists so far have shown them."""
+    """The account's sessions, as the lists so far have shown them.
 
-    def __init__(self) -> None:
+    :param usage: keeps what they use; it may outlive this.
+    """
+
+    def __init__(self, usage: UsageHistory | None = None) -> None:
+        self.usage = usage or UsageHistory()
         self.rows: dict[str, Row] = {}
         #: The ids of sessions whose end was listed. The platform forgets them; here they have ended.
         self.ended: set[str] = set()
@@ -167,6 +187,7 @@ class SessionCache:
             self._full_list_at, self._full_list_size = at, result.size
         if result.rows is None:
             return
+        self.usage.observe(result.usage, at)
         if result.status is None:
             for session_id in self.rows.keys() - result.rows.keys():
                 self._remove(session_id)
@@ -197,7 +218,9 @@ class SessionCache:
         """Return a session as it was last listed."""
         session = self._sessions.get(session_id)
         if session is None:
-            session = Session.model_validate(self.rows[session_id]._asdict())
+            row = self.rows[session_id]
+            # Without its usage, which would be that of the list in which it last changed.
+            session = Session.model_validate(row._replace(ram_in_use="", cores_in_use="")._asdict())
             self._sessions[session_id] = session
         return session
 

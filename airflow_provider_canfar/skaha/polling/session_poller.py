@@ -22,6 +22,7 @@ from airflow_provider_canfar.skaha.polling.poll_measures import PollMeasures
 from airflow_provider_canfar.skaha.polling.session_reader import ReauthOnce, SessionReader
 from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.polling.subscriptions import Subscription, SubscriptionIndex
+from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -50,6 +51,7 @@ class SessionPoller:
         opened and closed here.
     :param renew: renews a refused credential, and returns whether there is another one now.
     :param on_end: called when the last subscriber has left.
+    :param usage: keeps what sessions use; it may outlive this poller.
     :param clock: seconds since the epoch.
     """
 
@@ -59,6 +61,7 @@ class SessionPoller:
         *,
         renew: Callable[[], Awaitable[bool]] | None = None,
         on_end: Callable[[], None] = lambda: None,
+        usage: UsageHistory | None = None,
         clock: Clock = time.time,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -69,7 +72,8 @@ class SessionPoller:
         reauth = ReauthOnce(renew)
         self._reader = SessionReader(client, reauth)
         self._subscriptions = SubscriptionIndex()
-        self._detector = ChangeDetector(client, reauth, self._reader, self._subscriptions)
+        self._usage = usage or UsageHistory()
+        self._detector = ChangeDetector(client, reauth, self._reader, self._subscriptions, self._usage)
         self._backoff = PollBackoff()
         self._measures = PollMeasures(client.metrics)
         self._task: asyncio.Task[None] | None = None
@@ -119,6 +123,7 @@ class SessionPoller:
             interval=interval,
             wake_at=wake_at,
             reader=self._reader,
+            usage=self._usage,
             next_snapshot=self._next_snapshot,
         )
         self._add(subscription, min(soon, interval))

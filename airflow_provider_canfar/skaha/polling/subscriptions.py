@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.session_cache import Row, SessionCache
     from airflow_provider_canfar.skaha.polling.session_reader import SessionReader
     from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
+    from airflow_provider_canfar.skaha.polling.usage import UsageHistory
 
 
 #: The index keeps up to this many outdated wake times before it cleans up.
@@ -26,6 +27,7 @@ class Subscription:
     The other parameters are those of :meth:`.session_poller.SessionPoller.subscribe`, which creates it.
 
     :param reader: requests about single sessions, with one limit for all subscribers.
+    :param usage: what sessions use, as far as lists have shown it.
     :param next_snapshot: waits for the next snapshot.
     """
 
@@ -38,6 +40,7 @@ class Subscription:
         interval: float,
         wake_at: Callable[[], float | None] | None,
         reader: SessionReader,
+        usage: UsageHistory,
         next_snapshot: Callable[[Subscription], Awaitable[Snapshot]],
     ) -> None:
         self.ids = dict.fromkeys(ids)
@@ -46,6 +49,7 @@ class Subscription:
         self.interval = interval
         self.wake_at = wake_at
         self.reader = reader
+        self.usage = usage
         #: When to wake it in any case, in seconds since the epoch; None for no such time.
         self.wake_time: float | None = None
         #: Whether it has not had a list of its sessions yet.

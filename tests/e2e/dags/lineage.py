@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airflow.providers.openlineage.utils.selective_enable import enable_lineage
+from contextlib import suppress
+
 from airflow.sdk import DAG, Asset, ObjectStoragePath
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
@@ -19,4 +20,8 @@ with DAG("lineage", schedule=None, params={"script": "true"}) as dag:
         outlets=[Asset("arc://home/jdoe/stars.csv")],
     )
 
-enable_lineage(dag)
+# make compat runs the other DAGs of this folder without OpenLineage's provider.
+with suppress(ImportError):
+    from airflow.providers.openlineage.utils.selective_enable import enable_lineage
+
+    enable_lineage(dag)

@@ -509,6 +509,20 @@ async def test_a_credential_that_is_still_refused_fails_all_subscribers(
     assert all(isinstance(subscriber.error, AuthenticationError) for subscriber in subscribers)
 
 
+async def test_what_sessions_use_is_kept_and_wakes_nobody(scene: Scene) -> None:
+    (row,) = scene.sessions(1)
+    subscriber, _ = scene.subscribe([row])
+    await scene.time.pass_(60)
+    snapshots = len(subscriber.snapshots)
+    for ram in ("1.5", "15.6", "2.1"):
+        row.usage = {"ramInUse": ram, "cpuCoresInUse": "0.5"}
+        await scene.time.pass_(INTERVAL)
+    assert len(subscriber.snapshots) == snapshots
+    assert subscriber.subscription is not None
+    (usage,) = subscriber.subscription.usage.of({row.session_id: 0.0}).values()
+    assert (usage.ram, usage.last_ram, usage.cores) == (15.6, 2.1, 0.5)
+
+
 async def test_logs_leave_room_for_requests_that_tell_whether_a_session_exists(scene: Scene) -> None:
     rows = scene.sessions(LOGS_PER_POLL + 1)
     async with scene.poller.subscribe(interval=INTERVAL) as subscription:

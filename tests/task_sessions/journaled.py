@@ -1,0 +1,55 @@
+"""Batches as Airflow's database keeps them: in a journal, and as version 0.1 wrote them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, astuple, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_canfar.task_sessions.batch import Batch
+from airflow_provider_canfar.task_sessions.journal import ENTRY, Journal, Store
+from tests.fake_task import FakeStore
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.task_sessions.saved_state import SavedState
+
+
+def journal(store: Store | None) -> Journal:
+    """Return a task's journal as a new process reads it."""
+    return Journal(store, ENTRY, lambda line: None)
+
+
+def resumed(batch: Batch, store: Store) -> Batch:
+    """Return what a phase knows that resumes the task of this batch."""
+    return journal(store).resume(Batch.from_json(json.loads(json.dumps(batch.to_json()))))
+
+
+def over_a_deferral(batch: Batch) -> Batch:
+    """Return a batch as the next phase knows it."""
+    store = FakeStore()
+    one = journal(store)
+    one.begin(replace(batch, launched={}, outcomes={}, ended={}, gone=(), discarded=()))
+    one.record(batch)
+    return resumed(batch, store)
+
+
+def saved(batch: Batch) -> SavedState:
+    """Return what a batch leaves to later tries."""
+    store = FakeStore()
+    one = journal(store)
+    one.begin(replace(batch, outcomes={}))
+    one.record(batch)
+    state = journal(store).saved
+    assert state is not None
+    return state
+
+
+def carried_by_0_1(batch: Batch) -> dict[str, Any]:
+    """Return what version 0.1 carried over a deferral."""
+    return batch.to_json() | {
+        "launched": [[replica, *astuple(one)] for replica, one in batch.launched.items()],
+        "outcomes": [asdict(one) for one in batch.outcomes.values()],
+        "ended": dict(batch.ended),
+        "gone": list(batch.gone),
+        "discarded": list(batch.discarded),
+    }
