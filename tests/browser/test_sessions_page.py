@@ -110,6 +110,7 @@ def test_the_grid_moves_while_a_task_keeps_twenty_four_of_its_replicas_running(
     expect(tab.headline).to_contain_text(half, timeout=240_000)
     tab.open(29)
     expect(tab.details).to_contain_text("tile 29: no such plate")
+    airflow.page.set_viewport_size({"width": 1280, "height": 710})
     screenshot(airflow.page, "sessions-live")
 
     assert run.wait(timeout=300) == "success"
