@@ -96,6 +96,27 @@ def test_the_tab_fills_while_eight_replicas_run_one_fails_and_a_retry_runs_one(
     assert {url for url in requests if not url.startswith((airflow.url, emulator.root))} <= {"about:blank"}
 
 
+def test_the_grid_moves_while_a_task_keeps_twenty_four_of_its_replicas_running(
+    airflow: AirflowPages,
+    local_airflow: LocalAirflow,
+    connection: str,
+    screenshot: Callable[[Page, str], None],
+) -> None:
+    """The picture in the README."""
+    run = local_airflow.rest.trigger("survey")
+    run.wait_for("detect_stars", "deferred", timeout=180)
+    tab = airflow.open_sessions(run, "detect_stars")
+    half = re.compile(r"waiting.* running, (?:[4-9]\d) succeeded, 1 failed")
+    expect(tab.headline).to_contain_text(half, timeout=240_000)
+    tab.open(29)
+    expect(tab.details).to_contain_text("tile 29: no such plate")
+    airflow.page.set_viewport_size({"width": 1280, "height": 710})
+    screenshot(airflow.page, "sessions-live")
+
+    assert run.wait(timeout=300) == "success"
+    expect(tab.headline).to_have_text("120 replicas: 119 succeeded, 1 failed")
+
+
 def test_a_running_task_shows_its_counts_pace_and_expected_end_in_airflow_s_theme(
     airflow: AirflowPages, made_up: Run, requests: list[str], screenshot: Callable[[Page, str], None]
 ) -> None:

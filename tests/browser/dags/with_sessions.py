@@ -35,6 +35,23 @@ with DAG("eight", schedule=None, params={"folder": ""}, tags=["test"]):
         retry_delay=timedelta(seconds=1),
     )
 
+# Lifetimes differ, as those of real work do.
+SURVEY = """
+sleep $((REPLICA_ID * 37 % 17 + 4))
+[ "$REPLICA_ID" != 29 ] || { echo "tile 29: no such plate" >&2; exit 1; }
+"""
+
+with DAG("survey", schedule=None, tags=["test"]):
+    CanfarHeadlessOperator(
+        task_id="detect_stars",
+        image=IMAGE,
+        command=["sh", "-c", SURVEY],
+        replicas=120,
+        max_active_replicas=24,
+        max_failed_replicas=3,
+        poll_interval=2,
+    )
+
 
 def push(states: str, sessions: list[dict[str, Any]]) -> None:
     """Push the XComs of a task with sessions."""
