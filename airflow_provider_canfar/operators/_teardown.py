@@ -38,6 +38,7 @@ class Teardown:
         self._hook = hook
         self._reconciler = reconciler
         self._emit = emit
+        self._has_left = False
 
     def after(
         self, error: BaseException, options: RunOptions, *, retry_follows: Callable[[BaseException], bool]
@@ -55,8 +56,9 @@ class Teardown:
             self.destroy_all()
 
     def leave_to_retry(self, reason: str) -> None:
-        """Say that the sessions run on, and what adopts them."""
-        if self._batch.unsettled():
+        """Say once that the sessions run on, and what adopts them."""
+        if self._batch.unsettled() and not self._has_left:
+            self._has_left = True
             ids, number = report.unsettled_ids(self._batch), self._batch.try_number + 1
             self._emit(f"Sessions left running: try {number} will adopt them ({reason}): {ids}.")
 
