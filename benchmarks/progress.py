@@ -87,8 +87,8 @@ async def measure(url: str, ends_per_task: int, *, has_progress: bool) -> dict[s
     return {"cpu": measured, "writes": writes - before, "ends": len(ends)}
 
 
-async def write_cost(times: int = 30) -> float:
-    """Return the CPU in ms of one write, the median over many times in which all tasks write at once.
+async def write_cost() -> float:
+    """Return the CPU in ms of one write, where all tasks write at once.
 
     Where other programs have the processors, it is steadier than the difference of two processes.
     """
@@ -96,28 +96,25 @@ async def write_cost(times: int = 30) -> float:
     from airflow_provider_canfar.task_sessions.progress import Progress, ProgressWrites
     from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 
-    costs = []
-    for _ in range(times):
-        written, has_written, queue, waits = 0, asyncio.Event(), WriteQueue(), []
+    has_written, written, queue, waits = asyncio.Event(), 0, WriteQueue(), []
 
-        async def write(value: dict[str, Any]) -> None:
-            nonlocal written
-            written += 1
-            if written == TASKS:
-                has_written.set()
+    async def write(value: dict[str, Any]) -> None:
+        nonlocal written
+        written += 1
+        if written == TASKS:
+            has_written.set()
 
-        for _task in range(TASKS):
-            states = ReplicaStates("r" * SESSIONS)
-            writes = ProgressWrites(Progress("r" * SESSIONS, since=1.0), states, since=0.0)
-            writes.write = ProgressWriter(write, queue)
-            waits.append((states, writes))
-        cpu = time.process_time()
-        for states, writes in waits:
-            states.set("reduce-k3v5x2qamd-0-1-1", ReplicaState.SUCCEEDED)
-            writes.request()
-        await has_written.wait()
-        costs.append(1000 * (time.process_time() - cpu) / TASKS)
-    return statistics.median(costs)
+    for _ in range(TASKS):
+        states = ReplicaStates("r" * SESSIONS)
+        writes = ProgressWrites(Progress("r" * SESSIONS, since=1.0), states, since=0.0)
+        writes.write = ProgressWriter(write, queue)
+        waits.append((states, writes))
+    cpu = time.process_time()
+    for states, writes in waits:
+        states.set("reduce-k3v5x2qamd-0-1-1", ReplicaState.SUCCEEDED)
+        writes.request()
+    await has_written.wait()
+    return 1000 * (time.process_time() - cpu) / TASKS
 
 
 def run(way: str, ends_per_task: int) -> dict[str, float]:
@@ -158,7 +155,7 @@ def compare(times: int) -> None:
             f"{ends:10}{writes[ends]:10.2f}{statistics.median(off):34.1f}{statistics.median(on):10.1f}"
             f"{statistics.median(ratios):10.2f}   {' '.join(f'{ratio:.2f}' for ratio in ratios)}"
         )
-    cost = asyncio.run(write_cost())
+    cost = statistics.median(asyncio.run(write_cost()) for _ in range(30))
     print(f"one write takes {1000 * cost:.0f} µs apart from Airflow's own work, which adds to a poll", end="")
     for ends in ENDS[1:]:
         added = cost * writes[ends] * TASKS * INTERVAL / SECONDS
