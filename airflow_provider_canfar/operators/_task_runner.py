@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
-from airflow_provider_canfar.hooks._progress import ProgressWriter
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
+from airflow_provider_canfar.operators._worker_wait import WorkerWait
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
@@ -28,7 +25,6 @@ from airflow_provider_canfar.task_sessions.progress import progress_of, progress
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
 from airflow_provider_canfar.task_sessions.usage_report import Resources, advice
-from airflow_provider_canfar.task_sessions.wait import task_wait_of, wait_for_sessions
 from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent, WakeReason
 
 if TYPE_CHECKING:
@@ -87,7 +83,7 @@ class TaskRunner:
         self._reconciler.launcher.concurrency = AdaptiveConcurrency(options.launch_concurrency, concurrency)
         self._teardown = Teardown(hook, self._reconciler, emit)
         self._session_xcoms = SessionXComs(batch)
-        self._wait: asyncio.Task[Any] | None = None
+        self._wait = WorkerWait(hook, options.poll_interval, emit)
         self._stopped = self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._first_end: float | None = None
@@ -141,6 +137,7 @@ class TaskRunner:
             raise
         except Killed:
             if self._leaves_to_retry:
+                # With the creates that were under way; said already if any session was known.
                 self._teardown.leave_to_retry("Airflow was lost")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
@@ -190,10 +187,7 @@ class TaskRunner:
                 return self._finish(next_step)
             if defer is not None:
                 defer(next_step)
-            try:
-                wake = self._hook.run(partial(self._wait_for, next_step))
-            except CancelledError:
-                raise Killed("Airflow stopped the worker.") from None
+            wake = self._wait.run(next_step, self._push)
 
     def stop(self, *, leave_to_retry: bool = False) -> None:
         """Launch nothing more, and wait no longer.
@@ -201,10 +195,11 @@ class TaskRunner:
         :param leave_to_retry: let the sessions run on, for the next try to adopt.
         """
         self._leaves_to_retry = leave_to_retry
+        if leave_to_retry:  # At once: a call to a silent Airflow may last until the worker is killed.
+            self._teardown.leave_to_retry("Airflow was lost")
         self._stopped = True
         self._reconciler.stop()
-        if self._wait is not None:
-            self._wait.get_loop().call_soon_threadsafe(self._wait.cancel)
+        self._wait.end()
 
     def destroy_all(self, *, timeout: float | None = None) -> None:
         """Destroy every live session of this task, as far as the platform allows; never raises an Exception.
@@ -271,20 +266,6 @@ class TaskRunner:
             client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))
             self._first_end = None
         return plan
-
-    async def _wait_for(self, spec: WaitSpec) -> WakeEvent:
-        self._wait = asyncio.current_task()
-        if self._stopped and self._wait is not None:
-            # Stopped after the last round, before there was a wait to cancel.
-            self._wait.cancel()
-        subscribe = partial(self._hook.watch, interval=self._options.poll_interval)
-        writer = ProgressWriter(lambda value: asyncio.to_thread(self._push, {"progress": value}))
-        try:
-            # Written and read back, as over a deferral: both ways to wait are one.
-            task_wait = task_wait_of(spec.to_json())
-            return await wait_for_sessions(task_wait, subscribe, emit=self._emit, write_progress=writer)
-        finally:
-            writer.close()
 
     def _finish(self, verdict: Verdict) -> list[Outcome]:
         """Report, and return how each replica ended or raise why the task failed."""

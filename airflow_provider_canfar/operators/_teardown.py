@@ -38,6 +38,7 @@ class Teardown:
         self._hook = hook
         self._reconciler = reconciler
         self._emit = emit
+        self._has_left = False
 
     def after(
         self, error: BaseException, options: RunOptions, *, retry_follows: Callable[[BaseException], bool]
@@ -47,14 +48,17 @@ class Teardown:
             self.leave_to_retry(type(error).__name__)
             return
         destroys = isinstance(error, Exception) or options.destroy_on_kill
-        action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self._batch)
-        self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
+        if self._batch.unsettled():
+            action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self._batch)
+            self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
         if destroys:
+            # Even where none is known: a create may be under way.
             self.destroy_all()
 
     def leave_to_retry(self, reason: str) -> None:
-        """Say that the sessions run on, and what adopts them."""
-        if self._batch.unsettled():
+        """Say once that the sessions run on, and what adopts them."""
+        if self._batch.unsettled() and not self._has_left:
+            self._has_left = True
             ids, number = report.unsettled_ids(self._batch), self._batch.try_number + 1
             self._emit(f"Sessions left running: try {number} will adopt them ({reason}): {ids}.")
 
