@@ -17,7 +17,7 @@ PAUSE_AFTER = 0.1
 
 
 class ProgressWriter:
-    """Writes the latest value in the background; what has not been written when the next one comes never is.
+    """Writes in the background, in the queue's turn, what is the latest by then.
 
     :param write: writes one value to Airflow, which may take long and may fail.
     :param queue: where it waits for its turn; by default, that of the running event loop.
@@ -28,26 +28,32 @@ class ProgressWriter:
     ) -> None:
         self._write = write
         self._queue = queue
-        self._latest: dict[str, Any] | None = None
+        self._latest: Callable[[float], dict[str, Any] | None] | None = None
 
-    def __call__(self, value: dict[str, Any]) -> None:
-        """Write a value soon."""
-        self._latest = value
+    def __call__(self, at: float, latest: Callable[[float], dict[str, Any] | None]) -> None:
+        """Write soon, and not before a time.
+
+        :param at: seconds since the epoch.
+        :param latest: returns what to write, by the time when it is written; None for nothing.
+        """
+        self._latest = latest
         if self._queue is None:
             self._queue = _queues.setdefault(asyncio.get_running_loop(), WriteQueue())
-        self._queue.add(self)
+        self._queue.add(self, at)
 
     def close(self) -> None:
         """Write nothing more, except what is under way: the worker writes next."""
         self._latest = None
 
-    async def write_latest(self) -> None:
+    async def write_latest(self, now: float) -> None:
         """Write the latest value, unless there is none any more."""
-        value, self._latest = self._latest, None
-        if value is None:
+        latest, self._latest = self._latest, None
+        if latest is None:
             return
         try:
-            await self._write(value)
+            value = latest(now)
+            if value is not None:
+                await self._write(value)
         except Exception:
             log.debug("Could not write the XCom progress.", exc_info=True)
 
@@ -55,24 +61,39 @@ class ProgressWriter:
 class WriteQueue:
     """Writes one after the other: a triggerer has one channel to Airflow, which its events need, too.
 
-    A write is never cancelled: halfway, that would break the channel.
+    A write is never cancelled: halfway, that would break the channel. Those that wait for the same time share
+    a timer.
 
     :param clock: seconds, for how long writes take.
+    :param now: seconds since the epoch.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
+        self._now = now
         self._sleep = sleep
         self._waiting: dict[ProgressWriter, None] = {}
+        self._later: dict[float, dict[ProgressWriter, None]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, writer: ProgressWriter) -> None:
-        """Let a writer have its turn."""
-        self._waiting[writer] = None
+    def add(self, writer: ProgressWriter, at: float) -> None:
+        """Let a writer have its turn, not before a time in seconds since the epoch."""
+        wait = at - self._now()
+        if wait <= 0:
+            self._release({writer: None})
+            return
+        if at not in self._later:
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait, lambda: self._release(self._later.pop(at)), context=Context())
+        self._later.setdefault(at, {})[writer] = None
+
+    def _release(self, writers: dict[ProgressWriter, None]) -> None:
+        self._waiting |= writers
         if self._task is None or self._task.done():
             # In a context of its own: it belongs to no task.
             self._task = asyncio.create_task(self._run(), context=Context())
@@ -83,7 +104,7 @@ class WriteQueue:
             writer = next(iter(self._waiting))
             del self._waiting[writer]
             began = self._clock()
-            await writer.write_latest()
+            await writer.write_latest(self._now())
             spent += self._clock() - began
             if spent >= PAUSE_AFTER:
                 await self._sleep(spent)

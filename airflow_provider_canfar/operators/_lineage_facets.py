@@ -50,14 +50,15 @@ def operator_lineage(task: Any, sessions: dict[str, Any] | None) -> OperatorLine
 
 
 def _datasets(items: Iterable[Any]) -> list[Dataset]:
-    """Return the datasets that OpenLineage's provider would find by itself, and those of ``arc://`` paths."""
-    found = (_arc_path(item) or ExtractorManager.convert_to_ol_dataset(item) for item in items)
+    """Return the datasets that OpenLineage's provider would find by itself, and those of ``arc://`` files."""
+    found = (_arc_file(item) or ExtractorManager.convert_to_ol_dataset(item) for item in items)
     return [dataset for dataset in found if dataset is not None]
 
 
-def _arc_path(item: Any) -> Dataset | None:
-    """Return the dataset of an ``arc://`` path or its URL; an asset has a converter of its own."""
-    is_path = isinstance(item, str) or getattr(item, "protocol", None) == "arc"
-    if is_path and str(item).startswith("arc:"):
-        return Dataset(namespace=LINEAGE_NAMESPACE, name=node_path(str(item)))
+def _arc_file(item: Any) -> Dataset | None:
+    """Return the dataset of an ``arc://`` path, URL or asset; the provider of Airflow 3.1 skips assets."""
+    location = getattr(item, "uri", item)
+    is_path = isinstance(location, str) or getattr(location, "protocol", None) == "arc"
+    if is_path and str(location).startswith("arc:"):
+        return Dataset(namespace=LINEAGE_NAMESPACE, name=node_path(str(location)))
     return None

@@ -48,9 +48,11 @@ class Teardown:
             self.leave_to_retry(type(error).__name__)
             return
         destroys = isinstance(error, Exception) or options.destroy_on_kill
-        action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self._batch)
-        self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
+        if self._batch.unsettled():
+            action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self._batch)
+            self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
         if destroys:
+            # Even where none is known: a create may be under way.
             self.destroy_all()
 
     def leave_to_retry(self, reason: str) -> None:

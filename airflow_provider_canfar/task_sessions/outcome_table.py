@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.task_sessions.replica_numbers import numbers
+from airflow_provider_canfar.task_sessions.session_xcoms import SHOWN, has_every_session
 from airflow_provider_canfar.task_sessions.usage_report import used_of
 
 if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.batch import Batch
+    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 
 #: How many rows it has at most.
 ROWS = 50
@@ -22,7 +23,8 @@ MOST_RANGES = 1000
 def table(batch: Batch, others: str = "destroyed") -> str:
     """Lay out how each replica ended: at most :data:`ROWS` of them, failed ones first, and where the rest is.
 
-    What they have used has columns of its own, where that is known of any.
+    Those that an earlier try left done come last. What they have used has columns of its own, where that is
+    known of any.
 
     :param others: what became of sessions that have not ended by themselves.
 
@@ -64,9 +66,17 @@ def _row(batch: Batch, replica: int, others: str) -> tuple[str, ...]:
 
 
 def _urgency(batch: Batch, replica: int) -> int:
-    """Return 0 for a replica that has failed, 2 for one that has succeeded, and 1 for any other."""
+    """Return 0 for a replica that has failed, 2 for one that has succeeded, 3 in an earlier try; else 1."""
     outcome = batch.settled(replica)
-    return 1 if outcome is None else 2 * outcome.succeeded
+    if outcome is None:
+        return 1
+    return 2 + _is_kept(batch, outcome) if outcome.succeeded else 0
+
+
+def _is_kept(batch: Batch, outcome: Outcome) -> bool:
+    """Whether an outcome is of a session that an earlier try has launched."""
+    name = SessionName.parse(outcome.name)
+    return name is not None and name.try_number < batch.try_number
 
 
 def _rest(batch: Batch, others: str, left_out: int) -> Iterable[str]:
@@ -74,7 +84,14 @@ def _rest(batch: Batch, others: str, left_out: int) -> Iterable[str]:
 
     The page of the sessions (plugin/static/task_log.js) reads these lines, too.
     """
-    yield f"{left_out:,} more rows are left out: the task's XCom `sessions` and its tab Sessions have all."
+    if has_every_session(batch):
+        elsewhere = "the task's XCom `sessions` and its tab Sessions have all"
+    else:
+        elsewhere = (
+            "the task's tab Sessions shows every replica, what it returns has every session, and its XCom "
+            f"`sessions` has {SHOWN}"
+        )
+    yield f"{left_out:,} more rows are left out: {elsewhere}."
     groups: dict[str, list[int]] = {}
     for replica in range(1, batch.replicas + 1):
         outcome = batch.settled(replica)
@@ -83,8 +100,7 @@ def _rest(batch: Batch, others: str, left_out: int) -> Iterable[str]:
         else:
             word = others if replica in batch.launched else "not run"
         groups.setdefault(word, []).append(replica)
-        name = outcome and SessionName.parse(outcome.name)
-        if name and name.try_number < batch.try_number:
+        if outcome is not None and _is_kept(batch, outcome):
             groups.setdefault("kept of an earlier try", []).append(replica)
     for word, several in groups.items():
         yield f"{len(several):,} {word}: {numbers(several, MOST_RANGES)}"

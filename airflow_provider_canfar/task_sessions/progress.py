@@ -18,8 +18,7 @@ LINE_EVERY = 60.0
 #: Seconds between two writes of the XCom, at least.
 XCOM_EVERY = 15.0
 
-#: A write that had to wait comes at a multiple of this many seconds: thousands of tasks are woken for it, and
-#: waking many at once costs less.
+#: A write that had to wait comes at a multiple of this many seconds: one timer then serves all tasks.
 XCOM_TICK = 5.0
 
 #: There is no expected end before this part of a try's replicas has ended.
@@ -27,12 +26,6 @@ EXPECTED_AFTER = 0.1
 
 #: A line follows whenever this part of all replicas has ended since the last one.
 LINES_PER_TASK = 10
-
-
-def ended_in(states: ReplicaStates) -> int:
-    """Return how many replicas have ended, those that have failed among them."""
-    counts = states.counts()
-    return counts[ReplicaState.SUCCEEDED] + counts[ReplicaState.FAILED]
 
 
 def progress_line(states: ReplicaStates) -> str:
@@ -45,7 +38,7 @@ def progress_line(states: ReplicaStates) -> str:
     counts = states.counts()
     waiting = counts[ReplicaState.WAITING] + counts[ReplicaState.PENDING]
     return (
-        f"{ended_in(states):,} of {len(states):,} done, {counts[ReplicaState.RUNNING]:,} running, "
+        f"{states.ended:,} of {len(states):,} done, {counts[ReplicaState.RUNNING]:,} running, "
         f"{waiting:,} waiting, {counts[ReplicaState.FAILED]:,} failed"
     )
 
@@ -53,7 +46,7 @@ def progress_line(states: ReplicaStates) -> str:
 def progress_of(batch: Batch) -> str | None:
     """Return the line of a step of the worker; None where it would say nothing new."""
     states = ReplicaStates(states_of(batch))
-    return progress_line(states) if len(states) > 1 and ended_in(states) else None
+    return progress_line(states) if len(states) > 1 and states.ended else None
 
 
 class ProgressLog:
@@ -68,7 +61,7 @@ class ProgressLog:
     def __init__(self, states: ReplicaStates, since: float) -> None:
         self._states = states
         self._written_at = since
-        self._ended = ended_in(states)
+        self._ended = states.ended
         self._is_needed = len(states) > 1
 
     def wake_at(self) -> float | None:
@@ -79,7 +72,7 @@ class ProgressLog:
         """Return the line that is due now, if one is."""
         if not self._is_needed:
             return None
-        ended = ended_in(self._states)
+        ended = self._states.ended
         is_tenth = (ended - self._ended) * LINES_PER_TASK >= len(self._states)
         if not is_tenth and at < self._written_at + LINE_EVERY:
             return None
@@ -125,7 +118,7 @@ class Progress:
         :param now: seconds since the epoch.
         """
         counts = states.counts()
-        ended = ended_in(states) - self.kept
+        ended = states.ended - self.kept
         pace = ended / (now - self.since) if ended > 0 and now > self.since else None
         left = len(states) - self.kept - ended
         is_expected = pace and left and ended >= EXPECTED_AFTER * (ended + left)
@@ -148,8 +141,15 @@ def progress_xcom(batch: Batch, now: float) -> dict[str, Any]:
     return progress.xcom(ReplicaStates(progress.states), now)
 
 
+#: Writes the XCom, not before the first argument, in seconds since the epoch. The second returns what there
+#: is to write by then, or None; its own argument is when that is.
+WriteProgress = Callable[[float, Callable[[float], dict[str, Any] | None]], None]
+
+
 class ProgressWrites:
     """When the XCom ``progress`` is written while a task waits: when it has changed, and not too often.
+
+    It is built once it is written, and a task is not woken for it.
 
     :param progress: what the worker wrote before the wait.
     :param states: what is known of the replicas; it changes from outside.
@@ -157,25 +157,28 @@ class ProgressWrites:
     """
 
     def __init__(self, progress: Progress, states: ReplicaStates, since: float) -> None:
-        #: Writes the XCom; None where nothing can.
-        self.write: Callable[[dict[str, Any]], None] | None = None
+        #: None where nothing can write.
+        self.write: WriteProgress | None = None
         self._progress = progress
         self._states = states
         self._written = progress.states
         self._next_at = _tick_after(since + XCOM_EVERY)
+        self._is_requested = False
 
-    def wake_at(self) -> float | None:
-        """Return when to write a change that came too early; None where there is none."""
-        is_due = self.write is not None and str(self._states) != self._written
-        return self._next_at if is_due else None
-
-    def write_due(self, at: float) -> None:
-        """Write what has changed, if it is time to."""
-        states = str(self._states)
-        if self.write is None or states == self._written or at < self._next_at:
+    def request(self) -> None:
+        """Let be written what has changed, as soon as it is time to."""
+        if self.write is None or self._is_requested or str(self._states) == self._written:
             return
+        self._is_requested = True
+        self.write(self._next_at, self._take)
+
+    def _take(self, at: float) -> dict[str, Any] | None:
+        """Return what to write now: the last state, or None where that has been written."""
+        self._is_requested, states = False, str(self._states)
+        if states == self._written:
+            return None
         self._written, self._next_at = states, _tick_after(at + XCOM_EVERY)
-        self.write(self._progress.xcom(self._states, at))
+        return self._progress.xcom(self._states, at)
 
 
 def _tick_after(at: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -40,14 +41,21 @@ class ReplicaState(StrEnum):
         return cls.PENDING if status is None or known is Status.PENDING else cls.RUNNING
 
 
+_LETTERS = tuple((state, ord(state)) for state in ReplicaState)
+_SUCCEEDED, _FAILED = ord(ReplicaState.SUCCEEDED), ord(ReplicaState.FAILED)
+
+
 class ReplicaStates:
     """The states of all replicas, as far as a wait has seen them.
+
+    A change counts itself: a thousand waiting tasks have up to ten thousand replicas each.
 
     :param letters: one letter for each replica, in order.
     """
 
     def __init__(self, letters: str) -> None:
         self._letters = bytearray(letters.encode("ascii", "replace"))
+        self._counts = Counter(self._letters)
 
     def __str__(self) -> str:
         return self._letters.decode()
@@ -59,11 +67,19 @@ class ReplicaStates:
         """Note the state of the replica that a session, by its name, stands for."""
         parsed = SessionName.parse(name)
         if parsed is not None and 0 < parsed.replica <= len(self._letters):
-            self._letters[parsed.replica - 1] = ord(state)
+            index, letter = parsed.replica - 1, ord(state)
+            self._counts[self._letters[index]] -= 1
+            self._counts[letter] += 1
+            self._letters[index] = letter
 
     def counts(self) -> Mapping[ReplicaState, int]:
         """Return how many replicas are in each state."""
-        return {state: self._letters.count(ord(state)) for state in ReplicaState}
+        return {state: self._counts[letter] for state, letter in _LETTERS}
+
+    @property
+    def ended(self) -> int:
+        """How many replicas have ended, those that have failed among them."""
+        return self._counts[_SUCCEEDED] + self._counts[_FAILED]
 
 
 def states_of(batch: Batch) -> str:

@@ -44,17 +44,25 @@ def sessions_to_json(batch: Batch) -> list[dict[str, Any]]:
     return rows
 
 
+def has_every_session(batch: Batch) -> bool:
+    """Whether the XCom has a row of each session, and not only of :data:`SHOWN`."""
+    if batch.replicas <= MOST_ROWS:
+        return True
+    settled = sum(batch.settled(replica) is not None for replica in batch.outcomes)
+    return settled + len(batch.unsettled()) <= SHOWN
+
+
 def session_xcoms(batch: Batch) -> dict[str, Any]:
     """Return the XComs about a task's sessions: their rows, and where the others are if there are many."""
     rows = sessions_to_json(batch)
-    if batch.replicas <= MOST_ROWS or len(rows) <= SHOWN:
+    if has_every_session(batch):
         return {"sessions": rows}
     # Those that failed first, then those that have not ended; sorted() keeps the replicas' order among them.
     shown = sorted(rows, key=lambda row: (row["succeeded"] is not False, row["succeeded"] is True))[:SHOWN]
     about = (
         f"The XCom sessions has {SHOWN} of {len(rows):,} sessions: those that failed first, then those that "
-        "have not ended. All are in the task's log, which ends with a table of them, and in what the task "
-        "returns; the tab Sessions shows them while they run."
+        "have not ended. What the task returns has all, the end of its log says how each replica has ended, "
+        "and the tab Sessions shows every replica."
     )
     return {"sessions": shown, "about_sessions": about}
 

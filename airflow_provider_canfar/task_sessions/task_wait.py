@@ -143,7 +143,7 @@ class TaskWait:
         """Return when there is something to do even if nothing changes, in seconds since the epoch."""
         spec = self.spec
         times = [spec.deadline, spec.retry_at, self.startup.wake_at()]
-        times += [self.log_follower.wake_at(), self._progress_log.wake_at(), self.progress_writes.wake_at()]
+        times += [self.log_follower.wake_at(), self._progress_log.wake_at()]
         if self._first_end is not None:
             times.append(self._first_end + spec.record_within)
             if spec.slots_to_free is not None:

@@ -101,6 +101,10 @@ def advice(outcomes: Iterable[Outcome]) -> list[str]:
         if used and max(used) < LITTLE * asked and enough < asked:
             lines.append(
                 f"Of {asked:g} {unit} for each session, no more than {max(used):.2g} was seen in use, in "
-                f"{len(used):,} sessions that were measured now and then: {name}={enough} may be enough."
+                f"{_sessions(len(used))} measured now and then: {name}={enough} may be enough."
             )
     return lines
+
+
+def _sessions(count: int) -> str:
+    return "one session that was" if count == 1 else f"{count:,} sessions that were"

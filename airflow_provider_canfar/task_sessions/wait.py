@@ -18,6 +18,7 @@ from airflow_provider_canfar.task_sessions.wait_spec import WaitSpec, WakeEvent,
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.polling.subscriptions import Subscribe
+    from airflow_provider_canfar.task_sessions.progress import WriteProgress
 
 
 def task_wait_of(data: Mapping[str, Any]) -> TaskWait:
@@ -34,15 +35,14 @@ async def wait_for_sessions(
     subscribe: Subscribe,
     *,
     emit: Callable[[str], None],
-    write_progress: Callable[[dict[str, Any]], None] | None = None,
+    write_progress: WriteProgress | None = None,
 ) -> WakeEvent:
     """Wait until there is a reason to wake the worker.
 
     :param task_wait: what to wait for, and what has been seen of it.
     :param subscribe: joins a poll.
     :param emit: writes one line to the task's log.
-    :param write_progress: writes the XCom ``progress``, at some time and without an error; None where nothing
-        can.
+    :param write_progress: writes the XCom ``progress``, without an error; None where nothing can.
     """
     spec = task_wait.spec
     task_wait.progress_writes.write = write_progress
@@ -54,7 +54,7 @@ async def wait_for_sessions(
             async for snapshot in with_outage_log(subscription, emit):
                 for line in await task_wait.process(snapshot, subscription.reader):
                     emit(line)
-                task_wait.progress_writes.write_due(snapshot.at)
+                task_wait.progress_writes.request()
                 # During an outage a worker could do nothing but end the task in time.
                 if snapshot.fault is None or task_wait.is_past_deadline(snapshot.at):
                     wake = task_wait.wake(snapshot.at)

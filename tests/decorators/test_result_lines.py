@@ -344,7 +344,8 @@ def look_alikes(count: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", sorted(look_alikes(1)))
 def test_ten_times_as_many_lines_that_look_like_a_result_take_ten_times_the_work(kind: str) -> None:
-    few, many = (work_of(partial(parse_log, look_alikes(count)[kind], MARKER)) for count in (50, 500))
+    # Python 3.12 counts the instructions only from the second call on.
+    _, few, many = (work_of(partial(parse_log, look_alikes(count)[kind], MARKER)) for count in (5, 50, 500))
     assert many < 11 * few + 1000
 
 

@@ -155,6 +155,15 @@ def test_a_failure_names_the_replica_its_session_and_its_last_lines(platform: Em
     assert (failure.value.session_id, failure.value.replica) == (session["id"], 2)
 
 
+def test_a_failure_that_leaves_nothing_to_destroy_does_not_speak_of_it(
+    platform: Emulator, task: Make
+) -> None:
+    with pytest.raises(SessionFailed), shown() as lines:
+        task("false").run()
+    assert lines
+    assert not any("the sessions of this task" in line for line in lines)
+
+
 def test_as_many_may_fail_as_the_author_says(platform: Emulator, task: Make) -> None:
     outcomes = task("sh", "-c", "test $REPLICA_ID != 2", replicas=3, max_failed_replicas=1).run()
     assert [outcome["succeeded"] for outcome in outcomes] == [True, False, True]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset, ObjectStoragePath
 
+import airflow_provider_canfar.fs.paths  # noqa: F401 (as DAG files must with Airflow 3.1, before the first path)
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionFailed

@@ -8,6 +8,7 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.outcome_table import ROWS, table
+from airflow_provider_canfar.task_sessions.session_xcoms import MOST_ROWS, SHOWN
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
@@ -86,3 +87,20 @@ def test_what_was_used_has_columns_where_any_of_it_is_known() -> None:
         "      1  id1      Completed    1  -        0.5/2  1.28/16  stars-k3v5x2qamd-0-1-1",
         "      2  id2      Completed    1  -        -      -        stars-k3v5x2qamd-0-2-1",
     ]
+
+
+def test_of_a_retry_s_many_replicas_those_that_it_ran_come_before_those_that_it_kept() -> None:
+    kept = [outcome(replica) for replica in range(1, 59)]
+    ran = [outcome(59, try_number=2), outcome(60, "Failed", try_number=2)]
+    rows = table(batch(60, *kept, *ran, try_number=2)).splitlines()
+    assert [row.split()[0] for row in rows[1:5]] == ["60", "59", "1", "2"]
+
+
+def test_of_thousands_it_does_not_say_that_the_xcom_has_all() -> None:
+    many = batch(MOST_ROWS + 1, *(outcome(replica) for replica in range(1, MOST_ROWS + 2)))
+    assert table(many).splitlines()[-2] == (
+        "951 more rows are left out: the task's tab Sessions shows every replica, what it returns has every "
+        "session, and its XCom `sessions` has 200."
+    )
+    few = batch(MOST_ROWS + 1, *(outcome(replica) for replica in range(1, SHOWN + 1)))
+    assert "XCom `sessions` and its tab Sessions have all." in table(few)

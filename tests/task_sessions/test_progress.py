@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,6 +154,21 @@ def test_the_pace_begins_with_the_first_launch_and_leaves_out_what_was_kept() ->
     assert Progress.of(Batch(IDENTITY, 1, 1), 300.0).since == 300.0
 
 
+class Writer:
+    """Keeps what it is asked to write until a test lets it."""
+
+    def __init__(self) -> None:
+        self.due_at = math.inf
+        self._latest: Callable[[float], dict[str, Any] | None] = lambda _: None
+
+    def __call__(self, at: float, latest: Callable[[float], dict[str, Any] | None]) -> None:
+        self.due_at, self._latest = at, latest
+
+    def write(self, now: float) -> dict[str, Any] | None:
+        self.due_at = math.inf
+        return self._latest(now)
+
+
 CHANGES = st.tuples(st.floats(0.1, 40.0), st.integers(1, 5), st.sampled_from(ReplicaState))
 
 
@@ -159,22 +177,55 @@ def test_each_change_is_written_once_and_writes_are_apart(
     changes: list[tuple[float, int, ReplicaState]],
 ) -> None:
     states, at, written = ReplicaStates("....."), 0.0, [(0.0, ".....")]
-    writes = ProgressWrites(Progress("....."), states, since=0.0)
-    writes.write = lambda value: written.append((value["updated"], value["map"]))
+    writes, writer = ProgressWrites(Progress("....."), states, since=0.0), Writer()
+    writes.write = writer
+
+    def write(now: float) -> None:
+        value = writer.write(now)
+        if value is not None:
+            written.append((now, value["map"]))
+
     for pause, replica, state in changes:
-        while (due := writes.wake_at()) is not None and due <= at + pause:
-            writes.write_due(max(at, due))
+        while writer.due_at <= at + pause:
+            write(max(at, writer.due_at))
         at += pause
         states.set(name(replica), state)
-        writes.write_due(at)
+        writes.request()
+    if writer.due_at < math.inf:
+        write(max(at, writer.due_at))
     for (before, old), (after, new) in pairwise(written):
-        assert after - before >= XCOM_EVERY - 0.01
+        assert after - before >= XCOM_EVERY
         assert old != new
-    assert writes.wake_at() is not None or written[-1][1] == str(states)
+    assert written[-1][1] == str(states)
 
 
-def test_where_nothing_can_write_the_xcom_no_task_is_woken_for_it() -> None:
+def test_a_write_that_was_late_has_the_last_state_and_the_next_one_waits_from_then() -> None:
+    states, writer = ReplicaStates("rr"), Writer()
+    writes = ProgressWrites(Progress("rr"), states, since=0.0)
+    writes.write = writer
+    states.set(name(1), ReplicaState.SUCCEEDED)
+    writes.request()
+    states.set(name(2), ReplicaState.FAILED)
+    writes.request()
+    value = writer.write(100.0)
+    assert value is not None
+    assert (value["map"], value["updated"]) == ("sf", 100.0)
+    states.set(name(2), ReplicaState.RUNNING)
+    writes.request()
+    assert writer.due_at == 100.0 + XCOM_EVERY
+
+
+def test_where_nothing_can_write_the_xcom_a_change_is_no_error() -> None:
     states = ReplicaStates("r")
     writes = ProgressWrites(Progress("r"), states, since=0.0)
     states.set(name(1), ReplicaState.SUCCEEDED)
-    assert writes.wake_at() is None
+    writes.request()
+
+
+@given(st.text(".prsf", max_size=20), st.lists(st.tuples(st.integers(1, 20), st.sampled_from(ReplicaState))))
+def test_the_counts_are_those_of_the_letters(letters: str, changes: list[tuple[int, ReplicaState]]) -> None:
+    states = ReplicaStates(letters)
+    for replica, state in changes:
+        states.set(name(replica), state)
+    assert states.counts() == {state: str(states).count(state) for state in ReplicaState}
+    assert states.ended == str(states).count("s") + str(states).count("f")

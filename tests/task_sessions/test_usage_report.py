@@ -63,6 +63,11 @@ def test_a_task_that_used_little_is_told_what_to_ask_for() -> None:
     assert ram.endswith("ram=5 may be enough.")
 
 
+def test_of_one_session_advice_speaks_in_the_singular() -> None:
+    cores, _ = advice([outcome(3.0, 0.2)])
+    assert "was seen in use, in one session that was measured now and then: cores=1" in cores
+
+
 @pytest.mark.parametrize(
     "outcomes",
     [

@@ -89,9 +89,20 @@ class Scene:
         began = self.now
         task_wait = TaskWait(self.wait_spec(rows, **more))
         wake = await wait_for_sessions(
-            task_wait, self.subscribe, emit=self.told.append, write_progress=self.written.append
+            task_wait, self.subscribe, emit=self.told.append, write_progress=self.write_progress
         )
         return wake, self.now - began
+
+    def write_progress(self, at: float, latest: Callable[[float], dict[str, Any] | None]) -> None:
+        def write() -> None:
+            value = latest(self.now)
+            assert value is not None
+            self.written.append(value)
+
+        if at <= self.now:
+            write()
+        else:
+            self.platform.after(at - self.now, write)
 
     @asynccontextmanager
     async def subscribe(self, ids: Iterable[str] = (), **_: Any) -> AsyncIterator[Subscription]:
@@ -699,9 +710,9 @@ async def test_the_progress_is_written_when_it_has_changed_and_not_too_often(sce
     progress = {"states": "r" * 20, "since": scene.now, "try_number": 1}
     await scene.wait(rows, progress=progress, since=scene.now, record_within=3000)
     moments = [value["updated"] for value in scene.written]
-    assert len(moments) == 4
+    assert len(moments) == 5
     assert all(after - before >= XCOM_EVERY for before, after in pairwise(moments))
-    assert scene.written[2]["map"] == "s" * 10 + "r" * 10
+    assert scene.written[3]["map"] == "s" * 10 + "r" * 10
     assert scene.written[-1]["counts"] == {
         "waiting": 0,
         "pending": 0,
