@@ -348,13 +348,13 @@ def test_a_wrong_literal_is_an_error_when_the_dag_file_is_parsed(name: str, valu
 def test_an_error_of_a_dag_file_names_the_task() -> None:
     """Airflow shows the last two calls of a traceback, which are not the author's."""
     partial = CanfarHeadlessOperator.partial
-    for make, given in (
+    for make, wrong in (
         (headless, {"replicas": "four"}),
         (headless, {"replica": 4}),
         (partial, {"ram": "x"}),
     ):
         with pytest.raises((SpecError, TypeError)) as error:
-            make(**{"task_id": "stars", "image": IMAGE, **given})
+            make(**{"task_id": "stars", "image": IMAGE, **wrong})
         assert error.value.__notes__ == ["In the task 'stars'."]
 
 
