@@ -2,8 +2,7 @@
 
 1. `list_files` returns the list. In a real DAG it would list a folder below `/arc`, or query an archive.
 2. `measure` runs one program in four sessions. Each session processes every fourth file, starting with the
-one of
-   its `REPLICA_ID`.
+   one of its `REPLICA_ID`.
 3. `collect` reads the output of `measure`: how each replica ended.
 
 A retry runs only the failed replicas again.

@@ -190,7 +190,9 @@ async def _run(server: EmulatorServer, options: argparse.Namespace, token: str) 
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
 
     def announce() -> None:
-        print(f"URL:   {server.url}\nToken: {token}\nPage:  {server.page_url}", flush=True)
+        connection = json.dumps({"conn_type": "canfar", "host": server.url, "password": token})
+        print(f"URL:   {server.url}\nToken: {token}\nPage:  {server.page_url}")
+        print(f"\nexport AIRFLOW_CONN_CANFAR_DEFAULT='{connection}'", flush=True)
         if options.port_file:
             unfinished = options.port_file.with_suffix(".new")
             unfinished.write_text(f"{server.port}\n", encoding="ascii")

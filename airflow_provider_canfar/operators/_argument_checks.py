@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,11 +18,22 @@ from airflow_provider_canfar.operators._session_arguments import (
     check_literals,
     rendered_later,
 )
+from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from jinja2 import Environment
+
+
+@contextmanager
+def _in_task(task_id: Any) -> Iterator[None]:
+    """Let an error name its task: an import error shows only the last calls, which are ours."""
+    try:
+        yield
+    except (SpecError, TypeError) as error:
+        error.add_note(f"In the task {task_id!r}.")
+        raise
 
 
 class CheckedArguments(BaseOperator):
@@ -52,8 +64,9 @@ class CheckedArguments(BaseOperator):
         :raises SpecError: for a literal that an argument does not take.
         :raises TypeError: for an argument that the operator does not have.
         """
-        check_known(f"{cls.__name__}.partial", cls, kwargs)
-        cls._check_partial(kwargs)
+        with _in_task(kwargs.get("task_id")):
+            check_known(f"{cls.__name__}.partial", cls, kwargs)
+            cls._check_partial(kwargs)
         if kwargs.get("env") is not None:
             # Airflow stores the arguments of a mapped task.
             kwargs["env"] = HiddenEnv(kwargs["env"])
@@ -71,12 +84,13 @@ class CheckedArguments(BaseOperator):
         if has_usual_delimiters(given.get("dag") or DagContext.get_current()):
             check_literals(cls._arguments, given, is_partial=True)
 
-    def _check_known(self, names: Iterable[str]) -> None:
+    def _check_known(self, given: Mapping[str, Any]) -> None:
         """Reject arguments that neither the operator nor Airflow has.
 
         :raises TypeError: as Airflow does.
         """
-        check_known(getattr(self, "custom_operator_name", type(self).__name__), type(self), names)
+        with _in_task(given.get("task_id")):
+            check_known(getattr(self, "custom_operator_name", type(self).__name__), type(self), given)
 
     def _check_literals(self) -> None:
         """Check the literals among the arguments.
@@ -89,7 +103,8 @@ class CheckedArguments(BaseOperator):
             self._rendered_later |= {name for name, value in given.items() if isinstance(value, str)}
         # A mapped task is made in the worker, where an error ends the task without retries in execute only.
         elif not getattr(self, "_BaseOperator__from_mapped", False):
-            check_literals(self._arguments, given)
+            with _in_task(self.task_id):
+                check_literals(self._arguments, given)
 
     def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
         """Render the arguments, those that were set after the operator was made too."""

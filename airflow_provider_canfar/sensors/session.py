@@ -55,7 +55,8 @@ class CanfarSessionSensor(CanfarBaseSensor):
 
     :param ids: session ids, or the result of an operator of this provider; a text may hold several, with
         commas or spaces between, or a list as a template renders it. (templated)
-    :param prefix: what the names start with. (templated)
+    :param prefix: what the names start with. It may also match sessions of an earlier run, which the platform
+        lists for an hour after their end: let the names tell the run. (templated)
     :param regex: a regular expression of RE2 to search for in the names. (templated)
     :param kind: one or several kinds. (templated)
     :param status: one or several statuses to reach: ``Pending``, ``Running`` (met by Completed sessions too),

@@ -31,11 +31,12 @@ def explained(error: Rejected, spec: SessionSpec, offer: ResourceOptions | None 
     if _UNKNOWN_IMAGE in error.server_message:
         advice = (
             f"The platform's list of public images does not have {spec.image!r}. Is its name right, and its "
-            "tag? images() lists each image by one of its tags; one that has no label for a kind of session, "
-            "or that is new (half an hour), is not listed. For a private image, or one that is not listed, "
-            "fill in registry_username and registry_secret in the connection."
+            "tag? CanfarHook().images() lists each image by one of its tags; one with no label for a kind "
+            "of session, or that is new (half an hour), is not listed. For a private image, or one that is "
+            "not listed, fill in registry_username and registry_secret in the connection. The platform said:"
         )
-    elif offer is not None:
+        return Rejected(f"{advice} {error}", **error.facts)
+    if offer is not None:
         try:
             spec.check_against(offer)
         except SpecError as rule:

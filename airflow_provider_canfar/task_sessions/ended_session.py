@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
 from airflow_provider_canfar.skaha.http.body import MAX_LOG
+from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resources, beside_asked
 
@@ -92,7 +93,8 @@ class OutcomeRecorder:
         read = self.reader.read(ended)
         for line in report.log_lines(read.outcome, read.log, read.fault, self._max_log_bytes):
             self._emit(line)
-        if not read.outcome.succeeded and read.fault is None:
+        # Of a session that is gone, there is no log: an empty one would say that it wrote nothing.
+        if not read.outcome.succeeded and read.fault is None and read.outcome.status != GONE:
             self.tails[read.outcome.session_id] = report.tail(read.log)
         usage = self.usage.get(read.outcome.session_id)
         if usage is None:

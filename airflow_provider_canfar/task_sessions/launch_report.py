@@ -67,7 +67,8 @@ def retry_lines(
     :param tails: session id -> the last lines of its log, as far as there is one.
     """
     kept = f"{batch.replicas - len(launch):,} of {batch.replicas:,} replicas"
-    yield f"Try {batch.try_number} keeps {kept} and launches {numbers(launch)}."
+    which = "replica" if len(launch) == 1 else "replicas"
+    yield f"Try {batch.try_number} keeps {kept} and launches {which} {numbers(launch)}."
     for failure in failures[:DESCRIBED]:
         name = SessionName.parse(failure.name)
         when = f"in try {name.try_number}" if name else "before"

@@ -133,7 +133,9 @@ class Launcher:
         try:
             session_id = await client.create_replica(self._spec, replica, name=name)
         except RequestError as error:
-            self._emit(f"Could not create session {name} for replica {replica}: {error}")
+            if error.retryable or not found.refusals:
+                # A refusal is the same for all replicas.
+                self._emit(f"Could not create session {name} for replica {replica}: {error}")
             if error.maybe_applied:
                 found.doubtful[name] = error
                 client.metrics.send(Metric.CREATES_LOST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,14 +32,24 @@ TAIL_LINE_BYTES = 1000
 #: The most bytes of all of them.
 TAIL_BYTES = 4000
 
+_TRACEBACK = "Traceback (most recent call last):"
+_NOT_INDENTED = re.compile(r"^\S.*$", re.MULTILINE)
+
 #: How many failed replicas the error describes one by one.
 DESCRIBED = 5
 
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
-    """Return the last lines of a log for an error message, without the blank ones at its end.
+    r"""Return the last lines of a log for an error message, without the blank ones at its end.
 
-    They have no colours and are at most :data:`TAIL_BYTES` long.
+    If Python raised an exception before them, it comes first: a program's standard output is often buffered,
+    and then follows what it wrote to its standard error. They have no colours and are at most
+    :data:`TAIL_BYTES` long.
+
+    >>> print(tail("Traceback (most recent call last):\n  ...\nKeyError: 'M13'\n1\n2\n3\n", 3))
+    KeyError: 'M13'
+    ...
+    3
     """
     last: list[str] = []
     # From the end: the log may have megabytes, and only these lines are cleaned.
@@ -48,7 +59,18 @@ def tail(log: str, lines: int = TAIL_LINES) -> str:
             last.insert(0, shown)
         if len(last) == lines:
             break
+    raised = _last_exception(log)
+    if raised is not None and raised not in last and lines > 2:
+        last = [raised, "...", *last[2:]]
     return "\n".join(last_lines(last, TAIL_BYTES))
+
+
+def _last_exception(log: str) -> str | None:
+    """Return the line that says what exception the last traceback of a log is of."""
+    start = log.rfind(_TRACEBACK)
+    # The first line after it that is not indented.
+    found = _NOT_INDENTED.search(log, start + len(_TRACEBACK)) if start >= 0 else None
+    return quoted(found.group()) if found else None
 
 
 def quoted(line: str) -> str:
@@ -65,7 +87,8 @@ def log_lines(
     :param max_bytes: keep this many bytes of its end; None for all of it.
     """
     yield f"::group::Log of replica {outcome.replica}: {outcome.name} {outcome.session_id} {outcome.status}"
-    missing = f"(The platform did not return this log: {fault})" if fault else "(no output)"
+    nothing = "(The platform no longer has this log.)" if outcome.status == GONE else "(no output)"
+    missing = f"(The platform did not return this log: {fault})" if fault else nothing
     lines = "".join(f"{line}\n" for line in clean_lines(log) or clean_lines(missing))
     yield from shortened(lines, max_bytes).removesuffix("\n").split("\n")
     yield "::endgroup::"
@@ -139,6 +162,9 @@ def _failure_message(
         )
         if (memory := out_of_memory(outcome)) is not None:
             parts.append(memory)
+        if outcome.status == GONE:
+            parts.append("The platform no longer has it: somebody deleted it, or it ended over an hour ago.")
+            continue
         lines = tails.get(outcome.session_id)
         if lines is None:
             # It may have ended so long ago that the platform has forgotten it.
@@ -149,8 +175,10 @@ def _failure_message(
         others = failed[DESCRIBED:]
         where = "their logs are" if all(outcome.reason is None for outcome in others) else "see"
         parts.append(f"Replicas {numbers(one.replica for one in others)} failed too; {where} above.")
-    if any(outcome.reason is None for outcome in failed):
-        parts.append("Fix what made them fail, and clear the task to run it again.")
+    if all(outcome.status == GONE for outcome in failed):
+        parts.append("How they ended is not known. A retry runs them again, and so does clearing the task.")
+    elif any(outcome.reason is None for outcome in failed):
+        parts.append("Fix what made them fail. A retry runs them again, and so does clearing the task.")
     return "\n".join(parts)
 
 

@@ -70,7 +70,7 @@ def session_xcoms(batch: Batch) -> dict[str, Any]:
 def is_worth_pushing(before: int, now: int) -> bool:
     """Whether to push the XCom again.
 
-    >>> is_worth_pushing(10, 11), is_worth_pushing(1000, 1010), is_worth_pushing(1000, 1300)
+    >>> is_worth_pushing(10, 11), is_worth_pushing(1100, 1200), is_worth_pushing(1100, 1300)
     (True, False, True)
 
     :param before: how many launches and ends it tells of.

@@ -345,6 +345,19 @@ def test_a_wrong_literal_is_an_error_when_the_dag_file_is_parsed(name: str, valu
         headless(**{name: value})
 
 
+def test_an_error_of_a_dag_file_names_the_task() -> None:
+    """Airflow shows the last two calls of a traceback, which are not the author's."""
+    partial = CanfarHeadlessOperator.partial
+    for make, wrong in (
+        (headless, {"replicas": "four"}),
+        (headless, {"replica": 4}),
+        (partial, {"ram": "x"}),
+    ):
+        with pytest.raises((SpecError, TypeError)) as error:
+            make(**{"task_id": "stars", "image": IMAGE, **wrong})
+        assert error.value.__notes__ == ["In the task 'stars'."]
+
+
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, v in WRONG if v is not None])
 def test_so_it_is_in_partial(name: str, value: Any) -> None:
     with pytest.raises(SpecError, match=name):
@@ -536,9 +549,9 @@ def test_so_it_is_for_an_override_of_a_mapped_function(decorator: Any) -> None:
 
 
 def test_an_interactive_task_is_not_told_of_what_it_does_not_take() -> None:
-    with pytest.raises(TypeError, match=r"Unknown argument 'memory'\. Did you mean 'ram'\?$"):
+    with pytest.raises(TypeError, match=r"(?m)Unknown argument 'memory'\. Did you mean 'ram'\?$"):
         interactive(memory=16)
-    with pytest.raises(TypeError, match=r"Unknown argument 'env_vars'\.$"):
+    with pytest.raises(TypeError, match=r"(?m)Unknown argument 'env_vars'\.$"):
         interactive(env_vars={"A": SECRET})
 
 

@@ -89,7 +89,7 @@ def test_a_private_image_is_launched_with_the_credentials_of_the_connection(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = "images.canfar.net/my-project/my-image:1.0"
-    with pytest.raises(AirflowFailException, match=rf"unknown or private image.*'{image}'.*registry_secret"):
+    with pytest.raises(AirflowFailException, match=rf"'{image}'.*registry_secret.*unknown or private image"):
         task("true", image=image).run()
     extra = {"registry_username": "mcurie", "registry_secret": "a-cli-secret"}
     monkeypatch.setenv(CONNECTION_VARIABLE, json.dumps({**platform.connection, "extra": extra}))

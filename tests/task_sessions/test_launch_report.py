@@ -29,7 +29,7 @@ def test_of_many_destroyed_sessions_the_first_are_listed() -> None:
 def test_a_retry_says_what_it_keeps_what_it_launches_and_why_that_had_failed() -> None:
     batch, tails = Batch(IDENTITY, 2, 60), {"id4": "reading m13.fits\nOSError: no such plate"}
     assert list(retry_lines(batch, [4, 17, 18], [failure(4), failure(17)], tails)) == [
-        "Try 2 keeps 57 of 60 replicas and launches 4, 17, 18.",
+        "Try 2 keeps 57 of 60 replicas and launches replicas 4, 17, 18.",
         "Replica 4 failed in try 1, session id4: Failed. Its last line: OSError: no such plate",
         "Replica 17 failed in try 1, session id17: Failed.",
         "The log of an earlier try says what became of 18; the platform no longer lists them.",

@@ -34,7 +34,7 @@ from airflow_provider_canfar.task_sessions.report import (
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
 #: How each failure ends.
-ADVICE = "Fix what made them fail, and clear the task to run it again."
+ADVICE = "Fix what made them fail. A retry runs them again, and so does clearing the task."
 
 
 def outcome(replica: int, status: str = "Completed", *, try_number: int = 1) -> Outcome:
@@ -141,14 +141,14 @@ def test_a_shown_log_is_bounded_whatever_it_holds(log: str, max_bytes: int) -> N
 
 def test_a_failure_names_each_replica_with_its_last_lines() -> None:
     known = batch(3, outcome(1), outcome(2, "Failed"), outcome(3, GONE))
-    error = failure(known, {"id2": "no such file", "id3": ""}, 0)
+    error = failure(known, {"id2": "no such file"}, 0)
     assert str(error).splitlines() == [
         "2 of 3 replicas failed.",
         "Replica 2, session id2 (stars-k3v5x2qamd-0-2-1): Failed.",
         "Its last lines:",
         "no such file",
         "Replica 3, session id3 (stars-k3v5x2qamd-0-3-1): Gone.",
-        "It wrote no output.",
+        "The platform no longer has it: somebody deleted it, or it ended over an hour ago.",
         ADVICE,
     ]
     assert isinstance(error, SessionFailed)
@@ -157,7 +157,31 @@ def test_a_failure_names_each_replica_with_its_last_lines() -> None:
 
 def test_where_all_that_failed_are_gone_the_error_says_so_by_its_class() -> None:
     known = batch(2, outcome(1), outcome(2, GONE)).with_observations({}, ["id2"])
-    assert isinstance(failure(known, {}, 0), SessionGone)
+    error = failure(known, {}, 0)
+    assert isinstance(error, SessionGone)
+    assert "somebody deleted it, or it ended over an hour ago" in str(error)
+    assert str(error).endswith("A retry runs them again, and so does clearing the task.")
+    assert "Fix" not in str(error)
+
+
+def test_an_empty_log_is_said_to_be_empty() -> None:
+    assert "It wrote no output." in str(failure(batch(1, outcome(1, "Failed")), {"id1": ""}, 0))
+
+
+def test_the_log_of_a_session_that_is_gone_is_not_said_to_be_empty() -> None:
+    assert list(log_lines(outcome(1, GONE), ""))[1] == "(The platform no longer has this log.)"
+
+
+def test_an_exception_is_quoted_even_if_buffered_output_follows_it() -> None:
+    raised = 'Traceback (most recent call last):\n  File "fit.py", line 3\nOSError: no such plate\n'
+    output = "".join(f"line {number}\n" for number in range(30))
+    assert tail(raised + output).split("\n") == [
+        "OSError: no such plate",
+        "...",
+        *(f"line {number}" for number in range(22, 30)),
+    ]
+    assert tail(output + raised).split("\n")[-1] == "OSError: no such plate"
+    assert tail(output + "Traceback (most recent call last):\n").split("\n")[0] == "line 21"
 
 
 def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
