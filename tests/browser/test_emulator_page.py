@@ -89,7 +89,7 @@ def test_the_page_shows_what_a_session_uses_and_which_task_it_is_of(
     portal: EmulatorPage, client: Client, emulator: Emulator, screenshot: Callable[[Page, str], None]
 ) -> None:
     portal.log_in(emulator.token)
-    name = "find-stars-k3v5x2qamd-0-7-2"
+    name = "count-stars-k3v5x2qamd-0-7-2"
     session = client.launch(name, "while :; do :; done", cores=2, ram=8)
     row = portal.session(session)
     expect(row).to_contain_text("of 2 cores")
@@ -97,7 +97,7 @@ def test_the_page_shows_what_a_session_uses_and_which_task_it_is_of(
     expect(row).to_contain_text("try 2")
     portal.open(name)
     panel = portal.page.locator("#panel-facts")
-    expect(panel).to_contain_text("find-stars (k3v5x2qamd)")
+    expect(panel).to_contain_text("count-stars (k3v5x2qamd)")
     expect(panel).to_contain_text("7, try 2")
     screenshot(portal.page, "emulator-usage")
     portal.delete(name)
