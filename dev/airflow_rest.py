@@ -144,7 +144,10 @@ class AirflowRest:
         )
         body = {"logical_date": None, "conf": dict(conf or {}), "dag_run_id": run_id}
         created = self.request("POST", f"/dags/{dag_id}/dagRuns", body=body)
-        return Run(self, dag_id, created["dag_run_id"])
+        run = Run(self, dag_id, created["dag_run_id"])
+        # Airflow 3.1 answers before its database has the run.
+        wait_until(lambda: run.exists, description=f"the run {run.run_id}", timeout=timeout, stop=self.stop)
+        return run
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler start the runs of a DAG."""
@@ -174,6 +177,16 @@ class Run:
     def page_url(self) -> str:
         """The address of its page in Airflow's UI."""
         return f"{self.airflow.url}/dags/{self.dag_id}/runs/{quote(self.run_id)}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether Airflow finds it."""
+        try:
+            return bool(self.state)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return False
+            raise
 
     @property
     def state(self) -> str:
