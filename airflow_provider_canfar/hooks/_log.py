@@ -22,6 +22,6 @@ class LogLinesMixin:
 
         It is passed as an argument, not as the format: a session's name or its output may contain ``%``.
         """
-        # Airflow writes it into a pipe to its supervisor, which may have died. Whoever logs goes on without.
+        # Airflow writes it into a pipe to its supervisor, which may have died. The caller goes on without it.
         with suppress(OSError):
             self.log.info("%s", line)

@@ -39,6 +39,5 @@ class AirflowMetrics:
                 case MetricKind.GAUGE:
                     # Each process has a value of its own, as Airflow's triggers.running has.
                     stats.gauge(metric.key, value, tags=self._tags | {"hostname": socket.gethostname()})
-        except Exception:
-            # A metric is never a reason for a task to fail.
+        except Exception:  # Whatever it is: a metric is never a reason for a task to fail.
             log.debug("Could not send the metric %s.", metric.key, exc_info=True)

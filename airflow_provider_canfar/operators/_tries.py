@@ -53,7 +53,7 @@ class TriesMixin(CheckedArguments, LogLinesMixin):
         a finished run was cleared.
         """
         saved = None
-        self._is_killed = True  # Nothing is waited for any more.
+        self._is_killed = True  # There is no time left to wait.
         with suppress(Exception):
             saved = self._record(context, work).saved()
         return self._batch(context, work, saved)

@@ -1,4 +1,4 @@
-"""How a worker loses its task though nobody kills it: with its supervisor, to a silence, or to a retry."""
+"""How a worker loses its task without a kill: its supervisor dies, Airflow is silent, or a retry began."""
 
 from __future__ import annotations
 

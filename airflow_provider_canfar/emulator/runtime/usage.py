@@ -43,7 +43,7 @@ class Reading:
 
 def usage_between(before: Reading, now: Reading) -> Usage:
     """Return what was used in the time between two readings."""
-    # The CPU time of a process that was nobody's child any more vanishes with the process.
+    # The CPU time of an orphaned process vanishes with the process.
     return Usage(cores=max(0.0, now.cpu - before.cpu) / (now.at - before.at), ram=now.ram)
 
 

@@ -45,5 +45,5 @@ class PollMeasures:
             self._metrics.send(Metric.OUTAGES_STARTED)
 
     def end(self) -> None:
-        """Measure that nobody waits any more; a gauge would otherwise keep its last value."""
+        """Report that no task waits; a gauge would otherwise keep its last value."""
         self._metrics.send(Metric.WAITING, 0)
