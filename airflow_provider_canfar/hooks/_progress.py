@@ -54,7 +54,7 @@ class ProgressWriter:
             value = latest(now)
             if value is not None:
                 await self._write(value)
-        except Exception:
+        except Exception:  # Whatever it is: progress is never a reason for a task to fail.
             log.debug("Could not write the XCom progress.", exc_info=True)
 
 

@@ -54,7 +54,7 @@ class WorkerLoss:
             pass
         except (EOFError, OSError):
             return True  # The supervisor has gone.
-        except Exception as error:  # noqa: BLE001 - outside of a worker there is nobody to ask
+        except Exception as error:  # noqa: BLE001 - outside a worker, no supervisor answers
             if _airflow_api.is_silence(error):
                 return True
         return self._is_reachable and not _airflow_api.api_server_answers()
@@ -72,7 +72,7 @@ def _answer_of(call: Callable[[], T]) -> T:
     def ask() -> None:
         try:
             done.set_result(call())
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised by result() below
             done.set_exception(error)
 
     # A thread of its own, as the call cannot be interrupted.

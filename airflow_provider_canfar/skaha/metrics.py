@@ -1,4 +1,4 @@
-"""What is measured, and where it goes. Pure: whoever opens a client says what sends its metrics on.
+"""The table of all metrics, and the protocol of what sends them. Pure: a client gets its sender injected.
 
 ``hooks/_metrics.py`` sends them to Airflow's own stats. docs/metrics.md lists them.
 """

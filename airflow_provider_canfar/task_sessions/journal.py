@@ -101,7 +101,7 @@ class Journal:
     def begin(self, batch: Batch) -> None:
         """Begin a try, before it launches anything: the next one finds what it has launched.
 
-        :param batch: what is known of it. Where nothing of earlier tries counts, the journal begins anew.
+        :param batch: what is known of the replicas. Without any outcome to keep, the journal starts over.
         """
         pages, newest = (self._pages, self._newest) if batch.outcomes else (0, [])
         self._write(batch, pages, newest)
