@@ -138,7 +138,7 @@ class TaskRunner:
         except Killed:
             if self._leaves_to_retry:
                 # With the creates that were under way; said already if any session was known.
-                self._teardown.leave_to_retry("Airflow was lost")
+                self._teardown.leave_to_retry("the worker was stopped")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -196,7 +196,7 @@ class TaskRunner:
         """
         self._leaves_to_retry = leave_to_retry
         if leave_to_retry:  # At once: a call to a silent Airflow may last until the worker is killed.
-            self._teardown.leave_to_retry("Airflow was lost")
+            self._teardown.leave_to_retry("the worker was stopped")
         self._stopped = True
         self._reconciler.stop()
         self._wait.end()
