@@ -215,17 +215,20 @@ def known_arguments(operator_class: type) -> frozenset[str]:
     )
 
 
-def check_known(called: str, operator_class: type, names: Iterable[str]) -> None:
+def check_known(
+    called: str, operator_class: type, names: Iterable[str], also_called: Mapping[str, str] = ALSO_CALLED
+) -> None:
     """Reject arguments that an operator does not have. A message shows no value: it may be secret.
 
     :param called: what the DAG's author calls, such as ``CanfarHeadlessOperator`` or ``@task.canfar``.
+    :param also_called: as for :func:`unknown_argument`.
     :raises TypeError: as Airflow does.
     """
     known = known_arguments(operator_class)
     unknown = [name for name in names if name not in known and not name.startswith("_airflow")]
     if unknown:
         raise TypeError(
-            f"{called}: {' '.join(unknown_argument(name, known, ALSO_CALLED) for name in unknown)}"
+            f"{called}: {' '.join(unknown_argument(name, known, also_called) for name in unknown)}"
         )
 
 
@@ -234,7 +237,7 @@ def shortened(value: Any) -> str:
     return f"{value!r:.100}"
 
 
-def unknown_argument(name: str, known: Collection[str], also_called: dict[str, str]) -> str:
+def unknown_argument(name: str, known: Collection[str], also_called: Mapping[str, str]) -> str:
     """Return what to say of an argument that an operator does not have, with the one that was meant.
 
     >>> unknown_argument("replica", ["replicas", "image"], {})

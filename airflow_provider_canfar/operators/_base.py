@@ -15,6 +15,7 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin
@@ -69,12 +70,13 @@ class SessionOperator(LineageMixin, TriesMixin):
         startup_timeout: timedelta | float | str | XComArg | None,
         **kwargs: Any,
     ) -> None:
-        self._check_known(kwargs)
-        super().__init__(**kwargs)
+        with in_task(kwargs.get("task_id")):
+            self._check_known(kwargs)
+            self.deferrable = is_deferrable(deferrable)
+            super().__init__(**kwargs)
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = is_deferrable(deferrable)
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 

@@ -16,11 +16,9 @@ from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._argument_parsers import seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
-from airflow_provider_canfar.operators._selection_arguments import (
-    GivenArguments,
-    TextFieldsMixin,
-    reject_unknown_arguments,
-)
+from airflow_provider_canfar.operators._in_task import in_task
+from airflow_provider_canfar.operators._selection_arguments import GivenArguments
+from airflow_provider_canfar.operators._text_fields import TextFieldsMixin
 from airflow_provider_canfar.operators._work import outer_task
 
 if TYPE_CHECKING:
@@ -72,16 +70,17 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        reject_unknown_arguments(type(self), kwargs)
-        interval = (
-            seconds("poll_interval", poll_interval)
-            if poke_interval is None
-            else seconds("poke_interval", poke_interval)
-        )
-        super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
+        with in_task(kwargs.get("task_id")):
+            self._check_known(kwargs)
+            interval = (
+                seconds("poll_interval", poll_interval)
+                if poke_interval is None
+                else seconds("poke_interval", poke_interval)
+            )
+            super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
+            defers = mode is None and is_deferrable(None)
+            self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self.canfar_conn_id = canfar_conn_id
-        defers = mode is None and is_deferrable(None)
-        self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self._given = GivenArguments(self._mapped_to_none & {"canfar_conn_id"}, canfar_conn_id=canfar_conn_id)
 
     @abstractmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, whole_number
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
     check_selection,
@@ -112,11 +113,12 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.at_most = at_most
         self.fail_on = fail_on
 
-        check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
-        if at_least is not None and not is_rendered_later(at_least):
-            whole_number("at_least", at_least, minimum=1)
-        if at_most is not None and not is_rendered_later(at_most):
-            whole_number("at_most", at_most, minimum=0)
+        with in_task(self.task_id):
+            check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
+            if at_least is not None and not is_rendered_later(at_least):
+                whole_number("at_least", at_least, minimum=1)
+            if at_most is not None and not is_rendered_later(at_most):
+                whole_number("at_most", at_most, minimum=0)
         self._given = GivenArguments(
             self._mapped_to_none, **{name: getattr(self, name) for name in self.template_fields}
         )

@@ -115,7 +115,7 @@ def test_each_sensor_suggests_its_own_arguments() -> None:
         CanfarResourceSensor(task_id="room", **cast("Any", {"memory": 8}))
     with pytest.raises(TypeError, match="Did you mean 'ids'"):
         CanfarSessionSensor(task_id="wait", **cast("Any", {"session_ids": "a"}))
-    with pytest.raises(TypeError, match=r"'memory'\.$"):
+    with pytest.raises(TypeError, match=r"(?m)'memory'\.$"):
         CanfarSessionSensor(task_id="wait", **cast("Any", {"memory": 8}))
 
 
