@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from inspect import signature
 from numbers import Real
@@ -175,6 +176,26 @@ def number(name: str, value: Any, *, minimum: float = 0.0, may_be_minimum: bool 
         least = f"{minimum:g} or more" if may_be_minimum else f"more than {minimum:g}"
         raise SpecError(f"Invalid {name} {shortened(value)}: must be a number, {least}.")
     return parsed
+
+
+def instant(name: str, value: Any) -> float:
+    """Return seconds since the epoch for a datetime, or for text in ISO 8601; without an offset, it is UTC.
+
+    >>> instant("started_after", "2026-03-04 18:22:10+00:00"), instant("started_after", "2026-03-04")
+    (1772648530.0, 1772582400.0)
+
+    :raises SpecError: for anything else.
+    """
+    moment = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value.strip())
+    if not isinstance(moment, datetime):
+        raise SpecError(
+            f"Invalid {name} {shortened(value)}: must be a datetime, or text in ISO 8601 such as "
+            "'2026-03-04T18:22:10Z'."
+        )
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def text(name: str, value: Any) -> str:

@@ -21,6 +21,7 @@ from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, killed_with, next_work, own_work
+from airflow_provider_canfar.skaha.log_line import ErrorLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -258,7 +259,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
                 self._new_runner(hook, self._spec(context, batch), batch, None).destroy_all()
             except Exception as reason:  # noqa: BLE001 - the error of the phase is the one to raise
-                self._emit(f"Could not destroy the sessions of this task: {reason}")
+                self._emit(ErrorLine(f"Could not destroy the sessions of this task: {reason}"))
 
     def _trigger(self, wait_spec: WaitSpec, task_instance: TaskInstanceId) -> CanfarSessionTrigger:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from airflow_provider_canfar.operators._argument_parsers import is_rendered_later
+from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later
 from airflow_provider_canfar.skaha import name_pattern, validation
 from airflow_provider_canfar.skaha.errors import SpecError
 
@@ -37,6 +37,8 @@ ALSO_CALLED = {
     "state": "status",
     "states": "status",
     "failed_states": "fail_on",
+    "since": "started_after",
+    "start_time": "started_after",
     "count": "at_least",
     "minimum": "at_least",
     "maximum": "at_most",
@@ -124,6 +126,19 @@ def check_selection(
             raise SpecError(f"Invalid kind {word!r}: must be one of {', '.join(KINDS)}.")
     for name, value in words.items():
         _check_statuses(name, value, statuses)
+
+
+def check_start(started_after: Any, ids: Any) -> None:
+    """Check what is known, when the DAG file is parsed, of the moment after which sessions start.
+
+    :raises SpecError: for anything but a moment, and together with ids.
+    """
+    if started_after is None:
+        return
+    if ids is not None:
+        raise SpecError("Invalid started_after with ids: an id is of one session. Leave one of them out.")
+    if not is_rendered_later(started_after):
+        instant("started_after", started_after)
 
 
 def _check_ids(value: Any) -> None:

@@ -12,6 +12,7 @@ from airflow_provider_canfar.operators._phase_errors import CredentialRefused, K
 from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators._worker_wait import WorkerWait
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
@@ -260,7 +261,7 @@ class TaskRunner:
         except RequestError as error:
             if reconciler.launcher.refused or not is_outage(error, self.batch):
                 raise
-            self._emit(f"The platform is not responding; still waiting. {error}")
+            self._emit(WarningLine(f"The platform is not responding; still waiting. {error}"))
             return None
         if self._first_end is not None:
             client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))

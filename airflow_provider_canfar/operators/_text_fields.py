@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 #: The fields whose text is rendered as text even in a DAG that renders native objects.
-TEXT_FIELDS = ("ids", "prefix", "regex", "kind", "status", "fail_on")
+TEXT_FIELDS = ("ids", "prefix", "regex", "kind", "status", "fail_on", "started_after")
 
 
 class TextFieldsMixin:

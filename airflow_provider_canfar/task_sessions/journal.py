@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.task_sessions.journal_rows import Row, new_rows, replay, successes
 from airflow_provider_canfar.task_sessions.packed import pack, unpack
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
@@ -89,7 +90,9 @@ class Journal:
             if isinstance(page, str):
                 self._rows += unpack(page)
             else:
-                self._emit(f"The outcomes in {self._page(number)} are lost: somebody has deleted it.")
+                self._emit(
+                    WarningLine(f"The outcomes in {self._page(number)} are lost: somebody has deleted it.")
+                )
         if "rows" in data:
             self._newest = unpack(data["rows"])
         else:
