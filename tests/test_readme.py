@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from airflow_provider_canfar.skaha.credentials import Token
 from airflow_provider_canfar.testing import running_emulator
 
 ROOT = Path(__file__).parent.parent
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(r"^```(?P<language>[^\s`]*)[^\n]*\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -151,6 +153,11 @@ def test_commands_exist(block: Block) -> None:
                 assert isinstance(read_connection(value).credential, Token)
             case ["airflow", "connections", "add", "canfar_default", "--conn-json", value]:
                 assert isinstance(read_connection(value).credential, Token)
+            case ["pip", "wheel", ".", "--no-deps", "--wheel-dir", "dist"]:
+                assert 'build-backend = "hatchling.build"' in (ROOT / "pyproject.toml").read_text()
+            case ["pip", "install", wheel, *packages] if wheel.endswith(".whl"):
+                assert fnmatch(f"dist/airflow_provider_canfar-{VERSION}-py3-none-any.whl", wheel)
+                assert re.fullmatch(r"apache-airflow==[\d.]+ --constraint \$CONSTRAINTS", " ".join(packages))
             case ["pip", "install", *packages] | ["uv", "pip", "install", *packages]:
                 assert_installs_this_package(packages)
             case ["python", "-m", module, *_]:

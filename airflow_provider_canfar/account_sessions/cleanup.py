@@ -16,6 +16,7 @@ from airflow_provider_canfar.skaha.errors import (
     RequestError,
     SpecError,
 )
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
 if TYPE_CHECKING:
@@ -143,4 +144,4 @@ async def _destroy(
             reason = str(errors.get(session_id, "delete was requested but not confirmed"))
             report.alive[session_id] = summary
             report.reasons[session_id] = reason
-            emit(f"Could not destroy {session}: {reason.rstrip('.')}.")
+            emit(WarningLine(f"Could not destroy {session}: {reason.rstrip('.')}."))

@@ -11,6 +11,7 @@ from airflow.sdk.bases.decorator import _TaskDecorator, task_decorator_factory
 
 from airflow_provider_canfar.operators._argument_parsers import check_known
 from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import COMMAND_ARGUMENTS
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class CheckedDecorator(_TaskDecorator[..., Any, Any]):
         :raises SpecError: for a literal that an argument does not take.
         :raises TypeError: for an argument that the operator does not have.
         """
-        made: Any = super().override(**checked(self.operator_class, kwargs))
+        with in_task(kwargs.get("task_id", self.kwargs["task_id"])):
+            made: Any = super().override(**checked(self.operator_class, kwargs))
         return made  # type: ignore[no-any-return]  # Of this class, as Airflow copies the decorator.
 
 
@@ -39,11 +41,16 @@ def decorate(
     """Return a function as a task.
 
     :param operator: what runs it.
-    :param kwargs: the operator's arguments, as :func:`checked` returns them.
+    :param kwargs: the operator's arguments.
     :param multiple_outputs: as for ``@task``; None: as the function's annotation says.
+    :raises SpecError: for a literal that an argument does not take.
+    :raises TypeError: for an argument that the operator does not have.
     """
     made: Any = task_decorator_factory(
-        function, multiple_outputs=multiple_outputs, decorated_operator_class=operator, **kwargs
+        function,
+        multiple_outputs=multiple_outputs,
+        decorated_operator_class=operator,
+        **checked(operator, kwargs),
     )
     return CheckedDecorator(
         function=made.function,

@@ -10,7 +10,8 @@ from airflow.sdk.bases.decorator import DecoratedOperator
 
 from airflow_provider_canfar.decorators._parameters import bind_with_context, check_context, check_kinds
 from airflow_provider_canfar.decorators._source import check_function
-from airflow_provider_canfar.decorators._task_decorator import checked, decorate, reject_command_arguments
+from airflow_provider_canfar.decorators._task_decorator import decorate, reject_command_arguments
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import (
     CMD_FUNCTION,
     COMMAND_ARGUMENTS,
@@ -68,10 +69,11 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
         python: str = "python3",
         **kwargs: Any,
     ) -> None:
-        reject_command_arguments(self.custom_operator_name, kwargs)
-        check_function(python_callable)
-        check_kinds(python_callable)
-        check_context(python_callable, op_args or (), op_kwargs or {})
+        with in_task(kwargs.get("task_id")):
+            reject_command_arguments(self.custom_operator_name, kwargs)
+            check_function(python_callable)
+            check_kinds(python_callable)
+            check_context(python_callable, op_args or (), op_kwargs or {})
         if replicas is not None:
             # A function annotated to return a dict gives a list of dicts here: one output, not one per key.
             kwargs["multiple_outputs"] = False
@@ -143,7 +145,8 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     custom_operator_name = "@task.canfar_cmd"
 
     def __init__(self, *, python_callable: Callable[..., Any], **kwargs: Any) -> None:
-        reject_command_arguments(self.custom_operator_name, kwargs)
+        with in_task(kwargs.get("task_id")):
+            reject_command_arguments(self.custom_operator_name, kwargs)
         super().__init__(python_callable=python_callable, **kwargs)
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
@@ -215,11 +218,11 @@ def canfar_task(
     :param kwargs: ``replicas``, ``python``, and what
         :class:`~airflow_provider_canfar.operators.headless.CanfarHeadlessOperator` takes.
     """
-    arguments = checked(_CanfarDecoratedOperator, kwargs)
 
     def decorated(function: Callable[..., Any]) -> Any:
-        check_kinds(function)
-        return decorate(function, _CanfarDecoratedOperator, arguments, multiple_outputs)
+        with in_task(kwargs.get("task_id", function.__name__)):
+            check_kinds(function)
+            return decorate(function, _CanfarDecoratedOperator, kwargs, multiple_outputs)
 
     return decorated if python_callable is None else decorated(python_callable)
 
@@ -247,10 +250,10 @@ def canfar_cmd_task(python_callable: Callable[..., Sequence[str]] | None = None,
         arguments.
     :param kwargs: what :class:`~airflow_provider_canfar.operators.headless.CanfarHeadlessOperator` takes.
     """
-    arguments = checked(_CanfarCmdDecoratedOperator, kwargs)
 
     def decorated(function: Callable[..., Any]) -> Any:
-        return decorate(function, _CanfarCmdDecoratedOperator, arguments, multiple_outputs=False)
+        with in_task(kwargs.get("task_id", function.__name__)):
+            return decorate(function, _CanfarCmdDecoratedOperator, kwargs, multiple_outputs=False)
 
     return decorated if python_callable is None else decorated(python_callable)
 

@@ -10,6 +10,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_canfar.hooks._airflow_compat import read_connection
 from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
+from airflow_provider_canfar.hooks._connection_errors import connection_errors
 from airflow_provider_canfar.hooks._legacy_form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks._verbs import Verbs
 
@@ -62,13 +63,15 @@ class CanfarHook(Verbs, BaseHook):
     def settings(self) -> Settings:
         """The connection's settings, read in blocking code.
 
+        :raises AirflowNotFoundException: if there is no such connection.
         :raises SpecError: if the connection does not make a URL and a credential.
         """
         if self._settings is None:
-            connection = self.get_connection(self.canfar_conn_id)
-            fields = _fields_of(connection, connection.extra_dejson)
-            del connection  # Its repr shows its password, and a frame shows its variables.
-            self._settings = self._parse(fields)
+            with connection_errors(self.canfar_conn_id):
+                connection = self.get_connection(self.canfar_conn_id)
+                fields = _fields_of(connection, connection.extra_dejson)
+                del connection  # Its repr shows its password, and a frame shows its variables.
+                self._settings = self._parse(fields)
         return self._settings
 
     async def _async_settings(self) -> Settings:
@@ -79,10 +82,11 @@ class CanfarHook(Verbs, BaseHook):
 
     async def _read_settings(self) -> Settings:
         """Read the connection's settings, even if they have been read before."""
-        connection, extra = await read_connection(self, self.canfar_conn_id)
-        fields = _fields_of(connection, extra)
-        del connection, extra  # As above.
-        return self._parse(fields)
+        with connection_errors(self.canfar_conn_id):
+            connection, extra = await read_connection(self, self.canfar_conn_id)
+            fields = _fields_of(connection, extra)
+            del connection, extra  # As above.
+            return self._parse(fields)
 
     def _parse(self, fields: dict[str, Any]) -> Settings:
         from airflow_provider_canfar.hooks._settings import Settings

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
+
 T = TypeVar("T")
 
 #: Seconds for which a call to Airflow is repeated, from its first failure on.
@@ -70,7 +72,10 @@ def wait_out_silence(
             if not is_silent(error) or is_stopped() or now - silent_since >= SILENCE_WAITED_OUT:
                 raise
             emit(
-                f"Airflow's API server is not responding; trying again for up to {SILENCE_WAITED_OUT:.0f} s."
+                WarningLine(
+                    "Airflow's API server is not responding; trying again for up to "
+                    f"{SILENCE_WAITED_OUT:.0f} s."
+                )
             )
             sleep(RETRY_PAUSE)
         else:

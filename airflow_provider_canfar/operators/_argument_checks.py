@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,28 +11,18 @@ from airflow.sdk import BaseOperator
 from airflow_provider_canfar.operators._argument_parsers import ABSENT, check_known, mapped_to_none
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,
     Argument,
     check_literals,
     rendered_later,
 )
-from airflow_provider_canfar.skaha.errors import SpecError
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
     from jinja2 import Environment
-
-
-@contextmanager
-def _in_task(task_id: Any) -> Iterator[None]:
-    """Let an error name its task: an import error shows only the last calls, which are ours."""
-    try:
-        yield
-    except (SpecError, TypeError) as error:
-        error.add_note(f"In the task {task_id!r}.")
-        raise
 
 
 class CheckedArguments(BaseOperator):
@@ -64,7 +53,7 @@ class CheckedArguments(BaseOperator):
         :raises SpecError: for a literal that an argument does not take.
         :raises TypeError: for an argument that the operator does not have.
         """
-        with _in_task(kwargs.get("task_id")):
+        with in_task(kwargs.get("task_id")):
             check_known(f"{cls.__name__}.partial", cls, kwargs)
             cls._check_partial(kwargs)
         if kwargs.get("env") is not None:
@@ -89,8 +78,7 @@ class CheckedArguments(BaseOperator):
 
         :raises TypeError: as Airflow does.
         """
-        with _in_task(given.get("task_id")):
-            check_known(getattr(self, "custom_operator_name", type(self).__name__), type(self), given)
+        check_known(getattr(self, "custom_operator_name", type(self).__name__), type(self), given)
 
     def _check_literals(self) -> None:
         """Check the literals among the arguments.
@@ -103,7 +91,7 @@ class CheckedArguments(BaseOperator):
             self._rendered_later |= {name for name, value in given.items() if isinstance(value, str)}
         # A mapped task is made in the worker, where an error ends the task without retries in execute only.
         elif not getattr(self, "_BaseOperator__from_mapped", False):
-            with _in_task(self.task_id):
+            with in_task(self.task_id):
                 check_literals(self._arguments, given)
 
     def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from inspect import signature
 from numbers import Real
@@ -177,6 +178,26 @@ def number(name: str, value: Any, *, minimum: float = 0.0, may_be_minimum: bool 
     return parsed
 
 
+def instant(name: str, value: Any) -> float:
+    """Return seconds since the epoch for a datetime, or for text in ISO 8601; without an offset, it is UTC.
+
+    >>> instant("started_after", "2026-03-04 18:22:10+00:00"), instant("started_after", "2026-03-04")
+    (1772648530.0, 1772582400.0)
+
+    :raises SpecError: for anything else.
+    """
+    moment = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value.strip())
+    if not isinstance(moment, datetime):
+        raise SpecError(
+            f"Invalid {name} {shortened(value)}: must be a datetime, or text in ISO 8601 such as "
+            "'2026-03-04T18:22:10Z'."
+        )
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def text(name: str, value: Any) -> str:
     """Return a string that is not empty.
 
@@ -215,17 +236,20 @@ def known_arguments(operator_class: type) -> frozenset[str]:
     )
 
 
-def check_known(called: str, operator_class: type, names: Iterable[str]) -> None:
+def check_known(
+    called: str, operator_class: type, names: Iterable[str], also_called: Mapping[str, str] = ALSO_CALLED
+) -> None:
     """Reject arguments that an operator does not have. A message shows no value: it may be secret.
 
     :param called: what the DAG's author calls, such as ``CanfarHeadlessOperator`` or ``@task.canfar``.
+    :param also_called: as for :func:`unknown_argument`.
     :raises TypeError: as Airflow does.
     """
     known = known_arguments(operator_class)
     unknown = [name for name in names if name not in known and not name.startswith("_airflow")]
     if unknown:
         raise TypeError(
-            f"{called}: {' '.join(unknown_argument(name, known, ALSO_CALLED) for name in unknown)}"
+            f"{called}: {' '.join(unknown_argument(name, known, also_called) for name in unknown)}"
         )
 
 
@@ -234,7 +258,7 @@ def shortened(value: Any) -> str:
     return f"{value!r:.100}"
 
 
-def unknown_argument(name: str, known: Collection[str], also_called: dict[str, str]) -> str:
+def unknown_argument(name: str, known: Collection[str], also_called: Mapping[str, str]) -> str:
     """Return what to say of an argument that an operator does not have, with the one that was meant.
 
     >>> unknown_argument("replica", ["replicas", "image"], {})

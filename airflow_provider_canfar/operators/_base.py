@@ -15,11 +15,13 @@ from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
 from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin
 from airflow_provider_canfar.operators._trigger_failure import TRIGGER_FAILED, TRIGGER_TIMED_OUT
 from airflow_provider_canfar.operators._work import Work, killed_with, next_work, own_work
+from airflow_provider_canfar.skaha.log_line import ErrorLine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +71,13 @@ class SessionOperator(LineageMixin, TriesMixin):
         startup_timeout: timedelta | float | str | XComArg | None,
         **kwargs: Any,
     ) -> None:
-        self._check_known(kwargs)
-        super().__init__(**kwargs)
+        with in_task(kwargs.get("task_id")):
+            self._check_known(kwargs)
+            self.deferrable = is_deferrable(deferrable)
+            super().__init__(**kwargs)
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
-        self.deferrable = is_deferrable(deferrable)
         self.poll_interval = poll_interval
         self.startup_timeout = startup_timeout
 
@@ -257,7 +260,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
                 self._new_runner(hook, self._spec(context, batch), batch, None).destroy_all()
             except Exception as reason:  # noqa: BLE001 - the error of the phase is the one to raise
-                self._emit(f"Could not destroy the sessions of this task: {reason}")
+                self._emit(ErrorLine(f"Could not destroy the sessions of this task: {reason}"))
 
     def _trigger(self, wait_spec: WaitSpec, task_instance: TaskInstanceId) -> CanfarSessionTrigger:
         from airflow_provider_canfar.triggers.session import CanfarSessionTrigger

@@ -12,33 +12,34 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airflow_provider_canfar.skaha.errors import CanfarError
-
 #: Columns of a line of Airflow's log that its page shows without scrolling, in a window of 1400 pixels.
 LINE_LENGTH = 100
 
 
-def airflow_errors(log: Any, *, is_folded: bool = False) -> AirflowErrors:
+def airflow_errors(log: Any, *, is_folded: bool = False, may_skip: bool = False) -> AirflowErrors:
     """Log an error of this provider, and fail the task with a short one; without retries if none can help.
 
     First come the lines of the message. Airflow then logs the exception, with the message's first sentence
     and without causes: they are in the message. Callbacks find the whole message in the exception's notes,
-    which Airflow's page does not show, and the error itself as its ``__context__``.
+    which Airflow's page does not show, and the error itself as its ``__context__``. It treats what
+    :func:`~airflow_provider_canfar.hooks._explained.explained` has marked alike.
 
     :param log: Airflow's logger.
     :param is_folded: whether Airflow's page folds the lines of this phase, as it does until execute begins.
+    :param may_skip: whether an exception that is marked may still skip the task, and is left alone.
     :raises AirflowFailException: for an invalid spec, a refused credential, and a request that the platform
         rejects. Other errors of this provider keep their class, and errors of others pass through.
     """
-    return AirflowErrors(log, is_folded)
+    return AirflowErrors(log, is_folded, may_skip)
 
 
 class AirflowErrors:
     """A context manager; a class, so that only one frame of it is in each traceback."""
 
-    def __init__(self, log: Any, is_folded: bool) -> None:
+    def __init__(self, log: Any, is_folded: bool, may_skip: bool) -> None:
         self._log = log
         self._is_folded = is_folded
+        self._may_skip = may_skip
 
     def __enter__(self) -> None:
         pass
@@ -51,8 +52,10 @@ class AirflowErrors:
         # Else the group that Airflow has opened hides the rest of the log (task_runner.startup).
         if self._is_folded and error is not None:
             self._log.info("::endgroup::")
+        is_marked = getattr(error, "is_explained", False) and not self._may_skip
+        is_ours = isinstance(error, CanfarError) or is_marked
         # A sensor's poke is within its execute.
-        if isinstance(error, CanfarError) and not getattr(error, "is_logged", False):
+        if error is not None and is_ours and not getattr(error, "is_logged", False):
             with suppress(OSError):  # As in LogLinesMixin.
                 for line in log_lines(str(error)):
                     self._log.error("%s", line)
@@ -60,13 +63,13 @@ class AirflowErrors:
         return False
 
 
-def shown(error: CanfarError) -> Exception:
+def shown(error: BaseException) -> BaseException:
     """Return the exception that ends the task, with the first sentence of an error's message."""
     from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 
     message = str(error)
-    if error.retryable:
-        short: Exception = copy.copy(error)
+    if getattr(error, "retryable", True):
+        short = copy.copy(error)
         short.args = (first_sentence(message),)
         vars(short)["is_logged"] = True
     else:

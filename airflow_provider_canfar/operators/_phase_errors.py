@@ -47,6 +47,10 @@ class Superseded(Exception):
 #: The states of such a task.
 RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
 
+#: The states of a task that nobody has ended: a person's mark or clear, and a time-out of the DAG run, change
+#: it before the worker hears of them.
+NOT_ENDED = RETRIED | {"running"}
+
 
 def require_running(state: str | None) -> None:
     """Fail a task that was killed while it launched, before it defers.

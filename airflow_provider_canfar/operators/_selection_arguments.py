@@ -7,20 +7,12 @@ and one that rendered to nothing is an error, as it would choose sessions that t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from airflow_provider_canfar.operators._argument_parsers import (
-    is_rendered_later,
-    mapped_to_none,
-    unknown_argument,
-)
+from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later
 from airflow_provider_canfar.skaha import name_pattern, validation
 from airflow_provider_canfar.skaha.errors import SpecError
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 # skaha.statuses has these too; it imports pydantic, which parsing a DAG file must not.
 KINDS = ("headless", "notebook", "desktop", "carta", "contributed", "firefly", "desktop-app")
@@ -29,9 +21,6 @@ END_STATUSES = (*STATUSES, "Gone")
 
 #: What servers said until September 2025.
 _OLD_STATUSES = ("succeeded", "error")
-
-#: The fields whose text is rendered as text even in a DAG that renders native objects.
-TEXT_FIELDS = ("ids", "prefix", "regex", "kind", "status", "fail_on")
 
 #: What other sensors and clients call an argument -> what it is called here.
 ALSO_CALLED = {
@@ -48,6 +37,8 @@ ALSO_CALLED = {
     "state": "status",
     "states": "status",
     "failed_states": "fail_on",
+    "since": "started_after",
+    "start_time": "started_after",
     "count": "at_least",
     "minimum": "at_least",
     "maximum": "at_most",
@@ -137,6 +128,19 @@ def check_selection(
         _check_statuses(name, value, statuses)
 
 
+def check_start(started_after: Any, ids: Any) -> None:
+    """Check what is known, when the DAG file is parsed, of the moment after which sessions start.
+
+    :raises SpecError: for anything but a moment, and together with ids.
+    """
+    if started_after is None:
+        return
+    if ids is not None:
+        raise SpecError("Invalid started_after with ids: an id is of one session. Leave one of them out.")
+    if not is_rendered_later(started_after):
+        instant("started_after", started_after)
+
+
 def _check_ids(value: Any) -> None:
     require_ids(value)
     for session_id in value if isinstance(value, list | tuple) else ():
@@ -208,61 +212,6 @@ def words_of(name: str, value: Any) -> tuple[str, ...]:
     if wrong := [word for word in several if not isinstance(word, str)]:
         raise SpecError(f"Invalid {name} {wrong[0]!r}: must be a word, or a list of words.")
     return tuple(several)
-
-
-def reject_unknown_arguments(operator: type[Any], arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that neither an operator nor Airflow's classes below it have.
-
-    :raises TypeError: as Airflow does, and with the argument that was meant.
-    """
-    known = known_arguments(operator)
-    for name in arguments:
-        if name not in known and not name.startswith("_airflow_"):
-            own = {other: ours for other, ours in ALSO_CALLED.items() if ours in known}
-            raise TypeError(f"{operator.__name__}: {unknown_argument(name, known, own)}")
-
-
-def known_arguments(of: type[Any]) -> set[str]:
-    """Return the names of the arguments of a class and of its bases."""
-    return {
-        parameter.name
-        for one in of.__mro__
-        if "__init__" in vars(one)
-        for parameter in signature(vars(one)["__init__"]).parameters.values()
-        if parameter.kind is Parameter.KEYWORD_ONLY
-    }
-
-
-class TextFieldsMixin:
-    """Renders the fields that choose sessions as text, no matter what the DAG prefers.
-
-    A DAG may render its templates as native objects, and then a prefix ``2024`` or ``1e5`` becomes a number.
-    """
-
-    _mapped_to_none: frozenset[str] = frozenset()
-
-    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
-        """Remember which arguments an expansion gives as None."""
-        self = super().__new__(cls)
-        object.__setattr__(self, "_mapped_to_none", mapped_to_none(kwargs))
-        return self
-
-    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render a template; one in a field that chooses sessions, as text."""
-        from airflow_provider_canfar.operators._templates import rendered
-
-        operator: Any = self
-        render = super().render_template  # type: ignore[misc]  # Airflow's operators have it.
-
-        def native(value: Any) -> Any:
-            return render(value, context, *args, **kwargs)
-
-        dag = operator.get_dag()
-        is_native = dag is not None and dag.render_template_as_native_obj
-        if not is_native or not any(content is getattr(self, name, None) for name in TEXT_FIELDS):
-            return native(content)
-        env = dag.get_template_env(force_sandboxed=True)
-        return rendered(content, lambda text: str(env.from_string(text).render(context)), native)
 
 
 def _places(name: str, value: Any) -> list[tuple[str, Any]]:

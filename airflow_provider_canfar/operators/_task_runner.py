@@ -12,6 +12,7 @@ from airflow_provider_canfar.operators._phase_errors import CredentialRefused, K
 from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators._worker_wait import WorkerWait
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
@@ -145,7 +146,7 @@ class TaskRunner:
         except Killed:
             if self._leaves_to_retry:
                 # With the creates that were under way; said already if any session was known.
-                self._teardown.leave_to_retry("Airflow was lost")
+                self._teardown.leave_to_retry("the worker was stopped")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
             # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
@@ -211,7 +212,7 @@ class TaskRunner:
         """
         self._leaves_to_retry = leave_to_retry
         if leave_to_retry:  # At once: a call to a silent Airflow may last until the worker is killed.
-            self._teardown.leave_to_retry("Airflow was lost")
+            self._teardown.leave_to_retry("the worker was stopped")
         self._stopped = True
         self._reconciler.stop()
         self._wait.end()
@@ -275,7 +276,7 @@ class TaskRunner:
         except RequestError as error:
             if reconciler.launcher.refused or not is_outage(error, self.batch):
                 raise
-            self._emit(f"The platform is not responding; still waiting. {error}")
+            self._emit(WarningLine(f"The platform is not responding; still waiting. {error}"))
             return None
         if self._first_end is not None:
             client.metrics.send(Metric.RECORD_DELAY, max(0.0, time.time() - self._first_end))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.operators._phase_errors import leaves_to_retry
 from airflow_provider_canfar.skaha.errors import CanfarError
+from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
 from airflow_provider_canfar.task_sessions import report
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 
@@ -84,10 +85,10 @@ class Teardown:
         try:
             alive = self._hook.call(destroy_all, retry_for=DESTROY_RETRY_FOR, timeout=timeout)
         except (CanfarError, TimeoutError) as error:
-            self._emit(f"Could not destroy the sessions of this task: {error}")
+            self._emit(ErrorLine(f"Could not destroy the sessions of this task: {error}"))
         else:
             if alive:
-                self._emit(f"Still alive: {', '.join(alive)}.")
+                self._emit(ErrorLine(f"Still alive: {', '.join(alive)}."))
 
     def stop_creating(self) -> None:
         """Wait for creates that one of Airflow's own time-outs has interrupted: it cancels none of them."""
@@ -101,7 +102,7 @@ class Teardown:
         try:
             self._hook.call(self._reconciler.record_ends, retry_for=DESTROY_RETRY_FOR)
         except CanfarError as error:
-            self._emit(f"Could not record every session that had ended: {error}")
+            self._emit(WarningLine(f"Could not record every session that had ended: {error}"))
 
     def destroy_ended(self, ended: Sequence[str]) -> None:
         """Destroy sessions that have ended.
@@ -113,4 +114,4 @@ class Teardown:
                 self._hook.call(lambda client: client.destroy(ended))
             except CanfarError as error:
                 # They have ended, and the platform forgets them within the hour anyway.
-                self._emit(f"Could not destroy every session that has ended: {error}")
+                self._emit(WarningLine(f"Could not destroy every session that has ended: {error}"))

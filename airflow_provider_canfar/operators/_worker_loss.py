@@ -1,4 +1,4 @@
-"""How a worker loses its task without a kill: its supervisor dies, Airflow is silent, or a retry began."""
+"""How a worker loses its task though nobody ends it: its host, its supervisor or Airflow fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow.configuration import conf
 
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators import _airflow_api
-from airflow_provider_canfar.operators._phase_errors import RETRIED, Killed, retry_follows
+from airflow_provider_canfar.operators._phase_errors import NOT_ENDED, Killed, retry_follows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,9 +32,10 @@ LOOK_INTERVAL = 1.0
 
 
 class WorkerLoss:
-    """Tells a worker that Airflow stops whether it has lost its task to a retry, or somebody ends the task.
+    """Tells a worker that is stopped whether somebody ends its task, or a retry goes on with it.
 
-    Airflow's supervisor stops it by the same signal when Airflow no longer answers its heartbeats.
+    The same signal stops it when a person marks the task, when its host shuts down, and when Airflow refuses
+    its heartbeats, or does not answer them.
 
     :param context: of the running task.
     """
@@ -46,10 +47,10 @@ class WorkerLoss:
 
     def leaves_to_retry(self) -> bool:
         """Whether a retry follows, and adopts the sessions."""
-        if not retry_follows(self._context, Killed("Airflow was lost.")):
+        if not retry_follows(self._context, Killed("The worker was stopped.")):
             return False
         try:
-            return _answer_of(TaskInstanceId.of(self._context["ti"]).state) in RETRIED
+            return _answer_of(TaskInstanceId.of(self._context["ti"]).state) in NOT_ENDED
         except TimeoutError:
             pass
         except (EOFError, OSError):

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._argument_parsers import seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._errors import airflow_errors
-from airflow_provider_canfar.operators._selection_arguments import (
-    GivenArguments,
-    TextFieldsMixin,
-    reject_unknown_arguments,
-)
+from airflow_provider_canfar.operators._in_task import in_task
+from airflow_provider_canfar.operators._selection_arguments import GivenArguments
+from airflow_provider_canfar.operators._text_fields import TextFieldsMixin
 from airflow_provider_canfar.operators._work import outer_task
+from airflow_provider_canfar.skaha.log_line import WarningLine
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,16 +72,17 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        reject_unknown_arguments(type(self), kwargs)
-        interval = (
-            seconds("poll_interval", poll_interval)
-            if poke_interval is None
-            else seconds("poke_interval", poke_interval)
-        )
-        super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
+        with in_task(kwargs.get("task_id")):
+            self._check_known(kwargs)
+            interval = (
+                seconds("poll_interval", poll_interval)
+                if poke_interval is None
+                else seconds("poke_interval", poke_interval)
+            )
+            super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
+            defers = mode is None and is_deferrable(None)
+            self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self.canfar_conn_id = canfar_conn_id
-        defers = mode is None and is_deferrable(None)
-        self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self._given = GivenArguments(self._mapped_to_none & {"canfar_conn_id"}, canfar_conn_id=canfar_conn_id)
 
     @abstractmethod
@@ -120,7 +121,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
                 "itself can resume."
             )
             deferrable, self.mode = False, "poke"
-        with self._decide_skips(timeout_never_fails=deferrable), airflow_errors(self.log):
+        with airflow_errors(self.log), self._decide_skips(timeout_never_fails=deferrable):
             if not deferrable:
                 return self._wait_in_worker(context)
             # The first check runs here: a condition that is met already needs no triggerer.
@@ -133,13 +134,13 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """Check the condition once; if the platform does not respond, it counts as not met yet."""
         from airflow_provider_canfar.skaha.errors import RequestError
 
-        with airflow_errors(self.log):
+        with airflow_errors(self.log, may_skip=True):
             try:
                 return self._check(context)
             except RequestError as error:
                 if not error.retryable:
                     raise
-                self._emit(f"The platform is not responding; still waiting. {error}")
+                self._emit(WarningLine(f"The platform is not responding; still waiting. {error}"))
                 return PokeReturnValue(is_done=False)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -151,7 +152,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """
         from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout
 
-        with self._decide_skips(timeout_never_fails=True), airflow_errors(self.log):
+        with airflow_errors(self.log), self._decide_skips(timeout_never_fails=True):
             try:
                 return super().resume_execution(next_method, next_kwargs, context)
             except AirflowSensorTimeout:
@@ -250,7 +251,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         from airflow_provider_canfar.hooks._airflow_compat import AirflowException
 
         if refused := event.get("refused"):
-            raise AirflowException(f"{refused} A retry of this sensor checks again.")
+            raise explained(AirflowException(f"{refused} A retry of this sensor checks again."))
 
     def _time_out(self, deadline_from: str, waited_for: str) -> NoReturn:
         """Fail the task because a deadline has passed.
@@ -261,10 +262,12 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
 
         if deadline_from == "execution_timeout" and self.execution_timeout is not None:
             limit = self.execution_timeout.total_seconds()
-            raise AirflowTaskTimeout(
-                f"The execution_timeout of {limit:g} s has passed while waiting for {waited_for}."
+            raise explained(
+                AirflowTaskTimeout(
+                    f"The execution_timeout of {limit:g} s has passed while waiting for {waited_for}."
+                )
             )
-        raise AirflowSensorTimeout(f"Timed out after {self.timeout:g} s waiting for {waited_for}.")
+        raise explained(AirflowSensorTimeout(f"Timed out after {self.timeout:g} s waiting for {waited_for}."))
 
 
 def _is_no_failure(error: Exception) -> bool:

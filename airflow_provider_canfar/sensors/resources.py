@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, number
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import is_nothing
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
@@ -61,9 +62,10 @@ class CanfarResourceSensor(CanfarBaseSensor):
         self.cores = cores
         self.ram = ram
         self.gpus = gpus
-        for name, amount in (("cores", cores), ("ram", ram), ("gpus", gpus)):
-            if not is_rendered_later(amount):
-                _amount(name, amount)
+        with in_task(self.task_id):
+            for name, amount in (("cores", cores), ("ram", ram), ("gpus", gpus)):
+                if not is_rendered_later(amount):
+                    _amount(name, amount)
 
     def _capacity(self) -> Capacity:
         """Return what must be free.

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, whole_number
+from airflow_provider_canfar.hooks._explained import explained
+from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later, whole_number
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
     check_selection,
+    check_start,
     name_prefix,
     name_regex,
     require_ids,
@@ -19,6 +22,8 @@ from airflow_provider_canfar.operators._selection_arguments import (
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.condition import ConditionWatch, SessionCondition
@@ -56,9 +61,12 @@ class CanfarSessionSensor(CanfarBaseSensor):
     :param ids: session ids, or the result of an operator of this provider; a text may hold several, with
         commas or spaces between, or a list as a template renders it. (templated)
     :param prefix: what the names start with. It may also match sessions of an earlier run, which the platform
-        lists for an hour after their end: let the names tell the run. (templated)
+        lists for an hour after their end: let the names tell the run, or give ``started_after``. (templated)
     :param regex: a regular expression of RE2 to search for in the names. (templated)
     :param kind: one or several kinds. (templated)
+    :param started_after: with names or kinds, only sessions that started then or later, or have not started
+        yet: a datetime, or text in ISO 8601, which is UTC if it has no offset. ``"{{ dag_run.run_after }}"``
+        leaves out those of earlier runs. The platform's clock counts. (templated)
     :param status: one or several statuses to reach: ``Pending``, ``Running`` (met by Completed sessions too),
         ``Terminating``, ``Completed``, ``Failed``, ``Gone``; by default ``Completed``. With ``at_most``, the
         statuses to count: ``Pending``, ``Running``, ``Terminating``; by default all three. (templated)
@@ -87,6 +95,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         "at_least",
         "at_most",
         "fail_on",
+        "started_after",
     )
 
     def __init__(
@@ -100,6 +109,7 @@ class CanfarSessionSensor(CanfarBaseSensor):
         at_least: int | str | XComArg | None = None,
         at_most: int | str | XComArg | None = None,
         fail_on: str | Sequence[str] | XComArg | None = None,
+        started_after: datetime | str | XComArg | None = None,
         **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -111,12 +121,15 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.at_least = at_least
         self.at_most = at_most
         self.fail_on = fail_on
+        self.started_after = started_after
 
-        check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
-        if at_least is not None and not is_rendered_later(at_least):
-            whole_number("at_least", at_least, minimum=1)
-        if at_most is not None and not is_rendered_later(at_most):
-            whole_number("at_most", at_most, minimum=0)
+        with in_task(self.task_id):
+            check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
+            if at_least is not None and not is_rendered_later(at_least):
+                whole_number("at_least", at_least, minimum=1)
+            if at_most is not None and not is_rendered_later(at_most):
+                whole_number("at_most", at_most, minimum=0)
+            check_start(started_after, ids)
         self._given = GivenArguments(
             self._mapped_to_none, **{name: getattr(self, name) for name in self.template_fields}
         )
@@ -134,11 +147,13 @@ class CanfarSessionSensor(CanfarBaseSensor):
         from airflow_provider_canfar.skaha.selection import Selection, session_ids
 
         self._require_given()
+        after = self.started_after
         selection = Selection(
             ids=session_ids(require_ids(self.ids)),
             prefix=name_prefix(self.prefix),
             regex=name_regex(self.regex),
             kinds=words_of("kind", self.kind),
+            started_after=None if after is None else instant("started_after", after),
         )
         at_most = None if self.at_most is None else whole_number("at_most", self.at_most, minimum=0)
         has_criterion = selection.ids is not None or selection.prefix or selection.regex or selection.kinds
@@ -203,8 +218,10 @@ class CanfarSessionSensor(CanfarBaseSensor):
                 f"{row['session_id']} ({row.get('name') or 'never listed'}): {row['status']}"
                 for row in summaries
             )
-            raise ConditionCannotBeMet(
-                f"The condition can no longer be met. Waited for {condition_watch}.\n{sessions}"
+            raise explained(
+                ConditionCannotBeMet(
+                    f"The condition can no longer be met. Waited for {condition_watch}.\n{sessions}"
+                )
             )
         return PokeReturnValue(is_done=is_met is True, xcom_value=summaries)
 

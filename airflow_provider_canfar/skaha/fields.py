@@ -75,7 +75,7 @@ def quantity(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _time(value: Any) -> datetime | None:
+def time_of(value: Any) -> datetime | None:
     """Parse a time; without a zone it is in UTC, as all of the server's times are."""
     if isinstance(value, datetime):
         return value
@@ -130,7 +130,7 @@ Text = Annotated[str, BeforeValidator(text)]
 Quantity = Annotated[float | None, BeforeValidator(quantity)]
 Integer = Annotated[int | None, BeforeValidator(whole_number)]
 Url = Annotated[str | None, BeforeValidator(_url)]
-Time = Annotated[datetime | None, BeforeValidator(_time)]
+Time = Annotated[datetime | None, BeforeValidator(time_of)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Integers = Annotated[tuple[int, ...], BeforeValidator(_integers)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]

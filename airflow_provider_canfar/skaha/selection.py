@@ -9,10 +9,12 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
+from airflow_provider_canfar.skaha.fields import time_of
 from airflow_provider_canfar.skaha.name_pattern import name_regex
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Kind, Status
@@ -41,6 +43,8 @@ class Selection:
     :param kinds: of these kinds.
     :param statuses: in these statuses; old and new words for one status are the same.
     :param older_than: seconds since their start. A session that has not started has no age, and is excluded.
+    :param started_after: seconds since the epoch; only with names. A session that has not started will start
+        after it, and is included.
     :raises SpecError: with the value, the rule and a way out.
     """
 
@@ -51,6 +55,7 @@ class Selection:
     kinds: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
     older_than: float | None = None
+    started_after: float | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("ids", "prefix", "regex", "keys") if getattr(self, name) is not None]
@@ -71,6 +76,8 @@ class Selection:
             Status.parse(status)
         if self.older_than is not None and self.older_than < 0:
             raise SpecError(f"Invalid age {self.older_than:g} s: must be 0 or more.")
+        if self.started_after is not None and self.ids is not None:
+            raise SpecError("Invalid started_after with ids: an id is of one session. Leave one of them out.")
 
     @property
     def by_name(self) -> bool:
@@ -89,8 +96,12 @@ class Selection:
         return None if self.prefix else "every name starts with an empty prefix"
 
     def matches(self, session: Session | Row) -> bool:
-        """Whether a session's id, name and kind match, whatever its status and age."""
-        return self._matches_name(session) and (not self.kinds or session.kind in self.kinds)
+        """Whether a session's id, name, kind and start match, whatever its status and age."""
+        return (
+            self._matches_name(session)
+            and (not self.kinds or session.kind in self.kinds)
+            and (self.started_after is None or _starts_after(session, self.started_after))
+        )
 
     def choose(self, sessions: Iterable[Session], now: float) -> list[Session]:
         """Return the sessions that match, in the list's order.
@@ -130,6 +141,9 @@ class Selection:
             text += f" of kind {' or '.join(self.kinds)}"
         if self.statuses:
             text += f" that are {' or '.join(self.statuses)}"
+        if self.started_after is not None:
+            since = datetime.fromtimestamp(self.started_after, UTC)
+            text += f" that started after {since:%Y-%m-%d %H:%M:%S} UTC"
         return text if self.older_than is None else f"{text} and older than {self.older_than:g} s"
 
     def to_json(self) -> dict[str, Any]:
@@ -211,6 +225,11 @@ def _parse_rendered(text: str) -> list[Any]:
             raise SpecError(f"Invalid ids {text!r}: must be ids or a list of ids.") from None
         return [value] if isinstance(value, Mapping) else list(value)
     return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def _starts_after(session: Session | Row, when: float) -> bool:
+    started = time_of(session.start_time)
+    return started is None or started.timestamp() >= when
 
 
 def _age(session: Session, now: float) -> float:

@@ -19,6 +19,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.task_sessions.batch_states import fold
 from airflow_provider_canfar.task_sessions.folded import UNFOLDED, Folded
 from airflow_provider_canfar.task_sessions.journal_rows import Row, needed, new_rows, replay, successes
@@ -103,7 +104,8 @@ class Journal:
             if isinstance(page, str):
                 pages[number] = unpack(page)
             else:
-                self._emit(f"The outcomes in {self._page(number)} are lost: somebody has deleted it.")
+                line = f"The outcomes in {self._page(number)} are lost: somebody has deleted it."
+                self._emit(WarningLine(line))
         return pages
 
     def begin(self, batch: Batch) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.task_sessions.replica_numbers import numbers
 from airflow_provider_canfar.task_sessions.report import DESCRIBED
@@ -48,6 +49,16 @@ def destroyed(names: Mapping[str, str]) -> str:
         return f"Destroyed {_sessions(names)}."
     more = f" and {len(names) - IDS_LISTED:,} more" if len(names) > IDS_LISTED else ""
     return f"Destroyed {_sessions(names)}: {', '.join([*names][:IDS_LISTED])}{more}."
+
+
+def not_destroyed(names: Iterable[str], error: Exception) -> WarningLine:
+    """Say that the platform would not destroy sessions."""
+    return WarningLine(f"Could not destroy {', '.join(names)}: {error}")
+
+
+def not_confirmed(session_id: str, name: str) -> WarningLine:
+    """Say that a session may be alive."""
+    return WarningLine(f"Session {session_id} ({name}): delete was requested but not confirmed.")
 
 
 def _sessions(names: Mapping[str, str]) -> str:

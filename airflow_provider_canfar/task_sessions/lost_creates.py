@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.metrics import Metric
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ class LostCreates:
             try:
                 listed = {session.name for session in await client.fetch(kind=self._kind)}
             except RequestError as error:
-                self._emit(f"Could not look for {len(expected)} sessions whose response was lost: {error}")
+                self._emit(
+                    WarningLine(
+                        f"Could not look for {len(expected)} sessions whose response was lost: {error}"
+                    )
+                )
             client.metrics.send(Metric.CREATES_FOUND, len(listed & expected.keys()))
             now = self._clock()
             expected = {name: by for name, by in expected.items() if name not in listed and now < by}

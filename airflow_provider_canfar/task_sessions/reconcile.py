@@ -289,11 +289,11 @@ class Reconciler:
             destroyed = failure.results
         except RequestError as error:
             # The error of a single session, which counts as alive until the platform says that it is gone.
-            self._emit(f"Could not destroy {', '.join(names)}: {error}")
+            self._emit(launch_report.not_destroyed(names, error))
             destroyed = {}
         alive = [session_id for session_id in names if not destroyed.get(session_id)]
         for session_id in alive:
-            self._emit(f"Session {session_id} ({names[session_id]}): delete was requested but not confirmed.")
+            self._emit(launch_report.not_confirmed(session_id, names[session_id]))
         if len(alive) < len(names):
             gone = {session_id: name for session_id, name in names.items() if session_id not in alive}
             self._emit(launch_report.destroyed(gone))

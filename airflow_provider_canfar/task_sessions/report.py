@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
+from airflow_provider_canfar.skaha.log_line import ErrorLine
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
@@ -182,10 +183,10 @@ def _failure_message(
     return "\n".join(parts)
 
 
-def never_started(outcome: Outcome) -> str:
+def never_started(outcome: Outcome) -> ErrorLine:
     """Say which replica does not start, why, and what to do, in one line."""
     named = f"Replica {outcome.replica}, session {outcome.session_id} ({outcome.name})"
-    return f"{named} did not start: {quoted(outcome.reason or '')}"
+    return ErrorLine(f"{named} did not start: {quoted(outcome.reason or '')}")
 
 
 def timed_out(batch: Batch) -> SessionTimeout:

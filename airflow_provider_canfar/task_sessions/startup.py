@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions.start_problem import (
     ProblemKind,
@@ -186,7 +187,7 @@ class StartupMonitor:
         if known is not None and known.signature == problem.signature:
             return None
         self._pauses.pop(session_id, None)
-        return (
+        return WarningLine(
             f"{self._names.get(session_id, session_id)} {session_id} does not start yet: {message}. "
             f"Waiting for it until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC."
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
 from airflow_provider_canfar.triggers._base import CanfarBaseTrigger
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
                 async for payload in self._watch(end_events):
                     yield TriggerEvent(payload)
             except Exception as error:  # noqa: BLE001 - no task could fail, and Airflow would restart the trigger
-                self._emit(f"Cannot watch sessions; retrying in {RETRY_DELAY:.0f} s. {error}")
+                self._emit(ErrorLine(f"Cannot watch sessions; retrying in {RETRY_DELAY:.0f} s. {error}"))
                 await asyncio.sleep(RETRY_DELAY)
 
     def _parse_arguments(self) -> tuple[Selection, tuple[str, ...]]:
@@ -202,7 +203,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         try:
             state: dict[str, Any] | None = await store.aget(STATE_KEY)
         except Exception as error:  # noqa: BLE001 - whatever it is, sessions can be watched without the store
-            self._emit(f"Could not load which sessions had ended before: {error}")
+            self._emit(WarningLine(f"Could not load which sessions had ended before: {error}"))
             return None
         return state
 
@@ -213,7 +214,7 @@ class CanfarSessionEventTrigger(CanfarBaseTrigger, BaseEventTrigger):
         try:
             await store.aset(STATE_KEY, end_events.to_json())
         except Exception as error:  # noqa: BLE001 - whatever it is, sessions can be watched without the store
-            self._emit(f"Could not save which sessions have ended: {error}")
+            self._emit(WarningLine(f"Could not save which sessions have ended: {error}"))
 
 
 def _as_json(value: Any) -> Any:

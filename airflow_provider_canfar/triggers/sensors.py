@@ -46,12 +46,17 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
         self.deadline_from = deadline_from
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
+        from airflow_provider_canfar.hooks._airflow_compat import AirflowException
         from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 
         try:
             payload = await self._wait_for_condition(hook)
         except (RequestError, SpecError) as error:
             if error.retryable:
+                raise
+            return {"refused": str(error)}
+        except AirflowException as error:
+            if not getattr(error, "is_explained", False):
                 raise
             return {"refused": str(error)}
         return payload | {"deadline_from": self.deadline_from}

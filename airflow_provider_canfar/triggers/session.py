@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
 from airflow_provider_canfar.triggers._base import CanfarTaskTrigger
 
 if TYPE_CHECKING:
@@ -143,13 +144,13 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             async with CanfarHook(self.canfar_conn_id).client(retry_for=DESTROY_RETRY_FOR) as client:
                 destroyed = await client.destroy(session_ids(self.wait_spec))
         except CanfarError as error:
-            self._emit(f"Could not destroy all sessions ({reason}): {error}")
+            self._emit(ErrorLine(f"Could not destroy all sessions ({reason}): {error}"))
             return
         unconfirmed = [session_id for session_id, is_gone in destroyed.items() if not is_gone]
         count = len(destroyed) - len(unconfirmed)
         self._emit(f"Destroyed {count} of {len(destroyed)} sessions: {reason}.")
         if unconfirmed:
-            self._emit(f"Delete was requested but not confirmed: {', '.join(unconfirmed)}.")
+            self._emit(WarningLine(f"Delete was requested but not confirmed: {', '.join(unconfirmed)}."))
 
     async def _task_state(self) -> str | None:
         """Ask Airflow for the task's state; None if it has none or Airflow does not answer."""
@@ -163,5 +164,5 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
             # Not asyncio.to_thread: see read_connection.
             return await sync_to_async(TaskInstanceId(**self.task_instance_id).state)()
         except Exception as error:  # noqa: BLE001 - whatever it is, the state is unknown: destroy nothing
-            self._emit(f"Could not read the task's state from Airflow: {error}")
+            self._emit(WarningLine(f"Could not read the task's state from Airflow: {error}"))
             return None

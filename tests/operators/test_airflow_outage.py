@@ -320,12 +320,22 @@ def test_before_the_deferral_a_task_that_airflow_retries_leaves_them(
 
 @pytest.mark.parametrize(
     ("state", "live"),
-    [("up_for_retry", 2), ("queued", 2), ("failed", 0), ("success", 0), ("restarting", 0), ("running", 0)],
+    [
+        ("running", 2),
+        ("up_for_retry", 2),
+        ("queued", 2),
+        ("failed", 0),
+        ("success", 0),
+        ("skipped", 0),
+        ("restarting", 0),
+        ("removed", 0),
+        (None, 0),
+    ],
 )
-def test_a_task_that_airflow_retries_is_not_killed_by_a_person(
-    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, state: str, live: int
+def test_a_worker_that_is_stopped_destroys_the_sessions_of_a_task_that_somebody_has_ended(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, state: str | None, live: int
 ) -> None:
-    """Airflow refuses the heartbeat of a worker that was silent for too long, and retries its task."""
+    """Otherwise its host shuts down, or Airflow has refused its heartbeats, and a retry adopts them."""
     stars = task("sleep", "60", retries=1)
     stars.defer()
     monkeypatch.setattr(TaskInstanceId, "state", lambda self: state)
@@ -343,7 +353,10 @@ def test_a_kill_of_the_last_try_is_a_kill(
     assert not platform.live()
 
 
-def test_a_kill_while_the_api_server_is_away_is_a_kill(platform: Emulator, task: Make) -> None:
+def test_a_kill_while_the_api_server_is_away_is_a_kill(
+    platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "failed")
     stars = task("sleep", "60", retries=1)
 
     def push(key: str, value: Any) -> None:

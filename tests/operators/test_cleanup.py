@@ -12,19 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_canfar.account_sessions import cleanup as account_cleanup
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators.cleanup import (
-    CanfarCleanupOperator,
-    keys_of_this_run,
-    map_indexes,
-    names_in,
-    sessions_of_this_run,
-)
+from airflow_provider_canfar.operators._run_keys import keys_of_this_run
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator, sessions_of_this_run
 from airflow_provider_canfar.skaha.client import SkahaClient
 from airflow_provider_canfar.skaha.errors import PartialFailure, SpecError
 from airflow_provider_canfar.skaha.naming import Identity, key_of
@@ -451,21 +444,6 @@ def test_an_xcom_of_another_task_is_ignored(run: Run, foreign: Any) -> None:
     assert keys_of_this_run(cast("Context", run.context)) == before
     run.pushed = [foreign, [{"replica": 1, "session_id": "k3v9x2qa", "name": str(old)}]]
     assert set(keys_of_this_run(cast("Context", run.context))) == {*before, old.key}
-
-
-@given(
-    st.recursive(
-        st.none() | st.text() | st.integers() | st.floats(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["name", "session_id", "x"]), inner),
-    )
-)
-def test_names_are_read_out_of_an_xcom_of_any_shape(pushed: Any) -> None:
-    assert all(isinstance(name, str) for name in names_in(pushed))
-
-
-def test_map_indexes_are_read_from_the_names_of_task_instances() -> None:
-    listed = ["stars_0", "stars_12", "stars_of_m13", "stars", "other_3"]
-    assert map_indexes("stars", listed) == [-1, 0, 12]
 
 
 def test_the_connection_and_the_selection_are_templated() -> None:

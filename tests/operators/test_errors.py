@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.operators._errors import LINE_LENGTH, airflow_errors, log_lines
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
@@ -129,3 +130,18 @@ def test_a_template_that_cannot_be_rendered_names_its_argument_below_what_airflo
     )
     assert shown[-2:] == ["::endgroup::", message]
     assert failure.value.__suppress_context__
+
+
+def test_what_a_sensor_found_is_explained_first_too() -> None:
+    ids = ", ".join(["k3v9x2qa"] * 20)
+    message = f"Timed out after 60 s waiting for all of the sessions {ids}; now: 20 Running."
+    error, lines = failed(explained(AirflowSensorTimeout(message)))
+    assert isinstance(error, AirflowSensorTimeout)
+    assert " ".join(lines) == message
+    assert len(str(error)) <= LINE_LENGTH
+    assert error.__notes__ == [message]
+
+
+def test_what_airflow_raises_itself_is_left_to_airflow() -> None:
+    error, lines = failed(AirflowSensorTimeout("Sensor has timed out"))
+    assert (str(error), lines) == ("Sensor has timed out", [])

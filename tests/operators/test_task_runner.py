@@ -24,6 +24,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.log_line import ErrorLine
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.models import Event, SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
@@ -286,9 +287,8 @@ def test_a_session_that_does_not_start_costs_its_siblings_nothing(platform: Fake
     assert list(waits_for.sessions) == [rows[0].session_id]
     assert platform.live() == [rows[0]]
     assert rows[2].session_id not in platform.called("destroy")
-    assert (
-        f"Replica 2, session {rows[1].session_id} ({rows[1].name}) did not start: no such image" in phase.told
-    )
+    (failure,) = [line for line in phase.told if isinstance(line, ErrorLine)]
+    assert failure == f"Replica 2, session {rows[1].session_id} ({rows[1].name}) did not start: no such image"
     assert rows[1].session_id not in platform.called("logs")
     rows[0].end("Completed", platform.clock.now)
     Phase(platform, phase.runner.batch, Limits(max_failed=1)).run(WakeEvent(WakeReason.ENDED))

@@ -100,22 +100,15 @@ def test_a_deferral_fails(scenario: Scenario, proxy: FaultProxy) -> None:
 
 @pytest.mark.parametrize("status", [409, 410])
 def test_heartbeats_are_refused(scenario: Scenario, proxy: FaultProxy, status: int) -> None:
-    """The supervisor stops the worker of a running task, as for a host that ends: it destroys its sessions.
-
-    The retry adopts what the platform completes after that.
-    """
+    """The supervisor stops the worker; Airflow has the task as running until it misses its heartbeats."""
     scenario.platform.configure(create_latency=8)
     run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_requested("POST /session")
     with proxy.failing(Fault(status=status, path="/heartbeat"), run.task(TASK)["id"]):
         scenario.wait_until(lambda: run.task(TASK)["try_number"] == 2, "the retry", timeout=TRY_TIMEOUT)
     scenario.platform.configure(create_latency=0)
-    scenario.wait_until_deferred(run, try_number=2)
-    created = scenario.created()
-    assert set(created) == set(each(REPLICAS))
-    assert set(created.values()) <= {1, 2}
     scenario.open_gate()
-    scenario.check(run, "success", created)
+    scenario.check(run, "success", each(REPLICAS))
 
 
 @pytest.mark.parametrize("phase", [launching, recording])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks._airflow_compat import (
     AirflowException,
@@ -82,6 +83,15 @@ def test_soft_fail_skips_when_the_condition_cannot_be_met_and_says_why(mode: str
     launch("survey-1", "false")
     with pytest.raises(AirflowSkipException, match=r"soft_fail.*can no longer be met.*1 Failed"):
         wait(mode, prefix="survey-", soft_fail=True)
+
+
+def test_a_failure_is_explained_in_errors_and_a_skip_is_not(mode: str | None) -> None:
+    launch("survey-1", "false")
+    for soft_fail, outcome in ((True, AirflowSkipException), (False, AirflowFailException)):
+        with capture_logs() as entries, pytest.raises(outcome):
+            wait(mode, prefix="survey-", soft_fail=soft_fail)
+        lines = [str(one["event"]) for one in entries if one["log_level"] == "error"]
+        assert bool(lines) is not soft_fail
 
 
 def test_soft_fail_skips_when_the_timeout_has_passed_and_says_why(mode: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,6 +91,17 @@ def test_it_waits_for_sessions_by_prefix(wait: Wait) -> None:
     launch("other", "sleep", "60")
     launch("survey-1", "sleep", "1")
     assert [row["name"] for row in wait(prefix="survey-")] == ["survey-1"]
+
+
+def test_sessions_of_an_earlier_run_do_not_count(wait: Wait) -> None:
+    wait_until(launch("survey-1", "true"), "Completed")
+    # The platform's times have whole seconds.
+    run_after = datetime.now(UTC) + timedelta(seconds=1)
+    timer = threading.Timer(2.0, lambda: launch("survey-2", "true"))
+    timer.start()
+    sessions = wait(prefix="survey-", started_after=run_after)
+    timer.join()
+    assert [row["name"] for row in sessions] == ["survey-2"]
 
 
 def test_it_waits_until_few_sessions_are_left(wait: Wait) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_canfar.skaha.errors import SpecError
 from airflow_provider_canfar.skaha.models import Kind, Session, Status
 from airflow_provider_canfar.skaha.naming import Identity
+from airflow_provider_canfar.skaha.polling.session_cache import Row
 from airflow_provider_canfar.skaha.selection import Selection, session_ids, words
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
@@ -28,12 +30,33 @@ def session(name: str = "survey-1", **fields: Any) -> Session:
     return Session.model_validate(standard | fields)
 
 
+def row(name: str = "survey-1", startTime: str = "") -> Row:  # noqa: N803 - as the server writes it
+    """Return a session as a poll keeps it."""
+    return Row("k3v9x2qa", name, "headless", "Running", startTime, "", "")
+
+
 def chosen(selection: Selection, *sessions: Session) -> list[str]:
     return [one.name for one in selection.choose(sessions, NOW)]
 
 
 def test_a_prefix_is_literal() -> None:
     assert chosen(Selection(prefix="a-"), session("a-1"), session("ab1"), session("b-a-1")) == ["a-1"]
+
+
+@pytest.mark.parametrize("write", [session, row])
+def test_only_sessions_that_start_after_a_moment_are_chosen(write: Callable[..., Any]) -> None:
+    """One that has not started yet will."""
+    selection = Selection(prefix="survey-", started_after=NOW)
+    for started, is_chosen in (
+        ("2026-03-04T11:59:59Z", False),
+        ("2026-03-04T12:00:00Z", True),
+        ("2026-03-04T12:00:01+00:00", True),
+        ("", True),
+    ):
+        assert selection.matches(write(startTime=started)) is is_chosen
+    assert not selection.matches(write("other", startTime="2026-03-05T12:00:00Z"))
+    assert str(selection).endswith("start with 'survey-' that started after 2026-03-04 12:00:00 UTC")
+    assert Selection.from_json(selection.to_json()) == selection
 
 
 def test_a_regular_expression_is_searched_for_without_regard_to_case() -> None:
@@ -180,6 +203,7 @@ def test_a_selection_comes_back_from_json(selection: Selection) -> None:
         ({"kinds": ("Notebook",)}, "kind 'Notebook'"),
         ({"statuses": ("Unknown",)}, "status 'Unknown'"),
         ({"older_than": -1.0}, "must be 0 or more"),
+        ({"ids": ("k3v9x2qa",), "started_after": 0.0}, "started_after with ids"),
     ],
 )
 def test_an_invalid_selection_is_rejected_with_the_reason(fields: dict[str, Any], reason: str) -> None:

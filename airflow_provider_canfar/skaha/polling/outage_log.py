@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol, TypeVar
 
+from airflow_provider_canfar.skaha.log_line import WarningLine
+
 #: Seconds between two lines about an outage that continues.
 REPORT_EVERY = 300.0
 
@@ -52,9 +54,11 @@ class OutageLog:
             return None
         self._reported_at = snapshot.at
         if since is not None:
-            return f"The platform has not responded for {snapshot.at - since:.0f} s. {snapshot.fault}"
+            return WarningLine(
+                f"The platform has not responded for {snapshot.at - since:.0f} s. {snapshot.fault}"
+            )
         self._since = snapshot.at
-        return f"The platform is not responding; still waiting. {snapshot.fault}"
+        return WarningLine(f"The platform is not responding; still waiting. {snapshot.fault}")
 
 
 async def with_outage_log(snapshots: AsyncIterator[R], emit: Callable[[str], None]) -> AsyncIterator[R]:

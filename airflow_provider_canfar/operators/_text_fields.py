@@ -1,0 +1,67 @@
+"""What operators and sensors that choose sessions share: known arguments, and fields rendered as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_canfar.operators._argument_parsers import check_known, mapped_to_none
+from airflow_provider_canfar.operators._in_task import in_task
+from airflow_provider_canfar.operators._selection_arguments import ALSO_CALLED
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+#: The fields whose text is rendered as text even in a DAG that renders native objects.
+TEXT_FIELDS = ("ids", "prefix", "regex", "kind", "status", "fail_on", "started_after")
+
+
+class TextFieldsMixin:
+    """Renders the fields that choose sessions as text, no matter what the DAG prefers.
+
+    A DAG may render its templates as native objects, and then a prefix ``2024`` or ``1e5`` becomes a number.
+    """
+
+    _mapped_to_none: frozenset[str] = frozenset()
+
+    def __new__(cls, *_: Any, **kwargs: Any) -> Self:
+        """Remember which arguments an expansion gives as None."""
+        self = super().__new__(cls)
+        object.__setattr__(self, "_mapped_to_none", mapped_to_none(kwargs))
+        return self
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Return the operator without the arguments that ``expand`` gives, as Airflow's own ``partial`` does.
+
+        :raises TypeError: for an argument that the operator does not have.
+        """
+        with in_task(kwargs.get("task_id")):
+            check_known(f"{cls.__name__}.partial", cls, kwargs, ALSO_CALLED)
+            made: OperatorPartial = super().partial(**kwargs)  # type: ignore[misc]  # Airflow's operators have it.
+        return made
+
+    def _check_known(self, given: Mapping[str, Any]) -> None:
+        """Reject arguments that neither the operator nor Airflow has.
+
+        :raises TypeError: as Airflow does.
+        """
+        check_known(type(self).__name__, type(self), given, ALSO_CALLED)
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render a template; one in a field that chooses sessions, as text."""
+        from airflow_provider_canfar.operators._templates import rendered
+
+        operator: Any = self
+        render = super().render_template  # type: ignore[misc]  # Airflow's operators have it.
+
+        def native(value: Any) -> Any:
+            return render(value, context, *args, **kwargs)
+
+        dag = operator.get_dag()
+        is_native = dag is not None and dag.render_template_as_native_obj
+        if not is_native or not any(content is getattr(self, name, None) for name in TEXT_FIELDS):
+            return native(content)
+        env = dag.get_template_env(force_sandboxed=True)
+        return rendered(content, lambda text: str(env.from_string(text).render(context)), native)

@@ -1,0 +1,18 @@
+"""A line of a task's log that says how severe it is: whoever writes it decides, and whoever logs it obeys.
+
+A plain string is information.
+"""
+
+from __future__ import annotations
+
+
+class WarningLine(str):
+    """What is in the way, and may pass: an outage, a delete that was not confirmed."""
+
+    __slots__ = ()
+
+
+class ErrorLine(str):
+    """Why something has failed, such as one replica of many."""
+
+    __slots__ = ()
