@@ -236,6 +236,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 defer=to_defer,
                 retry_follows=partial(retry_follows, context),
                 push=record.push,
+                complete=record.complete,
             )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None
