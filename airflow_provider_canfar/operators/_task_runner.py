@@ -243,7 +243,7 @@ class TaskRunner:
             raise self._timed_out()
 
     def _timed_out(self) -> SessionTimeout:
-        return report.timed_out(self.batch)
+        return report.timed_out(self.batch, destroys=self._options.destroy_on_kill)
 
     def _reconcile(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""
