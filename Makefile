@@ -2,7 +2,7 @@
 
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 PYTHON := .venv/bin/python
-BENCHMARKS := $(filter-out %/parse_time.py,$(wildcard benchmarks/[a-z]*.py))
+BENCHMARKS := $(filter-out %/parse_time.py %/wal.py,$(wildcard benchmarks/[a-z]*.py))
 
 # All tests of a file run in the same worker, so that they share an Airflow.
 IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
@@ -32,7 +32,7 @@ RELEASE_3.3 := --exclude-newer 2026-09-24 apache-airflow==3.3.2
 RELEASE_next := 'apache-airflow>=3.4.0b1' 'apache-airflow-core>=3.4.0b1' 'apache-airflow-task-sdk>=1.4.0b1'
 UNIT_TESTS := $(wildcard $(addprefix tests/,decorators fs hooks operators plugin sensors triggers skaha test_*.py))
 
-.PHONY: help setup setup-demo demo up clean test long browser reliability cluster compat check audit licences bench docs release
+.PHONY: help setup setup-demo demo up clean test long browser reliability cluster compat check audit licences bench wal docs release
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | awk -F@ '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -98,6 +98,11 @@ bench: setup ## run the benchmarks; each prints a table
 	@set -e; for benchmark in $(BENCHMARKS); do echo "$$benchmark"; $(PYTHON) $$benchmark; done
 	@echo benchmarks/parse_time.py
 	@$(UV) run --quiet --frozen --no-sync $(OTHERS) python benchmarks/parse_time.py
+
+wal: export UV_PROJECT_ENVIRONMENT := .venv-cluster
+wal: | $(filter .uv/%,$(UV)) ## measure what a rolling task makes PostgreSQL write, in an Airflow of its own; 30 minutes
+	$(UV) sync --quiet --locked --no-default-groups --extra emulator --group cluster
+	.venv-cluster/bin/python benchmarks/wal.py
 
 docs: setup ## build the docs site into build/docs; a warning or a dead link is an error
 	$(UV) sync --quiet --locked --inexact --extra emulator --group docs

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_canfar.skaha.models import Session, SessionSpec
 from airflow_provider_canfar.skaha.naming import Identity
@@ -26,6 +26,7 @@ from airflow_provider_canfar.task_sessions.ended_session import LogReader, Outco
 from airflow_provider_canfar.task_sessions.journal import ENTRY, Journal
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.next_wait import wait_spec_for
+from airflow_provider_canfar.task_sessions.progress import progress_xcom
 from airflow_provider_canfar.task_sessions.reconcile import Reconciler
 from airflow_provider_canfar.task_sessions.run_options import RunOptions
 from airflow_provider_canfar.task_sessions.session_xcoms import SessionXComs
@@ -33,6 +34,7 @@ from airflow_provider_canfar.task_sessions.wait import task_wait_of
 from airflow_provider_canfar.task_sessions.wait_spec import WakeEvent, WakeReason
 
 if TYPE_CHECKING:
+    from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.task_sessions.plan import Plan
 
 #: Seconds between two polls, until an event may follow a trigger's start, until a worker runs a woken task,
@@ -179,7 +181,10 @@ def roll(lifetimes: Sequence[float], places: int) -> Rolling:
     journal = Journal(database, ENTRY, nothing)
     journal.begin(batch)
     wake: WakeEvent | None = None
+    client = cast("SkahaClient", platform)  # It has the verbs that are used.
     with asyncio.Runner() as runner:
+        # The runner itself would write down each phase's result, for a signal handler of its own.
+        loop = runner.get_loop()
         while True:
             before, cpu = database.written, time.process_time()
             platform.pass_time(platform.now + WORKER_START)
@@ -188,13 +193,19 @@ def roll(lifetimes: Sequence[float], places: int) -> Rolling:
             xcoms = SessionXComs(batch)
             if wake is not None:
                 batch = batch.with_observations(wake.ended, wake.gone, wake.started)
-            now, batch, retry_at = runner.run(_reconcile(platform, batch, places))
+            reconciler = _reconciler(platform, batch, places)
+            now = loop.run_until_complete(reconciler.reconcile(client))
+            if now.verdict is not None:
+                reconciler.batch = journal.complete(reconciler.batch)
+                now = loop.run_until_complete(reconciler.reconcile(client))
+            batch = reconciler.batch
             whole = wake is None or now.verdict is not None
-            database.write(xcoms.to_push(batch, whole=whole))
+            database.write(xcoms.to_push(batch, journal.complete, whole=whole))
+            database.write(progress_xcom(batch, platform.now))
             journal.record(batch)
             if now.verdict is None:
                 carried = batch.to_json()
-                stored = _wait_spec(platform, batch, now, places, retry_at)
+                stored = _wait_spec(platform, reconciler, now, places)
                 database.write(carried)
                 database.write(stored)
             spent = time.process_time() - cpu
@@ -214,8 +225,8 @@ def roll(lifetimes: Sequence[float], places: int) -> Rolling:
     return measured
 
 
-async def _reconcile(platform: Platform, batch: Batch, places: int) -> tuple[Plan, Batch, float | None]:
-    reconciler = Reconciler(
+def _reconciler(platform: Platform, batch: Batch, places: int) -> Reconciler:
+    return Reconciler(
         SessionSpec(name="af-reduce", image="images.canfar.net/skaha/astroml:24.07", replicas=batch.replicas),
         batch,
         Limits(max_active=places),
@@ -224,19 +235,15 @@ async def _reconcile(platform: Platform, batch: Batch, places: int) -> tuple[Pla
         clock=lambda: platform.now,
         sleep=platform.sleep,
     )
-    now = await reconciler.reconcile(platform)  # type: ignore[arg-type] # It has the verbs that are used.
-    return now, reconciler.batch, reconciler.launcher.retry_at
 
 
-def _wait_spec(
-    platform: Platform, batch: Batch, now: Plan, places: int, retry_at: float | None
-) -> dict[str, Any]:
+def _wait_spec(platform: Platform, reconciler: Reconciler, now: Plan, places: int) -> dict[str, Any]:
     return wait_spec_for(
-        batch,
+        reconciler.batch,
         now,
         Limits(max_active=places),
         RunOptions(poll_interval=POLL_INTERVAL),
-        retry_at=retry_at,
+        retry_at=reconciler.launcher.retry_at,
         deadline=None,
         now=platform.now,
     ).to_json()

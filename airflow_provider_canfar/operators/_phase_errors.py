@@ -37,7 +37,7 @@ class CredentialRefused(CanfarError):
 
 
 class Killed(Exception):
-    """The task was killed while its worker was running."""
+    """The worker was stopped while it was running the task."""
 
 
 class Superseded(Exception):

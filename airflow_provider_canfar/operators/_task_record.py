@@ -85,6 +85,10 @@ class TaskRecord:
         """Return what earlier tries have saved, if anything."""
         return self.journal.saved
 
+    def complete(self, batch: Batch) -> Batch:
+        """Return all that is known of a try, where a phase needs to know less."""
+        return self._wait_out(partial(self.journal.complete, batch))
+
     def begin(self, batch: Batch) -> None:
         """Write down that a try begins."""
         self._wait_out(partial(self.journal.begin, batch))

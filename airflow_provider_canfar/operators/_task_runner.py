@@ -46,6 +46,10 @@ def _never(_: BaseException) -> bool:
     return False
 
 
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
 class TaskRunner:
     """One phase of a task in a worker.
 
@@ -87,6 +91,7 @@ class TaskRunner:
         self._wait = WorkerWait(hook, options.poll_interval, emit)
         self._stopped = self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
+        self._complete: Callable[[Batch], Batch] = _as_it_is
         self._first_end: float | None = None
 
     @property
@@ -96,7 +101,7 @@ class TaskRunner:
 
     def xcoms(self, *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push now, by key; if ``whole``, with those that have hardly changed."""
-        return self._session_xcoms.to_push(self.batch, whole=whole) | {
+        return self._session_xcoms.to_push(self.batch, self._complete, whole=whole) | {
             "progress": progress_xcom(self.batch, time.time()),
             "service_url": self._hook.settings.url,  # The tab Sessions and the button link to them there.
         }
@@ -117,6 +122,7 @@ class TaskRunner:
         defer: Callable[[WaitSpec], None] | None,
         retry_follows: Callable[[BaseException], bool] = _never,
         push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
+        complete: Callable[[Batch], Batch] = _as_it_is,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
@@ -125,12 +131,13 @@ class TaskRunner:
         :param defer: hands the wait to the triggerer and does not return; None to wait here.
         :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :param push: pushes XComs, by key, during a wait here; it may block, and fail.
+        :param complete: returns all that is known of the try, where the batch has less.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
-        self._push = push
+        self._push, self._complete = push, complete
         self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
@@ -154,6 +161,7 @@ class TaskRunner:
             self._teardown.record_ends()
             # The time-out is what fails the task, whatever Airflow takes in of it.
             with suppress(Exception):
+                self._complete_batch()
                 publish(whole=True)
             self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
             raise
@@ -162,7 +170,7 @@ class TaskRunner:
         except BaseException as error:  # Whatever it was, Ctrl-C too, it is raised again.
             # No session outlives its failed task unless a retry adopts it. A platform that has not answered
             # even once has launched nothing for this phase, and would not answer this either.
-            if self._reconciler.has_listed or self.batch.launched:
+            if self._reconciler.has_listed or self.batch.since is not None:
                 self._teardown.stop_creating()
                 was_killed = self._stopped and not self._leaves_to_retry
                 follows = _never if was_killed else retry_follows
@@ -179,6 +187,10 @@ class TaskRunner:
             if wake is not None:
                 self._handle_wake(wake)
             next_step = self._reconcile()
+            if isinstance(next_step, Verdict) and self.batch.folded.states:
+                # By all that is known: what the journal has lost is to be launched again.
+                self._complete_batch()
+                next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
             is_over = isinstance(next_step, Verdict)
@@ -191,6 +203,9 @@ class TaskRunner:
             if defer is not None:
                 defer(next_step)
             wake = self._wait.run(next_step, self._push)
+
+    def _complete_batch(self) -> None:
+        self._reconciler.batch = self._complete(self.batch)
 
     def stop(self, *, leave_to_retry: bool = False) -> None:
         """Launch nothing more, and wait no longer.
@@ -230,7 +245,7 @@ class TaskRunner:
             raise self._timed_out()
 
     def _timed_out(self) -> SessionTimeout:
-        return report.timed_out(self.batch)
+        return report.timed_out(self.batch, destroys=self._options.destroy_on_kill)
 
     def _reconcile(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -125,15 +125,23 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
-        with in_task(self.task_id):
-            check_selection(statuses=STATUSES, ids=ids, prefix=prefix, regex=regex, kind=kind, status=status)
-            for name, value in (("of_this_run", of_this_run), ("allow_all", allow_all), ("dry_run", dry_run)):
-                if not is_rendered_later(value):
-                    flag(name, value)
-            for name, duration in (("older_than", older_than), ("settle_time", settle_time)):
-                if duration is not None and not is_rendered_later(duration):
-                    seconds(name, duration)
+        self._check_given(**self._arguments())
         self._given = GivenArguments(self._mapped_to_none, **self._arguments())
+
+    @classmethod
+    def _check_literals(cls, given: Mapping[str, Any]) -> None:
+        chosen_by: dict[str, Any] = {
+            name: given.get(name) for name in ("ids", "prefix", "regex", "kind", "status")
+        }
+        check_selection(statuses=STATUSES, **chosen_by)
+        for name in ("of_this_run", "allow_all", "dry_run"):
+            value = given.get(name, False)
+            if not is_rendered_later(value):
+                flag(name, value)
+        for name in ("older_than", "settle_time"):
+            duration = given.get(name)
+            if duration is not None and not is_rendered_later(duration):
+                seconds(name, duration)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.

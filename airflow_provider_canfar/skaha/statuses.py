@@ -80,7 +80,7 @@ class Status(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the session has ended and will not change any more."""
-        return self in {Status.COMPLETED, Status.FAILED}
+        return self is Status.COMPLETED or self is Status.FAILED
 
     @property
     def is_success(self) -> bool:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
+from airflow_provider_canfar.skaha.statuses import Status
+from airflow_provider_canfar.task_sessions.folded import UNFOLDED, Folded
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Batch:
     :param discarded: ids of sessions of earlier tries that succeeded without the result that they owed.
     :param first_try: sessions of tries before this one do not count: the number of replicas was another, so
         each had another share of the work.
+    :param folded: the replicas that earlier phases have settled, as far as the batch does not hold their
+        launches and outcomes.
     """
 
     identity: Identity
@@ -75,6 +80,7 @@ class Batch:
     gone: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     first_try: int = 0
+    folded: Folded = UNFOLDED
 
     def name(self, replica: int) -> str:
         """Name a session that this try launches for the replica."""
@@ -82,7 +88,7 @@ class Batch:
 
     def is_current(self, name: SessionName) -> bool:
         """Whether a session of this name may stand for a replica."""
-        is_wanted = name.replica <= self.replicas and name.try_number >= self.first_try
+        is_wanted = 1 <= name.replica <= self.replicas and name.try_number >= self.first_try
         return name.epoch == self.identity.epoch and is_wanted
 
     def assign(self, launches: Mapping[int, AssignedSession]) -> Self:
@@ -134,8 +140,38 @@ class Batch:
             return replace(self, discarded=(*self.discarded, seen.session_id))
         return self.record([read])
 
+    @property
+    def since(self) -> float | None:
+        """When the try's first session was launched or adopted, in seconds since the epoch."""
+        if self.folded.since is not None:
+            return self.folded.since
+        return min((one.at for one in self.launched.values()), default=None)
+
+    @property
+    def kept(self) -> int:
+        """How many replicas had succeeded before the try: none of its sessions stands for them."""
+        new = self.outcomes.keys() - self.launched.keys()
+        return self.folded.kept + sum(map(self.is_settled, new))
+
+    @property
+    def known(self) -> int:
+        """How many launches and ends are known."""
+        folded = self.folded
+        earlier = 2 * (folded.succeeded + folded.failed) - folded.kept
+        return earlier + len(self.launched) + len(self.outcomes)
+
+    @property
+    def succeeded_count(self) -> int:
+        """How many replicas have succeeded."""
+        return self.folded.succeeded + sum(one.succeeded for one in self.outcomes.values())
+
+    @property
+    def failed_count(self) -> int:
+        """How many replicas have failed in this try."""
+        return self.folded.failed + len(self.failed())
+
     def failed(self) -> list[Outcome]:
-        """Return the failures of this try, in the replicas' order."""
+        """Return the failures of this try, in the replicas' order; of those that the batch holds."""
         return sorted(
             (one for one in self.outcomes.values() if self._counts(one) and not one.succeeded),
             key=lambda one: one.replica,
@@ -147,19 +183,34 @@ class Batch:
 
     def unsettled(self) -> dict[int, AssignedSession]:
         """Return the sessions that have not ended, by replica."""
-        return {replica: launch for replica, launch in self.launched.items() if self.settled(replica) is None}
+        return {replica: launch for replica, launch in self.launched.items() if not self.is_settled(replica)}
 
     def has_unlaunched(self) -> bool:
         """Whether replicas are still to be launched in this try."""
         return any(
-            replica not in self.launched and self.settled(replica) is None
+            replica not in self.launched and not self.is_settled(replica)
             for replica in range(1, self.replicas + 1)
         )
 
-    def settled(self, replica: int) -> Outcome | None:
-        """Return the replica's outcome if it needs no further session in this try."""
+    def is_settled(self, replica: int) -> bool:
+        """Whether the replica needs no further session in this try."""
         outcome = self.outcomes.get(replica)
-        return outcome if outcome is not None and self._counts(outcome) else None
+        is_held = outcome is not None and self._counts(outcome)
+        return is_held or self.folded.state(replica) != ReplicaState.WAITING
+
+    def settled(self, replica: int) -> Outcome | None:
+        """Return the replica's outcome if it needs no further session in this try.
+
+        Of one that is folded, it says only whether it has succeeded.
+        """
+        outcome = self.outcomes.get(replica)
+        if outcome is not None and self._counts(outcome):
+            return outcome
+        state = self.folded.state(replica)
+        if state == ReplicaState.WAITING:
+            return None
+        status = Status.COMPLETED if state == ReplicaState.SUCCEEDED else Status.FAILED
+        return Outcome(replica, "-", "-", status, status.is_success, self.try_number)
 
     def to_json(self) -> dict[str, Any]:
         """Write down what does not grow with the number of replicas; the journal has the rest."""

@@ -1,9 +1,10 @@
 """What is known of a task's replicas, in Airflow's database: row by row, each of which is written once.
 
 A task of ten thousand replicas is woken two thousand times. So a deferral carries nothing that grows with
-them: each phase appends to this journal what is new, and the next one reads it all. The newest rows are in
-the journal's entry itself, which each phase writes. When they are many, they become a page, which is written
-no more.
+them: each phase appends to this journal what is new. The newest rows are in the journal's entry itself, which
+each phase writes. When they are many, they become a page, which is written no more. Then the entry also has a
+letter for each settled replica (``folded.py``), and a page with nothing else is read only once more: when all
+is to be known, at the end.
 
 The entry is in Airflow's task state store, which Airflow has since 3.3 and which outlives a retry and a
 clear. An older Airflow keeps it among the task's XComs, and clears those when a try begins.
@@ -15,10 +16,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_canfar.skaha.log_line import WarningLine
-from airflow_provider_canfar.task_sessions.journal_rows import Row, new_rows, replay, successes
+from airflow_provider_canfar.task_sessions.batch_states import fold
+from airflow_provider_canfar.task_sessions.folded import UNFOLDED, Folded
+from airflow_provider_canfar.task_sessions.journal_rows import Row, needed, new_rows, replay, successes
 from airflow_provider_canfar.task_sessions.packed import pack, unpack
 from airflow_provider_canfar.task_sessions.saved_state import SavedState
 
@@ -30,9 +34,6 @@ ENTRY = "canfar_task"
 
 #: The size of a page, in bytes: some 400 replicas. Airflow's store warns of values above 64 kB.
 PAGE_BYTES = 12_000
-
-#: After this many bytes of rows, in JSON, the size of the page that they make is looked at.
-CHECK_EVERY = 24_000
 
 
 class Store(Protocol):
@@ -51,18 +52,34 @@ class Journal:
     :param store: where it is kept; None to keep nothing.
     :param entry: its entry there. Pages have a number behind that.
     :param emit: writes one line to the task's log.
+    :param page_bytes: the size of a page.
     """
 
-    def __init__(self, store: Store | None, entry: str, emit: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store | None,
+        entry: str,
+        emit: Callable[[str], None],
+        page_bytes: int = PAGE_BYTES,
+    ) -> None:
         self._store = store
+        self._page_bytes = page_bytes
         self._entry = entry
         self._emit = emit
+        data = store.get(entry) if store is not None else None
+        self._head: Mapping[str, Any] | None = data if isinstance(data, Mapping) else None
         self._pages = 0
-        #: Rows that are in no page yet.
+        #: Rows that are in no page yet, and how long they are when packed.
         self._newest: list[Row] = []
+        self._newest_bytes = 0
+        if self._head is not None:
+            self._pages = self._head.get("pages", 0)
+            # Version 0.1 saved successes only, in columns.
+            packed = self._head.get("rows") or pack([["outcome", *one] for one in self._head["successes"]])
+            self._newest, self._newest_bytes = unpack(packed), len(packed)
+        #: Rows of the pages that are not about settled replicas only, by number.
+        self._open: dict[int, list[Row]] = {}
         self._written: Batch | None = None
-        self._rows: list[Row] = []
-        self._head = self._load()
 
     @cached_property
     def saved(self) -> SavedState | None:
@@ -74,32 +91,22 @@ class Journal:
             head["key"],
             head["epoch"],
             head["replicas"],
-            successes(self._rows),
+            successes(_rows(self._read(range(1, self._pages + 1)), self._newest)),
             head.get("first_try", 0),
             head.get("result_key", ""),
         )
 
-    def _load(self) -> Mapping[str, Any] | None:
-        """Read the rows, and return what the entry says besides."""
-        data = self._store.get(self._entry) if self._store is not None else None
-        if not isinstance(data, Mapping):
-            return None
-        self._pages = data.get("pages", 0)
-        for number in range(1, self._pages + 1):
+    def _read(self, numbers: Iterable[int]) -> dict[int, list[Row]]:
+        """Read pages, by number."""
+        pages = {}
+        for number in numbers:
             page = self._store.get(self._page(number)) if self._store is not None else None
             if isinstance(page, str):
-                self._rows += unpack(page)
+                pages[number] = unpack(page)
             else:
-                self._emit(
-                    WarningLine(f"The outcomes in {self._page(number)} are lost: somebody has deleted it.")
-                )
-        if "rows" in data:
-            self._newest = unpack(data["rows"])
-        else:
-            # Version 0.1 saved successes only, in columns.
-            self._newest = [["outcome", *row] for row in data.get("successes", ())]
-        self._rows += self._newest
-        return data
+                line = f"The outcomes in {self._page(number)} are lost: somebody has deleted it."
+                self._emit(WarningLine(line))
+        return pages
 
     def begin(self, batch: Batch) -> None:
         """Begin a try, before it launches anything: the next one finds what it has launched.
@@ -107,32 +114,79 @@ class Journal:
         :param batch: what is known of the replicas. Without any outcome to keep, the journal starts over.
         """
         pages, newest = (self._pages, self._newest) if batch.outcomes else (0, [])
-        self._write(batch, pages, newest)
+        self._write(batch, pages, newest, {})
         self._written = batch
 
     def resume(self, batch: Batch) -> Batch:
-        """Return what is known of a try that goes on after a wait.
+        """Return what a try that goes on after a wait has to know; of settled replicas, a letter each.
 
         :param batch: what the deferral has carried of it.
         """
         head, identity = self._head, batch.identity
-        is_its = head is not None and (head["epoch"], head["replicas"]) == (identity.epoch, batch.replicas)
-        rows = self._rows if is_its else []
+        if head is None or (head["epoch"], head["replicas"]) != (identity.epoch, batch.replicas):
+            self._written = _bare(batch)
+            return batch
+        folded = head.get("folded")
+        if folded is not None and folded["try_number"] == batch.try_number:
+            batch = replace(_bare(batch), folded=Folded.from_json(folded))
+            self._open = self._read(folded["open"])
+            rows = [row for row in _rows(self._open, self._newest) if row[0] != "outcome"]
+            self._written = replace(fold(replay(batch, rows)), folded=batch.folded)
+            return self._written
+        self._open = self._read(range(1, self._pages + 1))
+        rows = _rows(self._open, self._newest)
         self._written = replay(_bare(batch), rows)
         # Version 0.1 has carried more than what its entry says.
         return self._written if batch == _bare(batch) else replay(batch, rows)
+
+    def complete(self, batch: Batch) -> Batch:
+        """Return all that is known of a try, and not only what :meth:`resume` has returned.
+
+        A settled replica whose page somebody has deleted is settled no more.
+
+        :param batch: what the phase knows by now.
+        """
+        if not batch.folded.states:
+            return batch
+        rows = _rows(self._read(range(1, self._pages + 1)), self._newest)
+        written = self._written = replay(_bare(batch), rows)
+        return replace(
+            written,
+            launched={**written.launched, **batch.launched},
+            outcomes={**written.outcomes, **batch.outcomes},
+            ended={**written.ended, **batch.ended},
+            gone=tuple(dict.fromkeys((*written.gone, *batch.gone))),
+            discarded=tuple(dict.fromkeys((*written.discarded, *batch.discarded))),
+        )
 
     def record(self, batch: Batch) -> None:
         """Write what has become known since the last time; repeated after an error, it writes the same."""
         rows = new_rows(self._written or _bare(batch), batch)
         if rows:
-            full, newest = _pages([*self._newest, *rows])
-            for number, page in enumerate(full, self._pages + 1):
-                self._set(self._page(number), page)
-            self._write(batch, self._pages + len(full), newest)
+            full, newest = self._fill_pages(rows)
+            pages = dict(enumerate(full, self._pages + 1))
+            for number, (_, packed) in pages.items():
+                self._set(self._page(number), packed)
+            still_open = self._open | {number: page for number, (page, _) in pages.items()}
+            self._write(batch, self._pages + len(full), newest, still_open)
         self._written = batch
 
-    def _write(self, batch: Batch, pages: int, newest: list[Row]) -> None:
+    def _fill_pages(self, rows: Iterable[Row]) -> tuple[list[tuple[list[Row], str]], list[Row]]:
+        """Return the pages that the newest rows and these fill, as they are and packed, and the rest."""
+        pages: list[tuple[list[Row], str]] = []
+        # Packing takes its time, and makes rows half as long at least.
+        newest, length = [*self._newest], 2 * self._newest_bytes
+        for row in rows:
+            newest.append(row)
+            length += len(json.dumps(row))
+            if length >= 2 * self._page_bytes:
+                length = 0
+                if len(packed := pack(newest)) >= self._page_bytes:
+                    pages.append((newest, packed))
+                    newest = []
+        return pages, newest
+
+    def _write(self, batch: Batch, pages: int, newest: list[Row], still_open: dict[int, list[Row]]) -> None:
         identity = batch.identity
         head = {
             "key": identity.key,
@@ -140,9 +194,16 @@ class Journal:
             "replicas": batch.replicas,
             "first_try": batch.first_try,
             "result_key": identity.result_key,
+            "pages": pages,
+            "rows": (packed := pack(newest)),
         }
-        self._set(self._entry, head | {"pages": pages, "rows": pack(newest)})
-        self._pages, self._newest = pages, newest
+        still_open = {number: rows for number, page in still_open.items() if (rows := needed(batch, page))}
+        if pages:
+            folded = fold(batch).folded.to_json()
+            head["folded"] = folded | {"try_number": batch.try_number, "open": [*still_open]}
+        self._set(self._entry, head)
+        self._pages, self._open = pages, still_open
+        self._newest, self._newest_bytes = newest, len(packed)
 
     def _set(self, key: str, value: Any) -> None:
         if self._store is not None:
@@ -153,20 +214,8 @@ class Journal:
 
 
 def _bare(batch: Batch) -> Batch:
-    return replace(batch, launched={}, outcomes={}, ended={}, gone=(), discarded=())
+    return replace(batch, launched={}, outcomes={}, ended={}, gone=(), discarded=(), folded=UNFOLDED)
 
 
-def _pages(rows: Iterable[Row]) -> tuple[list[str], list[Row]]:
-    """Return the pages that rows fill, and the rows that fill none."""
-    pages: list[str] = []
-    newest: list[Row] = []
-    unchecked = 0
-    for row in rows:
-        newest.append(row)
-        unchecked += len(json.dumps(row))
-        if unchecked >= CHECK_EVERY:
-            unchecked = 0
-            if len(page := pack(newest)) >= PAGE_BYTES:
-                pages.append(page)
-                newest = []
-    return pages, newest
+def _rows(pages: Mapping[int, list[Row]], newest: list[Row]) -> list[Row]:
+    return [*chain.from_iterable(pages.values()), *newest]

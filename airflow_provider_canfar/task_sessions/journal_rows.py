@@ -6,7 +6,7 @@ comes twice says nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, fields, replace
 from typing import Any
 
@@ -76,6 +76,22 @@ def replay(batch: Batch, rows: Iterable[Row]) -> Batch:
         gone=tuple(dict.fromkeys(gone)),
         discarded=tuple(dict.fromkeys(discarded)),
     )
+
+
+def needed(batch: Batch, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows that the next phase of a try has to know, whatever is folded."""
+    ids = {one.session_id for one in batch.unsettled().values()}
+    return [row for row in rows if _is_needed(batch, ids, *row)]
+
+
+def _is_needed(batch: Batch, ids: Collection[str], word: str, number: int, *about: Any) -> bool:
+    """Whether a row is about a session that has not ended, or is to be left out.
+
+    :param ids: of the sessions that have not ended.
+    """
+    if word == "outcome" or number != batch.try_number:
+        return False
+    return word == "discarded" or about[word == "launched"] in ids
 
 
 def successes(rows: Iterable[Row]) -> dict[int, Outcome]:

@@ -21,8 +21,6 @@ def lineage_of(spec: SessionSpec, batch: Batch) -> dict[str, Any]:
     :param spec: what each replica ran.
     :param batch: what is known of the replicas.
     """
-    outcomes = [outcome for outcome in batch.outcomes.values() if batch.settled(outcome.replica)]
-    succeeded = sum(outcome.succeeded for outcome in outcomes)
     return {
         "image": spec.image,
         "kind": str(spec.kind),
@@ -33,8 +31,8 @@ def lineage_of(spec: SessionSpec, batch: Batch) -> dict[str, Any]:
         "ram": spec.ram,
         "gpus": spec.gpus,
         "replicas": batch.replicas,
-        "succeeded": succeeded,
-        "failed": len(outcomes) - succeeded,
+        "succeeded": batch.succeeded_count,
+        "failed": batch.failed_count,
         "sessions": _sessions(batch),
     }
 

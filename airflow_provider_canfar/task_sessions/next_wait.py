@@ -48,7 +48,7 @@ def wait_spec_for(
         sessions={one.session_id: one.name for one in unsettled},
         slots_to_free=max(1, limits.most_alive // WAKES_PER_ROUND) if plan and plan.queued else None,
         retry_at=retry_at,
-        failures_left=limits.max_failed - len(batch.failed()) if limits.fail_fast else None,
+        failures_left=limits.max_failed - batch.failed_count if limits.fail_fast else None,
         deadline=deadline,
         logging_interval=options.logging_interval,
         max_logged_replicas=options.max_logged_replicas,

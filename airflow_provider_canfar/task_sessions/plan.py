@@ -13,15 +13,18 @@ Three rules hold whatever the order of crashes, lost responses, retries and pree
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.duplicates import first_of_each, one_per_id, status_precedence
-from airflow_provider_canfar.skaha.naming import Identity, SessionName
+from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED, Status
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.batch_states import without_session
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,10 +96,17 @@ class Plan:
     verdict: Verdict | None
 
 
-def own_sessions(identity: Identity, sessions: Iterable[Session]) -> list[ListedSession]:
-    """Pick a task instance's own sessions out of an account's list, of whatever epoch, each of them once."""
-    seen = []
+def own_sessions(batch: Batch, sessions: Iterable[Session]) -> list[ListedSession]:
+    """Pick a task instance's own sessions out of an account's list, of whatever epoch, each of them once.
+
+    Those that have ended and whose replicas are folded are left out: they are most, and change nothing.
+    """
+    identity, state, seen = batch.identity, batch.folded.state, []
+    of_replica = re.compile(rf"{identity.stem}-{identity.key}-{identity.epoch}-([0-9]{{1,5}})-[0-9]+")
     for session in one_per_id(sessions).values():
+        match = of_replica.fullmatch(session.name) if session.status.is_final else None
+        if match is not None and state(int(match[1])) != ReplicaState.WAITING:
+            continue
         name = SessionName.parse(session.name)
         if name is not None and identity.owns(name):
             seen.append(
@@ -134,10 +144,11 @@ def plan(
         elif not one.status.is_final:
             # A clear has ended its epoch, or the number of replicas has changed since.
             draft.destroy.append(one)
-    for replica in range(1, batch.replicas + 1):
+    for replica in sorted(by_replica.keys() | batch.launched.keys()):
         draft.classify(batch, replica, by_replica.get(replica, []))
+    draft.wanted = sorted(draft.wanted + without_session(batch, by_replica))
 
-    failure_budget_spent = len(batch.record(draft.ended).failed()) > limits.max_failed
+    failure_budget_spent = batch.record(draft.ended).failed_count > limits.max_failed
     launch, queued = [], []
     if not failure_budget_spent:
         room = draft.room(limits, account_room)
@@ -181,8 +192,8 @@ class _Draft:
         return max(0, min(rooms))
 
     def classify(self, batch: Batch, replica: int, mine: list[ListedSession]) -> None:
-        if batch.settled(replica) is not None and all(one.status.is_final for one in mine):
-            return  # As most are of thousands.
+        if batch.is_settled(replica) and all(one.status.is_final for one in mine):
+            return
         live = sorted((one for one in mine if not one.status.is_final), key=lambda one: one.age_order)
         # One that has started after all, while the worker was on its way, goes on.
         stuck = [one for one in live if one.session_id in self.start_failures and one.is_pending]
@@ -194,7 +205,7 @@ class _Draft:
         self.destroy += stuck
         if outcome is not None:
             self.destroy += live
-            if batch.outcomes.get(replica) != outcome:
+            if not batch.is_settled(replica):
                 self.ended.append(outcome)
         elif live:
             self.alive[replica] = live[0]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, states_of
+from airflow_provider_canfar.task_sessions.batch_states import states_of
+from airflow_provider_canfar.task_sessions.packed import pack, unpack
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch
@@ -97,20 +99,20 @@ class Progress:
     @classmethod
     def of(cls, batch: Batch, now: float) -> Self:
         """Return how far a task is as its worker knows it."""
-        since = min((one.at for one in batch.launched.values()), default=now)
-        kept = sum(
-            batch.settled(replica) is not None for replica in batch.outcomes.keys() - batch.launched.keys()
-        )
-        return cls(states_of(batch), round(since, 3), kept, batch.try_number)
+        since = now if batch.since is None else batch.since
+        return cls(states_of(batch), round(since, 3), batch.kept, batch.try_number)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as part of a trigger's argument."""
-        return asdict(self)
+        data = asdict(self)
+        return data | {"packed_states": pack(data.pop("states"))}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read it back; what another release wrote may lack something, or have more."""
-        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+        known = {name: value for name, value in data.items() if name in cls.__slots__}
+        packed = data.get("packed_states")
+        return cls(**known if packed is None else known | {"states": unpack(packed)})
 
     def xcom(self, states: ReplicaStates, now: float) -> dict[str, Any]:
         """Write the XCom, by the states that a wait has seen.

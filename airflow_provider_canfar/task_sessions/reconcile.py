@@ -72,7 +72,7 @@ class Reconciler:
         self._stopped = False
         self._listed: list[ListedSession] = []
         #: Whether this try has launched nothing yet; what it adopts does not count.
-        self._is_first_launch = not batch.launched
+        self._is_first_launch = batch.since is None
         self._account_room: int | None = None
         #: Whether the platform has answered a first list.
         self.has_listed = False
@@ -127,8 +127,8 @@ class Reconciler:
             new = [one for replica, one in self.batch.launched.items() if replica not in before]
             if new:
                 several = {one.session_id: one.name for one in new}
-                kept = sum(one.succeeded for one in self.batch.outcomes.values())
-                self._emit(launch_report.launched(several, kept if self._is_first_launch else 0))
+                kept = self.batch.succeeded_count if self._is_first_launch else 0
+                self._emit(launch_report.launched(several, kept))
                 self._is_first_launch = False
 
     async def _log_retry(self, client: SkahaClient, replicas: Collection[int]) -> None:
@@ -175,7 +175,7 @@ class Reconciler:
         self.has_listed = True
         if self._limits.account is not None:
             self._account_room = self._limits.account.room(sessions, self.batch.identity.key)
-        self._listed = own_sessions(self.batch.identity, sessions)
+        self._listed = own_sessions(self.batch, sessions)
         return self._listed
 
     def _plan(self, listed: Collection[ListedSession]) -> Plan:

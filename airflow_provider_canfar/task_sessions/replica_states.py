@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, Status
-
-if TYPE_CHECKING:
-    from airflow_provider_canfar.task_sessions.batch import Batch
 
 
 class ReplicaState(StrEnum):
@@ -55,7 +50,7 @@ class ReplicaStates:
 
     def __init__(self, letters: str) -> None:
         self._letters = bytearray(letters.encode("ascii", "replace"))
-        self._counts = Counter(self._letters)
+        self._counts = {letter: self._letters.count(letter) for _, letter in _LETTERS}
 
     def __str__(self) -> str:
         return self._letters.decode()
@@ -68,9 +63,10 @@ class ReplicaStates:
         parsed = SessionName.parse(name)
         if parsed is not None and 0 < parsed.replica <= len(self._letters):
             index, letter = parsed.replica - 1, ord(state)
-            self._counts[self._letters[index]] -= 1
+            before, self._letters[index] = self._letters[index], letter
+            if before in self._counts:
+                self._counts[before] -= 1
             self._counts[letter] += 1
-            self._letters[index] = letter
 
     def counts(self) -> Mapping[ReplicaState, int]:
         """Return how many replicas are in each state."""
@@ -80,27 +76,3 @@ class ReplicaStates:
     def ended(self) -> int:
         """How many replicas have ended, those that have failed among them."""
         return self._counts[_SUCCEEDED] + self._counts[_FAILED]
-
-
-def states_of(batch: Batch) -> str:
-    """Write down the states of a task's replicas as its worker knows them.
-
-    >>> from airflow_provider_canfar.skaha.naming import Identity
-    >>> from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
-    >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
-    >>> known = Batch(Identity("hello", "k3v5x2qamd", 0), 1, 3, outcomes={1: won})
-    >>> states_of(known.assign({2: AssignedSession("m0d4tt7z", "hello-k3v5x2qamd-0-2-1")}))
-    'sp.'
-    """
-    return "".join(_state_of(batch, replica) for replica in range(1, batch.replicas + 1))
-
-
-def _state_of(batch: Batch, replica: int) -> ReplicaState:
-    outcome, session = batch.settled(replica), batch.launched.get(replica)
-    if outcome is not None:
-        return ReplicaState.SUCCEEDED if outcome.succeeded else ReplicaState.FAILED
-    if session is None:
-        return ReplicaState.WAITING
-    if session.session_id in batch.gone or session.session_id in batch.ended:
-        return ReplicaState.of(batch.ended.get(session.session_id, GONE))
-    return ReplicaState.RUNNING if session.has_started else ReplicaState.PENDING

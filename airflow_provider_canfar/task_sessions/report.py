@@ -208,11 +208,15 @@ def never_started(outcome: Outcome) -> ErrorLine:
     return ErrorLine(f"{named} did not start: {quoted(outcome.reason or '')}")
 
 
-def timed_out(batch: Batch) -> SessionTimeout:
-    """Say which sessions had not ended when the time was over."""
+def timed_out(batch: Batch, *, destroys: bool) -> SessionTimeout:
+    """Say which sessions had not ended when the time was over.
+
+    :param destroys: whether they are destroyed now.
+    """
     return SessionTimeout(
         f"The execution_timeout has passed and {len(batch.unsettled())} of {batch.replicas} replicas "
-        f"had not ended; their sessions are destroyed: {unsettled_ids(batch)}."
+        f"had not ended; their sessions are {'destroyed' if destroys else 'left running'}: "
+        f"{unsettled_ids(batch)}."
     )
 
 

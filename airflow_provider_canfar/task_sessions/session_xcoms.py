@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,15 +87,15 @@ class SessionXComs:
     """
 
     def __init__(self, batch: Batch) -> None:
-        self._told = len(batch.launched) + len(batch.outcomes)
+        self._told = batch.known
 
-    def to_push(self, batch: Batch, *, whole: bool) -> dict[str, Any]:
+    def to_push(self, batch: Batch, complete: Callable[[Batch], Batch], *, whole: bool) -> dict[str, Any]:
         """Return the XComs to push now, by key; none where they have hardly changed.
 
+        :param complete: returns all that is known of the try, where the batch has less.
         :param whole: whether to push them all the same.
         """
-        known = len(batch.launched) + len(batch.outcomes)
-        if not whole and not is_worth_pushing(self._told, known):
+        if not whole and not is_worth_pushing(self._told, batch.known):
             return {}
-        self._told = known
-        return session_xcoms(batch)
+        self._told = batch.known
+        return session_xcoms(complete(batch))

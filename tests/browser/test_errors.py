@@ -31,6 +31,7 @@ MESSAGES = {
     "refused_token": ("GET session failed with status 401", "which fetch tokens as needed."),
     "unknown_host": ("No response from https://ws-uv.canfar.invalid", "that this machine reaches it."),
     "port_only": ("Invalid port: there is no host.", "Fill in the host, or omit both."),
+    "no_connection": ("The connection 'canfar_defualt' is not defined.", "main/docs/connection.md"),
 }
 
 

@@ -14,6 +14,7 @@ from airflow_provider_canfar.decorators._function_runner import RESULT_PREFIX
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.replicas import stripe
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
+from airflow_provider_canfar.task_sessions.journal import ENTRY
 from tests.decorators.tasks import created, defer_again, operator_of, task
 from tests.on_emulator import IMAGE, event_of, shown
 
@@ -320,6 +321,34 @@ def test_results_survive_deferrals(platform: Emulator, quick_triggers: None, tmp
     (tmp_path / "2").touch()
     results = stars.resume(second, event_of(second.trigger))
     assert results == [{"__name__": "star", "replica": 1}, {"__name__": "star", "replica": 2}]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_task_returns_what_only_pages_of_its_journal_have(
+    platform: Emulator, quick_triggers: None, is_lost: bool
+) -> None:
+    """As it is with thousands of replicas. What a lost page had is asked of the platform again."""
+
+    def dice() -> list[Any]:
+        import secrets
+
+        return [REPLICA_ID, secrets.token_hex(4000)]
+
+    stars = task(dice, replicas=5, max_active_replicas=1, deferrable=True)
+    deferred = stars.defer()
+    for _ in range(4):
+        deferred = defer_again(stars, deferred)
+    assert stars.store is not None
+    assert f"{ENTRY}_1" in stars.store.rows
+    if is_lost:
+        del stars.store.rows[f"{ENTRY}_1"]
+    with shown() as lines:
+        results = stars.resume(deferred, event_of(deferred.trigger))
+    assert [(replica, len(number)) for replica, number in results] == [(one, 8000) for one in range(1, 6)]
+    assert set(created(platform).values()) == {1}
+    assert [one["succeeded"] for one in stars.ti.xcoms["sessions"]] == [True] * 5
+    assert "\n".join(lines).count("  Completed  ") == 5
+    assert any(line.startswith(f"The outcomes in {ENTRY}_1 are lost") for line in lines) is is_lost
 
 
 # --- arguments

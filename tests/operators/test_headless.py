@@ -297,10 +297,17 @@ def watch(trigger: CanfarSessionTrigger) -> dict[str, Any]:
 
 def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, task: Make) -> None:
     stars = task("sleep", "60", replicas=2, execution_timeout=timedelta(seconds=1))
-    with pytest.raises(SessionTimeout):
+    with pytest.raises(SessionTimeout, match="their sessions are destroyed"):
         stars.run()
     assert len(platform.all_sessions()) == 2
     assert not platform.live()
+
+
+def test_a_task_that_ran_out_of_time_says_that_its_sessions_run_on(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", execution_timeout=timedelta(seconds=1), destroy_on_kill=False)
+    with pytest.raises(SessionTimeout, match="their sessions are left running"):
+        stars.run()
+    assert len(platform.live()) == 1
 
 
 def test_a_kill_destroys_the_sessions(platform: Emulator, task: Make) -> None:

@@ -14,27 +14,33 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.batch_states import fold
+from airflow_provider_canfar.task_sessions.folded import UNFOLDED
 from airflow_provider_canfar.task_sessions.journal import ENTRY, PAGE_BYTES, Journal
 from airflow_provider_canfar.task_sessions.journal_rows import new_rows
 from airflow_provider_canfar.task_sessions.packed import pack
 from tests.fake_task import FakeStore
-from tests.task_sessions.journaled import carried_by_0_1, journal, resumed
+from tests.task_sessions.journaled import carried_by_0_1, completed, journal, resumed
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
-REPLICAS = st.integers(1, 4)
-IDS = st.integers(1, 9).map("id{}".format)
+#: A replica, and one of the sessions that may stand for it.
+SESSIONS = st.tuples(st.integers(1, 4), st.sampled_from("ab"))
+IDS = SESSIONS.map(lambda one: f"id{one[0]}{one[1]}")
 
-LAUNCHES = st.tuples(REPLICAS, IDS, st.booleans()).map(
+LAUNCHES = st.tuples(SESSIONS, st.booleans()).map(
     lambda one: (
         lambda batch: batch.assign(
-            {one[0]: AssignedSession(one[1], batch.name(one[0]), 1.5, has_started=one[2])}
+            {
+                one[0][0]: AssignedSession(
+                    f"id{one[0][0]}{one[0][1]}", batch.name(one[0][0]), 1.5, has_started=one[1]
+                )
+            }
         )
     )
 )
 OUTCOMES = st.builds(
-    Outcome,
-    replica=REPLICAS,
-    session_id=IDS,
+    lambda session, **others: Outcome(replica=session[0], session_id=f"id{session[0]}{session[1]}", **others),
+    session=SESSIONS,
     name=st.sampled_from(["stars-k3v5x2qamd-0-1-1", "stars-k3v5x2qamd-0-2-1"]),
     status=st.sampled_from(["Completed", "Failed", "Gone"]),
     succeeded=st.booleans(),
@@ -60,7 +66,10 @@ def unsettled_only(batch: Batch) -> Batch:
     )
 
 
-@given(phases=st.lists(st.lists(LAUNCHES | OUTCOMES | ENDS | GONE | DISCARDS, max_size=4), max_size=5))
+PHASES = st.lists(st.lists(LAUNCHES | OUTCOMES | ENDS | GONE | DISCARDS, max_size=4), max_size=5)
+
+
+@given(phases=PHASES)
 def test_every_phase_knows_what_those_before_have_learnt(phases: list[list[Any]]) -> None:
     store, batch = FakeStore(), Batch(IDENTITY, 2, 4)
     journal(store).begin(batch)
@@ -71,6 +80,40 @@ def test_every_phase_knows_what_those_before_have_learnt(phases: list[list[Any]]
         for learns in phase:
             batch = learns(batch)
         kept.record(batch)
+
+
+def of_unsettled(batch: Batch) -> Batch:
+    """Fold a batch, and put its ids in order."""
+    folded = fold(batch)
+    return replace(
+        folded, gone=tuple(sorted(folded.gone)), discarded=tuple(dict.fromkeys(sorted(folded.discarded)))
+    )
+
+
+@given(phases=PHASES, page_bytes=st.sampled_from([1, 40, 200]))
+def test_from_pages_a_phase_knows_the_unsettled_and_all_when_it_asks(
+    phases: list[list[Any]], page_bytes: int
+) -> None:
+    store, batch = FakeStore(), Batch(IDENTITY, 2, 4)
+    journal(store).begin(batch)
+    for phase in phases:
+        kept = journal(store, page_bytes)
+        known = kept.resume(Batch.from_json(batch.to_json()))
+        if known.folded != UNFOLDED:
+            assert known.outcomes == {}
+        assert of_unsettled(known) == of_unsettled(batch)
+        for learns in phase:
+            settled = known
+            known = learns(known)
+            if any(settled.is_settled(one) for one in known.outcomes.keys() | known.launched.keys()):
+                # A settled replica is left alone for the rest of its try.
+                known = settled
+            else:
+                batch = learns(batch)
+        kept.record(known)
+        whole = kept.complete(known)
+        assert whole.outcomes == batch.outcomes
+        assert whole.launched == batch.launched
 
 
 # --- ten thousand replicas
@@ -166,16 +209,59 @@ def test_what_could_not_be_written_is_written_with_the_next() -> None:
         kept.record(batch)
     store.is_full = False
     kept.record(batch)
-    assert resumed(batch, store) == batch
+    assert completed(batch, store) == batch
 
 
 def test_a_page_that_somebody_has_deleted_is_missed_and_the_others_count() -> None:
     batch, store = done(2_000)
     del store.rows[f"{ENTRY}_1"]
     lines: list[str] = []
-    known = Journal(store, ENTRY, lines.append).resume(Batch.from_json(batch.to_json()))
-    assert 0 < len(known.outcomes) < 2_000
+    kept = Journal(store, ENTRY, lines.append)
+    known = kept.resume(Batch.from_json(batch.to_json()))
+    assert known.succeeded_count == 2_000
+    assert lines == []
+    known = kept.complete(known)
+    assert 0 < known.succeeded_count < 2_000
     assert lines == ["The outcomes in canfar_task_1 are lost: somebody has deleted it."]
+
+
+class ReadsCounted(FakeStore):
+    """Remembers what has been read."""
+
+    def __init__(self, rows: dict[str, str]) -> None:
+        super().__init__()
+        self.rows = rows
+        self.read: list[str] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.read.append(key)
+        return super().get(key, default)
+
+
+def test_a_phase_reads_a_page_only_for_sessions_that_have_not_ended() -> None:
+    batch, store = done(5_000)
+    counted = ReadsCounted(store.rows)
+    assert resumed(batch, counted).launched == {}
+    assert counted.read == [ENTRY]
+    kept = journal(store)
+    batch = launch(kept.resume(batch), range(5_001, 6_001), dice(1))
+    kept.record(batch)
+    counted.read = []
+    assert resumed(batch, counted).launched == batch.launched
+    assert 1 < len(counted.read) < 5
+
+
+def test_a_journal_without_the_letters_is_read_whole_and_gets_them() -> None:
+    """As it was written before there were any."""
+    batch, store = done(2_000)
+    head = json.loads(store.rows[ENTRY])
+    del head["folded"]
+    store.set(ENTRY, head)
+    kept = journal(store)
+    assert kept.resume(Batch.from_json(batch.to_json())) == batch
+    more = launch(batch, range(2_001, 2_011), dice(1))
+    kept.record(more)
+    assert resumed(more, store) == fold(more)
 
 
 def test_an_outcome_counts_though_the_page_with_its_launch_is_lost() -> None:

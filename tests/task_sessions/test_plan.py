@@ -17,6 +17,7 @@ from airflow_provider_canfar.skaha.models import Session, Status
 from airflow_provider_canfar.skaha.naming import Identity, SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.batch_states import fold, states_of
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.plan import ListedSession, Plan, Verdict, own_sessions, plan
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
@@ -468,6 +469,25 @@ def worlds(draw: st.DrawFn) -> tuple[Batch, list[ListedSession]]:
     ), several
 
 
+@given(world=worlds(), limits=LIMITS)
+def test_of_settled_replicas_no_more_is_needed_than_a_letter(
+    world: tuple[Batch, list[ListedSession]], limits: Limits
+) -> None:
+    known, several = world
+    # A failure of an earlier try does not count, and no phase hands it on.
+    known = replace(
+        known, outcomes={one: known.outcomes[one] for one in known.outcomes if known.settled(one)}
+    )
+    folded = fold(known)
+    assert plan(folded, several, limits=limits) == plan(known, several, limits=limits)
+    assert (folded.failed_count, folded.succeeded_count) == (known.failed_count, known.succeeded_count)
+    assert (folded.kept, folded.known, folded.since) == (known.kept, known.known, known.since)
+    assert folded.unsettled() == known.unsettled()
+    assert folded.has_unlaunched() == known.has_unlaunched()
+    assert states_of(folded) == states_of(known)
+    assert fold(folded) == folded
+
+
 @given(world=worlds(), limits=LIMITS, data=st.data())
 def test_the_order_of_the_list_does_not_matter(
     world: tuple[Batch, list[ListedSession]], limits: Limits, data: st.DataObject
@@ -629,7 +649,11 @@ def test_only_sessions_of_the_task_instance_are_its_own() -> None:
         "foreign": "my-notebook",
     }
     listed = [Session(id=session_id, name=name) for session_id, name in names.items()]
-    assert [one.session_id for one in own_sessions(IDENTITY, listed)] == ["mine", "older", "renamed"]
+    assert [one.session_id for one in own_sessions(Batch(IDENTITY, 2, 9), listed)] == [
+        "mine",
+        "older",
+        "renamed",
+    ]
 
 
 def test_an_own_session_that_is_listed_twice_is_one() -> None:
@@ -637,7 +661,7 @@ def test_an_own_session_that_is_listed_twice_is_one() -> None:
         Session(id="k3v9x2qa", name=str(IDENTITY.name(1, 1)), status=status)
         for status in (Status.RUNNING, Status.TERMINATING)
     ]
-    assert [one.status for one in own_sessions(IDENTITY, rows)] == [Status.RUNNING]
+    assert [one.status for one in own_sessions(Batch(IDENTITY, 2, 9), rows)] == [Status.RUNNING]
 
 
 def test_a_sighting_has_what_the_list_says() -> None:
@@ -650,7 +674,7 @@ def test_a_sighting_has_what_the_list_says() -> None:
         }
     )
     name = SessionName("stars", "k3v5x2qamd", 3, 7, 2)
-    assert own_sessions(IDENTITY, [listed]) == [
+    assert own_sessions(Batch(IDENTITY, 2, 9), [listed]) == [
         ListedSession("k3v9x2qa", name, Status.FAILED, "Failed (BackoffLimitExceeded)", NOON)
     ]
 

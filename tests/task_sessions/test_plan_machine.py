@@ -27,6 +27,7 @@ from airflow_provider_canfar.skaha.polling.snapshot import Snapshot
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.journal import PAGE_BYTES
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.plan import Plan, Verdict
@@ -76,16 +77,24 @@ class Task(RuleBasedStateMachine):
         replicas=st.integers(1, 3),
         limits=st.builds(Limits, st.none() | st.integers(1, 2), st.integers(0, 1), st.booleans()),
         remembers=st.booleans(),
+        page_bytes=st.sampled_from([1, PAGE_BYTES]),
         unlisted_for=st.sampled_from([0.0, 0.0, 20.0, 300.0]),
         late_by=st.sampled_from([10.0, 90.0, LOST_CREATE_WAIT + 60]),
     )
     def begin(
-        self, replicas: int, limits: Limits, remembers: bool, unlisted_for: float, late_by: float
+        self,
+        replicas: int,
+        limits: Limits,
+        remembers: bool,
+        page_bytes: int,
+        unlisted_for: float,
+        late_by: float,
     ) -> None:
         self.batch = replace(self.batch, replicas=replicas)
         self.spec = SessionSpec(name="stars", image="skaha/astroml:24.07", replicas=replicas)
         self.limits = limits
         self.remembers = remembers
+        self.page_bytes = page_bytes
         self.store = FakeStore()
         journal(self.store).begin(self.batch)
         self.platform.unlisted_for = unlisted_for
@@ -131,9 +140,13 @@ class Task(RuleBasedStateMachine):
 
     def remember(self) -> None:
         """Write down what has become known."""
-        kept = journal(self.store)
+        kept = journal(self.store, self.page_bytes)
         kept.resume(self.batch)
         kept.record(self.batch)
+
+    def whole(self, batch: Batch) -> Batch:
+        """Return all that is known, of what earlier phases have settled, too."""
+        return journal(self.store).complete(batch)
 
     def next_try(self, replicas: int | None = None) -> None:
         """Begin the next try, perhaps with another number of replicas, of which each is other work then."""
@@ -330,7 +343,7 @@ class Task(RuleBasedStateMachine):
 
     def known_successes(self) -> set[int]:
         """Whose success the platform still lists, or the try knows."""
-        batch = self.reconciler.batch if self.reconciler is not None else self.batch
+        batch = self.whole(self.reconciler.batch if self.reconciler is not None else self.batch)
         listed = {row.replica for row in self.platform.listed() if self.is_current(row) and row.has_succeeded}
         seen = {
             replica for replica, one in batch.launched.items() if batch.ended.get(one.session_id) in SUCCESSES
@@ -345,7 +358,7 @@ class Task(RuleBasedStateMachine):
         assert new.replica not in self.known_successes()
         assert name not in {row.name for row in self.platform.listed()}
         assert self.reconciler is not None
-        assert len(self.reconciler.batch.failed()) <= self.limits.max_failed
+        assert self.reconciler.batch.failed_count <= self.limits.max_failed
         assert not [row for row in self.live() if row.replica == new.replica and self.is_listed(row)]
         if self.limits.max_active is not None:
             known = {one.session_id for one in self.reconciler.batch.launched.values()}
@@ -369,7 +382,7 @@ class Task(RuleBasedStateMachine):
             twins
             or row.replica in self.known_successes()
             or batch.settled(row.replica)
-            or (self.limits.fail_fast and len(batch.failed()) > self.limits.max_failed)
+            or (self.limits.fail_fast and batch.failed_count > self.limits.max_failed)
         )
 
     def check_sessions(self) -> None:
@@ -383,21 +396,22 @@ class Task(RuleBasedStateMachine):
             return
         assert not plan.launch
         assert not plan.queued
-        failed = self.batch.failed()
+        whole = self.whole(self.batch)
+        failed = whole.failed()
         if plan.verdict is Verdict.SUCCESS:
             succeeded = {
                 row.replica for row in self.platform.record if self.is_current(row) and row.has_succeeded
             }
             assert self.batch.replicas - len(succeeded) <= self.limits.max_failed
             assert len(failed) <= self.limits.max_failed
-            assert len(self.batch.outcomes) == self.batch.replicas
+            assert len(whole.outcomes) == self.batch.replicas
         else:
             assert len(failed) > self.limits.max_failed
-        for outcome in self.batch.outcomes.values():
+        for outcome in whole.outcomes.values():
             row = self.platform.row(outcome.session_id)
             assert not row.is_live
             # One that was forgotten before anybody looked has failed, however it ended.
-            is_gone = outcome.status == GONE and outcome.session_id not in self.batch.ended
+            is_gone = outcome.status == GONE and outcome.session_id not in whole.ended
             assert row.has_succeeded == outcome.succeeded or is_gone
         # What had failed before this try is what it is for.
         assert not self.ended_before & {outcome.session_id for outcome in failed}
@@ -411,7 +425,7 @@ class Task(RuleBasedStateMachine):
         assert self.reconciler is not None
         if self.reconciler.launcher.retry_at is not None:
             return
-        made, alive, batch = len(self.platform.record), len(self.live()), self.batch
+        made, alive, batch = len(self.platform.record), len(self.live()), self.whole(self.batch)
         again = self.go_on()
         assert (len(self.platform.record), len(self.live())) == (made, alive)
         assert (again.verdict, again.alive.keys(), again.queued) == (
@@ -419,7 +433,7 @@ class Task(RuleBasedStateMachine):
             plan.alive.keys(),
             plan.queued,
         )
-        assert self.batch == batch
+        assert self.whole(self.batch) == batch
 
     def come_to_an_end(self) -> None:
         """In fair weather every task ends well, and leaves nothing behind."""

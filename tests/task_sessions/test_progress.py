@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.batch_states import states_of
 from airflow_provider_canfar.task_sessions.progress import (
     LINE_EVERY,
     XCOM_EVERY,
@@ -21,7 +24,7 @@ from airflow_provider_canfar.task_sessions.progress import (
     ProgressWrites,
     progress_line,
 )
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, states_of
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
@@ -229,3 +232,12 @@ def test_the_counts_are_those_of_the_letters(letters: str, changes: list[tuple[i
         states.set(name(replica), state)
     assert states.counts() == {state: str(states).count(state) for state in ReplicaState}
     assert states.ended == str(states).count("s") + str(states).count("f")
+
+
+def test_a_wait_reads_what_its_worker_wrote_and_what_was_written_before_the_states_were_packed() -> None:
+    progress = Progress("ssfrp." * 100, since=12.5, kept=2, try_number=3)
+    written = json.loads(json.dumps(progress.to_json()))
+    assert Progress.from_json(written) == progress
+    assert len(json.dumps(written)) < 200
+    assert Progress.from_json(asdict(progress) | {"more": 1}) == progress
+    assert Progress.from_json({}) == Progress()

@@ -266,7 +266,7 @@ def test_of_thousands_of_sessions_that_had_not_ended_some_are_named() -> None:
         replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in range(1, 5001)
     }
     known = batch(5000).assign(launched)
-    assert str(timed_out(known)).endswith(f"id{NUMBERED} and 4,900 more.")
+    assert str(timed_out(known, destroys=True)).endswith(f"id{NUMBERED} and 4,900 more.")
     assert unsettled_ids(batch(1)) == "none"
 
 

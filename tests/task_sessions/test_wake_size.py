@@ -88,7 +88,7 @@ class Task:
         self.end(ended)
         self.journal.record(self.batch)
         size += self.store.written
-        size += len(json.dumps(xcoms.to_push(self.batch, whole=False)))
+        size += len(json.dumps(xcoms.to_push(self.batch, self.journal.complete, whole=False)))
         trigger = json.dumps({"wait_spec": self.wait_spec(), "canfar_conn_id": "canfar_default"})
         assert len(trigger) < 64_000
         return size + len(json.dumps(carried)) + len(trigger)
