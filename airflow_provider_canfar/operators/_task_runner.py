@@ -193,13 +193,12 @@ class TaskRunner:
                 next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
-            is_over = isinstance(next_step, Verdict)
-            # At the end, the table has it.
-            if not is_over and (line := progress_of(self.batch)) is not None:
-                self._emit(line)
-            publish(whole=wake is None or is_over)
             if isinstance(next_step, Verdict):
+                publish(whole=True)
                 return self._finish(next_step)
+            if (line := progress_of(self.batch)) is not None:
+                self._emit(line)
+            publish(whole=wake is None)
             if defer is not None:
                 defer(next_step)
             wake = self._wait.run(next_step, self._push)
