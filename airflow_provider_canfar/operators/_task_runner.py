@@ -149,7 +149,7 @@ class TaskRunner:
                 self._teardown.leave_to_retry("the worker was stopped")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
-            # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
+            # Only now, as Airflow may answer no more, and its SIGKILL follows in seconds.
             with suppress(Exception):
                 publish(whole=True)
             raise
