@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -162,14 +162,14 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
                 summaries = [session_summary(session) for session in found]
                 for row in summaries:
                     self._emit(f"Session {row['session_id']} ({row['name']}): {row['kind']}, {row['status']}")
-                self._emit(f"Sessions that would be destroyed: {len(summaries)}. Chosen: {selection}.")
+                self._emit(f"Would destroy {_count(summaries)}. Selected: {selection}.")
                 return summaries
             if selection.ids is not None:
                 settle_time = 0.0
             report = hook.call(
                 lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
-            self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
+            self._emit(f"Destroyed {_count(report.destroyed)}. Selected: {selection}.")
             return self._result(report)
 
     def _arguments(self) -> dict[str, Any]:
@@ -242,3 +242,7 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
     :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
+
+
+def _count(sessions: Sized) -> str:
+    return f"{len(sessions):,} session{'s' if len(sessions) != 1 else ''}"
