@@ -275,7 +275,7 @@ class SessionOperator(LineageMixin, TriesMixin):
         )
 
     def _hook(self) -> CanfarHook:
-        """Return the hook, with its connection read: in on_kill Airflow no longer answers."""
+        """Return the hook, with its connection read: in on_kill, Airflow may no longer answer."""
         hook = CanfarHook(self.canfar_conn_id)
         hook.settings  # noqa: B018 - reading it is what it is for
         return hook

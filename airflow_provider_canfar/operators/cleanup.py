@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -14,7 +14,6 @@ from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
-from airflow_provider_canfar.operators._run_keys import keys_of_this_run
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
     GivenArguments,
@@ -163,14 +162,14 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
                 summaries = [session_summary(session) for session in found]
                 for row in summaries:
                     self._emit(f"Session {row['session_id']} ({row['name']}): {row['kind']}, {row['status']}")
-                self._emit(f"Sessions that would be destroyed: {len(summaries)}. Chosen: {selection}.")
+                self._emit(f"Would destroy {_count(summaries)}. Selected: {selection}.")
                 return summaries
             if selection.ids is not None:
                 settle_time = 0.0
             report = hook.call(
                 lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
-            self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
+            self._emit(f"Destroyed {_count(report.destroyed)}. Selected: {selection}.")
             return self._result(report)
 
     def _arguments(self) -> dict[str, Any]:
@@ -184,6 +183,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
         """
         from airflow_provider_canfar.account_sessions.cleanup import reject_all
+        from airflow_provider_canfar.operators._run_keys import keys_of_this_run
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids
@@ -242,3 +242,7 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
     :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
+
+
+def _count(sessions: Sized) -> str:
+    return f"{len(sessions):,} session{'s' if len(sessions) != 1 else ''}"
