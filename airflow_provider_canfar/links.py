@@ -1,4 +1,4 @@
-"""The buttons in a task's page: its session, and the platform's portal.
+"""The buttons on a task's page: its session, and the platform's portal.
 
 The worker asks for the URLs when a task defers or ends, and Airflow stores them. So the buttons work while
 the task is deferred, and after it has ended.

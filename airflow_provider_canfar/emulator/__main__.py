@@ -89,8 +89,8 @@ def command_line() -> argparse.ArgumentParser:
         action="append",
         metavar="NAME[=KIND,...]",
         type=_listed_image,
-        help="an image that GET /image lists, with the kinds of its sessions (headless); the images named so "
-        "replace the emulator's own list, of which --strict-images runs nothing else",
+        help="an image that GET /image lists, with the kinds of its sessions (headless); the images named "
+        "here replace the emulator's own list, and --strict-images runs no others",
     )
 
     config = parser.add_argument_group(

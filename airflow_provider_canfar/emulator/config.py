@@ -55,7 +55,7 @@ class EmulatorConfig:
         4 * DAY, "how long a session of another kind may run, and how long a renewal grants"
     )
     metrics_interval: float = _option(
-        15.0, "how often it measures what sessions use; the list has no figures of a session before that"
+        15.0, "how often it measures what sessions use; before that, a session has no figures"
     )
     grace: float = _option(2.0, "time between SIGTERM and SIGKILL; 30 s on the platform")
     token_lifetime: float = _option(2 * DAY, "how long a token from /ac/login is valid")
@@ -70,7 +70,7 @@ class EmulatorConfig:
         choices=STATUS_WORDS,
     )
     gpus: float = _option(
-        0.0, "how many GPUs the stats report; with 0, none, as the current server reports none"
+        0.0, "how many GPUs the stats report; 0 leaves them out, as the current server does"
     )
     storage_quota: float = _option(
         200_000_000_000, "how many bytes each folder in /arc/home and /arc/projects may hold"

@@ -33,9 +33,9 @@ def container_path(path: ObjectStoragePath | str) -> str:
             command=["python", container_path(base / "detect.py"), container_path(base / "tiles.json")],
         )
 
-    In a running task, it is the path itself: ``/arc/home/jdoe/m13/detect.py``. In a DAG file, which Airflow
-    parses all the time, nothing may read the connection; there it is a template of that path, for a templated
-    argument. Both can be a part of a longer string.
+    In a running task, the result is the path itself: ``/arc/home/jdoe/m13/detect.py``. In a DAG file, which
+    Airflow parses all the time, nothing may read the connection; there the result is a template of that path,
+    for a templated argument. Both can be part of a longer string.
 
     :param path: an ``arc://`` path, or its URL. Without a connection it is one of ``canfar_default``.
     :raises SpecError: for any other path; in a task also for one that the storage cannot have.
@@ -79,9 +79,9 @@ def home_path(conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
 
 
 def storage_path(path: str, conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
-    """Return the path for Airflow of a file that a session names; call it in a task.
+    """Return Airflow's path of a file that a session names; call it in a task.
 
-    It is the inverse of :func:`container_path`: of ``/arc/home/jdoe/x``, it makes
+    It is the inverse of :func:`container_path`: it turns ``/arc/home/jdoe/x`` into
     ``ObjectStoragePath("arc://canfar_default@home/jdoe/x")``.
 
     :param path: an absolute path in a session, below the folder in which it sees the storage.

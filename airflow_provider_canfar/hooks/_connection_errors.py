@@ -44,4 +44,4 @@ def not_found(conn_id: str) -> str:
             f"The connection {conn_id!r} is not defined. Create it under Admin > Connections in Airflow, or "
             f"set the environment variable {variable} where the task runs"
         )
-    return f"{problem}: see {DOCUMENTATION}"
+    return f"{problem} ({DOCUMENTATION})."

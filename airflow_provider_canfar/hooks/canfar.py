@@ -31,7 +31,7 @@ T = TypeVar("T")
 class CanfarHook(Verbs, BaseHook):
     """Authenticated access to the CANFAR Science Platform.
 
-    Async code, above all a trigger's, opens a client and awaits its verbs::
+    Async code, such as a trigger's, opens a client and awaits its verbs::
 
         async with CanfarHook("canfar_default").client() as client:
             sessions = await client.fetch(kind="headless")
@@ -42,7 +42,7 @@ class CanfarHook(Verbs, BaseHook):
 
     The hook reads the connection once, and only when the first call needs it.
 
-    :param canfar_conn_id: the Airflow connection; see the README for its fields.
+    :param canfar_conn_id: the Airflow connection; see *The connection* in the documentation for its fields.
     """
 
     conn_name_attr = "canfar_conn_id"
@@ -129,7 +129,7 @@ class CanfarHook(Verbs, BaseHook):
         """Return the folder in which sessions see the storage, such as ``/arc``.
 
         :func:`airflow_provider_canfar.fs.paths.container_path` gives the path of a file in it. The emulator
-        is asked once; for any other site, the connection says it.
+        is asked once; for any other site, the connection has the answer.
 
         :raises RequestError: if the emulator does not respond.
         """
@@ -196,7 +196,7 @@ class CanfarHook(Verbs, BaseHook):
         return self.run(use_client, timeout=timeout)
 
     def run(self, call: Callable[[], Coroutine[Any, Any, T]], *, timeout: float | None = None) -> T:
-        """Run async code from blocking code, and return its result; the connection is read before.
+        """Read the connection, then run async code from blocking code and return its result.
 
         :param call: creates the coroutine.
         :param timeout: give up after this many seconds, with a TimeoutError.
@@ -234,7 +234,7 @@ class CanfarHook(Verbs, BaseHook):
                 url = shown(storage.url)
                 if await storage.is_storage():
                     return f"The storage for arc:// paths is {url}."
-                return f"{url} is not a storage, so that arc:// paths do not work. Is storage_url right?"
+                return f"{url} is not a storage, so arc:// paths do not work. Is storage_url right?"
 
         try:
             return self.run(test)

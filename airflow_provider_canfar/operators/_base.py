@@ -48,8 +48,8 @@ class SessionOperator(LineageMixin, TriesMixin):
     Every duration is a timedelta or a number of seconds.
 
     :param name: the stem of the sessions' names. (templated)
-    :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
-        (templated)
+    :param destroy_on_kill: destroy the sessions when somebody ends the task, or it times out; False leaves
+        them running. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
     :param deferrable: wait in the triggerer; False to wait in the worker; None as Airflow is set, or True.
     :param poll_interval: the time between two polls of the platform. (templated)
@@ -167,7 +167,7 @@ class SessionOperator(LineageMixin, TriesMixin):
             raise
 
     def on_kill(self) -> None:
-        """Destroy the sessions of this task: Airflow stops its worker."""
+        """Destroy the sessions of this task, whose worker is stopped, or leave them to the retry."""
         # Airflow goes on with execute afterwards, even where there is no runner yet.
         self._is_killed = True
         if self._runner is not None:
@@ -275,7 +275,7 @@ class SessionOperator(LineageMixin, TriesMixin):
         )
 
     def _hook(self) -> CanfarHook:
-        """Return the hook, with its connection read: in on_kill Airflow no longer answers."""
+        """Return the hook, with its connection read: in on_kill, Airflow may no longer answer."""
         hook = CanfarHook(self.canfar_conn_id)
         hook.settings  # noqa: B018 - reading it is what it is for
         return hook

@@ -28,6 +28,6 @@ def open_spec(hook: CanfarHook, sealed: str | None, emit: Callable[[str], None])
     secret = secret_of(hook.settings)
     text = None if secret is None else unseal(secret, sealed)
     if text is None:
-        emit("Rendering the templates again: the connection has another secret since this try began.")
+        emit("Rendering the templates again: the connection's secret has changed since this try began.")
         return None
     return SessionSpec.model_validate_json(text)

@@ -100,9 +100,10 @@ class InteractiveRunner(TaskRunner):
         return without_secrets(self.url or "")
 
     def _timed_out(self) -> SessionTimeout:
-        ids = report.unsettled_ids(self.batch)
+        fate = "destroyed" if self._options.destroy_on_kill else "left running"
         return SessionTimeout(
-            f"The execution_timeout has passed. The session of this task is destroyed: {ids}."
+            f"The execution_timeout has passed. The session of this task is {fate}: "
+            f"{report.unsettled_ids(self.batch)}."
         )
 
     def _handle_wake(self, wake: WakeEvent) -> None:

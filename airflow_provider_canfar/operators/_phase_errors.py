@@ -37,7 +37,7 @@ class CredentialRefused(CanfarError):
 
 
 class Killed(Exception):
-    """The task was killed while its worker was running."""
+    """The worker was stopped while it was running the task."""
 
 
 class Superseded(Exception):
@@ -63,7 +63,7 @@ def require_running(state: str | None) -> None:
     :raises Killed: when it is not running otherwise.
     """
     if state in RETRIED:
-        raise Superseded(f"Airflow has given up this try; the task is {state}.")
+        raise Superseded(f"Airflow has given up on this try; the task is {state}.")
     if state not in (None, "running"):
         raise Killed(f"The task was marked {state} while it launched its sessions.")
 

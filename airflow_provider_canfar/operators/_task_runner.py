@@ -149,7 +149,7 @@ class TaskRunner:
                 self._teardown.leave_to_retry("the worker was stopped")
             elif self._options.destroy_on_kill:
                 self.destroy_all()
-            # Only now: Airflow answers no worker between its SIGTERM and its SIGKILL.
+            # Only now, as Airflow may answer no more, and its SIGKILL follows in seconds.
             with suppress(Exception):
                 publish(whole=True)
             raise
@@ -193,11 +193,12 @@ class TaskRunner:
                 next_step = self._reconcile()
             if self._stopped:
                 raise Killed("Airflow stopped the worker.")
+            if isinstance(next_step, Verdict):
+                publish(whole=True)
+                return self._finish(next_step)
             if (line := progress_of(self.batch)) is not None:
                 self._emit(line)
-            publish(whole=wake is None or isinstance(next_step, Verdict))
-            if isinstance(next_step, Verdict):
-                return self._finish(next_step)
+            publish(whole=wake is None)
             if defer is not None:
                 defer(next_step)
             wake = self._wait.run(next_step, self._push)
@@ -243,7 +244,7 @@ class TaskRunner:
             raise self._timed_out()
 
     def _timed_out(self) -> SessionTimeout:
-        return report.timed_out(self.batch)
+        return report.timed_out(self.batch, destroys=self._options.destroy_on_kill)
 
     def _reconcile(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""
@@ -289,6 +290,8 @@ class TaskRunner:
             self._emit(line)
         try:
             if verdict is Verdict.SUCCESS:
+                if self.batch.failed():
+                    self._emit(report.allowed_failures(self.batch, self._limits.max_failed))
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
             raise self._recorder.failure(self.batch, self._limits.max_failed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,10 +36,12 @@ class TextFieldsMixin:
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Return the operator without the arguments that ``expand`` gives, as Airflow's own ``partial`` does.
 
+        :raises SpecError: for a literal that an argument does not take.
         :raises TypeError: for an argument that the operator does not have.
         """
         with in_task(kwargs.get("task_id")):
             check_known(f"{cls.__name__}.partial", cls, kwargs, ALSO_CALLED)
+            cls._check_literals(kwargs)
             made: OperatorPartial = super().partial(**kwargs)  # type: ignore[misc]  # Airflow's operators have it.
         return made
 
@@ -48,6 +51,27 @@ class TextFieldsMixin:
         :raises TypeError: as Airflow does.
         """
         check_known(type(self).__name__, type(self), given, ALSO_CALLED)
+
+    @classmethod
+    @abstractmethod
+    def _check_literals(cls, given: Mapping[str, Any]) -> None:
+        """Check the literals among the arguments; what is rendered later passes.
+
+        :param given: by name; an argument that is left out may be missing.
+        :raises SpecError: for a literal that an argument does not take.
+        """
+
+    def _check_given(self, **given: Any) -> None:
+        """Check the literals when the DAG file is parsed.
+
+        A mapped task is made in the worker, where an error ends the task without retries in execute only.
+
+        :raises SpecError: for a literal that an argument does not take.
+        """
+        operator: Any = self
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            with in_task(operator.task_id):
+                self._check_literals(given)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; one in a field that chooses sessions, as text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -14,7 +14,6 @@ from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
-from airflow_provider_canfar.operators._run_keys import keys_of_this_run
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
     GivenArguments,
@@ -125,15 +124,23 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         self.settle_time = settle_time
         self.canfar_conn_id = canfar_conn_id
 
-        with in_task(self.task_id):
-            check_selection(statuses=STATUSES, ids=ids, prefix=prefix, regex=regex, kind=kind, status=status)
-            for name, value in (("of_this_run", of_this_run), ("allow_all", allow_all), ("dry_run", dry_run)):
-                if not is_rendered_later(value):
-                    flag(name, value)
-            for name, duration in (("older_than", older_than), ("settle_time", settle_time)):
-                if duration is not None and not is_rendered_later(duration):
-                    seconds(name, duration)
+        self._check_given(**self._arguments())
         self._given = GivenArguments(self._mapped_to_none, **self._arguments())
+
+    @classmethod
+    def _check_literals(cls, given: Mapping[str, Any]) -> None:
+        chosen_by: dict[str, Any] = {
+            name: given.get(name) for name in ("ids", "prefix", "regex", "kind", "status")
+        }
+        check_selection(statuses=STATUSES, **chosen_by)
+        for name in ("of_this_run", "allow_all", "dry_run"):
+            value = given.get(name, False)
+            if not is_rendered_later(value):
+                flag(name, value)
+        for name in ("older_than", "settle_time"):
+            duration = given.get(name)
+            if duration is not None and not is_rendered_later(duration):
+                seconds(name, duration)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.
@@ -155,14 +162,14 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
                 summaries = [session_summary(session) for session in found]
                 for row in summaries:
                     self._emit(f"Session {row['session_id']} ({row['name']}): {row['kind']}, {row['status']}")
-                self._emit(f"Sessions that would be destroyed: {len(summaries)}. Chosen: {selection}.")
+                self._emit(f"Would destroy {_count(summaries)}. Selected: {selection}.")
                 return summaries
             if selection.ids is not None:
                 settle_time = 0.0
             report = hook.call(
                 lambda client: destroy_matching(client, selection, settle_time=settle_time, emit=self._emit)
             )
-            self._emit(f"Sessions destroyed: {len(report.destroyed)}. Chosen: {selection}.")
+            self._emit(f"Destroyed {_count(report.destroyed)}. Selected: {selection}.")
             return self._result(report)
 
     def _arguments(self) -> dict[str, Any]:
@@ -176,6 +183,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
         """
         from airflow_provider_canfar.account_sessions.cleanup import reject_all
+        from airflow_provider_canfar.operators._run_keys import keys_of_this_run
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids
@@ -234,3 +242,7 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
     :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
     return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
+
+
+def _count(sessions: Sized) -> str:
+    return f"{len(sessions):,} session{'s' if len(sessions) != 1 else ''}"

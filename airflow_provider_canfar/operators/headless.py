@@ -33,7 +33,7 @@ __all__ = ["CanfarHeadlessOperator"]
 
 
 class CanfarHeadlessOperator(SessionOperator):
-    """Run a command in one or many headless sessions, and end when they have ended, or been launched.
+    """Run a command in one or many headless sessions, and end when they have ended or been launched.
 
     Each replica is a session of its own and reads which one it is from ``REPLICA_ID`` (1 to N) and
     ``REPLICA_COUNT``; :func:`airflow_provider_canfar.replicas.chunk` and ``stripe`` split work by them::
@@ -71,11 +71,12 @@ class CanfarHeadlessOperator(SessionOperator):
     :param ram: memory of each in GB, a number; ``"{{ 64 if ti.try_number > 1 else '' }}"`` is flexible at
         first and fixed in a retry.
     :param gpus: GPUs of each, 1 or more; leave out for none.
-    :param max_active_replicas: how many may be alive at once, 1 or more; None for 4,000, the most.
+    :param max_active_replicas: how many may be alive at once, 1 or more; never more than 4,000.
     :param launch_concurrency: how many to create at once, 1 to 32; fewer while the platform is slow or busy.
     :param max_account_sessions: how many headless sessions the account may have in all, no matter what
         launched them, 1 or more; further replicas wait until others have ended. None for no limit. Two tasks
-        that see the same free place at once may both take it; a pool prevents that (docs/reliability.md).
+        that see the same free place at once may both take it; a pool prevents that, as *A cap on the account*
+        in the documentation shows.
     :param max_pending_account_sessions: the same for those that are Pending; with the other, both must hold.
     :param account_sessions_prefix: count only sessions whose names start with this, and the task's own.
     :param max_failed_replicas: how many may fail without failing the task, 0 or more. A replica whose session
@@ -87,20 +88,22 @@ class CanfarHeadlessOperator(SessionOperator):
         ``ids``. A retry adopts what runs; a cleared task destroys it and launches again.
     :param on_clear: ``"fresh"``: a cleared task runs all of its replicas again. ``"resume"``: where some had
         failed, only those run again (needs Airflow 3.3, which remembers the others).
-    :param destroy_on_kill: destroy the sessions when the task is killed or times out; False leaves them.
+    :param destroy_on_kill: destroy the sessions when somebody ends the task, or it times out; False leaves
+        them running. A worker that is stopped for another reason, such as a host that shuts down, leaves them
+        to the retry if there is one.
     :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker. By default
         True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long a session may be Pending before its replica has failed; by default it may
-        queue for ever. It waits out a failed pull that may pass, such as a 503 or 429 of
-        the registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist,
-        or that the registry denies, fails its replica within a minute or two.
+        queue for ever. After a failed pull that may pass, such as a 503 or 429 from the registry, the task
+        waits 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist, or that the
+        registry denies, fails its replica within a minute or two.
     :param logging_interval: the time between two reads of the log of a running session, of which the task's
         log shows the last lines, while deferred too; None to show each log only when its session has ended.
     :param max_logged_replicas: how many logs of running sessions it shows at once, 1 or more.
-    :param record_within: the time after its end within which a session is recorded while others still run:
-        well below the time after which the platform forgets it, which is an hour at CANFAR.
+    :param record_within: how soon after its end a session is recorded while others still run: well before
+        the platform forgets it, which CANFAR does after an hour.
     :param max_log_bytes: how many bytes of the end of each replica's log are shown; None for all of it, up
         to 64 MiB.
     :param on_finish_action: what becomes of sessions that have ended: ``keep`` (the platform forgets them

@@ -27,8 +27,8 @@ __all__ = ["CanfarInteractiveOperator"]
 class CanfarInteractiveOperator(SessionOperator):
     """Open a notebook, a desktop, CARTA, Firefly or a contributed session, and leave it to a person.
 
-    The task ends when the session runs; the session goes on until its user or the platform ends it, after
-    four days. It does not outlive a task that fails or is killed::
+    The task ends once the session is running. The session goes on until its user ends it, or the platform
+    does after four days. It does not outlive a task that fails or is killed::
 
         CanfarInteractiveOperator(
             task_id="inspect",
@@ -53,18 +53,20 @@ class CanfarInteractiveOperator(SessionOperator):
     :param gpus: GPUs, 1 or more; leave out for none.
     :param wait_for_quota: the platform allows a few interactive sessions per user. True waits for a
         free slot; False fails with the platform's message.
-    :param wait_for_url: wait until the session's URL answers, too. Airflow must be able to reach it.
+    :param wait_for_url: also wait until the session's URL answers. Airflow must be able to reach it.
     :param keep_alive_for: keep the session alive for this long by renewing it, and end the task only then, or
-        when its user has ended the session. By default the session lives as long as the platform lets it.
-    :param destroy_on_kill: destroy the session when the task is killed or times out; False leaves it.
+        when its user ends the session. By default the session lives as long as the platform lets it.
+    :param destroy_on_kill: destroy the session when somebody ends the task, or it times out; False leaves it
+        running. A worker that is stopped for another reason, such as a host that shuts down, leaves it to the
+        retry if there is one.
     :param canfar_conn_id: the Airflow connection.
     :param deferrable: wait in the triggerer, without a worker slot; False to wait in the worker. By default
         True, unless the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is set.
     :param poll_interval: the time between two polls of the platform.
     :param startup_timeout: how long the session may be Pending before the task fails; by default it may queue
-        for ever. It waits out a failed pull that may pass, such as a 503 or 429 of the
-        registry: for 30 minutes, or ``startup_timeout`` if that is shorter. An image that does not exist, or
-        that the registry denies, fails the task within a minute or two.
+        for ever. After a failed pull that may pass, such as a 503 or 429 from the registry, the task waits 30
+        minutes, or ``startup_timeout`` if that is shorter. An image that does not exist, or that the registry
+        denies, fails the task within a minute or two.
     :raises SpecError: for a literal that an argument does not take.
     :raises TypeError: for an argument that the operator does not have.
     """

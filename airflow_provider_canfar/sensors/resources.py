@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, number
-from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import is_nothing
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
@@ -62,10 +61,13 @@ class CanfarResourceSensor(CanfarBaseSensor):
         self.cores = cores
         self.ram = ram
         self.gpus = gpus
-        with in_task(self.task_id):
-            for name, amount in (("cores", cores), ("ram", ram), ("gpus", gpus)):
-                if not is_rendered_later(amount):
-                    _amount(name, amount)
+        self._check_given(cores=cores, ram=ram, gpus=gpus)
+
+    @classmethod
+    def _check_literals(cls, given: Mapping[str, Any]) -> None:
+        for name in ("cores", "ram", "gpus"):
+            if not is_rendered_later(given.get(name)):
+                _amount(name, given.get(name))
 
     def _capacity(self) -> Capacity:
         """Return what must be free.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later, whole_number
-from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
     check_selection,
@@ -123,17 +122,22 @@ class CanfarSessionSensor(CanfarBaseSensor):
         self.fail_on = fail_on
         self.started_after = started_after
 
-        with in_task(self.task_id):
-            check_selection(ids=ids, prefix=prefix, regex=regex, kind=kind, status=status, fail_on=fail_on)
-            if at_least is not None and not is_rendered_later(at_least):
-                whole_number("at_least", at_least, minimum=1)
-            if at_most is not None and not is_rendered_later(at_most):
-                whole_number("at_most", at_most, minimum=0)
-            check_start(started_after, ids)
-        self._given = GivenArguments(
-            self._mapped_to_none, **{name: getattr(self, name) for name in self.template_fields}
-        )
+        given = {name: getattr(self, name) for name in self.template_fields}
+        self._check_given(**given)
+        self._given = GivenArguments(self._mapped_to_none, **given)
         self._condition_watch: ConditionWatch | None = None
+
+    @classmethod
+    def _check_literals(cls, given: Mapping[str, Any]) -> None:
+        chosen_by: dict[str, Any] = {
+            name: given.get(name) for name in ("ids", "prefix", "regex", "kind", "status", "fail_on")
+        }
+        check_selection(**chosen_by)
+        for name, minimum in (("at_least", 1), ("at_most", 0)):
+            number = given.get(name)
+            if number is not None and not is_rendered_later(number):
+                whole_number(name, number, minimum=minimum)
+        check_start(given.get("started_after"), given.get("ids"))
 
     def _session_condition(self) -> SessionCondition:
         """Return what to wait for.

@@ -98,7 +98,7 @@ class SkahaClient(SessionViews):
         :param fields: the arguments of a :class:`~.models.SessionSpec`, instead of ``spec``.
         :param registry: credentials for a private image, if not the client's.
         :raises SpecError: before any create, for what the platform would reject; also for resources that it
-            does not offer, as :meth:`context` has said in the last minutes. A client that shares ``offer``
+            does not offer, if :meth:`context` has said so in the last minutes. A client that shares ``offer``
             asks by itself.
         :raises PartialFailure: if some of several replicas were not created; its ``results`` hold the ids of
             those that were, by replica, and its ``errors`` the reasons for the others.

@@ -3,7 +3,7 @@
 ::
 
     CanfarError
-    ├─ SpecError               invalid, before any request
+    ├─ SpecError               an argument is invalid; nothing was sent
     ├─ RequestError            method, path, status, the server's message
     │  ├─ AuthenticationError  says which credential, and how to renew it
     │  ├─ Unreachable          no response: refused, reset, timed out, no such host
@@ -18,10 +18,10 @@
     │  ├─ SessionNeverStarted
     │  ├─ SessionTimeout
     │  └─ SessionGone
-    └─ PartialFailure          of many: the results, and the errors of the others
+    └─ PartialFailure          some of many failed: their errors, and the results of the others
 
-Each says by ``retryable`` whether the same call, tried again later, may succeed. All of them survive pickling
-and copying: the message is their one positional argument, and the facts are attributes.
+The attribute ``retryable`` says whether the same call, tried again later, may succeed. All of them survive
+pickling and copying: the message is their one positional argument, and the facts are attributes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CanfarError(Exception):
 
 
 class SpecError(CanfarError, ValueError):
-    """Invalid, before any request: the message has the value, the rule and a way out."""
+    """An argument is invalid, and nothing was sent. The message has the value, the rule and a way out."""
 
 
 class RequestError(CanfarError):
@@ -69,8 +69,8 @@ class RequestError(CanfarError):
     :param path: relative to the platform's base URL, such as ``session/k3v9x2qa``.
     :param status: the HTTP status, or None without a response.
     :param server_message: the server's own words, on one line.
-    :param maybe_applied: whether the server may have acted on it. False is certain: the request never arrived
-        or was refused. True is a doubt: after a read timeout or a 500, the session may well exist.
+    :param maybe_applied: whether the server may have acted on the request. False is certain: it never arrived
+        or was refused. True is not: after a read timeout or a 500, the session may well exist.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class AuthenticationError(RequestError):
 
 
 class Unreachable(RequestError):
-    """No response: refused, reset, timed out, or no such host."""
+    """No response arrived: the connection was refused, reset or timed out, or there is no such host."""
 
     retryable = True
 
 
 class TLSVerificationError(Unreachable):
-    """The server's own TLS certificate could not be verified. A retry does not change it."""
+    """The server's own TLS certificate could not be verified. A retry does not change that."""
 
     retryable = False
 
@@ -146,7 +146,7 @@ class NotFound(RequestError):
 
 
 class Rejected(RequestError):
-    """The server refuses: 400, 403 and the like, in its own sentence."""
+    """The server refused the request with 400, 403 or the like; the message has its own sentence."""
 
 
 class SessionError(CanfarError):
@@ -183,25 +183,25 @@ class SessionError(CanfarError):
 
 
 class SessionFailed(SessionError):
-    """It ended without success."""
+    """A session ended without success."""
 
 
 class SessionNeverStarted(SessionError):
-    """It stayed Pending for too long, or its events say that it cannot start."""
+    """A session stayed Pending for too long, or its events say that it cannot start."""
 
 
 class SessionTimeout(SessionError):
-    """It ran longer than allowed."""
+    """A session ran longer than allowed."""
 
 
 class SessionGone(SessionError):
-    """The platform no longer knows it, and its end was not observed."""
+    """The platform no longer knows a session, and its end was not observed."""
 
 
 class PartialFailure(CanfarError):
-    """Some of many failed.
+    """An operation failed for some of many sessions or replicas.
 
-    A retry can help if it can help each of those that failed.
+    A retry can help only if it can help each of those that failed.
 
     :param results: what succeeded, by session id or replica.
     :param errors: why the others failed, by session id or replica.

@@ -39,7 +39,7 @@ def name_regex(regex: str, argument: str = "regex") -> Callable[[str], bool]:
     import re2
 
     if _COUNT_WITHOUT_START.search(regex):
-        raise SpecError(f"Invalid {argument} {regex!r}: a count needs its least number. Write {{0,n}}.")
+        raise SpecError(f"Invalid {argument} {regex!r}: a count needs a minimum. Write {{0,n}}.")
     options = re2.Options()
     options.case_sensitive = False
     options.never_capture = True

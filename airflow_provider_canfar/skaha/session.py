@@ -84,7 +84,7 @@ def page_of(session: Session) -> str:
     :raises SessionError: for one that is not running.
     """
     if not session.is_interactive:
-        raise SpecError(f"Invalid session {session.id}: a headless one has no page to open. See its logs.")
+        raise SpecError(f"Invalid session {session.id}: a headless session has no page. See its logs.")
     if session.status is not Status.RUNNING or session.connect_url is None:
         raise SessionError(
             f"Could not open session {session.id} ({session.name}): it is {session.status_word}. "

@@ -36,8 +36,8 @@ class SessionSpec(BaseModel):
     >>> spec.image, spec.name, spec.is_flexible
     ('images.canfar.net/skaha/astroml:24.07', 'stars', True)
 
-    :param name: letters, digits and ``-``, a letter first; kept in lower case. With several replicas each
-        gets ``-<replica>`` appended.
+    :param name: letters, digits and ``-``, which neither starts nor ends it; kept in lower case. With several
+        replicas, each gets ``-<replica>`` appended.
     :param image: ``[registry/]project/name[:tag]``; see ``skaha.validation.image_reference`` for how it is
         completed and why the platform so often rejects ``:latest``.
     :param kind: a :class:`~.statuses.Kind`.

@@ -99,7 +99,7 @@ def image_reference(value: str) -> str:
         raise SpecError(
             f"Invalid image {value!r}: must be [registry/]project/name[:tag], with project and name in lower "
             "case, and with its registry if the project's name has a '.'. "
-            f"Try '{DEFAULT_REGISTRY}/skaha/astroml:24.07', or one that images() lists."
+            f"Try '{DEFAULT_REGISTRY}/skaha/astroml:24.07', or one that CanfarHook().images() lists."
         )
     registry = match["registry"] or DEFAULT_REGISTRY
     digest = f"@{match['digest']}" if match["digest"] else ""

@@ -91,5 +91,5 @@ def retry_lines(
         yield f"Replicas {numbers(one.replica for one in failures[DESCRIBED:])} failed, too."
     unknown = {*launch} - {one.replica for one in failures}
     if unknown:
-        which = numbers(unknown)
-        yield f"The log of an earlier try says what became of {which}; the platform no longer lists them."
+        which = f"{'replica' if len(unknown) == 1 else 'replicas'} {numbers(unknown)}"
+        yield f"Earlier sessions of {which} are no longer listed; an earlier try's log tells how they ended."

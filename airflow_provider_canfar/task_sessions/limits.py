@@ -35,7 +35,8 @@ class Limits:
     def __post_init__(self) -> None:
         if self.max_active is not None and self.max_active < 1:
             raise SpecError(
-                f"Invalid max_active_replicas {self.max_active}: must be 1 or more. Omit it for no limit."
+                f"Invalid max_active_replicas {self.max_active}: must be 1 or more. Omit it for the most, "
+                f"{MOST_ALIVE:,}."
             )
         if self.max_failed < 0:
             raise SpecError(f"Invalid max_failed_replicas {self.max_failed}: must be 0 or more.")

@@ -40,7 +40,7 @@ def table(batch: Batch, others: str = "destroyed") -> str:
     shown: Sequence[int] = replicas
     if len(replicas) > ROWS:
         shown = sorted(replicas, key=lambda replica: (_urgency(batch, replica), replica))[:ROWS]
-    head = ("replica", "session", "status", "try", "started", "cores", "GB", "name")
+    head = ("replica", "session", "status", "try", "started", "cores used", "GB used", "name")
     rows: list[tuple[str, ...]] = [head]
     rows += [_row(batch, replica, others) for replica in shown]
     sides = "><<><<<<"

@@ -14,7 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     SessionTimeout,
 )
-from airflow_provider_canfar.skaha.log_line import ErrorLine
+from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
 from airflow_provider_canfar.skaha.statuses import GONE
 from airflow_provider_canfar.task_sessions.log_text import clean_line, clean_lines, last_lines, shorten_line
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
@@ -38,6 +38,12 @@ _NOT_INDENTED = re.compile(r"^\S.*$", re.MULTILINE)
 
 #: How many failed replicas the error describes one by one.
 DESCRIBED = 5
+
+_ADVICE = (
+    "Fix the cause. A retry runs only the failed replicas again; clearing the task runs all of them, unless "
+    "on_clear is 'resume'."
+)
+_ADVICE_FOR_ONE = "Fix the cause. A retry runs it again, and so does clearing the task."
 
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
@@ -179,8 +185,21 @@ def _failure_message(
     if all(outcome.status == GONE for outcome in failed):
         parts.append("How they ended is not known. A retry runs them again, and so does clearing the task.")
     elif any(outcome.reason is None for outcome in failed):
-        parts.append("Fix what made them fail. A retry runs them again, and so does clearing the task.")
+        parts.append(_ADVICE if batch.replicas > 1 else _ADVICE_FOR_ONE)
     return "\n".join(parts)
+
+
+def allowed_failures(batch: Batch, max_failed: int) -> WarningLine:
+    """Say which replicas failed in a task that succeeds all the same.
+
+    :param max_failed: how many may.
+    """
+    failed = [outcome.replica for outcome in batch.failed()]
+    which = "replica" if len(failed) == 1 else "replicas"
+    return WarningLine(
+        f"{len(failed):,} of {batch.replicas:,} replicas failed, which max_failed_replicas={max_failed} "
+        f"allows: {which} {numbers(failed)}."
+    )
 
 
 def never_started(outcome: Outcome) -> ErrorLine:
@@ -189,11 +208,15 @@ def never_started(outcome: Outcome) -> ErrorLine:
     return ErrorLine(f"{named} did not start: {quoted(outcome.reason or '')}")
 
 
-def timed_out(batch: Batch) -> SessionTimeout:
-    """Say which sessions had not ended when the time was over."""
+def timed_out(batch: Batch, *, destroys: bool) -> SessionTimeout:
+    """Say which sessions had not ended when the time was over.
+
+    :param destroys: whether they are destroyed now.
+    """
     return SessionTimeout(
         f"The execution_timeout has passed and {len(batch.unsettled())} of {batch.replicas} replicas "
-        f"had not ended; their sessions are destroyed: {unsettled_ids(batch)}."
+        f"had not ended; their sessions are {'destroyed' if destroys else 'left running'}: "
+        f"{unsettled_ids(batch)}."
     )
 
 

@@ -27,7 +27,7 @@ class RunOptions:
     :param launch_concurrency: how many creates are under way at once, at most.
     :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``,
         ``destroy_succeeded``.
-    :param destroy_on_kill: whether live sessions are destroyed when the task is killed or times out.
+    :param destroy_on_kill: whether live sessions are destroyed when somebody ends the task, or it times out.
     """
 
     poll_interval: float = 15.0

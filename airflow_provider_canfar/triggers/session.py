@@ -40,7 +40,7 @@ class CanfarSessionTrigger(CanfarTaskTrigger):
     :param poll_interval: seconds between two polls of the platform.
     :param task_instance: the task instance that waits, from
         :meth:`~airflow_provider_canfar.hooks._task_instance.TaskInstanceId.to_json`.
-    :param destroy_on_kill: whether to destroy the sessions when a person kills the task.
+    :param destroy_on_kill: whether to destroy the sessions when a person or a time limit ends the task.
     :param destroy_on_success: whether a task that has succeeded needs no sessions. Otherwise it may have left
         them running: a triggerer that has lost this trigger to another may learn of it only then.
     """

@@ -29,8 +29,9 @@ MESSAGES = {
     "template": ("Invalid image: its template cannot be rendered", "Correct the template."),
     "failing_replica": ("1 of 3 replicas failed.", "and so does clearing the task."),
     "refused_token": ("GET session failed with status 401", "which fetch tokens as needed."),
-    "unknown_host": ("No response from https://ws-uv.canfar.invalid", "that this machine reaches it."),
+    "unknown_host": ("No response from https://ws-uv.canfar.invalid", "that this machine can reach it."),
     "port_only": ("Invalid port: there is no host.", "Fill in the host, or omit both."),
+    "no_connection": ("The connection 'canfar_defualt' is not defined.", "main/docs/connection.md"),
 }
 
 

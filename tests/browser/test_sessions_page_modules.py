@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,6 +282,21 @@ def test_where_there_is_nothing_to_show_the_page_says_what_to_do(
     call: Call, operator: str, state: str | None, words: str
 ) -> None:
     assert words in call("wording", "nothingToShow", {"operator_name": operator, "state": state})
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        # A task that is killed writes no progress at its end.
+        ({"state": "failed", "end_date": "2026-11-26T21:06:34Z"}, "(5 min)"),
+        ({"state": "failed", "end_date": None}, "(19 s)"),
+        ({"state": "deferred", "end_date": None}, "(8 min) · No expected end yet"),
+    ],
+)
+def test_the_time_of_a_task_ends_with_it(call: Call, task: Any, words: str) -> None:
+    launched = datetime(2026, 11, 26, 21, 1, 30, tzinfo=UTC)
+    seen = {"since": launched.timestamp(), "updated": launched.timestamp() + 19}
+    assert words in call("wording", "paceLine", seen, task, launched + timedelta(minutes=8))
 
 
 @pytest.mark.parametrize(

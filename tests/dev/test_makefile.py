@@ -21,6 +21,7 @@ TARGETS = [
     "audit",
     "licences",
     "bench",
+    "wal",
     "docs",
     "release",
 ]

@@ -302,7 +302,7 @@ def test_a_dry_run_only_lists(platform: Emulator) -> None:
     launch("survey-1", "sleep", "60")
     with shown() as lines:
         assert [row["name"] for row in clean(prefix="survey-", dry_run=True)] == ["survey-1"]
-    assert lines[-1].startswith("Sessions that would be destroyed: 1.")
+    assert lines[-1].startswith("Would destroy 1 session. Selected: the sessions whose names start with")
     assert names(platform) == ["survey-1"]
 
 

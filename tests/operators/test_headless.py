@@ -134,6 +134,12 @@ def test_the_progress_says_how_far_the_task_is(platform: Emulator, task: Make) -
     assert progress["since"] <= progress["updated"]
 
 
+def test_the_table_at_the_end_makes_another_line_of_progress_needless(platform: Emulator, task: Make) -> None:
+    with shown() as lines:
+        task("true", replicas=3).run()
+    assert len([line for line in lines if line.startswith("3 of 3 done")]) == 1
+
+
 def test_logs_reach_the_task_s_log_failed_ones_first(platform: Emulator, task: Make) -> None:
     stars = task("sh", "-c", "echo I am $REPLICA_ID; test $REPLICA_ID != 2", replicas=3)
     with pytest.raises(SessionFailed), shown() as lines:
@@ -165,8 +171,10 @@ def test_a_failure_that_leaves_nothing_to_destroy_does_not_speak_of_it(
 
 
 def test_as_many_may_fail_as_the_author_says(platform: Emulator, task: Make) -> None:
-    outcomes = task("sh", "-c", "test $REPLICA_ID != 2", replicas=3, max_failed_replicas=1).run()
+    with shown() as lines:
+        outcomes = task("sh", "-c", "test $REPLICA_ID != 2", replicas=3, max_failed_replicas=1).run()
     assert [outcome["succeeded"] for outcome in outcomes] == [True, False, True]
+    assert "1 of 3 replicas failed, which max_failed_replicas=1 allows: replica 2." in lines
 
 
 def test_a_retry_runs_only_what_failed(platform: Emulator, task: Make, tmp_path: Any) -> None:
@@ -289,10 +297,17 @@ def watch(trigger: CanfarSessionTrigger) -> dict[str, Any]:
 
 def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, task: Make) -> None:
     stars = task("sleep", "60", replicas=2, execution_timeout=timedelta(seconds=1))
-    with pytest.raises(SessionTimeout):
+    with pytest.raises(SessionTimeout, match="their sessions are destroyed"):
         stars.run()
     assert len(platform.all_sessions()) == 2
     assert not platform.live()
+
+
+def test_a_task_that_ran_out_of_time_says_that_its_sessions_run_on(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "60", execution_timeout=timedelta(seconds=1), destroy_on_kill=False)
+    with pytest.raises(SessionTimeout, match="their sessions are left running"):
+        stars.run()
+    assert len(platform.live()) == 1
 
 
 def test_a_kill_destroys_the_sessions(platform: Emulator, task: Make) -> None:

@@ -39,10 +39,11 @@ WRONG = [
     *((CanfarHeadlessOperator.partial, name) for name in ("ram", "nonsense")),
     *((CanfarCleanupOperator, name) for name in ("kind", "older_than", "allow_all", "nonsense")),
     (sessions_of_this_run, "kind"),
-    (CanfarCleanupOperator.partial, "nonsense"),
+    *((CanfarCleanupOperator.partial, name) for name in ("kind", "settle_time", "dry_run", "nonsense")),
     *((CanfarSessionSensor, name) for name in ("kind", "at_least", "at_most", "deferrable", "nonsense")),
     *((CanfarResourceSensor, name) for name in ("cores", "poll_interval", "poke_interval", "nonsense")),
-    *((sensor.partial, "nonsense") for sensor in (CanfarSessionSensor, CanfarResourceSensor)),
+    *((CanfarSessionSensor.partial, name) for name in ("status", "at_most", "started_after", "nonsense")),
+    *((CanfarResourceSensor.partial, name) for name in ("gpus", "nonsense")),
     *(
         (partial(decorated, decorator), name)
         for decorator in (canfar_task, canfar_cmd_task)

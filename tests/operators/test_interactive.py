@@ -220,6 +220,9 @@ def test_a_session_outlives_no_task_that_runs_out_of_time(platform: Emulator, ta
     with pytest.raises(SessionTimeout, match="The session of this task is destroyed"):
         task(execution_timeout=timedelta(seconds=1)).run()
     assert platform.live() == []
+    with pytest.raises(SessionTimeout, match="The session of this task is left running"):
+        task(execution_timeout=timedelta(seconds=1), destroy_on_kill=False).run()
+    assert len(platform.live()) == 1
 
 
 @pytest.mark.parametrize(("destroy_on_kill", "left"), [(True, 0), (False, 1)])

@@ -205,6 +205,22 @@ def test_a_none_of_an_expansion_is_an_error(platform: Emulator, name: str) -> No
         task.execute(FakeTask(lambda: task).context)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("at_least", "many"), ("prefix", "survey_"), ("kind", "notebok")]
+)
+def test_a_wrong_element_of_an_expansion_ends_its_task_without_retries(
+    platform: Emulator, name: str, value: str
+) -> None:
+    """Were it refused where the task is made, in the worker, Airflow would retry it."""
+    chosen: dict[str, Any] = {} if name == "prefix" else {"prefix": "survey"}
+    with DAG("survey", schedule=None) as dag:
+        CanfarSessionSensor.partial(task_id="wait", **chosen).expand(**{name: [value]})
+    mapped: Any = dag.get_task("wait")
+    task = mapped.unmap({name: value})
+    with pytest.raises(AirflowFailException, match=f"Invalid {name} '{value}'"):
+        task.execute(FakeTask(lambda: task).context)
+
+
 def test_an_amount_of_an_expansion_may_be_left_out(platform: Emulator) -> None:
     with DAG("survey", schedule=None) as dag:
         CanfarResourceSensor.partial(task_id="room", ram=1).expand(cores=[None])

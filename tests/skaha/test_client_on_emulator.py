@@ -366,7 +366,7 @@ async def test_connect_url_requires_a_running_interactive_session(
     await until(client, runs, Status.RUNNING)
     assert (await client.connect_url(runs)).endswith(f"/session/carta/{runs}/")
     (headless,) = await client.create(**SPEC)
-    with pytest.raises(SpecError, match="a headless one has no page"):
+    with pytest.raises(SpecError, match="a headless session has no page"):
         await client.connect_url(headless)
 
 

@@ -32,7 +32,7 @@ def test_a_retry_says_what_it_keeps_what_it_launches_and_why_that_had_failed() -
         "Try 2 keeps 57 of 60 replicas and launches replicas 4, 17, 18.",
         "Replica 4 failed in try 1, session id4: Failed. Its last line: OSError: no such plate",
         "Replica 17 failed in try 1, session id17: Failed.",
-        "The log of an earlier try says what became of 18; the platform no longer lists them.",
+        "Earlier sessions of replica 18 are no longer listed; an earlier try's log tells how they ended.",
     ]
 
 

@@ -83,9 +83,9 @@ def test_what_was_used_has_columns_where_any_of_it_is_known() -> None:
     usage = {"cores": 0.5, "cores_asked": 2, "ram": 1.28, "ram_asked": 16}
     known = batch(2, replace(outcome(1), usage=usage), outcome(2))
     assert table(known).splitlines() == [
-        "replica  session  status     try  started  cores  GB       name",
-        "      1  id1      Completed    1  -        0.5/2  1.28/16  stars-k3v5x2qamd-0-1-1",
-        "      2  id2      Completed    1  -        -      -        stars-k3v5x2qamd-0-2-1",
+        "replica  session  status     try  started  cores used  GB used  name",
+        "      1  id1      Completed    1  -        0.5/2       1.28/16  stars-k3v5x2qamd-0-1-1",
+        "      2  id2      Completed    1  -        -           -        stars-k3v5x2qamd-0-2-1",
     ]
 
 

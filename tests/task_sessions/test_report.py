@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionNeverStarted,
     Unreachable,
 )
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
@@ -23,6 +24,7 @@ from airflow_provider_canfar.task_sessions.report import (
     TAIL_BYTES,
     TAIL_LINE_BYTES,
     TAIL_LINES,
+    allowed_failures,
     failure,
     log_lines,
     shortened,
@@ -34,7 +36,11 @@ from airflow_provider_canfar.task_sessions.report import (
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
 #: How each failure ends.
-ADVICE = "Fix what made them fail. A retry runs them again, and so does clearing the task."
+ADVICE = (
+    "Fix the cause. A retry runs only the failed replicas again; clearing the task runs all of them, unless "
+    "on_clear is 'resume'."
+)
+ADVICE_FOR_ONE = "Fix the cause. A retry runs it again, and so does clearing the task."
 
 
 def outcome(replica: int, status: str = "Completed", *, try_number: int = 1) -> Outcome:
@@ -102,7 +108,7 @@ def test_a_log_of_one_enormous_line_makes_a_short_error() -> None:
     words = str(failure(known, {"id1": tail("ValueError: " + "x" * 3_000_000 + " in m13.fits\n")}, 0))
     assert len(words.encode()) < TAIL_LINE_BYTES + 200
     assert "ValueError: xxx" in words
-    assert words.endswith(f"xxx in m13.fits\n{ADVICE}")
+    assert words.endswith(f"xxx in m13.fits\n{ADVICE_FOR_ONE}")
 
 
 @given(lines=st.lists(st.text(st.characters(), max_size=50), max_size=20), repeated=st.integers(1, 100))
@@ -187,7 +193,17 @@ def test_an_exception_is_quoted_even_if_buffered_output_follows_it() -> None:
 def test_a_log_that_the_platform_has_forgotten_since_is_not_told_to_be_empty() -> None:
     known = batch(1, outcome(1, "Failed"))
     assert str(failure(known, {}, 0)).endswith(
-        f"The platform no longer has its log; see above for what it showed earlier.\n{ADVICE}"
+        f"The platform no longer has its log; see above for what it showed earlier.\n{ADVICE_FOR_ONE}"
+    )
+
+
+def test_failures_that_the_author_allows_are_numbered() -> None:
+    known = batch(24, *(outcome(replica, "Failed") for replica in (5, 7, 8, 9)))
+    line = allowed_failures(known, 10)
+    assert isinstance(line, WarningLine)
+    assert line == ("4 of 24 replicas failed, which max_failed_replicas=10 allows: replicas 5, 7-9.")
+    assert allowed_failures(batch(24, outcome(5, "Failed")), 3) == (
+        "1 of 24 replicas failed, which max_failed_replicas=3 allows: replica 5."
     )
 
 
@@ -250,7 +266,7 @@ def test_of_thousands_of_sessions_that_had_not_ended_some_are_named() -> None:
         replica: AssignedSession(f"id{replica}", str(IDENTITY.name(replica, 1))) for replica in range(1, 5001)
     }
     known = batch(5000).assign(launched)
-    assert str(timed_out(known)).endswith(f"id{NUMBERED} and 4,900 more.")
+    assert str(timed_out(known, destroys=True)).endswith(f"id{NUMBERED} and 4,900 more.")
     assert unsettled_ids(batch(1)) == "none"
 
 

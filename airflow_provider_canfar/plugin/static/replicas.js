@@ -17,7 +17,7 @@ export const MEANINGS = {
   waiting: "no session yet",
   pending: "its session has not started",
   running: "its session runs",
-  launched: "it has a session; how it is, shows with the next progress",
+  launched: "it has a session, whose state shows with the next progress",
   succeeded: "its session has completed",
   failed: "its session has failed, or could not start",
   unfinished: "the task ended first; its session was destroyed, left running, or never launched",

@@ -76,7 +76,7 @@ function card({ taskId, mapIndex, task, replicas, counts, progress }) {
     element("h2", {}, outerLink(name, url, "_self")),
     element("p", {}, headline(counts, replicas.length)),
     bar,
-    element("p", { class: "muted small" }, paceLine(progress, hasEnded(task.state), new Date())),
+    element("p", { class: "muted small" }, paceLine(progress, task, new Date())),
   );
 }
 

@@ -45,7 +45,7 @@ function draw() {
   const isOver = hasEnded(task.state);
   const counts = countStates(replicas);
   byId("headline").textContent = headline(counts, replicas.length);
-  byId("pace").textContent = paceLine(work.progress, isOver, new Date());
+  byId("pace").textContent = paceLine(work.progress, task, new Date());
   filters.show(counts);
   const shown = filters.chosen ? replicas.filter((one) => one.state === filters.chosen) : replicas;
   if (isTable) table.show(shown, selected);

@@ -1,6 +1,6 @@
 // The page's sentences. Pure.
 
-import { LABELS, STATES } from "./replicas.js";
+import { LABELS, STATES, hasEnded } from "./replicas.js";
 
 export const number = (value) => value.toLocaleString("en");
 
@@ -11,11 +11,13 @@ export function headline(counts, total) {
 }
 
 /** Since when, at what pace, until when; of the progress only, which is honest about what it knows. */
-export function paceLine(progress, isOver, now) {
+export function paceLine(progress, task, now) {
   if (!progress) return "";
+  const isOver = hasEnded(task.state);
   // The XCom has seconds since the epoch, JavaScript milliseconds.
   const since = new Date(progress.since * 1000);
-  const until = isOver ? new Date(progress.updated * 1000) : now;
+  // A task that was killed has written no progress at its end.
+  const until = isOver ? new Date(task.end_date ?? progress.updated * 1000) : now;
   const parts = Number.isNaN(since.getTime()) ? [] : [`Since ${clock(since, now)} (${duration((until - since) / 1000)})`];
   if (typeof progress.pace_per_hour === "number") parts.push(`${number(Math.round(progress.pace_per_hour * 10) / 10)} per hour`);
   if (!isOver) {

@@ -111,7 +111,7 @@ def encode(
     elif program is None:
         raise SpecError(
             f"{problem}. Without a program, the image's own entry point runs, and only plain words reach it. "
-            "Name the program in command, and anything arrives."
+            "Name the program in command: then any argument arrives."
         )
     elif encoding is CommandEncoding.PLAIN:
         raise SpecError(

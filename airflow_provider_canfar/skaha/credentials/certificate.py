@@ -124,7 +124,7 @@ class Certificate:
             self._path = None if path is None else Path(path).expanduser()
         if path is not None and self._path is None:
             raise SpecError(
-                "Invalid certificate: there is no such home directory as its path begins with. "
+                "Invalid certificate: its path begins with a home directory that does not exist. "
                 "Write the path out."
             )
         self._pem = Secret(pem) if pem is not None else None

@@ -94,7 +94,7 @@ def _may_be_path(text: str) -> bool:
 
 def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
     if "password" not in fields:
-        raise SpecError(f"Missing password: the login is without its password. {_CHOICES}")
+        raise SpecError(f"Missing password: the login has no password. {_CHOICES}")
     if "login" not in fields:
         return Token(fields["password"])
     user = (fields["login"], fields["password"])

@@ -171,7 +171,7 @@ def _request_error(error: Exception, base: str, facts: dict[str, Any], redactor:
     why = _TIMEOUTS.get(type(error)) or excerpt(str(error), redactor) or type(error).__name__
     return Unreachable(
         f"No response from {base} to {facts['method']} {facts['path']}: {why}. If that lasts, check the host "
-        "in the connection, and that this machine reaches it.",
+        "in the connection, and that this machine can reach it.",
         maybe_applied=not isinstance(error, _NEVER_SENT),
         **facts,
     )

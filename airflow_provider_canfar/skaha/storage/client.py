@@ -150,8 +150,8 @@ class StorageClient(StorageUploader):
         if destination and names.is_inside(destination, source, target):
             raise _exists(
                 target,
-                f"A folder {target} has just appeared, and the server has moved {source} into it: it is "
-                f"{destination} now.",
+                f"A folder {target} has just appeared, and the server has moved {source} into it, to "
+                f"{destination}.",
                 maybe_applied=True,
             )
         if await self._find(target) is None:
@@ -189,7 +189,7 @@ class StorageClient(StorageUploader):
                 await self._http.send(run, _response, timeout=self._timeout)
             await self._sleep(_JOB_PAUSE)
         raise ServerError(
-            f"The move has not ended after {_MOVE_TIMEOUT:g} s. Look whether it did.",
+            f"The move had not ended after {_MOVE_TIMEOUT:g} s. Check whether it has since.",
             method="POST",
             path=job,
             maybe_applied=True,

@@ -181,7 +181,7 @@ class StorageReader:
         # 204 is an empty file (GetAction).
         if expected.isdigit() and response.status_code != 204 and int(expected) != target.tell():
             raise ServerError(
-                f"GET {request.path} brought {target.tell()} of {expected} bytes.",
+                f"GET {request.path} returned {target.tell()} of {expected} bytes.",
                 method="GET",
                 path=request.path,
                 status=response.status_code,

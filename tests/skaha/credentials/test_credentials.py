@@ -445,7 +445,7 @@ def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], ki
     [
         ({}, "Missing credential"),
         ({"extra": {"certificate": ""}}, "Missing credential"),
-        ({"login": "mcurie"}, "Missing password: the login is without"),
+        ({"login": "mcurie"}, "Missing password: the login has no"),
         ({"password": "canary", "extra": {"certificate": "x.pem"}}, "password as well as certificate"),
         (
             {"extra": {"certificate": "x.pem", "proxy_certificate": "canary"}},
@@ -453,7 +453,7 @@ def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], ki
         ),
         ({"extra": {"certificate": "-----BEGIN CERTIFICATE-----canary"}}, "as proxy_certificate, which"),
         ({"extra": {"proxy_certificate": "/canary.pem"}}, "Give the path of a file as certificate"),
-        ({"extra": {"certificate": "~nobody-of-that-name/x.pem"}}, "there is no such home"),
+        ({"extra": {"certificate": "~nobody-of-that-name/x.pem"}}, "a home directory that does not exist"),
         (
             {"login": "a", "password": "canary", "extra": {"refresh_token": "canary"}},
             "login, password as well as",

@@ -291,7 +291,7 @@ async def test_a_folder_that_appears_at_the_target_meanwhile_is_not_taken_for_th
         return serve()
 
     tree.faults["POST"] = [other_was_first]
-    with pytest.raises(Rejected, match=f"it is {BASE}/new/parts now") as caught:
+    with pytest.raises(Rejected, match=f"into it, to {BASE}/new/parts") as caught:
         await client.move(f"{BASE}/parts", f"{BASE}/new")
     assert caught.value.status == 409
     assert f"{BASE}/new/parts/1.csv" in tree.files
