@@ -89,24 +89,35 @@ class WriteAheadLog:
         return (self.position() - before) / (time.monotonic() - began)
 
 
-def measure(
-    airflow: LocalAirflow, wal: WriteAheadLog, idle_rate: float, replicas: int, within: float
-) -> Measured:
+@dataclass(frozen=True)
+class Server:
+    """A running Airflow, its platform, and the log of its database."""
+
+    airflow: LocalAirflow
+    platform: Emulator
+    wal: WriteAheadLog
+
+    def ended(self) -> int:
+        """Return how many sessions have ever ended."""
+        return sum(one["ended"] is not None for one in self.platform.all_sessions())
+
+
+def measure(server: Server, idle_rate: float, replicas: int, *, lifetime: float, within: float) -> Measured:
     """Run a task, or as much of it as can be done in time."""
-    with running_emulator(retention=600.0, start_delay=0.1) as platform:
-        airflow.rest.update_connection("canfar_default", **platform.connection)
-        before, began = wal.position(), time.monotonic()
-        run = airflow.rest.trigger("rolling", {"replicas": replicas}, timeout=120)
-        with contextlib.suppress(TimeoutError):
-            wait_until(lambda: run.state in RUN_END_STATES, description="the end", timeout=within, interval=2)
-        written, seconds = wal.position() - before, time.monotonic() - began
-        ended = sum(one["ended"] is not None for one in platform.all_sessions())
-        wakes = sum("Resuming: " in line for line in run.log(TASK))
-        if run.state not in RUN_END_STATES:
-            print(f"{ended:,} of {replicas:,} replicas had ended after {seconds:.0f} s", file=sys.stderr)
-            run.mark_task(TASK, "failed")
-            wait_until(lambda: not platform.live(), description="the last sessions to end", timeout=120)
-    return Measured(ended, wakes, seconds, written - seconds * idle_rate, version_0_1(wal, ended, wakes))
+    earlier, before, began = server.ended(), server.wal.position(), time.monotonic()
+    conf = {"replicas": replicas, "lifetime": lifetime}
+    run = server.airflow.rest.trigger("rolling", conf, timeout=120)
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: run.state in RUN_END_STATES, description="the end", timeout=within, interval=2)
+    written, seconds = server.wal.position() - before, time.monotonic() - began
+    ended, is_over = server.ended() - earlier, run.state in RUN_END_STATES
+    wakes = sum("Resuming: " in line for line in run.log(TASK))
+    if not is_over:
+        print(f"{ended:,} of {replicas:,} replicas had ended after {seconds:.0f} s", file=sys.stderr)
+        run.mark_task(TASK, "failed")
+        wait_until(lambda: not server.platform.live(), description="the last sessions to end", timeout=120)
+    old = version_0_1(server.wal, ended, wakes)
+    return Measured(ended, wakes, seconds, written - seconds * idle_rate, old)
 
 
 def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
@@ -142,12 +153,12 @@ def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
 
 
 @contextlib.contextmanager
-def running_airflow(folder: Path) -> Iterator[tuple[LocalAirflow, WriteAheadLog]]:
-    """Run an Airflow on a PostgreSQL until the block ends."""
+def running_airflow(folder: Path) -> Iterator[Server]:
+    """Run an Airflow on a PostgreSQL until the block ends, beside a platform."""
     servers.make_reachable(folder)
     with contextlib.ExitStack() as stack:
         programs = stack.enter_context(Programs())
-        platform: Emulator = stack.enter_context(running_emulator())
+        platform = stack.enter_context(running_emulator(retention=600.0, start_delay=0.1))
         postgresql = servers.PostgreSQL(programs, folder / "postgresql")
         stack.callback(postgresql.stop)
         postgresql.start()
@@ -163,7 +174,7 @@ def running_airflow(folder: Path) -> Iterator[tuple[LocalAirflow, WriteAheadLog]
         )
         stack.enter_context(airflow)
         wait_until(lambda: airflow.rest.has_dag("rolling"), description="the DAG", timeout=120)
-        yield airflow, wal
+        yield Server(airflow, platform, wal)
 
 
 def print_table(measured: Sequence[Measured], idle_rate: float) -> None:
@@ -185,16 +196,20 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--lifetime", type=float, default=1.0, help="of each session, in seconds")
     parser.add_argument("--within", type=float, default=900.0, help="the most seconds for each task")
     options = parser.parse_args()
     servers.install()
     # Not in a folder of ours alone: the server's user must reach it.
     with (
         tempfile.TemporaryDirectory(prefix="canfar-wal-") as folder,
-        running_airflow(Path(folder)) as (airflow, wal),
+        running_airflow(Path(folder)) as server,
     ):
-        idle_rate = wal.idle_rate()
-        measured = [measure(airflow, wal, idle_rate, count, options.within) for count in options.replicas]
+        idle_rate = server.wal.idle_rate()
+        measured = [
+            measure(server, idle_rate, count, lifetime=options.lifetime, within=options.within)
+            for count in options.replicas
+        ]
     print_table(measured, idle_rate)
 
 
