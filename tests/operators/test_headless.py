@@ -93,7 +93,7 @@ def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Mak
 def test_only_a_task_that_was_deferred_resumes(platform: Emulator, task: Make) -> None:
     with shown() as in_the_worker:
         task("true").run()
-    stars = task("true", deferrable=True)
+    stars = task("sleep", "2", deferrable=True)
     deferred = stars.defer()
     wait_until(lambda: not platform.live(), description="the session to end", timeout=20)
     with shown() as after_a_wait:
