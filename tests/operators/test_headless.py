@@ -90,16 +90,21 @@ def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Mak
     assert created(platform) == {"1": 1, "2": 1, "3": 1}
 
 
-def test_only_a_task_that_was_deferred_resumes(platform: Emulator, task: Make) -> None:
-    with shown() as in_the_worker:
-        task("true").run()
+def test_a_task_that_was_deferred_says_why_it_resumes(platform: Emulator, task: Make) -> None:
     stars = task("sleep", "2", deferrable=True)
     deferred = stars.defer()
     wait_until(lambda: not platform.live(), description="the session to end", timeout=20)
-    with shown() as after_a_wait:
+    with shown() as lines:
         stars.resume(deferred, {"reason": "all sessions have ended"})
-    assert not any(line.startswith("Resuming") for line in in_the_worker)
-    assert after_a_wait[0] == "Resuming: all sessions have ended."
+    assert lines[0] == "Resuming: all sessions have ended."
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_task_that_waits_in_the_worker_never_resumes(task: Make) -> None:
+    with shown() as lines:
+        task("true").run()
+    assert lines
+    assert not any(line.startswith("Resuming") for line in lines)
 
 
 def test_a_name_may_begin_with_a_digit_and_a_retry_knows_it_again(
