@@ -139,10 +139,10 @@ class Database:
 
     def set(self, key: str, value: Any) -> None:
         """Write the value of an entry."""
-        self.rows[key] = self.write(value)
+        self.rows[key] = self.write(key, value)
 
-    def write(self, value: Any) -> str:
-        """Count what is written."""
+    def write(self, key: str, value: Any) -> str:
+        """Count what is written in the place of an earlier value."""
         text = json.dumps(value)
         self.written += len(text)
         return text
@@ -173,9 +173,13 @@ def nothing(_: str) -> None:
     """Write no line."""
 
 
-def roll(lifetimes: Sequence[float], places: int) -> Rolling:
-    """Run a task with so many places from its launch to its end."""
-    platform, database, measured = Platform(lifetimes), Database(), Rolling(len(lifetimes))
+def roll(lifetimes: Sequence[float], places: int, database: Database | None = None) -> Rolling:
+    """Run a task with so many places from its launch to its end.
+
+    :param database: by default, one in memory.
+    """
+    platform, measured = Platform(lifetimes), Rolling(len(lifetimes))
+    database = database or Database()
     batch = Batch(Identity("af-reduce", "k3v5x2qamd", 0, "0" * 32), 1, len(lifetimes))
     carried = batch.to_json()
     journal = Journal(database, ENTRY, nothing)
@@ -200,21 +204,22 @@ def roll(lifetimes: Sequence[float], places: int) -> Rolling:
                 now = loop.run_until_complete(reconciler.reconcile(client))
             batch = reconciler.batch
             whole = wake is None or now.verdict is not None
-            database.write(xcoms.to_push(batch, journal.complete, whole=whole))
-            database.write(progress_xcom(batch, platform.now))
+            for key, value in xcoms.to_push(batch, journal.complete, whole=whole).items():
+                database.write(key, value)
+            database.write("progress", progress_xcom(batch, platform.now))
             journal.record(batch)
             if now.verdict is None:
                 carried = batch.to_json()
                 stored = _wait_spec(platform, reconciler, now, places)
-                database.write(carried)
-                database.write(stored)
+                database.write("task", carried)
+                database.write("trigger", stored)
             spent = time.process_time() - cpu
             measured.cpu += spent
             measured.slowest = max(measured.slowest, spent)
             if now.verdict is not None:
                 break
             event = _wait(platform, stored)
-            database.write({"batch": carried, "event": event})
+            database.write("task", {"batch": carried, "event": event})
             wake = WakeEvent.from_json(event)
             measured.wakes += 1
             measured.largest_wake = max(measured.largest_wake, database.written - before)

@@ -1,9 +1,13 @@
 """How much one rolling task makes PostgreSQL write: bytes of its write-ahead log for each replica.
 
-A real Airflow on a real PostgreSQL runs a task of 500 and one of 2,000 replicas, fifty at a time, on the
-emulator. What an Airflow without tasks writes in the same time is subtracted. The baseline is what version
-0.1 carried over each deferral: all that was done, written to a table of the same server as often as the task
-was woken.
+Two ways, each with a task of 500 and one of 2,000 replicas, fifty at a time. First, what the provider itself
+writes, by the phases and waits of ``rolling.py`` with their virtual clock: each value takes the place of the
+one before, in a table of a real PostgreSQL. Then a real Airflow on it, with all that Airflow writes, on the
+emulator; what it writes without tasks in the same time is subtracted. There, sessions are short, and a phase
+launches and records many of them before it defers.
+
+The baseline is what version 0.1 carried over each deferral: all that was done, written to a table of the same
+server as often as the task was woken.
 
 Full-page images are off, and no checkpoint comes meanwhile: they depend on the server's settings, and on what
 else it does. ``make wal`` runs this, in an environment with PostgreSQL's driver.
@@ -24,8 +28,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
-from rolling import OLD_OUTCOME, OLD_XCOM  # type: ignore[import-not-found] # A module in the same folder.
-from sqlalchemy import Engine, text
+from _rolling_task import Database, roll  # type: ignore[import-not-found] # Modules in the same folder.
+from rolling import (  # type: ignore[import-not-found]
+    LIFETIMES,
+    OLD_OUTCOME,
+    OLD_XCOM,
+    PLACES,
+)
+from sqlalchemy import Connection, Engine, text
 
 from airflow_provider_canfar.testing import Emulator, running_emulator
 from dev.airflow_rest import RUN_END_STATES
@@ -89,24 +99,63 @@ class WriteAheadLog:
         return (self.position() - before) / (time.monotonic() - began)
 
 
-def measure(
-    airflow: LocalAirflow, wal: WriteAheadLog, idle_rate: float, replicas: int, within: float
-) -> Measured:
+@dataclass(frozen=True)
+class Server:
+    """A running Airflow, its platform, and the log of its database."""
+
+    airflow: LocalAirflow
+    platform: Emulator
+    wal: WriteAheadLog
+
+    def ended(self) -> int:
+        """Return how many sessions have ever ended."""
+        return sum(one["ended"] is not None for one in self.platform.all_sessions())
+
+
+def measure(server: Server, idle_rate: float, replicas: int, *, lifetime: float, within: float) -> Measured:
     """Run a task, or as much of it as can be done in time."""
-    with running_emulator(retention=600.0, start_delay=0.1) as platform:
-        airflow.rest.update_connection("canfar_default", **platform.connection)
-        before, began = wal.position(), time.monotonic()
-        run = airflow.rest.trigger("rolling", {"replicas": replicas}, timeout=120)
-        with contextlib.suppress(TimeoutError):
-            wait_until(lambda: run.state in RUN_END_STATES, description="the end", timeout=within, interval=2)
-        written, seconds = wal.position() - before, time.monotonic() - began
-        ended = sum(one["ended"] is not None for one in platform.all_sessions())
-        wakes = sum("Resuming: " in line for line in run.log(TASK))
-        if run.state not in RUN_END_STATES:
-            print(f"{ended:,} of {replicas:,} replicas had ended after {seconds:.0f} s", file=sys.stderr)
-            run.mark_task(TASK, "failed")
-            wait_until(lambda: not platform.live(), description="the last sessions to end", timeout=120)
-    return Measured(ended, wakes, seconds, written - seconds * idle_rate, version_0_1(wal, ended, wakes))
+    earlier, before, began = server.ended(), server.wal.position(), time.monotonic()
+    conf = {"replicas": replicas, "lifetime": lifetime}
+    run = server.airflow.rest.trigger("rolling", conf, timeout=120)
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: run.state in RUN_END_STATES, description="the end", timeout=within, interval=2)
+    written, seconds = server.wal.position() - before, time.monotonic() - began
+    ended, is_over = server.ended() - earlier, run.state in RUN_END_STATES
+    wakes = sum("Resuming: " in line for line in run.log(TASK))
+    if not is_over:
+        print(f"{ended:,} of {replicas:,} replicas had ended after {seconds:.0f} s", file=sys.stderr)
+        run.mark_task(TASK, "failed")
+        wait_until(lambda: not server.platform.live(), description="the last sessions to end", timeout=120)
+    old = version_0_1(server.wal, ended, wakes)
+    return Measured(ended, wakes, seconds, written - seconds * idle_rate, old)
+
+
+class Table(Database):  # type: ignore[misc] # Its module is not found.
+    """The database of a task, in a table of PostgreSQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._connection.execute(text("DROP TABLE IF EXISTS rolling"))
+        self._connection.execute(text("CREATE TABLE rolling (key TEXT PRIMARY KEY, value TEXT)"))
+
+    def write(self, key: str, value: object) -> str:
+        """Write a value in the place of an earlier one."""
+        written: str = super().write(key, value)
+        upsert = "INSERT INTO rolling VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value"
+        self._connection.execute(text(upsert), {"key": key, "value": written})
+        return written
+
+
+def measure_phases(wal: WriteAheadLog, replicas: int) -> Measured:
+    """Run a task's phases and waits on a platform in memory, and let PostgreSQL keep what they write."""
+    dice = random.Random(replicas)  # noqa: S311 - reproducible, not for a secret
+    lifetime = LIFETIMES["30 s to 10 min"]
+    with wal.engine.connect() as connection:
+        database, before = Table(connection), wal.position()
+        rolling = roll([lifetime(dice) for _ in range(replicas)], PLACES, database)
+        written = wal.position() - before
+    return Measured(replicas, rolling.wakes, rolling.wall, written, version_0_1(wal, replicas, rolling.wakes))
 
 
 def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
@@ -142,33 +191,36 @@ def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
 
 
 @contextlib.contextmanager
-def running_airflow(folder: Path) -> Iterator[tuple[LocalAirflow, WriteAheadLog]]:
-    """Run an Airflow on a PostgreSQL until the block ends."""
-    servers.make_reachable(folder)
+def running_postgresql(programs: Programs, folder: Path) -> Iterator[tuple[str, WriteAheadLog]]:
+    """Run a PostgreSQL until the block ends."""
+    postgresql = servers.PostgreSQL(programs, folder / "postgresql")
     with contextlib.ExitStack() as stack:
-        programs = stack.enter_context(Programs())
-        platform: Emulator = stack.enter_context(running_emulator())
-        postgresql = servers.PostgreSQL(programs, folder / "postgresql")
         stack.callback(postgresql.stop)
         postgresql.start()
         wal = WriteAheadLog(postgresql.url)
         stack.callback(wal.engine.dispose)
         wal.configure()
+        yield postgresql.url, wal
+
+
+@contextlib.contextmanager
+def running_airflow(programs: Programs, folder: Path, url: str, wal: WriteAheadLog) -> Iterator[Server]:
+    """Run an Airflow on a database until the block ends, beside a platform."""
+    with running_emulator(retention=600.0, start_delay=0.1) as platform:
         airflow = LocalAirflow(
             folder / "airflow",
             [Path(__file__).parent / "dags"],
             programs=programs,
             connections={"canfar_default": platform.connection},
-            env={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgresql.url},
+            env={"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url},
         )
-        stack.enter_context(airflow)
-        wait_until(lambda: airflow.rest.has_dag("rolling"), description="the DAG", timeout=120)
-        yield airflow, wal
+        with airflow:
+            yield Server(airflow, platform, wal)
 
 
-def print_table(measured: Sequence[Measured], idle_rate: float) -> None:
+def print_table(title: str, measured: Sequence[Measured]) -> None:
     """Print a line for each task, and how they compare."""
-    print(f"\nAn Airflow without tasks writes {idle_rate / 1000:.1f} kB/s, which are subtracted")
+    print(f"\n{title}")
     print(f"{'replicas':>10}{'wakes':>8}{'s':>8}{'kB of WAL per replica':>24}{'version 0.1':>14}")
     for one in measured:
         print(
@@ -185,17 +237,26 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--phases-only", action="store_true", help="without Airflow; takes a minute")
+    parser.add_argument("--lifetime", type=float, default=1.0, help="of each session, in seconds")
     parser.add_argument("--within", type=float, default=900.0, help="the most seconds for each task")
     options = parser.parse_args()
     servers.install()
     # Not in a folder of ours alone: the server's user must reach it.
-    with (
-        tempfile.TemporaryDirectory(prefix="canfar-wal-") as folder,
-        running_airflow(Path(folder)) as (airflow, wal),
-    ):
-        idle_rate = wal.idle_rate()
-        measured = [measure(airflow, wal, idle_rate, count, options.within) for count in options.replicas]
-    print_table(measured, idle_rate)
+    with tempfile.TemporaryDirectory(prefix="canfar-wal-") as folder, Programs() as programs:
+        servers.make_reachable(Path(folder))
+        with running_postgresql(programs, Path(folder)) as (url, wal):
+            phases = [measure_phases(wal, count) for count in options.replicas]
+            print_table("What the provider writes, with a virtual clock", phases)
+            if options.phases_only:
+                return
+            with running_airflow(programs, Path(folder), url, wal) as server:
+                idle_rate = wal.idle_rate()
+                whole = [
+                    measure(server, idle_rate, count, lifetime=options.lifetime, within=options.within)
+                    for count in options.replicas
+                ]
+            print_table(f"A real Airflow; without tasks it writes {idle_rate / 1000:.1f} kB/s", whole)
 
 
 if __name__ == "__main__":

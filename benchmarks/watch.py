@@ -8,12 +8,17 @@ kinds of requests of the shared poll; ``--plot`` draws the result.
 from __future__ import annotations
 
 import argparse
+import json
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+from _account import Account
 from _runs import Run, run  # type: ignore[import-not-found] # A module in the same folder.
 
-from airflow_provider_canfar.skaha.polling.session_cache import URGENT_FULL_LIST_INTERVAL
+from airflow_provider_canfar.skaha.http.response import ApiResponse
+from airflow_provider_canfar.skaha.polling.session_cache import URGENT_FULL_LIST_INTERVAL, SessionCache
 
 INTERVAL = 5.0
 
@@ -110,6 +115,27 @@ def request_kinds(seconds: float) -> None:
             print(f"{kind:28}{count:10}{per_poll:10}{size:10.2f}{cpu:8.1f}", flush=True)
 
 
+def one_list() -> None:
+    """Print what reading one complete list takes, the least of several times; they differ in usage only."""
+    print(f"{'reading one list, CPU ms':28}{'sessions':>10}{'parsed':>10}{'taken in':>10}{'json alone':>12}")
+    for count in (1000, 10_000):
+        account, cache = Account(count), SessionCache()
+        took: list[tuple[float, ...]] = []
+        for poll in range(8):
+            response = ApiResponse("GET", "session", "", 200, {}, account.list_sessions(None))
+            times = [time.process_time()]
+            result = cache.parser(None)(response)
+            times.append(time.process_time())
+            cache.update(result, at=15.0 * poll)
+            times.append(time.process_time())
+            json.loads(response.body)
+            times.append(time.process_time())
+            took.append(tuple(1000 * (end - start) for start, end in pairwise(times)))
+        # The first list is all new.
+        parsed, taken_in, alone = (min(one) for one in zip(*took[1:], strict=True))
+        print(f"{'':28}{count:10}{parsed:10.1f}{taken_in:10.1f}{alone:12.1f}")
+
+
 def plot(runs: list[Run], path: Path) -> None:
     """Draw requests, CPU and loop delay over the number of tasks."""
     from matplotlib.figure import Figure
@@ -153,6 +179,8 @@ def main() -> None:
         ways = [("idle", 1), *((way, count) for way in ("trigger", "shared client") for count in COUNTS)]
         # Ten thousand separate clients would need ten gigabytes.
         ways += [("own clients", count) for count in COUNTS[:2]]
+    one_list()
+    print()
     runs = measure(ways, seconds=60 if arguments.full else 10)
     compare(runs)
     if arguments.full:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -126,13 +128,14 @@ class Programs:
             print(line, file=self._watchdog.stdin, flush=True)
 
 
+#: Ports that no system hands out by itself: a server that restarts finds its own port free.
+LASTING_PORTS = range(20_000, 32_768)
+
+
 def free_ports(count: int) -> list[int]:
-    """Return unused ports of the loopback interface."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return unused ports of the loopback interface, which stay a server's own while it restarts."""
+    at_random = random.sample(LASTING_PORTS, len(LASTING_PORTS))
+    return list(itertools.islice(filter(_is_free, at_random), count))
 
 
 def free_port(preferred: int) -> int:

@@ -44,4 +44,5 @@ def not_found(conn_id: str) -> str:
             f"The connection {conn_id!r} is not defined. Create it under Admin > Connections in Airflow, or "
             f"set the environment variable {variable} where the task runs"
         )
-    return f"{problem} ({DOCUMENTATION})."
+    # Airflow's page takes what touches an address for a part of it.
+    return f"{problem}. See {DOCUMENTATION}"

@@ -14,7 +14,6 @@ from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
-from airflow_provider_canfar.operators._run_keys import keys_of_this_run
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
     GivenArguments,
@@ -184,6 +183,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
         """
         from airflow_provider_canfar.account_sessions.cleanup import reject_all
+        from airflow_provider_canfar.operators._run_keys import keys_of_this_run
         from airflow_provider_canfar.skaha.errors import SpecError
         from airflow_provider_canfar.skaha.models import Kind
         from airflow_provider_canfar.skaha.selection import Selection, session_ids

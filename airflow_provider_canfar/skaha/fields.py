@@ -45,6 +45,9 @@ def text(value: Any) -> str:
     >>> text("Running"), text(2026), text("<none>"), text(["Running"])
     ('Running', '2026', '', '')
     """
+    if type(value) is str and value.isascii():
+        # As nearly all are, of tens of thousands in a long list.
+        return "" if value in _ABSENT else value
     if not isinstance(value, str | int | float):
         return ""
     word = str(value)

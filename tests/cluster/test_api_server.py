@@ -21,8 +21,18 @@ WAITS = "API server is not responding"
 @pytest.mark.parametrize("phase", [phases.beginning, phases.launching, phases.saving, phases.recording])
 def test_api_server_killed(scenario: Scenario, phase: Callable[[Scenario], Run]) -> None:
     run = phase(scenario)
-    phases.kill_api_server_until(scenario, run, WAITS)
+    with phases.api_server_away(scenario):
+        scenario.wait_until_logged(run, WAITS)
     scenario.open_gate()
+    check_success(scenario, run, phases.REPLICAS)
+
+
+def test_api_server_killed_at_the_end(scenario: Scenario) -> None:
+    """The first try fails, as nothing takes its result; the next one finds that all is done."""
+    run = phases.ending(scenario)
+    _, task = scenario.worker(run)
+    with phases.api_server_away(scenario):
+        scenario.wait_until(lambda: not task.is_running(), "the end of the task's process")
     check_success(scenario, run, phases.REPLICAS)
 
 
@@ -30,10 +40,8 @@ def test_api_server_killed_while_deferred(scenario: Scenario) -> None:
     """The trigger watches on; the resumed task waits for the API server."""
     run = scenario.start("once", scenario.wait_for_gate, phases.REPLICAS)
     scenario.wait_until_watched(run)
-    scenario.airflow.kill_component("api-server")
-    polls = scenario.platform.requests()["GET /session"]
-    scenario.wait_until_requested("GET /session", polls + 5)
-    scenario.airflow.start_component("api-server")
-    scenario.airflow.wait_until_healthy()
+    with phases.api_server_away(scenario):
+        polls = scenario.platform.requests()["GET /session"]
+        scenario.wait_until_requested("GET /session", polls + 5)
     scenario.open_gate()
     check_success(scenario, run, phases.REPLICAS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,9 +59,20 @@ def recording(scenario: Scenario) -> Run:
     return run
 
 
-def kill_api_server_until(scenario: Scenario, run: Run, line: str) -> None:
-    """Kill the API server, and start it again when the task's first log has a line."""
+def ending(scenario: Scenario) -> Run:
+    """Start a run, and return while its worker, which has recorded all ends, destroys the ended sessions."""
+    run = scenario.start("tidied-retried-often", scenario.wait_for_gate, REPLICAS)
+    scenario.wait_until_deferred(run)
+    scenario.platform.faults(latency={"method": "DELETE", "path": "/session/.", "seconds": 5})
+    scenario.open_gate()
+    scenario.wait_until_requested("DELETE /session/{id}")
+    return run
+
+
+@contextlib.contextmanager
+def api_server_away(scenario: Scenario) -> Iterator[None]:
+    """Kill the API server, and start it again when the block ends."""
     scenario.airflow.kill_component("api-server")
-    scenario.wait_until_logged(run, line, timeout=300)
+    yield
     scenario.airflow.start_component("api-server")
     scenario.airflow.wait_until_healthy()

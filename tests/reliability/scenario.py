@@ -168,32 +168,30 @@ class Scenario:
             lambda: log.exists() and line in log.read_text(), f"the log to say {line!r}", timeout=timeout
         )
 
+    def worker(self, run: Run) -> tuple[psutil.Process, psutil.Process]:
+        """Return the supervisor of a run's task, and the task's own process."""
+        instance = run.task(TASK)["id"]
+        running = [process for process in psutil.process_iter() if _runs(process, instance)]
+        (task,) = [process for process in running if _runs(process.parent(), instance)]
+        (supervisor,) = [process for process in running if process != task]
+        return supervisor, task
+
     def kill_worker(self, run: Run) -> None:
         """Kill a task's worker with SIGKILL: both the supervisor and the task's own process."""
-        instance = run.task(TASK)["id"]
-        killed = [process for process in psutil.process_iter() if _runs(process, instance)]
-        assert len(killed) == 2, f"a supervisor and a task, not {killed}"
+        killed = self.worker(run)
         for process in killed:
             process.kill()
         psutil.wait_procs(killed)
 
     def kill_supervisor(self, run: Run) -> psutil.Process:
         """Kill the supervisor of a run's task with SIGKILL, and return the task's own process."""
-        instance = run.task(TASK)["id"]
-        running = [process for process in psutil.process_iter() if _runs(process, instance)]
-        (task,) = [process for process in running if _runs(process.parent(), instance)]
-        (supervisor,) = [process for process in running if process != task]
+        supervisor, task = self.worker(run)
         supervisor.kill()
         return task
 
     def terminate_worker(self, run: Run) -> None:
         """Send SIGTERM to the supervisor of a run's task, as a host that shuts down does."""
-        instance = run.task(TASK)["id"]
-        (supervisor,) = [
-            process
-            for process in psutil.process_iter()
-            if _runs(process, instance) and not _runs(process.parent(), instance)
-        ]
+        supervisor, _ = self.worker(run)
         supervisor.terminate()
 
     def forget_ended(self) -> None:

@@ -17,7 +17,7 @@ from dev.local_airflow import LocalAirflow
 from dev.programs import Programs
 from tests.reliability.conftest import DATABASE, HERE, SETTINGS
 from tests.reliability.fault_proxy import AWAY, ERROR, Fault, FaultProxy
-from tests.reliability.phases import REPLICAS, beginning, launching, recording, saving
+from tests.reliability.phases import REPLICAS, beginning, ending, launching, recording, saving
 from tests.reliability.scenario import TASK, Scenario, each
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ def local_airflow(tmp_path_factory: pytest.TempPathFactory, proxy: FaultProxy) -
             yield airflow
 
 
-@pytest.mark.parametrize("fault", [AWAY, ERROR, SLOW], ids=["away", "500", "slow"])
+every_fault = pytest.mark.parametrize("fault", [AWAY, ERROR, SLOW], ids=["away", "500", "slow"])
+
+
+@every_fault
 @pytest.mark.parametrize("phase", [beginning, launching, saving, recording])
 def test_api_server_fails_for_a_while(
     scenario: Scenario, proxy: FaultProxy, phase: Phase, fault: Fault
@@ -79,12 +82,26 @@ def test_api_server_fails_for_a_while(
     scenario.check(run, "success", each(REPLICAS))
 
 
-@pytest.mark.parametrize("phase", [launching, recording])
-def test_api_server_fails_until_the_try_ends(scenario: Scenario, proxy: FaultProxy, phase: Phase) -> None:
+@every_fault
+def test_api_server_fails_at_the_end(scenario: Scenario, proxy: FaultProxy, fault: Fault) -> None:
+    """A result that Airflow does not take fails the try, and the next one launches nothing."""
+    run = ending(scenario)
+    _, task = scenario.worker(run)
+    with proxy.failing(fault, ALL):
+        scenario.wait_until(lambda: not task.is_running(), "the end of the task's process")
+    scenario.check(run, "success", each(REPLICAS))
+
+
+@pytest.mark.parametrize(("phase", "line"), [(launching, LEAVES), (recording, WAITS)])
+def test_api_server_fails_until_the_try_ends(
+    scenario: Scenario, proxy: FaultProxy, phase: Phase, line: str
+) -> None:
     """The supervisor stops the worker when its heartbeats fail."""
     run = phase(scenario)
+    _, task = scenario.worker(run)
     with proxy.failing(ERROR, ALL):
-        scenario.wait_until_logged(run, LEAVES)
+        scenario.wait_until(lambda: not task.is_running(), "the end of the try", timeout=TRY_TIMEOUT)
+        scenario.wait_until_logged(run, line)
     scenario.open_gate()
     scenario.check(run, "success", each(REPLICAS))
 

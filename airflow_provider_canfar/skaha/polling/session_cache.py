@@ -68,7 +68,7 @@ class Row(NamedTuple):
 
 
 def _row(data: Mapping[str, Any]) -> Row:
-    words = [text(data.get(field)) for field in _FIELDS]
+    words = map(text, map(data.get, _FIELDS))
     return Row._make([*words, data.get("ramInUse"), data.get("cpuCoresInUse")])
 
 

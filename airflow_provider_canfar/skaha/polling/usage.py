@@ -89,10 +89,13 @@ class UsageHistory:
             if record is None:
                 self._records[session_id] = _Record(now.ram, now.ram, now.cores, 1, at)
                 continue
-            record.ram = _greater(record.ram, now.ram)
-            record.cores = _greater(record.cores, now.cores)
-            if now.ram is not None:
-                record.last_ram = now.ram
+            ram, cores = now
+            if ram is not None:
+                record.last_ram = ram
+                if record.ram is None or ram > record.ram:
+                    record.ram = ram
+            if cores is not None and (record.cores is None or cores > record.cores):
+                record.cores = cores
             record.samples += 1
             record.seen_at = at
         if at >= self._forget_at:
@@ -117,10 +120,6 @@ class UsageHistory:
             for session_id, at in ended_at.items()
             if (record := self._records.get(session_id)) is not None
         }
-
-
-def _greater(one: float | None, other: float | None) -> float | None:
-    return one if other is None else other if one is None else max(one, other)
 
 
 def _rounded(number: float | None) -> float | None:

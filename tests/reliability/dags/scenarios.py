@@ -45,6 +45,7 @@ rolling = scenario("rolling", max_active_replicas=4)
 # While the API server is away, Airflow ends tries before they reach the operator.
 often: dict[str, Any] = {"retries": 10, "retry_delay": timedelta(seconds=5)}
 retried_often = scenario("retried-often", **often)
+tidied_retried_often = scenario("tidied-retried-often", on_finish_action="destroy", **often)
 rolling_retried_often = scenario("rolling-retried-often", max_active_replicas=4, **often)
 out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
 out_of_time_in_worker = scenario(
