@@ -75,7 +75,8 @@ class Journal:
         if self._head is not None:
             self._pages = self._head.get("pages", 0)
             # Version 0.1 saved successes only, in columns.
-            packed = self._head.get("rows") or pack([["outcome", *one] for one in self._head["successes"]])
+            old = [["outcome", *one] for one in self._head.get("successes", ())]
+            packed = self._head.get("rows") or pack(old)
             self._newest, self._newest_bytes = unpack(packed), len(packed)
         #: Rows of the pages that are not about settled replicas only, by number.
         self._open: dict[int, list[Row]] = {}
