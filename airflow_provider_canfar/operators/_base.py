@@ -149,8 +149,10 @@ class SessionOperator(LineageMixin, TriesMixin):
             carried = carried_in_process(task_instance)
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
         with airflow_errors(self.log):
+            wake = WakeEvent.from_json(event)
+            self._emit(f"Resuming: {wake.reason.value}.")
             known = None if batch is None else Batch.from_json(batch)
-            return self._run_phase(context, work, known, deadline, WakeEvent.from_json(event), **carried)
+            return self._run_phase(context, work, known, deadline, wake, **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait; or destroy the sessions where Airflow ends it, unless a retry adopts them.

@@ -233,7 +233,6 @@ class TaskRunner:
         :raises CredentialRefused: when the platform refuses the credential.
         :raises SessionTimeout: when the deadline has passed.
         """
-        self._emit(f"Resuming: {wake.reason.value}.")
         self._reconciler.batch = self.batch.with_observations(wake.ended, wake.gone, wake.started)
         if wake.reason is WakeReason.REFUSED:
             raise CredentialRefused.during(wake.message, self.batch)

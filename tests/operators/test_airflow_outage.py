@@ -23,8 +23,9 @@ from airflow_provider_canfar.skaha.errors import SessionFailed, SessionTimeout
 from dev.waiting import wait_until
 from tests.airflow_versions import IS_AIRFLOW_3_1
 from tests.fake_task import FakeTask
+from tests.on_emulator import shown
 from tests.operators.conftest import TASK_RUNNER
-from tests.operators.test_headless import created, shown
+from tests.operators.test_headless import created
 
 if TYPE_CHECKING:
     import socket

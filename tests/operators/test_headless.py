@@ -7,13 +7,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
@@ -30,11 +28,10 @@ from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
+from tests.on_emulator import IMAGE, shown
 
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
-
-IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
 Make = Callable[..., FakeTask]
 
@@ -69,17 +66,6 @@ def _task(monkeypatch: pytest.MonkeyPatch) -> Make:
     return make
 
 
-@contextmanager
-def shown() -> Iterator[list[str]]:
-    """Collect what the task's log shows."""
-    lines: list[str] = []
-    with capture_logs() as entries:
-        try:
-            yield lines
-        finally:
-            lines += [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
-
-
 def created(platform: Emulator) -> Counter[str]:
     """Count the sessions that were ever created for each replica."""
     return Counter(session["replica_id"] for session in platform.all_sessions())
@@ -102,6 +88,23 @@ def test_each_replica_runs_and_is_told_which_it_is(platform: Emulator, task: Mak
     assert [outcome["replica"] for outcome in outcomes] == [1, 2, 3]
     assert {outcome["status"] for outcome in outcomes} == {"Completed"}
     assert created(platform) == {"1": 1, "2": 1, "3": 1}
+
+
+def test_a_task_that_was_deferred_says_why_it_resumes(platform: Emulator, task: Make) -> None:
+    stars = task("sleep", "2", deferrable=True)
+    deferred = stars.defer()
+    wait_until(lambda: not platform.live(), description="the session to end", timeout=20)
+    with shown() as lines:
+        stars.resume(deferred, {"reason": "all sessions have ended"})
+    assert lines[0] == "Resuming: all sessions have ended."
+
+
+@pytest.mark.usefixtures("platform")
+def test_a_task_that_waits_in_the_worker_never_resumes(task: Make) -> None:
+    with shown() as lines:
+        task("true").run()
+    assert lines
+    assert not any(line.startswith("Resuming") for line in lines)
 
 
 def test_a_name_may_begin_with_a_digit_and_a_retry_knows_it_again(

@@ -92,7 +92,9 @@ def test_api_server_fails_at_the_end(scenario: Scenario, proxy: FaultProxy, faul
     scenario.check(run, "success", each(REPLICAS))
 
 
-@pytest.mark.parametrize(("phase", "line"), [(launching, LEAVES), (recording, WAITS)])
+@pytest.mark.parametrize(
+    ("phase", "line"), [(launching, LEAVES), (recording, WAITS)], ids=["launching", "recording"]
+)
 def test_api_server_fails_until_the_try_ends(
     scenario: Scenario, proxy: FaultProxy, phase: Phase, line: str
 ) -> None:
