@@ -17,3 +17,9 @@ settings.load_profile("canfar")
 def pytest_xdist_auto_num_workers() -> int:
     """Take one worker more than there are processors: the tests wait as much as they compute."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests on a real Airflow last: it runs until the end, and takes its share of the processors."""
+    items.sort(key=lambda item: item.get_closest_marker("airflow") is not None)
