@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy
-from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
+from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.task_sessions.batch import AssignedSession
 from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY, AdaptiveConcurrency
@@ -134,10 +134,8 @@ class Launcher:
         try:
             session_id = await client.create_replica(self._spec, replica, name=name)
         except RequestError as error:
-            if error.retryable or not found.refusals:
-                # A refusal is the same for all replicas.
-                severity = WarningLine if error.retryable else ErrorLine
-                self._emit(severity(f"Could not create session {name} for replica {replica}: {error}"))
+            if error.retryable:  # A refusal is raised, and logged as what fails the task.
+                self._emit(WarningLine(f"Could not create session {name} for replica {replica}: {error}"))
             if error.maybe_applied:
                 found.doubtful[name] = error
                 client.metrics.send(Metric.CREATES_LOST)

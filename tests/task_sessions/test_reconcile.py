@@ -327,6 +327,14 @@ async def test_a_refusal_is_raised_with_the_servers_sentence() -> None:
     assert trial.platform.live() == []
 
 
+async def test_a_refusal_is_said_once_by_the_error_that_fails_the_task() -> None:
+    trial = Trial(3)
+    trial.platform.creates = [Create.REFUSED] * 3
+    with pytest.raises(Rejected):
+        await trial.advance()
+    assert not any("Invalid value" in line for line in trial.told)
+
+
 async def test_after_a_refusal_no_more_creates_are_sent() -> None:
     trial = Trial(100)
     trial.platform.creates = [Create.REFUSED] * 100
