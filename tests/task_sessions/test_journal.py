@@ -90,6 +90,16 @@ def of_unsettled(batch: Batch) -> Batch:
     )
 
 
+def seen(batch: Batch) -> set[str]:
+    """Return the sessions whose end or disappearance has been seen."""
+    return {*batch.ended, *batch.gone}
+
+
+def ids(batch: Batch) -> set[str]:
+    """Return the sessions that have been launched."""
+    return {one.session_id for one in batch.launched.values()}
+
+
 @given(phases=PHASES, page_bytes=st.sampled_from([1, 40, 200]))
 def test_from_pages_a_phase_knows_the_unsettled_and_all_when_it_asks(
     phases: list[list[Any]], page_bytes: int
@@ -105,8 +115,11 @@ def test_from_pages_a_phase_knows_the_unsettled_and_all_when_it_asks(
         for learns in phase:
             settled = known
             known = learns(known)
-            if any(settled.is_settled(one) for one in known.outcomes.keys() | known.launched.keys()):
-                # A settled replica is left alone for the rest of its try.
+            is_left_alone = any(
+                settled.is_settled(one) for one in known.outcomes.keys() | known.launched.keys()
+            )
+            if is_left_alone or not seen(known) - seen(settled) <= ids(settled):
+                # A settled replica is left alone for the rest of its try, and only a known session is seen.
                 known = settled
             else:
                 batch = learns(batch)
