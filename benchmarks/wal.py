@@ -29,7 +29,7 @@ from pathlib import Path
 
 import sqlalchemy
 from _rolling_task import Database, roll  # type: ignore[import-not-found] # Modules in the same folder.
-from rolling import (  # type: ignore[import-not-found]
+from rolling import (  # type: ignore[import-not-found] # A module in the same folder.
     LIFETIMES,
     OLD_OUTCOME,
     OLD_XCOM,

@@ -24,8 +24,7 @@ def connection_errors(conn_id: str) -> Iterator[None]:
         yield
     except SpecError as error:
         raise SpecError(f"{error} This is in the connection {conn_id!r}.") from None
-    except Exception as error:
-        # By its name: Airflow 3.1 has the class in another module.
+    except Exception as error:  # By its name: Airflow 3.1 has the class in another module.
         if type(error).__name__ != "AirflowNotFoundException":
             raise
         raise explained(type(error)(not_found(conn_id))) from None

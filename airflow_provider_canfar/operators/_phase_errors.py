@@ -47,8 +47,8 @@ class Superseded(Exception):
 #: The states of such a task.
 RETRIED = frozenset({"up_for_retry", "scheduled", "queued"})
 
-#: The states of a task that nobody has ended: a person's mark or clear, and a time-out of the DAG run, change
-#: it before the worker hears of them.
+#: The states of a task that is still to finish. When somebody marks or clears it, or its DAG run times out,
+#: its state changes before its worker is stopped.
 NOT_ENDED = RETRIED | {"running"}
 
 

@@ -1,4 +1,4 @@
-"""How a worker loses its task though nobody ends it: its host, its supervisor or Airflow fails."""
+"""Tell a worker that lost its host, its supervisor or Airflow from one whose task somebody ended."""
 
 from __future__ import annotations
 

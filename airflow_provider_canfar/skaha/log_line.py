@@ -1,7 +1,4 @@
-"""A line of a task's log that says how severe it is: whoever writes it decides, and whoever logs it obeys.
-
-A plain string is information.
-"""
+"""Lines of a task's log that carry their own severity; a plain string is information."""
 
 from __future__ import annotations
 
