@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -130,20 +130,39 @@ def converse(client: socket.socket, respond: Respond) -> None:
             client.sendall(response)
 
 
-def receive(client: socket.socket, respond: Respond, tls: ssl.SSLContext | None) -> None:
+def receive(client: socket.socket, respond: Respond) -> None:
     with client:
-        if tls is None:
+        if not isinstance(client, ssl.SSLSocket):
             converse(client, respond)
             return
-        with tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False) as secured:
-            try:
-                secured.do_handshake()
-                converse(secured, respond)
-            except OSError:
-                # Let the client read the alert: closing with its data unread would reset the connection.
-                secured.shutdown(socket.SHUT_WR)
-                while secured.recv(4096):
-                    pass
+        try:
+            client.do_handshake()
+            converse(client, respond)
+        except OSError:
+            # Let the client read the alert: closing with its data unread would reset the connection.
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):
+                pass
+
+
+def accept(listener: socket.socket, threads: Executor, respond: Respond, tls: ssl.SSLContext | None) -> None:
+    """Receive each connection, until the listener is closed."""
+    clients: list[socket.socket] = []
+    try:
+        while True:
+            client = listener.accept()[0]
+            with suppress(OSError):  # It hung up at once.
+                if tls is not None:
+                    client = tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+                clients.append(client)
+                threads.submit(receive, client, respond)
+    except OSError:  # The listener is closed: the test is over.
+        pass
+    finally:
+        # A client that times out while it connects may leave a connection open, on which nothing ever comes.
+        for client in clients:
+            with suppress(OSError):  # It is closed.
+                client.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(name="serve")
@@ -153,13 +172,7 @@ def _serve() -> Serve:
     @contextmanager
     def serve(respond: Respond, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
-
-            def accept() -> None:
-                with suppress(OSError):  # The listener is closed: the test is over.
-                    while True:
-                        threads.submit(receive, listener.accept()[0], respond, tls)
-
-            threads.submit(accept)
+            threads.submit(accept, listener, threads, respond, tls)
             scheme = "https" if tls else "http"
             try:
                 yield f"{scheme}://localhost:{listener.getsockname()[1]}/skaha/v1"
