@@ -13,7 +13,7 @@ import random
 import string
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -169,7 +169,7 @@ class Rolling:
     fullness: float = 0.0
 
 
-def nothing(_: str) -> None:
+def nothing(_: object) -> None:
     """Write no line."""
 
 
@@ -218,7 +218,7 @@ def roll(lifetimes: Sequence[float], places: int, database: Database | None = No
             measured.slowest = max(measured.slowest, spent)
             if now.verdict is not None:
                 break
-            event = _wait(platform, stored)
+            event = _wait(platform, stored, database)
             database.write("task", {"batch": carried, "event": event})
             wake = WakeEvent.from_json(event)
             measured.wakes += 1
@@ -228,6 +228,24 @@ def roll(lifetimes: Sequence[float], places: int, database: Database | None = No
     taken = sum(alive * seconds for alive, seconds in platform.occupied.items())
     measured.fullness = taken / (places * sum(platform.occupied.values()))
     return measured
+
+
+class WriteWhenDue:
+    """Keeps the next value of the XCom ``progress`` until a poll finds that it is due."""
+
+    def __init__(self) -> None:
+        self._at = float("inf")
+        self._latest: Callable[[float], dict[str, Any] | None] = nothing
+
+    def __call__(self, at: float, latest: Callable[[float], dict[str, Any] | None]) -> None:
+        self._at, self._latest = at, latest
+
+    def due(self, now: float) -> dict[str, Any] | None:
+        """Return what is to be written now, if anything."""
+        if now < self._at:
+            return None
+        self._at = float("inf")
+        return self._latest(now)
 
 
 def _reconciler(platform: Platform, batch: Batch, places: int) -> Reconciler:
@@ -254,15 +272,19 @@ def _wait_spec(platform: Platform, reconciler: Reconciler, now: Plan, places: in
     ).to_json()
 
 
-def _wait(platform: Platform, stored: dict[str, Any]) -> dict[str, Any]:
+def _wait(platform: Platform, stored: dict[str, Any], database: Database) -> dict[str, Any]:
     """Poll as the trigger does, and return its event."""
     began, previous = platform.now, None
-    task_wait = task_wait_of(stored)
+    task_wait, writes = task_wait_of(stored), WriteWhenDue()
+    task_wait.progress_writes.write = writes
     poll_at = began
     while True:
         platform.pass_time(poll_at)
         snapshot = Snapshot(platform.now, tuple(platform.listed()), previous_at=previous)
         task_wait.observe(snapshot)
+        task_wait.progress_writes.request()
+        if (progress := writes.due(platform.now)) is not None:
+            database.write("progress", progress)
         wake = task_wait.wake(platform.now)
         if wake is not None:
             # Not sooner than Airflow has taken in that the worker let the task go.

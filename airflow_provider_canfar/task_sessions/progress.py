@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.task_sessions.batch_states import states_of
 from airflow_provider_canfar.task_sessions.packed import pack, unpack
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, run_lengths
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch
@@ -132,7 +132,7 @@ class Progress:
             "updated": round(now, 3),
             "pace_per_hour": round(3600 * pace, 2) if pace else None,
             "expected_end": round(now + left / pace, 3) if pace and is_expected else None,
-            "map": str(states),
+            "map": run_lengths(str(states)),
             "try_number": self.try_number,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import groupby
 
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, Status
@@ -34,6 +35,16 @@ class ReplicaState(StrEnum):
         if known.is_final or status == GONE:
             return cls.FAILED
         return cls.PENDING if status is None or known is Status.PENDING else cls.RUNNING
+
+
+def run_lengths(letters: str) -> str:
+    """Write a letter that repeats once, after its number: thousands of replicas in a row have the same.
+
+    >>> run_lengths("ssfrrrp.")
+    '2sf3rp.'
+    """
+    runs = ((letter, len([*run])) for letter, run in groupby(letters))
+    return "".join(f"{count}{letter}" if count > 1 else letter for letter, count in runs)
 
 
 _LETTERS = tuple((state, ord(state)) for state in ReplicaState)

@@ -112,6 +112,7 @@ def test_open_session_leads_to_the_replica_s_own_session_and_only_to_web_pages(
         # Only an outcome is an end, whatever the task's state.
         ("prs.", [row(1)], "success", ["unfinished", "unfinished", "succeeded", "unfinished"]),
         ("r", [], "up_for_retry", ["running"]),
+        ("2sf3r", [], "deferred", ["succeeded", "succeeded", "failed", "running", "running", "running"]),
         # A letter of a newer release is not a success.
         ("x", [], "deferred", ["waiting"]),
     ],
@@ -123,6 +124,12 @@ def test_a_replica_s_state_comes_from_its_outcome_or_else_from_the_progress(
     assert [one["state"] for one in call("replicas", "replicasOf", given)] == expected
 
 
+def test_a_task_that_does_not_wait_for_the_end_has_launched_its_sessions(call: Call) -> None:
+    given = {"progress": progress("prs."), "sessions": [row(1)], "hasReturned": True, "taskState": "success"}
+    states = [one["state"] for one in call("replicas", "replicasOf", given)]
+    assert states == ["launched", "launched", "succeeded", "unfinished"]
+
+
 @pytest.mark.parametrize(
     "value", [None, 7, "text", {}, [None], [1], [{"replica": "1"}], [{"replica": 0, "session_id": "a"}]]
 )
@@ -130,7 +137,17 @@ def test_a_sessions_xcom_of_another_form_has_no_rows(call: Call, value: Any) -> 
     assert call("replicas", "readSessions", value) == []
 
 
-@pytest.mark.parametrize("value", [None, 7, [], {}, {"version": 2, "map": "s"}, {"version": 1, "map": 3}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"version": 2, "map": "s"},
+        *({"version": 1, "map": one} for one in (3, "3", "100000s")),
+    ],
+)
 def test_progress_of_another_form_is_none(call: Call, value: Any) -> None:
     assert call("replicas", "readProgress", value) is None
 

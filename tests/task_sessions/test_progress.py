@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
@@ -24,7 +25,7 @@ from airflow_provider_canfar.task_sessions.progress import (
     ProgressWrites,
     progress_line,
 )
-from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaState, ReplicaStates, run_lengths
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
@@ -121,7 +122,7 @@ def test_the_xcom_says_counts_pace_and_expected_end() -> None:
         # Those that were kept say nothing about it: 60 ended in an hour, and 40 are left.
         "pace_per_hour": 60.0,
         "expected_end": 4600.0 + 2400,
-        "map": states,
+        "map": "150s10f30r2p3.2p3.",
         "try_number": 2,
     }
 
@@ -179,7 +180,7 @@ CHANGES = st.tuples(st.floats(0.1, 40.0), st.integers(1, 5), st.sampled_from(Rep
 def test_each_change_is_written_once_and_writes_are_apart(
     changes: list[tuple[float, int, ReplicaState]],
 ) -> None:
-    states, at, written = ReplicaStates("....."), 0.0, [(0.0, ".....")]
+    states, at, written = ReplicaStates("....."), 0.0, [(0.0, "5.")]
     writes, writer = ProgressWrites(Progress("....."), states, since=0.0), Writer()
     writes.write = writer
 
@@ -199,7 +200,7 @@ def test_each_change_is_written_once_and_writes_are_apart(
     for (before, old), (after, new) in pairwise(written):
         assert after - before >= XCOM_EVERY
         assert old != new
-    assert written[-1][1] == str(states)
+    assert written[-1][1] == run_lengths(str(states))
 
 
 def test_a_write_that_was_late_has_the_last_state_and_the_next_one_waits_from_then() -> None:
@@ -223,6 +224,13 @@ def test_where_nothing_can_write_the_xcom_a_change_is_no_error() -> None:
     writes = ProgressWrites(Progress("r"), states, since=0.0)
     states.set(name(1), ReplicaState.SUCCEEDED)
     writes.request()
+
+
+@given(st.text(".prsf", max_size=50).map(lambda letters: letters + letters[-1:] * 120))
+def test_run_lengths_lose_nothing(letters: str) -> None:
+    encoded = run_lengths(letters)
+    assert re.sub(r"(\d+)(\D)", lambda run: int(run[1]) * run[2], encoded) == letters
+    assert len(encoded) <= len(letters)
 
 
 @given(st.text(".prsf", max_size=20), st.lists(st.tuples(st.integers(1, 20), st.sampled_from(ReplicaState))))

@@ -712,7 +712,7 @@ async def test_the_progress_is_written_when_it_has_changed_and_not_too_often(sce
     moments = [value["updated"] for value in scene.written]
     assert len(moments) == 5
     assert all(after - before >= XCOM_EVERY for before, after in pairwise(moments))
-    assert scene.written[3]["map"] == "s" * 10 + "r" * 10
+    assert scene.written[3]["map"] == "10s10r"
     assert scene.written[-1]["counts"] == {
         "waiting": 0,
         "pending": 0,

@@ -17,7 +17,7 @@ export const MEANINGS = {
   waiting: "no session yet",
   pending: "its session has not started",
   running: "its session runs",
-  launched: "it has a session, whose state shows with the next progress",
+  launched: "it has a session, whose state the task has not recorded",
   succeeded: "its session has completed",
   failed: "its session has failed, or could not start",
   unfinished: "the task ended first; its session was destroyed, left running, or never launched",
@@ -30,9 +30,14 @@ export const hasEnded = (state) => ENDED.has(state);
 
 const OF_LETTER = { ".": "waiting", p: "pending", r: "running", s: "succeeded", f: "failed" };
 
+/** One letter per replica; a number says how often the next one repeats. A task has fewer than 100,000 replicas. */
+const MAP = /^(\d{0,5}\D)*$/;
+
+const lettersOf = (map) => map.replace(/(\d+)(\D)/g, (_, count, letter) => letter.repeat(Number(count)));
+
 /** What the XCom progress says, or null if it is not of a form that this page knows. */
 export function readProgress(value) {
-  const isKnown = value && typeof value === "object" && value.version === 1 && typeof value.map === "string";
+  const isKnown = value && typeof value === "object" && value.version === 1 && typeof value.map === "string" && MAP.test(value.map);
   return isKnown ? value : null;
 }
 
@@ -62,10 +67,11 @@ export function tryOfName(name) {
 /**
  * Put together one entry per replica, in order.
  *
- * An outcome in the sessions is final, so it counts more than the progress, which may be seconds older.
+ * An outcome in the sessions is final, so it counts more than the progress, which may be seconds older. A task that
+ * has returned has left the others alive, as it does not wait for their end; a person who ends it destroys them.
  */
-export function replicasOf({ progress, sessions, taskState }) {
-  const map = progress?.map ?? "";
+export function replicasOf({ progress, sessions, hasReturned, taskState }) {
+  const map = lettersOf(progress?.map ?? "");
   const last = sessions.reduce((most, row) => Math.max(most, row.replica), 0);
   const isOver = hasEnded(taskState);
   const replicas = Array.from({ length: Math.max(map.length, last) }, (_, index) => ({
@@ -94,7 +100,9 @@ export function replicasOf({ progress, sessions, taskState }) {
     else if (row.succeeded === false) one.state = "failed";
     else if (!map[row.replica - 1]) one.state = "launched";
   }
-  if (isOver) for (const one of replicas) if (one.state !== "succeeded" && one.state !== "failed") one.state = "unfinished";
+  const isSettled = (one) => one.state === "succeeded" || one.state === "failed";
+  const isLaunched = (one) => one.sessionId || one.state !== "waiting";
+  if (isOver) for (const one of replicas) if (!isSettled(one)) one.state = hasReturned && isLaunched(one) ? "launched" : "unfinished";
   return replicas;
 }
 

@@ -34,16 +34,19 @@ export class TaskData {
     if (entry) this.values.set(key, { timestamp, value: parsed(entry.value) });
   }
 
-  /** Name -> progress, sessions and the platform's URL; the name is "" for the task itself. A @task may execute several operators. */
+  /** Name -> progress, sessions, the platform's URL and whether the task has returned; the name is "" for the task itself. A @task may execute several operators. */
   works() {
     const works = new Map();
     for (const [key, { value }] of this.values) {
       const [, kind, name = ""] = KEY.exec(key);
-      const work = works.get(name) ?? { progress: null, sessions: [], serviceUrl: "", returned: [] };
+      const work = works.get(name) ?? { progress: null, sessions: [], serviceUrl: "", returned: [], hasReturned: false };
       if (kind === "progress") work.progress = readProgress(value);
       if (kind === "sessions") work.sessions = readSessions(value);
       if (kind === "service_url") work.serviceUrl = String(value ?? "");
-      if (kind === "return_value") work.returned = readSessions(value);
+      if (kind === "return_value") {
+        work.returned = readSessions(value);
+        work.hasReturned = true;
+      }
       works.set(name, work);
     }
     for (const [name, work] of works) {
