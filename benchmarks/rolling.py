@@ -42,7 +42,12 @@ def log_normal(least: float, most: float) -> Callable[[random.Random], float]:
     return lambda dice: min(most, max(least, dice.lognormvariate(middle, spread)))
 
 
-LIFETIMES = {"30 s to 10 min": log_normal(30, 600), "5 to 20 min": log_normal(300, 1200)}
+#: With the longest, nearly every end is a wake of its own.
+LIFETIMES = {
+    "30 s to 10 min": log_normal(30, 600),
+    "5 to 20 min": log_normal(300, 1200),
+    "1 to 6 h": log_normal(3600, 6 * 3600),
+}
 
 
 def before(one: Rolling) -> float:
