@@ -65,7 +65,7 @@ reliability: setup ## kill workers and triggerers, drop responses, check that ea
 
 # In an environment of its own: Celery holds back other packages, and `make test` would remove it.
 cluster: export UV_PROJECT_ENVIRONMENT := .venv-cluster
-cluster: | $(filter .uv/%,$(UV)) ## kill parts of an Airflow on PostgreSQL, Redis and Celery; 25 minutes, with SHORT=1 three
+cluster: | $(filter .uv/%,$(UV)) ## kill parts of an Airflow on PostgreSQL, Redis and Celery; 20 minutes, with SHORT=1 three
 	$(UV) sync --quiet --locked --no-default-groups --extra emulator --group cluster
 	.venv-cluster/bin/python -m pytest tests/cluster $(if $(SHORT),-m short)
 

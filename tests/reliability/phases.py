@@ -24,10 +24,10 @@ def beginning(scenario: Scenario) -> Run:
     return run
 
 
-def launching(scenario: Scenario) -> Run:
+def launching(scenario: Scenario, dag_id: str = "retried-often") -> Run:
     """Start a run, and return while half of its sessions are being created."""
     scenario.platform.configure(create_latency=3)
-    run = scenario.start("retried-often", scenario.wait_for_gate, REPLICAS)
+    run = scenario.start(dag_id, scenario.wait_for_gate, REPLICAS)
     scenario.wait_until_created(REPLICAS // 2)
     return run
 

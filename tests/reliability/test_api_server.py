@@ -11,7 +11,7 @@ from dev.local_airflow import LocalAirflow
 from dev.programs import Programs
 from tests.reliability.conftest import DATABASE, HERE, SETTINGS
 from tests.reliability.phases import REPLICAS, api_server_away, launching, recording
-from tests.reliability.scenario import Scenario, each
+from tests.reliability.scenario import TASK, Scenario, each
 
 if TYPE_CHECKING:
     from dev.airflow_rest import Run
@@ -46,6 +46,28 @@ def test_the_first_try_waits_for_the_api_server(scenario: Scenario, phase: Phase
         scenario.wait_until_logged(run, WAITS)
     scenario.open_gate()
     scenario.check(run, "success", each(REPLICAS))
+
+
+@pytest.mark.parametrize("dag_id", ["in-worker-retried-often", "function-retried-often"])
+def test_tasks_of_other_kinds_wait_too(scenario: Scenario, dag_id: str) -> None:
+    run = launching(scenario, dag_id)
+    with api_server_away(scenario):
+        scenario.wait_until_logged(run, WAITS)
+    scenario.open_gate()
+    scenario.check(run, "success", each(REPLICAS))
+    if dag_id.startswith("function"):
+        assert run.xcom(TASK) == [*range(1, REPLICAS + 1)]
+
+
+def test_a_notebook_waits_too_and_is_left_to_its_user(scenario: Scenario) -> None:
+    scenario.platform.configure(create_latency=8)
+    run = scenario.start("notebook-retried-often", "", 1)
+    scenario.wait_until_requested("POST /session")
+    with api_server_away(scenario):
+        scenario.wait_until_logged(run, WAITS)
+    assert run.wait(timeout=240) == "success"
+    (notebook,) = scenario.platform.all_sessions()
+    assert notebook in scenario.platform.live()
 
 
 @pytest.mark.parametrize("phase", [launching, recording])

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.replicas import REPLICA_ID
+
+IMAGE = "images.canfar.net/skaha/astroml:24.07"
+PARAMS = {"script": "true", "replicas": 1, "connection": "canfar_default"}
 
 
 def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: Any) -> DAG:
@@ -19,13 +24,13 @@ def scenario(dag_id: str, dagrun_timeout: timedelta | None = None, **settings: A
         dag_id,
         schedule=None,
         dagrun_timeout=dagrun_timeout,
-        params={"script": "true", "replicas": 1, "connection": "canfar_default"},
+        params=PARAMS,
         render_template_as_native_obj=True,
     ) as dag:
         CanfarHeadlessOperator(
             task_id="sessions",
             name=dag_id,
-            image="images.canfar.net/skaha/astroml:24.07",
+            image=IMAGE,
             command=["sh", "-c", "{{ params.script }}"],
             replicas="{{ params.replicas }}",
             canfar_conn_id="{{ params.connection }}",
@@ -47,9 +52,41 @@ often: dict[str, Any] = {"retries": 10, "retry_delay": timedelta(seconds=5)}
 retried_often = scenario("retried-often", **often)
 tidied_retried_often = scenario("tidied-retried-often", on_finish_action="destroy", **often)
 rolling_retried_often = scenario("rolling-retried-often", max_active_replicas=4, **often)
+in_worker_retried_often = scenario("in-worker-retried-often", deferrable=False, **often)
 out_of_time = scenario("out-of-time", execution_timeout=timedelta(seconds=30))
 out_of_time_in_worker = scenario(
     "out-of-time-in-worker", execution_timeout=timedelta(seconds=20), deferrable=False
 )
 run_out_of_time = scenario("run-out-of-time", dagrun_timeout=timedelta(seconds=60))
 soon_forgotten = scenario("soon-forgotten", record_within=2)
+
+
+with DAG("function-retried-often", schedule=None, params=PARAMS, render_template_as_native_obj=True):
+
+    @task.canfar(
+        task_id="sessions",
+        image=IMAGE,
+        replicas="{{ params.replicas }}",
+        canfar_conn_id="{{ params.connection }}",
+        poll_interval=1,
+        **often,
+    )
+    def replica_of(script: str) -> int:
+        """Run the script, and return the number of the replica."""
+        import subprocess
+
+        subprocess.run(["sh", "-c", script], check=True)
+        return REPLICA_ID
+
+    replica_of("{{ params.script }}")
+
+with DAG("notebook-retried-often", schedule=None, params=PARAMS):
+    CanfarInteractiveOperator(
+        task_id="sessions",
+        name="notebook",
+        kind="notebook",
+        image=IMAGE,
+        canfar_conn_id="{{ params.connection }}",
+        poll_interval=1,
+        **often,
+    )
