@@ -173,10 +173,17 @@ def nothing(_: object) -> None:
     """Write no line."""
 
 
-def roll(lifetimes: Sequence[float], places: int, database: Database | None = None) -> Rolling:
+def roll(
+    lifetimes: Sequence[float],
+    places: int,
+    database: Database | None = None,
+    *,
+    is_deferrable: bool = True,
+) -> Rolling:
     """Run a task with so many places from its launch to its end.
 
     :param database: by default, one in memory.
+    :param is_deferrable: whether it waits in the triggerer, and a new worker goes on.
     """
     platform, measured = Platform(lifetimes), Rolling(len(lifetimes))
     database = database or Database()
@@ -184,6 +191,7 @@ def roll(lifetimes: Sequence[float], places: int, database: Database | None = No
     carried = batch.to_json()
     journal = Journal(database, ENTRY, nothing)
     journal.begin(batch)
+    xcoms = SessionXComs(batch)
     wake: WakeEvent | None = None
     client = cast("SkahaClient", platform)  # It has the verbs that are used.
     with asyncio.Runner() as runner:
@@ -191,10 +199,13 @@ def roll(lifetimes: Sequence[float], places: int, database: Database | None = No
         loop = runner.get_loop()
         while True:
             before, cpu = database.written, time.process_time()
-            platform.pass_time(platform.now + WORKER_START)
-            journal = Journal(database, ENTRY, nothing)
-            batch = journal.resume(Batch.from_json(carried))
-            xcoms = SessionXComs(batch)
+            if is_deferrable or wake is None:
+                platform.pass_time(platform.now + WORKER_START)
+                journal = Journal(database, ENTRY, nothing)
+                batch = journal.resume(Batch.from_json(carried))
+                xcoms = SessionXComs(batch)
+            else:
+                batch = journal.fold(batch)
             if wake is not None:
                 batch = batch.with_observations(wake.ended, wake.gone, wake.started)
             reconciler = _reconciler(platform, batch, places)
@@ -211,15 +222,17 @@ def roll(lifetimes: Sequence[float], places: int, database: Database | None = No
             if now.verdict is None:
                 carried = batch.to_json()
                 stored = _wait_spec(platform, reconciler, now, places)
-                database.write("task", carried)
-                database.write("trigger", stored)
+                if is_deferrable:
+                    database.write("task", carried)
+                    database.write("trigger", stored)
             spent = time.process_time() - cpu
             measured.cpu += spent
             measured.slowest = max(measured.slowest, spent)
             if now.verdict is not None:
                 break
-            event = _wait(platform, stored, database)
-            database.write("task", {"batch": carried, "event": event})
+            event = _wait(platform, stored, database, NO_EVENT_WITHIN if is_deferrable else 0.0)
+            if is_deferrable:
+                database.write("task", {"batch": carried, "event": event})
             wake = WakeEvent.from_json(event)
             measured.wakes += 1
             measured.largest_wake = max(measured.largest_wake, database.written - before)
@@ -272,7 +285,9 @@ def _wait_spec(platform: Platform, reconciler: Reconciler, now: Plan, places: in
     ).to_json()
 
 
-def _wait(platform: Platform, stored: dict[str, Any], database: Database) -> dict[str, Any]:
+def _wait(
+    platform: Platform, stored: dict[str, Any], database: Database, no_event_within: float
+) -> dict[str, Any]:
     """Poll as the trigger does, and return its event."""
     began, previous = platform.now, None
     task_wait, writes = task_wait_of(stored), WriteWhenDue()
@@ -288,13 +303,13 @@ def _wait(platform: Platform, stored: dict[str, Any], database: Database) -> dic
         wake = task_wait.wake(platform.now)
         if wake is not None:
             # Not sooner than Airflow has taken in that the worker let the task go.
-            platform.pass_time(max(platform.now, began + NO_EVENT_WITHIN))
+            platform.pass_time(max(platform.now, began + no_event_within))
             assert wake.reason is not WakeReason.DUPLICATE
             return wake.to_json()
         previous = platform.now
         due = [platform.now + POLL_INTERVAL, task_wait.wake_at() or float("inf")]
-        if platform.now < began + NO_EVENT_WITHIN:
-            due.append(began + NO_EVENT_WITHIN)
+        if platform.now < began + no_event_within:
+            due.append(began + no_event_within)
         poll_at = max(platform.now + 1.0, min(due))
 
 

@@ -13,6 +13,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from _rolling_task import Rolling, ideal, roll  # type: ignore[import-not-found] # A module in the same folder.
 
@@ -50,11 +51,11 @@ LIFETIMES = {
 }
 
 
-def before(one: Rolling) -> float:
+def before(one: Rolling, *, is_deferrable: bool = True) -> float:
     """Return how many bytes version 0.1 would have written, calculated: all that is done, at each wake."""
-    deferral, xcom = len(json.dumps(OLD_OUTCOME)), len(json.dumps(OLD_XCOM))
+    deferrals, xcom = 2 * is_deferrable * len(json.dumps(OLD_OUTCOME)), len(json.dumps(OLD_XCOM))
     saved = len(json.dumps([*OLD_OUTCOME.values()]))
-    return float(one.wakes * one.replicas / 2 * (2 * deferral + xcom + saved))
+    return float(one.wakes * one.replicas / 2 * (deferrals + xcom + saved))
 
 
 def exponent(small: Rolling, large: Rolling, value: Callable[[Rolling], float]) -> float:
@@ -63,9 +64,16 @@ def exponent(small: Rolling, large: Rolling, value: Callable[[Rolling], float]) 
     return math.log(ratio) / math.log(large.replicas / small.replicas)
 
 
-def table(title: str, counts: Sequence[int], lifetime: Callable[[random.Random], float]) -> None:
+def table(
+    title: str,
+    counts: Sequence[int],
+    lifetime: Callable[[random.Random], float],
+    *,
+    is_deferrable: bool = True,
+) -> None:
     """Run a task of each size, and print a line for each."""
-    print(f"\n{PLACES} at a time, lifetimes of {title}")
+    old = partial(before, is_deferrable=is_deferrable)
+    print(f"\n{PLACES} at a time, lifetimes of {title}{'' if is_deferrable else ', deferrable=False'}")
     print(
         f"{'':10}{'':8}{'kB written':>12}{'version 0.1':>13}{'most kB':>10}{'CPU ms':>13}{'slowest':>10}\n"
         f"{'replicas':>10}{'wakes':>8}{'per replica':>12}{'per replica':>13}{'by a wake':>10}"
@@ -75,11 +83,11 @@ def table(title: str, counts: Sequence[int], lifetime: Callable[[random.Random],
     for count in counts:
         dice = random.Random(count)  # noqa: S311 - reproducible, not for a secret
         lifetimes = [lifetime(dice) for _ in range(count)]
-        one = roll(lifetimes, PLACES)
+        one = roll(lifetimes, PLACES, is_deferrable=is_deferrable)
         runs.append(one)
         print(
             f"{count:>10,}{one.wakes:>8,}{one.written / count / 1000:>12.2f}"
-            f"{before(one) / count / 1000:>13.1f}{one.largest_wake / 1000:>10.1f}"
+            f"{old(one) / count / 1000:>13.1f}{one.largest_wake / 1000:>10.1f}"
             f"{1000 * one.cpu / count:>13.2f}{1000 * one.slowest:>10.0f}{one.fullness:>8.1%}"
             f"{one.wall / ideal(lifetimes, PLACES):>12.3f}",
             flush=True,
@@ -88,7 +96,7 @@ def table(title: str, counts: Sequence[int], lifetime: Callable[[random.Random],
     growth = {
         "bytes": exponent(small, large, lambda one: one.written),
         "CPU": exponent(small, large, lambda one: one.cpu),
-        "bytes of version 0.1": exponent(small, large, before),
+        "bytes of version 0.1": exponent(small, large, old),
     }
     print(
         "grows with replicas to the power of: "
@@ -100,9 +108,11 @@ def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="10,000 replicas of each kind")
-    is_full = parser.parse_args().full
+    counts = COUNTS if parser.parse_args().full else COUNTS[:2]
     for title, lifetime in LIFETIMES.items():
-        table(title, COUNTS if is_full else COUNTS[:2], lifetime)
+        table(title, counts, lifetime)
+    title, lifetime = next(iter(LIFETIMES.items()))
+    table(title, counts, lifetime, is_deferrable=False)
 
 
 if __name__ == "__main__":

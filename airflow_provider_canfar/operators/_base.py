@@ -239,6 +239,7 @@ class SessionOperator(LineageMixin, TriesMixin):
                 retry_follows=partial(retry_follows, context),
                 push=record.push,
                 complete=record.complete,
+                fold=record.journal.fold,
             )
         # The task has succeeded: a late on_kill destroys no session that outlives it.
         self._runner = None

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.limits import Limits
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
+Defer = Callable[["WaitSpec"], None]
+
 #: Seconds for which a phase repeats its first request while the platform does not respond. Then it waits in
 #: the triggerer; or, where the connection may be wrong, the task fails and says so.
 FIRST_ANSWER_WITHIN = 30.0
@@ -92,6 +94,7 @@ class TaskRunner:
         self._stopped = self._leaves_to_retry = False
         self._push: Callable[[dict[str, Any]], None] = lambda xcoms: None
         self._complete: Callable[[Batch], Batch] = _as_it_is
+        self._fold: Callable[[Batch], Batch] = _as_it_is
         self._first_end: float | None = None
 
     @property
@@ -119,10 +122,11 @@ class TaskRunner:
         wake: WakeEvent | None,
         *,
         publish: Publish,
-        defer: Callable[[WaitSpec], None] | None,
+        defer: Defer | None,
         retry_follows: Callable[[BaseException], bool] = _never,
         push: Callable[[dict[str, Any]], None] = lambda xcoms: None,
         complete: Callable[[Batch], Batch] = _as_it_is,
+        fold: Callable[[Batch], Batch] = _as_it_is,
     ) -> list[Outcome]:
         """Reconcile and wait until there is a verdict, or until ``defer`` ends the phase.
 
@@ -132,12 +136,13 @@ class TaskRunner:
         :param retry_follows: whether Airflow runs the task again if an error fails this try.
         :param push: pushes XComs, by key, during a wait here; it may block, and fail.
         :param complete: returns all that is known of the try, where the batch has less.
+        :param fold: returns as much of a published batch as the round after a wait here has to know.
         :return: how each replica ended, in order.
         :raises CanfarError: when the task fails. None of its sessions is then alive, except after
             :class:`CredentialRefused`, when nothing can be destroyed, and after what is not the sessions'
             failure, where a retry adopts them.
         """
-        self._push, self._complete = push, complete
+        self._push, self._complete, self._fold = push, complete, fold
         self._reconciler.launcher.launch_for = None if defer is None else LAUNCH_FOR
         try:
             return self._rounds(wake, publish, defer)
@@ -177,12 +182,7 @@ class TaskRunner:
                 self._teardown.after(error, self._options, retry_follows=follows)
             raise
 
-    def _rounds(
-        self,
-        wake: WakeEvent | None,
-        publish: Publish,
-        defer: Callable[[WaitSpec], None] | None,
-    ) -> list[Outcome]:
+    def _rounds(self, wake: WakeEvent | None, publish: Publish, defer: Defer | None) -> list[Outcome]:
         while True:
             if wake is not None:
                 self._handle_wake(wake)
@@ -201,6 +201,7 @@ class TaskRunner:
             publish(whole=wake is None)
             if defer is not None:
                 defer(next_step)
+            self._reconciler.batch = self._fold(self.batch)
             wake = self._wait.run(next_step, self._push)
 
     def _complete_batch(self) -> None:

@@ -140,6 +140,16 @@ class Journal:
         # Version 0.1 has carried more than what its entry says.
         return self._written if batch == _bare(batch) else replay(batch, rows)
 
+    def fold(self, batch: Batch) -> Batch:
+        """Return what a try that goes on in the same process has to know, as :meth:`resume` in another.
+
+        :param batch: what has been recorded.
+        """
+        if self._store is None or not self._pages:
+            return batch
+        self._written = fold(batch)
+        return self._written
+
     def complete(self, batch: Batch) -> Batch:
         """Return all that is known of a try, and not only what :meth:`resume` has returned.
 

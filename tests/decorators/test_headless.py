@@ -16,6 +16,7 @@ from airflow_provider_canfar.replicas import stripe
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from airflow_provider_canfar.task_sessions.journal import ENTRY
 from tests.decorators.tasks import created, defer_again, operator_of, task
+from tests.fake_task import FakeStore
 from tests.on_emulator import IMAGE, event_of, shown
 
 if TYPE_CHECKING:
@@ -323,17 +324,17 @@ def test_results_survive_deferrals(platform: Emulator, quick_triggers: None, tmp
     assert results == [{"__name__": "star", "replica": 1}, {"__name__": "star", "replica": 2}]
 
 
+def dice() -> list[Any]:
+    import secrets
+
+    return [REPLICA_ID, secrets.token_hex(4000)]
+
+
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_a_task_returns_what_only_pages_of_its_journal_have(
     platform: Emulator, quick_triggers: None, is_lost: bool
 ) -> None:
     """As it is with thousands of replicas. What a lost page had is asked of the platform again."""
-
-    def dice() -> list[Any]:
-        import secrets
-
-        return [REPLICA_ID, secrets.token_hex(4000)]
-
     stars = task(dice, replicas=5, max_active_replicas=1, deferrable=True)
     deferred = stars.defer()
     for _ in range(4):
@@ -348,6 +349,27 @@ def test_a_task_returns_what_only_pages_of_its_journal_have(
     assert set(created(platform).values()) == {1}
     assert [one["succeeded"] for one in stars.ti.xcoms["sessions"]] == [True] * 5
     assert "\n".join(lines).count("  Completed  ") == 5
+    assert any(line.startswith(f"The outcomes in {ENTRY}_1 are lost") for line in lines) is is_lost
+
+
+class ForgetfulStore(FakeStore):
+    """Loses the first page of a journal."""
+
+    def set(self, key: str, value: Any) -> None:
+        if key != f"{ENTRY}_1":
+            super().set(key, value)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_task_that_waits_in_its_worker_reads_pages_at_the_end(platform: Emulator, is_lost: bool) -> None:
+    stars = task(dice, replicas=5, max_active_replicas=1)
+    if is_lost:
+        stars.store = ForgetfulStore()
+    with shown() as lines:
+        results = stars.run()
+    assert [(replica, len(number)) for replica, number in results] == [(one, 8000) for one in range(1, 6)]
+    assert set(created(platform).values()) == {1}
+    assert [one["succeeded"] for one in stars.ti.xcoms["sessions"]] == [True] * 5
     assert any(line.startswith(f"The outcomes in {ENTRY}_1 are lost") for line in lines) is is_lost
 
 

@@ -66,7 +66,8 @@ def unsettled_only(batch: Batch) -> Batch:
     )
 
 
-PHASES = st.lists(st.lists(LAUNCHES | OUTCOMES | ENDS | GONE | DISCARDS, max_size=4), max_size=5)
+PHASE = st.lists(LAUNCHES | OUTCOMES | ENDS | GONE | DISCARDS, max_size=4)
+PHASES = st.lists(PHASE, max_size=5)
 
 
 @given(phases=PHASES)
@@ -100,15 +101,19 @@ def ids(batch: Batch) -> set[str]:
     return {one.session_id for one in batch.launched.values()}
 
 
-@given(phases=PHASES, page_bytes=st.sampled_from([1, 40, 200]))
+@given(phases=st.lists(st.tuples(PHASE, st.booleans()), max_size=5), page_bytes=st.sampled_from([1, 40, 200]))
 def test_from_pages_a_phase_knows_the_unsettled_and_all_when_it_asks(
-    phases: list[list[Any]], page_bytes: int
+    phases: list[tuple[list[Any], bool]], page_bytes: int
 ) -> None:
     store, batch = FakeStore(), Batch(IDENTITY, 2, 4)
-    journal(store).begin(batch)
-    for phase in phases:
-        kept = journal(store, page_bytes)
-        known = kept.resume(Batch.from_json(batch.to_json()))
+    kept, known = journal(store, page_bytes), batch
+    kept.begin(batch)
+    for phase, waits_in_worker in phases:
+        if waits_in_worker:
+            known = kept.fold(known)
+        else:
+            kept = journal(store, page_bytes)
+            known = kept.resume(Batch.from_json(batch.to_json()))
         if known.folded != UNFOLDED:
             assert known.outcomes == {}
         assert of_unsettled(known) == of_unsettled(batch)
