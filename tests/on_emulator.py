@@ -12,13 +12,17 @@ import pytest
 from structlog.testing import capture_logs
 
 import dev.waiting
+from airflow_provider_canfar.hooks._airflow_compat import TaskDeferred
 from airflow_provider_canfar.hooks.canfar import CanfarHook
+from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.testing import CONNECTION_VARIABLE, Emulator, running_emulator
 from airflow_provider_canfar.triggers import _base as trigger_base
 from tests.airflow_versions import deserialize, serialize
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
+
+    from tests.fake_task import FakeTask
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -78,6 +82,37 @@ def event_of(trigger: BaseTrigger) -> dict[str, Any]:
 
     payload: dict[str, Any] = json.loads(json.dumps(asyncio.run(asyncio.wait_for(first(), timeout=60))))
     return payload
+
+
+def run(task: FakeTask) -> Any:
+    """Run a task to its end, in the worker and in the triggerer."""
+    try:
+        return task.run()
+    except TaskDeferred as deferral:
+        deferred = deferral
+    while True:
+        try:
+            return task.resume(deferred, event_of(deferred.trigger))
+        except TaskDeferred as again:
+            deferred = again
+
+
+class Died(BaseException):
+    """The worker is gone."""
+
+
+def die_after_the_launch(task: FakeTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a task until its worker dies, when its sessions exist and Airflow does not know of them."""
+
+    def die(key: str, value: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task.ti, "xcom_push", die)
+        # A killed process does nothing more.
+        patch.setattr(Teardown, "destroy_all", lambda *_, **__: None)
+        with pytest.raises(Died):
+            task.run()
 
 
 @contextmanager

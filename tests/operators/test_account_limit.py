@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
+from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import SessionTimeout, SpecError
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
-from tests.on_emulator import IMAGE, event_of, launch, shown
+from tests.on_emulator import IMAGE, launch, run, shown
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.testing import Emulator
@@ -47,19 +47,6 @@ def _task(
         return FakeTask(partial(CanfarHeadlessOperator, **(standard | settings)))
 
     return make
-
-
-def run(task: FakeTask) -> Any:
-    """Run a task to its end, in the worker and in the triggerer."""
-    try:
-        return task.run()
-    except TaskDeferred as deferral:
-        deferred = deferral
-    while True:
-        try:
-            return task.resume(deferred, event_of(deferred.trigger))
-        except TaskDeferred as again:
-            deferred = again
 
 
 def most_alive(platform: Emulator) -> int:

@@ -16,7 +16,6 @@ import pytest
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
-from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
     SessionFailed,
@@ -28,7 +27,7 @@ from airflow_provider_canfar.triggers import _base as trigger_module
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
-from tests.on_emulator import IMAGE, shown
+from tests.on_emulator import IMAGE, die_after_the_launch, shown
 
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
@@ -351,10 +350,6 @@ def test_a_task_that_was_killed_before_it_came_to_its_launch_launches_nothing(
     assert not platform.all_sessions()
 
 
-class Died(BaseException):
-    """The worker is gone."""
-
-
 @pytest.mark.parametrize("run_starts_anew", [False, True])
 def test_what_a_dead_worker_has_launched_is_found_after_a_clear(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch, *, run_starts_anew: bool
@@ -362,15 +357,7 @@ def test_what_a_dead_worker_has_launched_is_found_after_a_clear(
     """Clearing a task of a finished run resets the run's start, of which the key in the names is made."""
     stars = task("sleep", "60", deferrable=True)
 
-    def die(key: str, value: Any) -> None:
-        raise Died
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stars.ti, "xcom_push", die)
-        # A killed process does nothing more.
-        patch.setattr(Teardown, "destroy_all", lambda *_, **__: None)
-        with pytest.raises(Died):
-            stars.run()
+    die_after_the_launch(stars, monkeypatch)
     assert len(platform.live()) == 1
     if run_starts_anew:
         stars.dag_run.start_date = datetime(2026, 3, 5, tzinfo=UTC)

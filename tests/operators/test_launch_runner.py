@@ -14,7 +14,6 @@ from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import Killed
-from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
@@ -23,7 +22,7 @@ from airflow_provider_canfar.task_sessions.lost_creates import LostCreates
 from airflow_provider_canfar.triggers.session import CanfarSessionTrigger
 from dev.waiting import wait_until
 from tests.fake_task import FakeTask
-from tests.on_emulator import IMAGE, event_of, shown
+from tests.on_emulator import IMAGE, die_after_the_launch, run, shown
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.testing import Emulator
@@ -47,19 +46,6 @@ def _task(platform: Emulator, quick_triggers: None, monkeypatch: pytest.MonkeyPa
         return FakeTask(partial(CanfarHeadlessOperator, **(standard | settings)))
 
     return make
-
-
-def run(task: FakeTask) -> Any:
-    """Run a task to its end, in the worker and in the triggerer."""
-    try:
-        return task.run()
-    except TaskDeferred as deferral:
-        deferred = deferral
-    while True:
-        try:
-            return task.resume(deferred, event_of(deferred.trigger))
-        except TaskDeferred as again:
-            deferred = again
 
 
 def created(platform: Emulator) -> Counter[str]:
@@ -145,24 +131,12 @@ def test_a_busy_platform_delays_it(platform: Emulator, task: Make, monkeypatch: 
     assert created(platform) == {"1": 1, "2": 1, "3": 1}
 
 
-class Died(BaseException):
-    """The worker is gone."""
-
-
 def test_a_retry_adopts_what_is_alive(
     platform: Emulator, task: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stars = task("sleep", "60", replicas=2, retries=1)
 
-    def die(key: str, value: Any) -> None:
-        raise Died
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stars.ti, "xcom_push", die)
-        # A killed process does nothing more.
-        patch.setattr(Teardown, "destroy_all", lambda *_, **__: None)
-        with pytest.raises(Died):
-            stars.run()
+    die_after_the_launch(stars, monkeypatch)
     before = {one["id"] for one in platform.live()}
     stars.retry()
     assert {one["session_id"] for one in run(stars)} == before
