@@ -88,3 +88,7 @@ def test_open_session_shows_a_notebook_and_the_portal_deletes_it(
     portal.delete(record["name"])
     notebook.reload()
     expect(notebook.get_by_text("404 page not found")).to_be_visible()
+
+    # Airflow does not know that: the task has left the notebook to its user.
+    tab = airflow.open_sessions(inspection, "inspect")
+    expect(tab.headline).to_have_text("1 replica: 1 launched")
