@@ -317,6 +317,16 @@ def test_the_time_of_a_task_ends_with_it(call: Call, task: Any, words: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("pace", "words"),
+    [(4049.4, "4,050 per hour"), (12.34, "12.3 per hour"), (0.5, "0.5 per hour")],
+)
+def test_a_pace_is_no_more_exact_than_it_is_known(call: Call, pace: float, words: str) -> None:
+    seen = {"since": 0, "updated": 60, "pace_per_hour": pace}
+    line = call("wording", "paceLine", seen, {"state": "success"}, datetime.now(UTC))
+    assert line.endswith(f" · {words}")
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [(-3, "0 s"), (59, "59 s"), (720, "12 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
 )

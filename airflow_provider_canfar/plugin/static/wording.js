@@ -19,7 +19,7 @@ export function paceLine(progress, task, now) {
   // A task that was killed has written no progress at its end.
   const until = isOver ? new Date(task.end_date ?? progress.updated * 1000) : now;
   const parts = Number.isNaN(since.getTime()) ? [] : [`Since ${clock(since, now)} (${duration((until - since) / 1000)})`];
-  if (typeof progress.pace_per_hour === "number") parts.push(`${number(Math.round(progress.pace_per_hour * 10) / 10)} per hour`);
+  if (typeof progress.pace_per_hour === "number") parts.push(`${number(Number(progress.pace_per_hour.toPrecision(3)))} per hour`);
   if (!isOver) {
     const end = new Date((progress.expected_end ?? NaN) * 1000);
     parts.push(Number.isNaN(end.getTime()) ? "No expected end yet: too few have ended" : `Expected end ${clock(end, now)}`);
