@@ -36,6 +36,8 @@ MAX_BACKOFF = 75.0
 
 POLL = "GET /session"
 LOGIN = "POST /ac/login"
+#: Each task reads the last lines of its running session once a minute.
+LOG = "GET /session/{id}?view=logs"
 
 
 @pytest.mark.timeout(2400)
@@ -78,12 +80,14 @@ def wait_until_ended(scenario: Scenario, run: Run) -> None:
 
 
 def check_request_rate(scenario: Scenario) -> None:
-    """Check that eleven polls take ten intervals, and that there are no other requests."""
+    """Check that eleven polls take ten intervals, and that no log is read twice meanwhile."""
     began = time.monotonic()
     scenario.platform.forget_requests()
     scenario.wait_until_requested(POLL, 11)
     assert time.monotonic() - began >= 10 * INTERVAL
-    assert set(scenario.platform.requests()) == {POLL}
+    requests = scenario.platform.requests()
+    assert set(requests) <= {POLL, LOG}
+    assert requests.get(LOG, 0) <= TASKS
 
 
 def expire_token(scenario: Scenario) -> None:
@@ -94,7 +98,7 @@ def expire_token(scenario: Scenario) -> None:
     polls = scenario.platform.requests()[POLL]
     scenario.wait_until_requested(POLL, polls + 3)
     requests = scenario.platform.requests()
-    assert (set(requests), requests[LOGIN]) == ({POLL, LOGIN}, 1)
+    assert (set(requests) - {LOG}, requests[LOGIN]) == ({POLL, LOGIN}, 1)
 
 
 def interrupt_platform(scenario: Scenario) -> None:
