@@ -2,8 +2,8 @@
 
 The provider's own code runs in the task's phases and in its wait, on a platform in memory with a virtual
 clock (``_rolling_task.py``), and the poll's interval, Airflow's ten seconds and a worker's start in it. The
-baselines are a scheduler that fills each place at once, and version 0.1, which carried all that it knew over
-each deferral. ``--full`` adds 10,000 replicas, which take some minutes.
+baselines are a scheduler that fills each place at once, and a task that keeps its whole state in one value,
+which each wake writes again. ``--full`` adds 10,000 replicas, which take some minutes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from _rolling_task import Rolling, ideal, roll  # type: ignore[import-not-found]
 PLACES = 50
 COUNTS = (500, 2000, 10_000)
 
-#: What a replica took in version 0.1: in a deferral when it was done, and in the XCom and the saved state.
-OLD_OUTCOME = {
+#: What a replica that is done takes in the whole state: in a deferral, in the saved state, and in the XCom.
+OUTCOME = {
     "replica": 1234,
     "session_id": "k3v9x2qa",
     "name": "af-reduce-k3v5x2qamd-0-1234-1",
@@ -33,7 +33,7 @@ OLD_OUTCOME = {
     "reason": None,
     "retryable": True,
 }
-OLD_XCOM = {name: OLD_OUTCOME[name] for name in ("replica", "session_id", "name", "status", "succeeded")}
+XCOM = {name: OUTCOME[name] for name in ("replica", "session_id", "name", "status", "succeeded")}
 
 
 def log_normal(least: float, most: float) -> Callable[[random.Random], float]:
@@ -52,9 +52,9 @@ LIFETIMES = {
 
 
 def before(one: Rolling, *, is_deferrable: bool = True) -> float:
-    """Return how many bytes version 0.1 would have written, calculated: all that is done, at each wake."""
-    deferrals, xcom = 2 * is_deferrable * len(json.dumps(OLD_OUTCOME)), len(json.dumps(OLD_XCOM))
-    saved = len(json.dumps([*OLD_OUTCOME.values()]))
+    """Return how many bytes the whole state would take, calculated: all that is done, at each wake."""
+    deferrals, xcom = 2 * is_deferrable * len(json.dumps(OUTCOME)), len(json.dumps(XCOM))
+    saved = len(json.dumps([*OUTCOME.values()]))
     return float(one.wakes * one.replicas / 2 * (deferrals + xcom + saved))
 
 
@@ -75,7 +75,7 @@ def table(
     old = partial(before, is_deferrable=is_deferrable)
     print(f"\n{PLACES} at a time, lifetimes of {title}{'' if is_deferrable else ', deferrable=False'}")
     print(
-        f"{'':10}{'':8}{'kB written':>12}{'version 0.1':>13}{'most kB':>10}{'CPU ms':>13}{'slowest':>10}\n"
+        f"{'':10}{'':8}{'kB written':>12}{'whole state':>13}{'most kB':>10}{'CPU ms':>13}{'slowest':>10}\n"
         f"{'replicas':>10}{'wakes':>8}{'per replica':>12}{'per replica':>13}{'by a wake':>10}"
         f"{'per replica':>13}{'phase, ms':>10}{'full':>8}{'wall/ideal':>12}"
     )
@@ -96,7 +96,7 @@ def table(
     growth = {
         "bytes": exponent(small, large, lambda one: one.written),
         "CPU": exponent(small, large, lambda one: one.cpu),
-        "bytes of version 0.1": exponent(small, large, old),
+        "bytes of the whole state": exponent(small, large, old),
     }
     print(
         "grows with replicas to the power of: "

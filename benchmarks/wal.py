@@ -6,8 +6,8 @@ one before, in a table of a real PostgreSQL. Then a real Airflow on it, with all
 emulator. There, sessions are short, and a phase launches and records many of them before it defers. What
 Airflow writes without tasks is shown, and not subtracted: on a busy machine it varies by more than the rest.
 
-The baseline is what version 0.1 carried over each deferral: all that was done, written to a table of the same
-server as often as the task was woken.
+The baseline is a task that keeps its whole state in one value: all that is done, written to a table of the
+same server as often as the task is woken.
 
 Full-page images are off, and no checkpoint comes meanwhile: they depend on the server's settings, and on what
 else it does. ``make wal`` runs this, in an environment with PostgreSQL's driver.
@@ -31,9 +31,9 @@ import sqlalchemy
 from _rolling_task import Database, roll  # type: ignore[import-not-found] # Modules in the same folder.
 from rolling import (  # type: ignore[import-not-found] # A module in the same folder.
     LIFETIMES,
-    OLD_OUTCOME,
-    OLD_XCOM,
+    OUTCOME,
     PLACES,
+    XCOM,
 )
 from sqlalchemy import Connection, Engine, text
 
@@ -64,7 +64,7 @@ class Measured:
     :param wakes: how often its worker was woken.
     :param seconds: how long it took.
     :param written: the bytes that it made PostgreSQL write.
-    :param before: what version 0.1 would have made it write on top of Airflow's own rows.
+    :param before: what the whole state would have made it write on top of Airflow's own rows.
     """
 
     replicas: int
@@ -126,7 +126,7 @@ def measure(server: Server, replicas: int, *, lifetime: float, within: float) ->
         print(f"{ended:,} of {replicas:,} replicas had ended after {seconds:.0f} s", file=sys.stderr)
         run.mark_task(TASK, "failed")
         wait_until(lambda: not server.platform.live(), description="the last sessions to end", timeout=120)
-    old = version_0_1(server.wal, ended, wakes)
+    old = whole_state(server.wal, ended, wakes)
     return Measured(ended, wakes, seconds, written, old)
 
 
@@ -155,14 +155,14 @@ def measure_phases(wal: WriteAheadLog, replicas: int) -> Measured:
         database, before = Table(connection), wal.position()
         rolling = roll([lifetime(dice) for _ in range(replicas)], PLACES, database)
         written = wal.position() - before
-    return Measured(replicas, rolling.wakes, rolling.wall, written, version_0_1(wal, replicas, rolling.wakes))
+    return Measured(replicas, rolling.wakes, rolling.wall, written, whole_state(wal, replicas, rolling.wakes))
 
 
-def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
+def whole_state(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
     """Write all that is done at each of so many wakes, and return the bytes of the log."""
     dice = random.Random(replicas)  # noqa: S311 - reproducible, not for a secret
     rows = [
-        OLD_OUTCOME
+        OUTCOME
         | {
             "replica": one,
             "session_id": "".join(dice.choices(string.ascii_lowercase + string.digits, k=8)),
@@ -174,19 +174,19 @@ def version_0_1(wal: WriteAheadLog, replicas: int, wakes: int) -> float:
     columns = ("deferral", "event", "xcom", "saved")
     assign = ", ".join(f"{name} = :{name}" for name in columns)
     with wal.engine.connect() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS version_0_1"))
+        connection.execute(text("DROP TABLE IF EXISTS whole_state"))
         connection.execute(
-            text(f"CREATE TABLE version_0_1 ({', '.join(f'{name} TEXT' for name in columns)})")
+            text(f"CREATE TABLE whole_state ({', '.join(f'{name} TEXT' for name in columns)})")
         )
-        connection.execute(text("INSERT INTO version_0_1 DEFAULT VALUES"))
+        connection.execute(text("INSERT INTO whole_state DEFAULT VALUES"))
         before = wal.position()
         for wake in range(1, wakes + 1):
             done = rows[: replicas * wake // wakes]
             carried = json.dumps(done)
-            xcom = json.dumps([{name: one[name] for name in OLD_XCOM} for one in done])
+            xcom = json.dumps([{name: one[name] for name in XCOM} for one in done])
             saved = json.dumps([[*one.values()] for one in done])
             values = {"deferral": carried, "event": carried, "xcom": xcom, "saved": saved}
-            connection.execute(text(f"UPDATE version_0_1 SET {assign}"), values)  # noqa: S608 - our own names
+            connection.execute(text(f"UPDATE whole_state SET {assign}"), values)  # noqa: S608 - our own names
         return wal.position() - before
 
 
@@ -221,7 +221,7 @@ def running_airflow(programs: Programs, folder: Path, url: str, wal: WriteAheadL
 def print_table(title: str, measured: Sequence[Measured]) -> None:
     """Print a line for each task, and how they compare."""
     print(f"\n{title}")
-    print(f"{'replicas':>10}{'wakes':>8}{'s':>8}{'kB of WAL per replica':>24}{'version 0.1':>14}")
+    print(f"{'replicas':>10}{'wakes':>8}{'s':>8}{'kB of WAL per replica':>24}{'whole state':>14}")
     for one in measured:
         print(
             f"{one.replicas:>10,}{one.wakes:>8,}{one.seconds:>8.0f}{one.written / one.replicas / 1000:>24.2f}"
@@ -230,7 +230,7 @@ def print_table(title: str, measured: Sequence[Measured]) -> None:
     small, large = measured[0], measured[-1]
     ratio = (large.written / large.replicas) / (small.written / small.replicas)
     before = (large.before / large.replicas) / (small.before / small.replicas)
-    print(f"per replica, the last to the first: {ratio:.2f} (aim: below {AIM}), version 0.1 {before:.2f}")
+    print(f"per replica, the last to the first: {ratio:.2f} (aim: below {AIM}), whole state {before:.2f}")
 
 
 def main() -> None:

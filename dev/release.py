@@ -1,4 +1,4 @@
-"""Builds a release, checks what it would publish, and says the two commands that publish it."""
+"""Builds and checks a release, and prints the two commands that publish it."""
 
 from __future__ import annotations
 
@@ -54,6 +54,21 @@ def notes_of(changelog: str, version: str) -> str:
     if section is None or not section[1].strip():
         raise ValueError(f"CHANGELOG.md has no section '## [{version}] - YYYY-MM-DD' with entries.")
     return section[1].strip() + "\n"
+
+
+def next_steps(changelog: str, version: str) -> str:
+    """Return the commands that publish a version; if changes have none yet, how to give them one."""
+    unreleased = re.search(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if unreleased is not None and unreleased[1].strip():
+        return (
+            f"Not ready to publish: the notes of {version} lack what CHANGELOG.md lists under Unreleased. "
+            "Move these entries under a version, and set that version in pyproject.toml and CITATION.cff."
+        )
+    return (
+        "These two commands publish it:\n\n"
+        f"  gh release create v{version} --title v{version} --notes-file {NOTES.relative_to(ROOT)} dist/*\n"
+        "  .venv/bin/twine upload dist/*"
+    )
 
 
 def missing_from(wheel: Iterable[str], sources: Iterable[str]) -> set[str]:
@@ -112,7 +127,8 @@ def run(*command: str, cwd: Path = ROOT) -> None:
 def main(uv: str) -> None:
     """Build and check; publish nothing."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    notes = notes_of((ROOT / "CHANGELOG.md").read_text(), version)
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    notes = notes_of(changelog, version)
     shutil.rmtree(DIST, ignore_errors=True)
     run(uv, "build", "--quiet", "--out-dir", str(DIST))
     files = [str(path) for path in DIST.iterdir() if path.suffix in (".whl", ".gz")]
@@ -122,9 +138,7 @@ def main(uv: str) -> None:
     check_imports(wheel, uv)
     NOTES.parent.mkdir(exist_ok=True)
     NOTES.write_text(notes)
-    print(f"\n{wheel.name} is complete, and can be imported. These two commands publish it:\n")
-    print(f"  gh release create v{version} --title v{version} --notes-file {NOTES.relative_to(ROOT)} dist/*")
-    print("  .venv/bin/twine upload dist/*")
+    print(f"\n{wheel.name} is complete, and can be imported. {next_steps(changelog, version)}")
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ class SessionOperator(LineageMixin, TriesMixin):
             # Before a wait there was such a connection.
             is_silent = _airflow_api.is_silence if wake is None else _airflow_api.hides_silence
             hook = _airflow_api.wait_out_silence(self._hook, emit=self._emit, is_silent=is_silent)
-            known_spec = record.read_spec(hook, carried.pop("spec", None)) if wake is not None else None
+            known_spec = record.read_spec(hook) if wake is not None else None
             spec = known_spec or self._spec(context, batch)
             runner = self._new_runner(hook, spec, batch, deadline, **carried)
         except BaseException as error:  # Whatever it was, a time-out too, it is raised again.

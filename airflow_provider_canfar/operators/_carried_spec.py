@@ -18,13 +18,11 @@ def seal_spec(hook: CanfarHook, spec: SessionSpec) -> str | None:
     return None if secret is None else seal(secret, spec.model_dump_json())
 
 
-def open_spec(hook: CanfarHook, sealed: str | None, emit: Callable[[str], None]) -> SessionSpec | None:
-    """Return the spec that an earlier phase has sealed; None where there is none, or it cannot be opened."""
+def open_spec(hook: CanfarHook, sealed: str, emit: Callable[[str], None]) -> SessionSpec | None:
+    """Return the spec that an earlier phase has sealed; None where it cannot be opened."""
     from airflow_provider_canfar.hooks._seal import secret_of, unseal
     from airflow_provider_canfar.skaha.spec import SessionSpec
 
-    if sealed is None:
-        return None
     secret = secret_of(hook.settings)
     text = None if secret is None else unseal(secret, sealed)
     if text is None:

@@ -98,15 +98,12 @@ class TaskRecord:
         self._wait_out(partial(self.push, xcoms))
         self._wait_out(partial(self.journal.record, batch))
 
-    def read_spec(self, hook: CanfarHook, carried: str | None) -> SessionSpec | None:
-        """Return what an earlier phase of this try has rendered; None where it has written nothing down.
-
-        :param carried: what version 0.1 has carried over the deferral.
-        """
+    def read_spec(self, hook: CanfarHook) -> SessionSpec | None:
+        """Return what an earlier phase of this try has rendered; None where it has written nothing down."""
         kept = self._wait_out(partial(self._store.get, self._spec_key)) if self._store is not None else None
-        if isinstance(kept, Mapping) and kept.get("try_number") == self._ti.try_number:
-            carried = kept["sealed"]
-        return open_spec(hook, carried, self._emit)
+        if not isinstance(kept, Mapping) or kept.get("try_number") != self._ti.try_number:
+            return None
+        return open_spec(hook, kept["sealed"], self._emit)
 
     def write_spec(self, hook: CanfarHook, spec: SessionSpec) -> None:
         """Write down what this try runs, once: it may be large."""

@@ -96,14 +96,14 @@ def identity_of(
         "map_index": -1 if ti.map_index is None else ti.map_index,
         "run_started": context["dag_run"].start_date,
     }
-    key = saved.key if saved else key_of(**instance, work=work.name)
-    result_key = saved.result_key if saved else ""
-    if not result_key:
+    if saved is not None:
+        key, result_key = saved.key, saved.result_key
+    else:
+        key = key_of(**instance, work=work.name)
         # A random one is only good if later tries, which may adopt the sessions of this one, know it. And
         # earlier tries that could save nothing have derived theirs.
-        is_first = saved is None and (ti.try_number or 0) <= 1
-        can_save = context.get("task_state_store") is not None
-        result_key = secrets.token_hex(16) if can_save and is_first else result_key_of(**instance)
+        can_save = context.get("task_state_store") is not None and (ti.try_number or 0) <= 1
+        result_key = secrets.token_hex(16) if can_save else result_key_of(**instance)
     # Both are of the task that Airflow runs, which a nested operator knows nothing of.
     epoch = epoch_of(ti.max_tries or 0, getattr(work.running, "retries", None) or 0)
     return Identity(stem_of(name, operator.task_id), key, epoch, result_key)

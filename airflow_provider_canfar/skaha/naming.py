@@ -51,8 +51,7 @@ class Identity:
     :param stem: the part for people, from :func:`stem_of`.
     :param key: the hash of the task instance, from :func:`key_of`.
     :param epoch: how often the task has been cleared, as a number that never repeats.
-    :param result_key: what the nonces of its functions' results are made with, which no name contains; empty
-        in what an older release has stored.
+    :param result_key: what the nonces of its functions' results are made with, which no name contains.
     """
 
     stem: str

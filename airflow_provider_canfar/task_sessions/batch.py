@@ -224,16 +224,10 @@ class Batch:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read back what :meth:`to_json` wrote, or version 0.1, which had no journal."""
-        outcomes = [Outcome(**one) for one in data.get("outcomes", ())]
+        """Read back what :meth:`to_json` wrote."""
         return cls(
             identity=Identity(*data["identity"]),
             try_number=data["try_number"],
             replicas=data["replicas"],
-            launched={replica: AssignedSession(*launch) for replica, *launch in data.get("launched", ())},
-            outcomes={one.replica: one for one in outcomes},
-            ended=data.get("ended", {}),
-            gone=tuple(data.get("gone", ())),
-            discarded=tuple(data.get("discarded", ())),
-            first_try=data.get("first_try", 0),
+            first_try=data["first_try"],
         )

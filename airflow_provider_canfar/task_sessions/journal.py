@@ -73,11 +73,8 @@ class Journal:
         self._newest: list[Row] = []
         self._newest_bytes = 0
         if self._head is not None:
-            self._pages = self._head.get("pages", 0)
-            # Version 0.1 saved successes only, in columns.
-            old = [["outcome", *one] for one in self._head.get("successes", ())]
-            packed = self._head.get("rows") or pack(old)
-            self._newest, self._newest_bytes = unpack(packed), len(packed)
+            packed = self._head["rows"]
+            self._pages, self._newest, self._newest_bytes = self._head["pages"], unpack(packed), len(packed)
         #: Rows of the pages that are not about settled replicas only, by number.
         self._open: dict[int, list[Row]] = {}
         self._written: Batch | None = None
@@ -93,8 +90,8 @@ class Journal:
             head["epoch"],
             head["replicas"],
             successes(_rows(self._read(range(1, self._pages + 1)), self._newest)),
-            head.get("first_try", 0),
-            head.get("result_key", ""),
+            head["first_try"],
+            head["result_key"],
         )
 
     def _read(self, numbers: Iterable[int]) -> dict[int, list[Row]]:
@@ -135,10 +132,8 @@ class Journal:
             self._written = replace(fold(replay(batch, rows)), folded=batch.folded)
             return self._written
         self._open = self._read(range(1, self._pages + 1))
-        rows = _rows(self._open, self._newest)
-        self._written = replay(_bare(batch), rows)
-        # Version 0.1 has carried more than what its entry says.
-        return self._written if batch == _bare(batch) else replay(batch, rows)
+        self._written = replay(_bare(batch), _rows(self._open, self._newest))
+        return self._written
 
     def fold(self, batch: Batch) -> Batch:
         """Return what a try that goes on in the same process has to know, as :meth:`resume` in another.

@@ -24,7 +24,7 @@ class SavedState:
     :param replicas: how many there were.
     :param successes: replica -> how it succeeded.
     :param first_try: the first try with this number of replicas.
-    :param result_key: what the nonces of results are made with; empty in what an older release has saved.
+    :param result_key: what the nonces of results are made with.
     """
 
     key: str

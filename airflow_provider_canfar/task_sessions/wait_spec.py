@@ -77,7 +77,7 @@ class WaitSpec:
         sees may show an end as old as that.
     :param record_within: seconds within which an end is recorded, before the platform forgets it.
     :param progress: how far the task was when the wait began, as :meth:`.progress.Progress.to_json` writes
-        it; empty where an older release wrote it.
+        it.
     """
 
     key: str
@@ -116,12 +116,7 @@ def session_ids(data: Mapping[str, Any] | None) -> list[str]:
 
 def _sessions_of(data: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, float]]:
     """Return the names of the sessions by id, and when they must have started."""
-    sessions = data.get("sessions", {})
-    if isinstance(sessions, str):
-        return unpack_sessions(sessions)
-    # As version 0.1 wrote them: without what all names begin with.
-    prefix = data.get("prefix", "")
-    return {session_id: f"{prefix}{name}" for session_id, name in sessions.items()}, {}
+    return unpack_sessions(data["sessions"]) if "sessions" in data else ({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +156,7 @@ class WakeEvent:
     def to_json(self) -> dict[str, Any]:
         """Write it as a trigger's event: thousands of sessions may end with the same word."""
         several = {name: list(getattr(self, name)) for name in _SEVERAL}
-        usage = pack(self.usage) if self.usage else {}
+        usage = pack(self.usage) if self.usage else ""
         grouped = {name: by_value(getattr(self, name)) for name in _GROUPED}
         return asdict(self) | several | grouped | {"reason": self.reason.value, "usage": usage}
 
@@ -170,8 +165,7 @@ class WakeEvent:
         """Read a trigger's event back; what another release wrote may lack a field, or have more."""
         known = {name: value for name, value in data.items() if name in cls.__slots__}
         several = {name: tuple(data.get(name, ())) for name in _SEVERAL}
-        written = data.get("usage", {})
-        all_usage = unpack(written) if isinstance(written, str) else written
-        usage = {session_id: Usage(*one) for session_id, one in all_usage.items()}
+        packed = data.get("usage")
+        usage = {session_id: Usage(*one) for session_id, one in (unpack(packed) if packed else {}).items()}
         grouped = {name: by_key(data.get(name, {})) for name in _GROUPED}
         return cls(**known | several | grouped | {"reason": WakeReason(data["reason"]), "usage": usage})

@@ -96,8 +96,8 @@ class CanfarSessionSensorTrigger(CanfarSensorTrigger):
 class CanfarResourceSensorTrigger(CanfarSensorTrigger):
     """Wait until cores, RAM and GPUs are free.
 
-    ``condition`` has ``cores``, ``ram`` and ``gpus``, which older releases did not store. The event has what
-    is ``free``; null if the deadline has passed.
+    ``condition`` has ``cores``, ``ram`` and ``gpus``. The event has what is ``free``; null if the
+    deadline has passed.
     """
 
     async def _wait_for_condition(self, hook: CanfarHook) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class CanfarResourceSensorTrigger(CanfarSensorTrigger):
 
         condition = self.condition or {}
         stats = await wait_until_free(
-            Capacity(condition["cores"], condition["ram"], condition.get("gpus", 0.0)),
+            Capacity(condition["cores"], condition["ram"], condition["gpus"]),
             hook.shared_stats,
             self.poll_interval,
             deadline=self.deadline,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.release import foreign_in, missing_from, notes_of, relative_links
+from dev.release import foreign_in, missing_from, next_steps, notes_of, relative_links
 
 ROOT = Path(__file__).parent.parent.parent
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_changelog_has_notes_for_the_version_that_is_released() -> None:
-    assert notes_of(CHANGELOG, PROJECT["version"]).startswith("### Added\n")
+    assert "\n### Added\n" in notes_of(CHANGELOG, PROJECT["version"])
 
 
 def test_notes_end_where_the_next_version_begins() -> None:
@@ -29,6 +29,20 @@ def test_notes_end_where_the_next_version_begins() -> None:
 def test_a_version_without_a_date_or_entries_is_not_released(changelog: str) -> None:
     with pytest.raises(ValueError, match=r"no section '## \[0.1.0\]"):
         notes_of(changelog, "0.1.0")
+
+
+@pytest.mark.parametrize("changelog", ["", "## [Unreleased]\n\n## [0.1.0] - 2026-01-01\n\n- a\n"])
+def test_the_commands_that_publish_are_said_when_every_change_is_in_the_notes(changelog: str) -> None:
+    text = next_steps(changelog, "0.1.0")
+    assert "gh release create v0.1.0 " in text
+    assert "twine upload dist/*" in text
+
+
+def test_a_change_that_no_version_has_yet_is_not_published() -> None:
+    text = next_steps("## [Unreleased]\n\n### Fixed\n\n- b\n\n## [0.1.0] - 2026-01-01\n\n- a\n", "0.1.0")
+    assert "Not ready to publish" in text
+    assert "Unreleased" in text
+    assert "twine" not in text
 
 
 def test_a_wheel_has_the_package_and_nothing_else() -> None:

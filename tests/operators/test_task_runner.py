@@ -316,7 +316,7 @@ def test_a_retry_cannot_help_where_no_image_can_be_pulled(platform: FakePlatform
     assert failure.value.retryable is not permanent
 
 
-def test_the_event_of_an_older_release_fails_the_replica_that_it_names(platform: FakePlatform) -> None:
+def test_an_event_that_lacks_fields_fails_the_replica_that_it_names(platform: FakePlatform) -> None:
     rows = sessions(platform, "Running", "Pending")
     event = {"reason": WakeReason.NEVER_STARTED.value, "never_started": {rows[1].session_id: "no such image"}}
     phase = Phase(platform, launched(*rows), Limits(max_failed=1))

@@ -357,12 +357,3 @@ def test_a_task_that_began_before_airflow_had_a_store_keeps_its_key() -> None:
     assert result_key_of(task) == key
     task.retry()
     assert result_key_of(task) == key
-
-
-def test_the_key_of_an_entry_of_an_older_release_is_derived() -> None:
-    task = FakeTask(lambda: headless("true"))
-    assert task.store is not None
-    task.store.set("canfar_task", {"key": "k3v5x2qamd", "epoch": 0, "replicas": 1, "successes": []})
-    key = result_key_of(task)
-    task.store = None
-    assert result_key_of(task) == key

@@ -17,7 +17,6 @@ from airflow_provider_canfar.hooks._airflow_compat import (
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.skaha.errors import SpecError
-from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 from tests.fake_task import FakeTask
 from tests.on_emulator import IMAGE, event_of, wait_until
 
@@ -94,14 +93,6 @@ def test_it_fails_in_the_triggerer_too_if_the_platform_first_answers_there(
     platform.clear_faults()
     with pytest.raises(AirflowException, match="does not report free gpus"):
         task.resume(deferral.value, event_of(deferral.value.trigger))
-
-
-def test_a_trigger_that_an_older_release_stored_waits_for_what_it_has(
-    platform: Emulator, quick_triggers: None
-) -> None:
-    """Its condition has no GPUs."""
-    trigger = CanfarResourceSensorTrigger(condition={"cores": 1.0, "ram": 0.0}, poll_interval=0.2)
-    assert event_of(trigger)["free"]["cores"] >= 1
 
 
 def test_it_waits_until_a_session_has_ended(wait: Callable[..., Any]) -> None:

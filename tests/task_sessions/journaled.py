@@ -1,10 +1,10 @@
-"""Batches as Airflow's database keeps them: in a journal, and as version 0.1 wrote them."""
+"""Batches as Airflow's database keeps them: in a journal."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, astuple, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.task_sessions.batch import Batch
 from airflow_provider_canfar.task_sessions.journal import ENTRY, PAGE_BYTES, Journal, Store
@@ -47,14 +47,3 @@ def saved(batch: Batch) -> SavedState:
     state = journal(store).saved
     assert state is not None
     return state
-
-
-def carried_by_0_1(batch: Batch) -> dict[str, Any]:
-    """Return what version 0.1 carried over a deferral."""
-    return batch.to_json() | {
-        "launched": [[replica, *astuple(one)] for replica, one in batch.launched.items()],
-        "outcomes": [asdict(one) for one in batch.outcomes.values()],
-        "ended": dict(batch.ended),
-        "gone": list(batch.gone),
-        "discarded": list(batch.discarded),
-    }

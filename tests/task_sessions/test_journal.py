@@ -20,7 +20,7 @@ from airflow_provider_canfar.task_sessions.journal import ENTRY, PAGE_BYTES, Jou
 from airflow_provider_canfar.task_sessions.journal_rows import new_rows
 from airflow_provider_canfar.task_sessions.packed import pack
 from tests.fake_task import FakeStore
-from tests.task_sessions.journaled import carried_by_0_1, completed, journal, resumed
+from tests.task_sessions.journaled import completed, journal, resumed
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 #: A replica, and one of the sessions that may stand for it.
@@ -311,13 +311,3 @@ def test_a_failure_of_an_earlier_try_and_its_launches_are_not_this_one_s() -> No
     kept.begin(retry)
     assert sorted(retry.outcomes) == list(range(2, 101))
     assert resumed(retry, store) == retry
-
-
-def test_a_task_that_version_0_1_has_deferred_goes_on_in_the_journal() -> None:
-    store = FakeStore()
-    batch = end(launch(Batch(IDENTITY, 1, 9), range(1, 7), dice(5)), range(1, 4))
-    carried = json.loads(json.dumps(carried_by_0_1(batch)))
-    kept = journal(store)
-    assert kept.resume(Batch.from_json(carried)) == batch
-    kept.record(batch)
-    assert resumed(batch, store) == batch

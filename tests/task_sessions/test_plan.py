@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from airflow_provider_canfar.task_sessions.batch_states import fold, states_of
 from airflow_provider_canfar.task_sessions.limits import Limits
 from airflow_provider_canfar.task_sessions.plan import ListedSession, Plan, Verdict, own_sessions, plan
 from airflow_provider_canfar.task_sessions.start_problem import StartFailure
-from tests.task_sessions.journaled import carried_by_0_1, over_a_deferral
+from tests.task_sessions.journaled import over_a_deferral
 
 IDENTITY = Identity("stars", "k3v5x2qamd", 3)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -703,14 +702,6 @@ def test_a_batch_survives_a_deferral(
     assert over_a_deferral(known) == replace(known, outcomes=counting)
 
 
-def test_a_batch_that_an_older_release_wrote_is_read() -> None:
-    """It knew of no time of launch, of no result, of nothing void, and of no change of the replicas."""
-    data = carried_by_0_1(batch(launched=launched(1)).record([outcome(1)]))
-    data["launched"] = [row[:3] for row in data["launched"]]
-    del data["outcomes"][0]["result"], data["discarded"], data["first_try"]
-    assert Batch.from_json(data) == batch(launched=launched(1)).record([outcome(1)])
-
-
 def test_failures_are_told_in_the_replicas_order_and_only_those_of_this_try() -> None:
     known = batch(4, try_number=2).record(
         [
@@ -822,11 +813,6 @@ def test_a_retry_launches_only_what_did_not_start() -> None:
     assert plan(retry, [seen(1, "Completed")], limits=Limits()).launch == (2,)
 
 
-def test_why_a_replica_did_not_start_survives_a_deferral_and_what_older_releases_wrote_is_read() -> None:
+def test_why_a_replica_did_not_start_survives_a_deferral() -> None:
     known = batch(1).record([outcome(1, NEVER_STARTED, reason="manifest unknown", retryable=False)])
     assert over_a_deferral(known) == known
-    written = json.loads(json.dumps(carried_by_0_1(known)))
-    assert Batch.from_json(written) == known
-    for name in ("reason", "retryable"):
-        del written["outcomes"][0][name]
-    assert Batch.from_json(written).outcomes[1] == outcome(1, NEVER_STARTED)

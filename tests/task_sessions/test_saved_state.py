@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 import pytest
 
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
-from airflow_provider_canfar.task_sessions.journal import ENTRY
 from tests.fake_task import FakeStore
-from tests.task_sessions.journaled import journal, resumed, saved
+from tests.task_sessions.journaled import journal, saved
 
 
 def outcome(replica: int, *, succeeded: bool) -> Outcome:
@@ -64,18 +61,6 @@ def test_with_another_number_of_replicas_nothing_counts_from_that_try_on(batch: 
     again = memory.apply_to(next_try(4, try_number=3), resume=False)
     assert (sorted(again.outcomes), again.first_try) == ([4], 2)
     assert memory.apply_to(next_try(4, epoch=3, try_number=4), resume=False).first_try == 0
-
-
-def test_what_version_0_1_has_saved_is_read_and_goes_on_in_the_journal(batch: Batch) -> None:
-    """It saved the successes, in columns."""
-    rows = [list(astuple(outcome(replica, succeeded=True))) for replica in (1, 3)]
-    store = FakeStore()
-    store.set(ENTRY, {"key": "k3v5x2qamd", "epoch": 0, "replicas": 3, "successes": rows})
-    again = journal(store)
-    assert again.saved == saved(batch)
-    now = again.saved.apply_to(next_try(), resume=False)
-    again.begin(now)
-    assert resumed(now, store) == now
 
 
 def test_a_task_that_had_succeeded_as_a_whole_is_cleared_to_run_as_a_whole(batch: Batch) -> None:

@@ -814,10 +814,6 @@ def test_what_is_waited_for_survives_the_way_through_json(wait_spec: WaitSpec) -
     assert WaitSpec.from_json(through_json(wait_spec.to_json())) == wait_spec
 
 
-def test_names_that_an_older_release_has_written_whole_are_read() -> None:
-    assert WaitSpec.from_json({"key": "k", "sessions": {"a": "b"}}) == WaitSpec("k", {"a": "b"})
-
-
 def test_a_thousand_sessions_fit_into_a_trigger_s_arguments_on_every_database() -> None:
     """Airflow keeps them in a TEXT, which on MySQL is 64 kB."""
     identity = Identity("a-stem-as-long-as-they-may-be-", "k3v5x2qamd", 10)
