@@ -77,6 +77,12 @@ class Image:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """The version of its Python."""
+        major, minor = (_version_of(self.python) or "").split(".")
+        return int(major), int(minor)
+
     def call(
         self,
         function: Callable[..., Any],

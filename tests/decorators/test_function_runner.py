@@ -270,6 +270,9 @@ def test_a_traceback_is_printed_even_without_a_usable_stderr(image: Image, left:
 
 
 def test_a_syntax_error_names_the_image_s_python_version(old_image: Image) -> None:
+    if old_image.version >= (3, 10):
+        pytest.skip("This machine has no Python that lacks the statement match.")
+
     def sort(what: str) -> str:
         match what:
             case "star":
