@@ -118,6 +118,6 @@ def test_a_task_s_log_has_one_message_and_no_call_of_ours_but_execute(make: Call
 @pytest.mark.usefixtures("quick_triggers")
 def test_a_sensor_s_trigger_hands_the_message_to_its_task() -> None:
     trigger = CanfarResourceSensorTrigger(
-        canfar_conn_id="canfar_defualt", condition={"cores": 1.0, "ram": 0.0}, poll_interval=0.2
+        canfar_conn_id="canfar_defualt", condition={"cores": 1.0, "ram": 0.0, "gpus": 0.0}, poll_interval=0.2
     )
     assert event_of(trigger) == {"refused": UNDEFINED}
