@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 # arguments of override() be checked, and the values of env be hidden, before Airflow stores them.
 from airflow.sdk.bases.decorator import _TaskDecorator, task_decorator_factory
 
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.operators._argument_parsers import check_known
 from airflow_provider_canfar.operators._environment import HiddenEnv
 from airflow_provider_canfar.operators._in_task import in_task
@@ -82,4 +83,4 @@ def reject_command_arguments(decorator: str, kwargs: Mapping[str, Any]) -> None:
     """
     for name in COMMAND_ARGUMENTS:
         if name in kwargs:
-            raise TypeError(f"{decorator} does not accept {name}: the function replaces it.")
+            raise explained(TypeError(f"{decorator} does not accept {name}: the function replaces it."))

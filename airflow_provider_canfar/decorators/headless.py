@@ -74,18 +74,18 @@ class _CanfarDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
             check_function(python_callable)
             check_kinds(python_callable)
             check_context(python_callable, op_args or (), op_kwargs or {})
-        if replicas is not None:
-            # A function annotated to return a dict gives a list of dicts here: one output, not one per key.
-            kwargs["multiple_outputs"] = False
-        self.python = python
-        self.returns_list = replicas is not None
-        super().__init__(
-            python_callable=python_callable,
-            op_args=op_args,
-            op_kwargs=op_kwargs,
-            replicas=1 if replicas is None else replicas,
-            **kwargs,
-        )
+            if replicas is not None:
+                # A function annotated to return a dict gives a list of dicts here: one output, not many.
+                kwargs["multiple_outputs"] = False
+            self.python = python
+            self.returns_list = replicas is not None
+            super().__init__(
+                python_callable=python_callable,
+                op_args=op_args,
+                op_kwargs=op_kwargs,
+                replicas=1 if replicas is None else replicas,
+                **kwargs,
+            )
 
     def task_result(self, outcomes: Sequence[Outcome]) -> Any:
         """Return the function's result, or the list of the replicas' results.
@@ -147,7 +147,7 @@ class _CanfarCmdDecoratedOperator(DecoratedOperator, CanfarHeadlessOperator):
     def __init__(self, *, python_callable: Callable[..., Any], **kwargs: Any) -> None:
         with in_task(kwargs.get("task_id")):
             reject_command_arguments(self.custom_operator_name, kwargs)
-        super().__init__(python_callable=python_callable, **kwargs)
+            super().__init__(python_callable=python_callable, **kwargs)
 
     def _command(self, context: Context, batch: Batch | None) -> dict[str, Any]:
         if batch is None:

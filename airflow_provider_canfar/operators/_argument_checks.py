@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.operators._argument_parsers import ABSENT, check_known, mapped_to_none
 from airflow_provider_canfar.operators._environment import HiddenEnv
-from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,
@@ -91,14 +91,13 @@ class CheckedArguments(BaseOperator):
             self._rendered_later |= {name for name, value in given.items() if isinstance(value, str)}
         # A mapped task is made in the worker, where an error ends the task without retries in execute only.
         elif not getattr(self, "_BaseOperator__from_mapped", False):
-            with in_task(self.task_id):
-                check_literals(self._arguments, given)
+            check_literals(self._arguments, given)
 
     def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
         """Render the arguments, those that were set after the operator was made too."""
         given = {name: getattr(self, name) for name in self._arguments}
         self._rendered_later |= rendered_later(self._arguments, given)
-        with airflow_errors(self.log, is_folded=True):
+        with ShortTraceback(), airflow_errors(self.log, is_folded=True):
             is_split = self._split_args(jinja_env)
             super().render_template_fields(context, jinja_env)
         operator: Any = self

@@ -16,6 +16,7 @@ from inspect import signature
 from numbers import Real
 from typing import Any
 
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.skaha.errors import SpecError
 
 #: What may become of sessions that have ended, and what a clear may mean.
@@ -248,9 +249,8 @@ def check_known(
     known = known_arguments(operator_class)
     unknown = [name for name in names if name not in known and not name.startswith("_airflow")]
     if unknown:
-        raise TypeError(
-            f"{called}: {' '.join(unknown_argument(name, known, also_called) for name in unknown)}"
-        )
+        message = " ".join(unknown_argument(name, known, also_called) for name in unknown)
+        raise explained(TypeError(f"{called}: {message}"))
 
 
 def shortened(value: Any) -> str:

@@ -14,8 +14,7 @@ from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
-from airflow_provider_canfar.operators._errors import airflow_errors
-from airflow_provider_canfar.operators._in_task import in_task
+from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
 from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin
@@ -71,10 +70,9 @@ class SessionOperator(LineageMixin, TriesMixin):
         startup_timeout: timedelta | float | str | XComArg | None,
         **kwargs: Any,
     ) -> None:
-        with in_task(kwargs.get("task_id")):
-            self._check_known(kwargs)
-            self.deferrable = is_deferrable(deferrable)
-            super().__init__(**kwargs)
+        self._check_known(kwargs)
+        self.deferrable = is_deferrable(deferrable)
+        super().__init__(**kwargs)
         self.name = name
         self.destroy_on_kill = destroy_on_kill
         self.canfar_conn_id = canfar_conn_id
@@ -118,7 +116,7 @@ class SessionOperator(LineageMixin, TriesMixin):
         :raises AirflowFailException: when a retry cannot help; its ``__context__`` has the details.
         :raises SessionError: when the sessions fail.
         """
-        with airflow_errors(self.log):
+        with ShortTraceback(), airflow_errors(self.log):
             work = next_work(self, context)
             if work.is_nested and self.deferrable:
                 self._emit(
@@ -148,11 +146,10 @@ class SessionOperator(LineageMixin, TriesMixin):
         if batch is None:
             carried = carried_in_process(task_instance)
             batch, deadline = carried.pop("batch", None), carried.pop("deadline", None)
-        with airflow_errors(self.log):
-            wake = WakeEvent.from_json(event)
-            self._emit(f"Resuming: {wake.reason.value}.")
-            known = None if batch is None else Batch.from_json(batch)
-            return self._run_phase(context, work, known, deadline, wake, **carried)
+        wake = WakeEvent.from_json(event)
+        self._emit(f"Resuming: {wake.reason.value}.")
+        known = None if batch is None else Batch.from_json(batch)
+        return self._run_phase(context, work, known, deadline, wake, **carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait; or destroy the sessions where Airflow ends it, unless a retry adopts them.
@@ -160,13 +157,14 @@ class SessionOperator(LineageMixin, TriesMixin):
         Airflow ends it when the trigger has failed, and when no triggerer was alive until long after the
         deadline.
         """
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except Exception as error:
-            if next_method == TRIGGER_FAILED:
-                timed_out = (next_kwargs or {}).get("error") == TRIGGER_TIMED_OUT
-                self._abandon(context, own_work(self), error, is_verdict=timed_out)
-            raise
+        with ShortTraceback(), airflow_errors(self.log):
+            try:
+                return super().resume_execution(next_method, next_kwargs, context)
+            except Exception as error:
+                if next_method == TRIGGER_FAILED:
+                    timed_out = (next_kwargs or {}).get("error") == TRIGGER_TIMED_OUT
+                    self._abandon(context, own_work(self), error, is_verdict=timed_out)
+                raise
 
     def on_kill(self) -> None:
         """Destroy the sessions of this task, whose worker is stopped, or leave them to the retry."""

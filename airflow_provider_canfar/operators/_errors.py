@@ -33,8 +33,26 @@ def airflow_errors(log: Any, *, is_folded: bool = False, may_skip: bool = False)
     return AirflowErrors(log, is_folded, may_skip)
 
 
+class ShortTraceback:
+    """Leave this provider's calls out of the traceback of what :func:`airflow_errors` within it has raised.
+
+    A class: :mod:`contextlib` restores the traceback.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> Literal[False]:
+        if error is not None and getattr(error, "is_logged", False):
+            # The with statement raises it again with the traceback that it has now.
+            error.__traceback__ = None
+        return False
+
+
 class AirflowErrors:
-    """A context manager; a class, so that only one frame of it is in each traceback."""
+    """A context manager."""
 
     def __init__(self, log: Any, is_folded: bool, may_skip: bool) -> None:
         self._log = log
@@ -71,9 +89,9 @@ def shown(error: BaseException) -> BaseException:
     if getattr(error, "retryable", True):
         short = copy.copy(error)
         short.args = (first_sentence(message),)
-        vars(short)["is_logged"] = True
     else:
         short = AirflowFailException(f"{type(error).__name__}: {first_sentence(message)}")
+    vars(short)["is_logged"] = True
     if first_sentence(message) != message:
         short.add_note(message)
     return short

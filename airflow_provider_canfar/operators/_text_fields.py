@@ -68,10 +68,8 @@ class TextFieldsMixin:
 
         :raises SpecError: for a literal that an argument does not take.
         """
-        operator: Any = self
         if not getattr(self, "_BaseOperator__from_mapped", False):
-            with in_task(operator.task_id):
-                self._check_literals(given)
+            self._check_literals(given)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; one in a field that chooses sessions, as text."""

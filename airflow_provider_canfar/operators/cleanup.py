@@ -12,7 +12,7 @@ from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
-from airflow_provider_canfar.operators._errors import airflow_errors
+from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
@@ -111,21 +111,21 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         with in_task(kwargs.get("task_id")):
             self._check_known(kwargs)
             super().__init__(**kwargs)
-        self.ids = ids
-        self.prefix = prefix
-        self.regex = regex
-        self.of_this_run = of_this_run
-        self.kind = kind
-        self.status = status
-        self.older_than = older_than
-        self.allow_all = allow_all
-        # Airflow's operators have a method dry_run.
-        self.only_lists = dry_run
-        self.settle_time = settle_time
-        self.canfar_conn_id = canfar_conn_id
+            self.ids = ids
+            self.prefix = prefix
+            self.regex = regex
+            self.of_this_run = of_this_run
+            self.kind = kind
+            self.status = status
+            self.older_than = older_than
+            self.allow_all = allow_all
+            # Airflow's operators have a method dry_run.
+            self.only_lists = dry_run
+            self.settle_time = settle_time
+            self.canfar_conn_id = canfar_conn_id
 
-        self._check_given(**self._arguments())
-        self._given = GivenArguments(self._mapped_to_none, **self._arguments())
+            self._check_given(**self._arguments())
+            self._given = GivenArguments(self._mapped_to_none, **self._arguments())
 
     @classmethod
     def _check_literals(cls, given: Mapping[str, Any]) -> None:
@@ -151,7 +151,7 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find_sessions
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
-        with airflow_errors(self.log):
+        with ShortTraceback(), airflow_errors(self.log):
             self._given.require(**self._arguments())
             only_lists = flag("dry_run", self.only_lists)
             settle_time = seconds("settle_time", self.settle_time)
@@ -241,7 +241,8 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
     :param task_id: the task's id.
     :param kwargs: arguments of :class:`CanfarCleanupOperator`, such as ``kind="headless"`` to keep notebooks.
     """
-    return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
+    with in_task(task_id):
+        return CanfarCleanupOperator(task_id=task_id, of_this_run=True, **kwargs)
 
 
 def _count(sessions: Sized) -> str:

@@ -12,6 +12,7 @@ from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
 from airflow_provider_canfar.operators._combinations import check_together
 from airflow_provider_canfar.operators._environment import HiddenEnv
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import (
     COMMAND_ARGUMENTS,
     HEADLESS,
@@ -152,40 +153,41 @@ class CanfarHeadlessOperator(SessionOperator):
         on_finish_action: str = "keep",
         **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(
-            name=name,
-            destroy_on_kill=destroy_on_kill,
-            canfar_conn_id=canfar_conn_id,
-            deferrable=deferrable,
-            poll_interval=poll_interval,
-            startup_timeout=startup_timeout,
-            **kwargs,
-        )
-        self.image = image
-        self.command = command
-        self.cmd = cmd
-        self.args = args
-        self.env = env
-        self.command_encoding = command_encoding
-        self.replicas = replicas
-        self.cores = cores
-        self.ram = ram
-        self.gpus = gpus
-        self.max_active_replicas = max_active_replicas
-        self.launch_concurrency = launch_concurrency
-        self.max_account_sessions = max_account_sessions
-        self.max_pending_account_sessions = max_pending_account_sessions
-        self.account_sessions_prefix = account_sessions_prefix
-        self.max_failed_replicas = max_failed_replicas
-        self.fail_fast = fail_fast
-        self.wait_for_completion = wait_for_completion
-        self.on_clear = on_clear
-        self.logging_interval = logging_interval
-        self.max_logged_replicas = max_logged_replicas
-        self.record_within = record_within
-        self.max_log_bytes = max_log_bytes
-        self.on_finish_action = on_finish_action
-        self._check_literals()
+        with in_task(kwargs.get("task_id")):
+            super().__init__(
+                name=name,
+                destroy_on_kill=destroy_on_kill,
+                canfar_conn_id=canfar_conn_id,
+                deferrable=deferrable,
+                poll_interval=poll_interval,
+                startup_timeout=startup_timeout,
+                **kwargs,
+            )
+            self.image = image
+            self.command = command
+            self.cmd = cmd
+            self.args = args
+            self.env = env
+            self.command_encoding = command_encoding
+            self.replicas = replicas
+            self.cores = cores
+            self.ram = ram
+            self.gpus = gpus
+            self.max_active_replicas = max_active_replicas
+            self.launch_concurrency = launch_concurrency
+            self.max_account_sessions = max_account_sessions
+            self.max_pending_account_sessions = max_pending_account_sessions
+            self.account_sessions_prefix = account_sessions_prefix
+            self.max_failed_replicas = max_failed_replicas
+            self.fail_fast = fail_fast
+            self.wait_for_completion = wait_for_completion
+            self.on_clear = on_clear
+            self.logging_interval = logging_interval
+            self.max_logged_replicas = max_logged_replicas
+            self.record_within = record_within
+            self.max_log_bytes = max_log_bytes
+            self.on_finish_action = on_finish_action
+            self._check_literals()
 
     @property
     def env(self) -> HiddenEnv | None:
@@ -275,7 +277,6 @@ class CanfarHeadlessOperator(SessionOperator):
         return self.task_result(outcomes)
 
     def _spec(self, context: Context, batch: Batch) -> SessionSpec:
-        """Say what each replica runs."""
         from airflow_provider_canfar.skaha.models import SessionSpec
 
         parsed, command = self._parsed(), self._command(context, batch)
@@ -292,8 +293,7 @@ class CanfarHeadlessOperator(SessionOperator):
 
         :param batch: None for a dry run.
         """
-        parsed = self._parsed()
-        return {name: parsed[name] for name in COMMAND_ARGUMENTS}
+        return {name: value for name, value in self._parsed().items() if name in COMMAND_ARGUMENTS}
 
     def _resources(self, parsed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields of a spec that say where to run it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import OpenSessionLink, SciencePortalLink
 from airflow_provider_canfar.operators._base import SessionOperator
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import INTERACTIVE, template_fields_of
 
 if TYPE_CHECKING:
@@ -95,24 +96,25 @@ class CanfarInteractiveOperator(SessionOperator):
         poll_interval: timedelta | float | str | XComArg = 15.0,
         **kwargs: Unpack[TaskArguments],
     ) -> None:
-        super().__init__(
-            name=name,
-            startup_timeout=startup_timeout,
-            destroy_on_kill=destroy_on_kill,
-            canfar_conn_id=canfar_conn_id,
-            deferrable=deferrable,
-            poll_interval=poll_interval,
-            **kwargs,
-        )
-        self.image = image
-        self.kind = kind
-        self.cores = cores
-        self.ram = ram
-        self.gpus = gpus
-        self.wait_for_quota = wait_for_quota
-        self.wait_for_url = wait_for_url
-        self.keep_alive_for = keep_alive_for
-        self._check_literals()
+        with in_task(kwargs.get("task_id")):
+            super().__init__(
+                name=name,
+                startup_timeout=startup_timeout,
+                destroy_on_kill=destroy_on_kill,
+                canfar_conn_id=canfar_conn_id,
+                deferrable=deferrable,
+                poll_interval=poll_interval,
+                **kwargs,
+            )
+            self.image = image
+            self.kind = kind
+            self.cores = cores
+            self.ram = ram
+            self.gpus = gpus
+            self.wait_for_quota = wait_for_quota
+            self.wait_for_url = wait_for_url
+            self.keep_alive_for = keep_alive_for
+            self._check_literals()
 
     def _sessions_outlive_success(self) -> bool:
         return True

@@ -16,8 +16,7 @@ from airflow_provider_canfar.hooks._log import LogLinesMixin
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._argument_parsers import seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
-from airflow_provider_canfar.operators._errors import airflow_errors
-from airflow_provider_canfar.operators._in_task import in_task
+from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
 from airflow_provider_canfar.operators._selection_arguments import GivenArguments
 from airflow_provider_canfar.operators._text_fields import TextFieldsMixin
 from airflow_provider_canfar.operators._work import outer_task
@@ -72,16 +71,15 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         mode: str | None = None,
         **kwargs: Any,
     ) -> None:
-        with in_task(kwargs.get("task_id")):
-            self._check_known(kwargs)
-            interval = (
-                seconds("poll_interval", poll_interval)
-                if poke_interval is None
-                else seconds("poke_interval", poke_interval)
-            )
-            super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
-            defers = mode is None and is_deferrable(None)
-            self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
+        self._check_known(kwargs)
+        interval = (
+            seconds("poll_interval", poll_interval)
+            if poke_interval is None
+            else seconds("poke_interval", poke_interval)
+        )
+        super().__init__(poke_interval=interval, mode=mode or "poke", **kwargs)
+        defers = mode is None and is_deferrable(None)
+        self.deferrable = defers if deferrable is None else is_deferrable(deferrable)
         self.canfar_conn_id = canfar_conn_id
         self._given = GivenArguments(self._mapped_to_none & {"canfar_conn_id"}, canfar_conn_id=canfar_conn_id)
 
@@ -121,7 +119,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
                 "itself can resume."
             )
             deferrable, self.mode = False, "poke"
-        with airflow_errors(self.log), self._decide_skips(timeout_never_fails=deferrable):
+        with ShortTraceback(), airflow_errors(self.log), self._decide_skips(timeout_never_fails=deferrable):
             if not deferrable:
                 return self._wait_in_worker(context)
             # The first check runs here: a condition that is met already needs no triggerer.
@@ -134,7 +132,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """Check the condition once; if the platform does not respond, it counts as not met yet."""
         from airflow_provider_canfar.skaha.errors import RequestError
 
-        with airflow_errors(self.log, may_skip=True):
+        with ShortTraceback(), airflow_errors(self.log, may_skip=True):
             try:
                 return self._check(context)
             except RequestError as error:
@@ -152,7 +150,7 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         """
         from airflow_provider_canfar.hooks._airflow_compat import AirflowSensorTimeout
 
-        with airflow_errors(self.log), self._decide_skips(timeout_never_fails=True):
+        with ShortTraceback(), airflow_errors(self.log), self._decide_skips(timeout_never_fails=True):
             try:
                 return super().resume_execution(next_method, next_kwargs, context)
             except AirflowSensorTimeout:

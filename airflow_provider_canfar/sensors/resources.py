@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.operators._argument_parsers import is_rendered_later, number
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import is_nothing
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
@@ -57,11 +58,12 @@ class CanfarResourceSensor(CanfarBaseSensor):
         gpus: float | str | XComArg | None = 0,
         **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(**kwargs)
-        self.cores = cores
-        self.ram = ram
-        self.gpus = gpus
-        self._check_given(cores=cores, ram=ram, gpus=gpus)
+        with in_task(kwargs.get("task_id")):
+            super().__init__(**kwargs)
+            self.cores = cores
+            self.ram = ram
+            self.gpus = gpus
+            self._check_given(cores=cores, ram=ram, gpus=gpus)
 
     @classmethod
     def _check_literals(cls, given: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from airflow.sdk import PokeReturnValue
 
 from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later, whole_number
+from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
     check_selection,
@@ -111,21 +112,22 @@ class CanfarSessionSensor(CanfarBaseSensor):
         started_after: datetime | str | XComArg | None = None,
         **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(**kwargs)
-        self.ids = ids
-        self.prefix = prefix
-        self.regex = regex
-        self.kind = kind
-        self.status = status
-        self.at_least = at_least
-        self.at_most = at_most
-        self.fail_on = fail_on
-        self.started_after = started_after
+        with in_task(kwargs.get("task_id")):
+            super().__init__(**kwargs)
+            self.ids = ids
+            self.prefix = prefix
+            self.regex = regex
+            self.kind = kind
+            self.status = status
+            self.at_least = at_least
+            self.at_most = at_most
+            self.fail_on = fail_on
+            self.started_after = started_after
 
-        given = {name: getattr(self, name) for name in self.template_fields}
-        self._check_given(**given)
-        self._given = GivenArguments(self._mapped_to_none, **given)
-        self._condition_watch: ConditionWatch | None = None
+            given = {name: getattr(self, name) for name in self.template_fields}
+            self._check_given(**given)
+            self._given = GivenArguments(self._mapped_to_none, **given)
+            self._condition_watch: ConditionWatch | None = None
 
     @classmethod
     def _check_literals(cls, given: Mapping[str, Any]) -> None:

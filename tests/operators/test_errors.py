@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_canfar.hooks._explained import explained
+from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._errors import LINE_LENGTH, airflow_errors, log_lines
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from tests.fake_task import FakeTask
+from tests.on_emulator import event_of
+from tests.tracebacks import calls_of_ours
+
+if TYPE_CHECKING:
+    from airflow_provider_canfar.testing import Emulator
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -96,17 +102,26 @@ def test_errors_of_others_pass_through() -> None:
         (lambda: CanfarSessionSensor(task_id="a", prefix="{{ '' }}"), "prefix"),
     ],
 )
-def test_a_refused_value_shows_few_of_our_frames(make: Callable[[], Any], named: str) -> None:
+def test_a_refused_value_shows_no_call_of_ours(make: Callable[[], Any], named: str) -> None:
     task = FakeTask(make)
     task.operator.render_template_fields(task.context)
     with capture_logs() as entries, pytest.raises(AirflowFailException) as failure:
         task.operator.execute(task.context)
     shown = [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
     assert [line for line in shown if line.startswith(f"Invalid {named}")]
-    ours = [
-        one for one in traceback.extract_tb(failure.value.__traceback__) if "airflow_provider" in one.filename
-    ]
-    assert [one.name for one in ours if one.name != "poke"] == ["execute", "__exit__"]
+    assert calls_of_ours(failure.value) == []
+
+
+def test_a_failure_after_a_wait_shows_no_call_of_ours(
+    platform: Emulator, quick_triggers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only inside a worker does Airflow answer how a task stands.
+    monkeypatch.setattr(TaskInstanceId, "state", lambda self: "running")
+    task = FakeTask(lambda: CanfarHeadlessOperator(task_id="a", image=IMAGE, command=["false"]))
+    deferred = task.defer()
+    with pytest.raises(SessionFailed) as failure:
+        task.resume(deferred, event_of(deferred.trigger))
+    assert calls_of_ours(failure.value) == []
 
 
 @pytest.mark.parametrize("argument", ["image", "command", "env", "replicas", "args"])

@@ -1,7 +1,8 @@
-"""An error of a DAG file names its task: Airflow shows the last two calls of a traceback, which are ours."""
+"""An error of a DAG file names its task, and shows the file's line among the last two calls."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from airflow_provider_canfar.operators.interactive import CanfarInteractiveOpera
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SpecError
+from tests.tracebacks import calls_of_ours
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -57,6 +59,9 @@ def test_a_wrong_argument_names_the_task(make: Callable[..., Any], name: str) ->
     with pytest.raises((SpecError, TypeError), match=name) as error:
         make(task_id="stars", **{name: "wrong"})
     assert error.value.__notes__ == ["In the task 'stars'."]
+    assert calls_of_ours(error.value) == []
+    # So many of them are on Airflow's page, by default.
+    assert __file__ in [call.filename for call in traceback.extract_tb(error.value.__traceback__)[-2:]]
 
 
 @pytest.mark.parametrize("decorator", [canfar_task, canfar_cmd_task])
