@@ -217,7 +217,8 @@ class Reconciler:
                 with_log.append(outcome)
             else:
                 self.batch = self.batch.record([outcome])
-                self._emit(report.never_started(outcome))
+                if self.batch.replicas > 1 or self._limits.max_failed:  # Else the task's error says it.
+                    self._emit(report.never_started(outcome))
                 await self._recorder.read_events(client, outcome)
         for start in range(0, len(with_log), LOG_CONCURRENCY):
             if self._stopped:
@@ -294,7 +295,6 @@ class Reconciler:
         alive = [session_id for session_id in names if not destroyed.get(session_id)]
         for session_id in alive:
             self._emit(launch_report.not_confirmed(session_id, names[session_id]))
-        if len(alive) < len(names):
-            gone = {session_id: name for session_id, name in names.items() if session_id not in alive}
+        if gone := {session_id: name for session_id, name in names.items() if session_id not in alive}:
             self._emit(launch_report.destroyed(gone))
         return alive

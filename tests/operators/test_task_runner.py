@@ -272,10 +272,12 @@ def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(
     """dag.test() forgets what the deferral carried."""
     (row,) = sessions(platform, "Pending")
     row.events = [Event(type="Warning", reason="Failed", message="manifest unknown")]
+    phase = Phase(platform, Batch(IDENTITY, 1, 1))
     with pytest.raises(
         SessionNeverStarted, match=rf"session {row.session_id} .* did not start: no such image"
     ) as raised:
-        Phase(platform, Batch(IDENTITY, 1, 1)).run(does_not_start(row))
+        phase.run(does_not_start(row))
+    assert not [line for line in phase.told if isinstance(line, ErrorLine)], "the error says it, once"
     assert platform.live() == []
     assert raised.value.events == tuple(row.events), "callbacks get what explains it"
 
