@@ -20,7 +20,7 @@ from airflow_provider_canfar.skaha.errors import (
 from airflow_provider_canfar.skaha.http.urls import without_secrets
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import GONE, Status
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import failure_report
 from airflow_provider_canfar.task_sessions.ended_session import LogReader
 from airflow_provider_canfar.task_sessions.interactive_wait import (
     InteractiveWaitSpec,
@@ -100,10 +100,11 @@ class InteractiveRunner(TaskRunner):
         return without_secrets(self.url or "")
 
     def _timed_out(self) -> SessionTimeout:
+        limit = failure_report.execution_timeout(self._options.execution_timeout)
         fate = "destroyed" if self._options.destroy_on_kill else "left running"
         return SessionTimeout(
-            f"The execution_timeout has passed. The session of this task is {fate}: "
-            f"{report.unsettled_ids(self.batch)}."
+            f"{limit} has passed. The session of this task is {fate}: "
+            f"{failure_report.unsettled_ids(self.batch)}."
         )
 
     def _handle_wake(self, wake: WakeEvent) -> None:
@@ -199,7 +200,7 @@ class InteractiveRunner(TaskRunner):
             return []
         outcome = self.batch.outcomes[1]
         if outcome.reason is not None:
-            raise report.failure(self.batch, {}, 0, self._recorder.events)
+            raise failure_report.failure(self.batch, {}, 0, self._recorder.events)
         when = "while it was kept alive" if self._keep_until is not None else "before it could be opened"
         kind = SessionGone if outcome.status == GONE else SessionFailed
         raise kind(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_canfar.operators._errors import shown
 from airflow_provider_canfar.skaha.errors import CanfarError, SessionError
-from airflow_provider_canfar.task_sessions.report import unsettled_ids
+from airflow_provider_canfar.task_sessions.failure_report import unsettled_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

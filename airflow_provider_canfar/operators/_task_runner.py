@@ -8,13 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowTaskTimeout, TaskDeferred
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators._teardown import Teardown
 from airflow_provider_canfar.operators._worker_wait import WorkerWait
 from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SessionTimeout
 from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.metrics import Metric
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import failure_report
 from airflow_provider_canfar.task_sessions.concurrency import AdaptiveConcurrency
 from airflow_provider_canfar.task_sessions.ended_session import LogReader, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.launcher import LAUNCH_FOR
@@ -158,18 +159,17 @@ class TaskRunner:
             with suppress(Exception):
                 publish(whole=True)
             raise
-        except (SessionTimeout, AirflowTaskTimeout):
-            self._teardown.stop_creating()
-            destroys = self._options.destroy_on_kill
-            if destroys:
-                self.destroy_all()
-            self._teardown.record_ends()
+        except (SessionTimeout, AirflowTaskTimeout) as error:
+            self._teardown.out_of_time(self._recorder, self._options)
             # The time-out is what fails the task, whatever Airflow takes in of it.
             with suppress(Exception):
                 self._complete_batch()
                 publish(whole=True)
-            self._emit(table(self.batch, others="destroyed" if destroys else "left running"))
-            raise
+            others = "destroyed" if self._options.destroy_on_kill else "left running"
+            self._emit(table(self.batch, others))
+            # By what is known now: replicas may have ended since, or failed before.
+            over = self._timed_out()
+            raise over if isinstance(error, SessionTimeout) else explained(type(error)(str(over))) from None
         except TaskDeferred:
             raise
         except BaseException as error:  # Whatever it was, Ctrl-C too, it is raised again.
@@ -244,7 +244,7 @@ class TaskRunner:
             raise self._timed_out()
 
     def _timed_out(self) -> SessionTimeout:
-        return report.timed_out(self.batch, destroys=self._options.destroy_on_kill)
+        return failure_report.timed_out(self.batch, self._recorder.tails, self._options)
 
     def _reconcile(self) -> Verdict | WaitSpec:
         """Do all that can be done now, and return the verdict or what to wait for."""
@@ -291,7 +291,7 @@ class TaskRunner:
         try:
             if verdict is Verdict.SUCCESS:
                 if self.batch.failed():
-                    self._emit(report.allowed_failures(self.batch, self._limits.max_failed))
+                    self._emit(failure_report.allowed_failures(self.batch, self._limits.max_failed))
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
             raise self._recorder.failure(self.batch, self._limits.max_failed)

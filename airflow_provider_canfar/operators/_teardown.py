@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.operators._phase_errors import leaves_to_retry
 from airflow_provider_canfar.skaha.errors import CanfarError
 from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions.failure_report import unsettled_ids
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.hooks.canfar import CanfarHook
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.task_sessions.batch import Batch
+    from airflow_provider_canfar.task_sessions.ended_session import OutcomeRecorder
     from airflow_provider_canfar.task_sessions.reconcile import Reconciler
     from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
 #: Seconds for which destroying all sessions is retried; a person waits for the task to end.
 DESTROY_RETRY_FOR = 15.0
+
+#: Seconds for the last lines of sessions that have run out of time.
+LAST_LINES_WITHIN = 10.0
 
 #: Seconds for which a kill waits for creates that are under way, out of the few that Airflow grants.
 KILL_WAITS_FOR_CREATES = 1.5
@@ -50,7 +55,7 @@ class Teardown:
             return
         destroys = isinstance(error, Exception) or options.destroy_on_kill
         if self._batch.unsettled():
-            action, ids = "Destroying" if destroys else "Leaving running", report.unsettled_ids(self._batch)
+            action, ids = "Destroying" if destroys else "Leaving running", unsettled_ids(self._batch)
             self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
         if destroys:
             # Even where none is known: a create may be under way.
@@ -60,7 +65,7 @@ class Teardown:
         """Say once that the sessions run on, and what adopts them."""
         if self._batch.unsettled() and not self._has_left:
             self._has_left = True
-            ids, number = report.unsettled_ids(self._batch), self._batch.try_number + 1
+            ids, number = unsettled_ids(self._batch), self._batch.try_number + 1
             self._emit(f"Sessions left running: try {number} will adopt them ({reason}): {ids}.")
 
     @property
@@ -96,6 +101,17 @@ class Teardown:
         if launcher.is_launching:
             launcher.stopped = True
             self._hook.run(partial(launcher.wait_for_creates, within=LOST_CREATE_WAIT))
+
+    def out_of_time(self, recorder: OutcomeRecorder, options: RunOptions) -> None:
+        """Record what has ended, and destroy the rest, unless the author wants it to run on."""
+        self.stop_creating()
+        # Without their last lines the error says less.
+        with suppress(CanfarError, TimeoutError):
+            left = self._batch.unsettled().values()
+            self._hook.call(lambda client: recorder.read_last_lines(client, left), timeout=LAST_LINES_WITHIN)
+        if options.destroy_on_kill:
+            self.destroy_all()
+        self.record_ends()
 
     def record_ends(self) -> None:
         """Record how replicas have ended, and show their logs, before the task fails for another reason."""

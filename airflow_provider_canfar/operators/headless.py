@@ -263,7 +263,7 @@ class CanfarHeadlessOperator(SessionOperator):
                 account=AccountLimit.of(parsed),
             ),
             deadline=deadline,
-            options=RunOptions.of(parsed),
+            options=RunOptions.of({**parsed, "execution_timeout": self.execution_timeout}),
             emit=self._emit,
             reader=self.log_reader(batch),
             **carried,

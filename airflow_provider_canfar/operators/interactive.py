@@ -137,7 +137,7 @@ class CanfarInteractiveOperator(SessionOperator):
             spec=spec,
             batch=batch,
             deadline=deadline,
-            options=RunOptions.of(parsed),
+            options=RunOptions.of({**parsed, "execution_timeout": self.execution_timeout}),
             emit=self._emit,
             wait_for_quota=parsed["wait_for_quota"],
             wait_for_url=parsed["wait_for_url"],

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError
 from airflow_provider_canfar.skaha.http.body import MAX_LOG
 from airflow_provider_canfar.skaha.statuses import GONE
-from airflow_provider_canfar.task_sessions import report
+from airflow_provider_canfar.task_sessions import failure_report, log_report
 from airflow_provider_canfar.task_sessions.usage_report import FLEXIBLE, Resources, beside_asked
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.errors import SessionError
     from airflow_provider_canfar.skaha.models import Event
     from airflow_provider_canfar.skaha.polling.usage import Usage
-    from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
+    from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +92,11 @@ class OutcomeRecorder:
         :raises RequestError: to have the log read again later; the outcome stays unrecorded.
         """
         read = self.reader.read(ended)
-        for line in report.log_lines(read.outcome, read.log, read.fault, self._max_log_bytes):
+        for line in log_report.log_lines(read.outcome, read.log, read.fault, self._max_log_bytes):
             self._emit(line)
         # Of a session that is gone, there is no log: an empty one would say that it wrote nothing.
         if not read.outcome.succeeded and read.fault is None and read.outcome.status != GONE:
-            self.tails[read.outcome.session_id] = report.tail(read.log)
+            self.tails[read.outcome.session_id] = log_report.tail(read.log)
         usage = self.usage.get(read.outcome.session_id)
         if usage is None:
             return read.outcome
@@ -106,18 +107,27 @@ class OutcomeRecorder:
 
         :param max_failed: how many may.
         """
-        return report.failure(batch, self.tails, max_failed, self.events)
+        return failure_report.failure(batch, self.tails, max_failed, self.events)
 
     async def read_events(self, client: SkahaClient, outcome: Outcome) -> None:
         """Read the events of a session that did not start, before it is destroyed; the error has them."""
-        if len(self.events) < report.DESCRIBED:
+        if len(self.events) < failure_report.DESCRIBED:
             # Without them the error still has the reason.
             with suppress(RequestError):
                 self.events |= await client.events(outcome.session_id)
 
+    async def read_last_lines(self, client: SkahaClient, sessions: Iterable[AssignedSession]) -> None:
+        """Read the ends of the logs of some sessions that have not ended; the error quotes them."""
+        ids = [one.session_id for one in islice(sessions, failure_report.DESCRIBED)]
+        try:
+            logs = await client.logs(ids, max_bytes=self.reader.min_bytes)
+        except PartialFailure as failure:
+            logs = failure.results
+        self.tails |= {session_id: log_report.tail(log) for session_id, log in logs.items()}
+
     async def read_missing_tails(self, client: SkahaClient, failed: Iterable[Outcome]) -> None:
         """Read again the ends of logs that an earlier phase has shown, as far as the error quotes them."""
-        described = [one for one in list(failed)[: report.DESCRIBED] if one.reason is None]
+        described = [one for one in list(failed)[: failure_report.DESCRIBED] if one.reason is None]
         missing = {one.session_id: one for one in described if one.session_id not in self.tails}
         if not missing:
             return
@@ -132,4 +142,4 @@ class OutcomeRecorder:
             # The platform answers an empty log where it has forgotten the session.
             if log:
                 read = self.reader.read(EndedSession(missing[session_id], log))
-                self.tails[session_id] = report.tail(read.log)
+                self.tails[session_id] = log_report.tail(read.log)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.log_line import WarningLine
 from airflow_provider_canfar.skaha.naming import SessionName
+from airflow_provider_canfar.task_sessions.failure_report import DESCRIBED
 from airflow_provider_canfar.task_sessions.replica_numbers import numbers
-from airflow_provider_canfar.task_sessions.report import DESCRIBED
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.task_sessions.batch import Batch, Outcome

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.statuses import Status
-from airflow_provider_canfar.task_sessions import launch_report, report
+from airflow_provider_canfar.task_sessions import launch_report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
+from airflow_provider_canfar.task_sessions.failure_report import never_started
 from airflow_provider_canfar.task_sessions.launcher import Launcher
 from airflow_provider_canfar.task_sessions.lost_creates import LOST_CREATE_WAIT
 from airflow_provider_canfar.task_sessions.plan import (
@@ -211,15 +212,15 @@ class Reconciler:
             same, unless the platform itself does not answer.
         """
         faults: list[RequestError] = []
-        with_log = []
-        for outcome in sorted(ended, key=lambda one: (one.succeeded, one.replica)):
-            if outcome.reason is None:
-                with_log.append(outcome)
-            else:
-                self.batch = self.batch.record([outcome])
-                if self.batch.replicas > 1 or self._limits.max_failed:  # Else the task's error says it.
-                    self._emit(report.never_started(outcome))
-                await self._recorder.read_events(client, outcome)
+        ordered = sorted(ended, key=lambda one: (one.succeeded, one.replica))
+        stuck = [one for one in ordered if one.reason is not None]
+        self.batch = self.batch.record(stuck)
+        if self.batch.replicas > 1 or self._limits.max_failed:  # Else the task's error says it.
+            for line in never_started(stuck):
+                self._emit(line)
+        for outcome in stuck:
+            await self._recorder.read_events(client, outcome)
+        with_log = [one for one in ordered if one.reason is None]
         for start in range(0, len(with_log), LOG_CONCURRENCY):
             if self._stopped:
                 break

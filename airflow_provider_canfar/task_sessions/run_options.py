@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.task_sessions.concurrency import LAUNCH_CONCURRENCY
@@ -27,6 +28,7 @@ class RunOptions:
     :param launch_concurrency: how many creates are under way at once, at most.
     :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``,
         ``destroy_succeeded``.
+    :param execution_timeout: the task's, for a message.
     :param destroy_on_kill: whether live sessions are destroyed when somebody ends the task, or it times out.
     """
 
@@ -38,6 +40,7 @@ class RunOptions:
     max_log_bytes: int | None = None
     launch_concurrency: int = LAUNCH_CONCURRENCY
     on_finish_action: str = "keep"
+    execution_timeout: timedelta | None = None
     destroy_on_kill: bool = True
 
     @classmethod

@@ -12,7 +12,7 @@ import pytest
 
 import airflow_provider_canfar.plugin
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions import outcome_table, report
+from airflow_provider_canfar.task_sessions import log_report, outcome_table
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 
@@ -197,7 +197,7 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         f"Launched replica 2: session bbbb2222 ({lost.name}).",
         "find-stars bbbb2222 is waiting: 0/3 nodes are available",
         *LogFollower(60).new_lines("bbbb2222", "while it runs\n", 0, prefix=f"{lost.name}: "),
-        *report.log_lines(lost, log),
+        *log_report.log_lines(lost, log),
         outcome_table.table(batch),
     ]
     program = """async (lines) => {

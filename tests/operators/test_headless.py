@@ -307,7 +307,7 @@ def test_a_task_that_ran_out_of_time_leaves_nothing_running(platform: Emulator, 
 
 def test_a_task_that_ran_out_of_time_says_that_its_sessions_run_on(platform: Emulator, task: Make) -> None:
     stars = task("sleep", "60", execution_timeout=timedelta(seconds=1), destroy_on_kill=False)
-    with pytest.raises(SessionTimeout, match="their sessions are left running"):
+    with pytest.raises(SessionTimeout, match="its session is left running"):
         stars.run()
     assert len(platform.live()) == 1
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -242,6 +243,28 @@ def does_not_start(*rows: Row, permanent: bool = False) -> WakeEvent:
         never_started=dict.fromkeys(ids, "no such image"),
         permanent=tuple(ids) if permanent else (),
     )
+
+
+def test_the_error_of_a_time_out_knows_what_has_ended_and_what_the_others_wrote(
+    platform: FakePlatform,
+) -> None:
+    rows = sessions(platform, "Completed", "Failed", "Running")
+    phase = Phase(platform, launched(*rows), execution_timeout=timedelta(hours=2))
+    with pytest.raises(SessionTimeout) as over:
+        phase.run(WakeEvent(WakeReason.DEADLINE))
+    assert str(over.value).splitlines() == [
+        "The execution_timeout of 2:00:00 has passed, and 1 of 3 replicas had not ended.",
+        "Replica 3: its session is destroyed.",
+        f"Replica 3, session {rows[2].session_id} ({rows[2].name}):",
+        "Its last lines:",
+        "log of 3",
+        "Failed before that: 1 of 3.",
+        f"Replica 2, session {rows[1].session_id} ({rows[1].name}): Failed.",
+        "Its last lines:",
+        "log of 2",
+        "Raise execution_timeout, or give each replica less to do. A retry runs again what had not ended.",
+    ]
+    assert platform.live() == []
 
 
 @pytest.mark.parametrize(
