@@ -166,7 +166,9 @@ def whole_number(name: str, value: Any, *, minimum: int, maximum: int | None = N
     return int(number)
 
 
-def number(name: str, value: Any, *, minimum: float = 0.0, may_be_minimum: bool = True) -> float:
+def number(
+    name: str, value: Any, *, minimum: float = 0.0, may_be_minimum: bool = True, unit: str = ""
+) -> float:
     """Return a number.
 
     :param may_be_minimum: False if it must be above the minimum.
@@ -175,7 +177,8 @@ def number(name: str, value: Any, *, minimum: float = 0.0, may_be_minimum: bool 
     parsed = _number(value)
     if parsed is None or parsed < minimum or not (may_be_minimum or parsed > minimum):
         least = f"{minimum:g} or more" if may_be_minimum else f"more than {minimum:g}"
-        raise SpecError(f"Invalid {name} {shortened(value)}: must be a number, {least}.")
+        of = f" of {unit}" if unit else ""
+        raise SpecError(f"Invalid {name} {shortened(value)}: must be a number{of}, {least}.")
     return parsed
 
 

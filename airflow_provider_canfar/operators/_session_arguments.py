@@ -232,7 +232,7 @@ COMMON: Mapping[str, Argument] = {
     "image": Argument(_image),
     "name": Argument(_name, may_be_left_out=True),
     "cores": _RESOURCE,
-    "ram": _RESOURCE,
+    "ram": replace(_RESOURCE, parse=partial(number, may_be_minimum=False, unit="GB")),
     "gpus": Argument(_gpus, may_be_left_out=True, nothing_means_left_out=True),
     "destroy_on_kill": _FLAG,
     "deferrable": Argument(flag, may_be_left_out=True, is_template=False),

@@ -119,4 +119,4 @@ def _amount(name: str, value: Any) -> float:
 
     :raises SpecError: for anything but a number, 0 or more.
     """
-    return 0.0 if is_nothing(value) else number(name, value)
+    return 0.0 if is_nothing(value) else number(name, value, unit="GB" if name == "ram" else "")

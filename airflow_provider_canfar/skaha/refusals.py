@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # The words of PostAction.
 _UNKNOWN_IMAGE = "unknown or private image"
+_FOREIGN_IMAGE = "must come from one of ["
 _RESOURCE = re.compile(r"Invalid value for '(cores|ram|gpus)'")
 
 
@@ -36,7 +37,9 @@ def explained(error: Rejected, spec: SessionSpec, offer: ResourceOptions | None 
             "not listed, fill in registry_username and registry_secret in the connection. The platform said:"
         )
         return Rejected(f"{advice} {error}", **error.facts)
-    if offer is not None:
+    if _FOREIGN_IMAGE in error.server_message:
+        advice = "Use an image from there, or push yours to it."
+    elif offer is not None:
         try:
             spec.check_against(offer)
         except SpecError as rule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 #: How many failed replicas the error describes, those that failed alike as one.
 DESCRIBED = 5
+
+#: How the container runtime says that it cannot find the first word of the command.
+_NOT_IN_IMAGE = re.compile(r'exec: "([^"]+)": (?:executable file not found|(?:stat \S+: )?no such file)')
 
 _ADVICE = (
     "Fix the cause. A retry runs only the failed replicas again; clearing the task runs all of them, unless "
@@ -124,6 +128,8 @@ def _failed_alike(cause: _Cause, several: Sequence[Outcome]) -> Iterator[str]:
         yield f"The platform no longer has {log} showed earlier."
     elif cause.last_lines:
         yield f"{'Its' if is_one else 'Their'} last lines:\n{cause.last_lines}"
+        if (program := _NOT_IN_IMAGE.search(cause.last_lines)) is not None:
+            yield f"The image has no program {program[1]!r}: check the command."
     else:
         yield "It wrote no output." if is_one else "They wrote no output."
 

@@ -32,6 +32,7 @@ def table(batch: Batch, others: str = "destroyed") -> str:
     >>> from airflow_provider_canfar.skaha.naming import Identity
     >>> won = Outcome(1, "k3v9x2qa", "hello-k3v5x2qamd-0-1-1", "Completed", True, 1)
     >>> print(table(Batch(Identity("hello", "k3v5x2qamd", 0), 1, 2, outcomes={1: won})))
+    How each replica ended:
     replica  session   status     try  started  name
           1  k3v9x2qa  Completed    1  -        hello-k3v5x2qamd-0-1-1
           2  -         not run      -  -        -
@@ -47,7 +48,8 @@ def table(batch: Batch, others: str = "destroyed") -> str:
     if not any(one.usage for one in batch.outcomes.values()):
         rows, sides = [(*row[:5], row[7]) for row in rows], "><<><<"
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(_aligned, row, widths, sides)).rstrip() for row in rows]
+    lines = ["How each replica ended:"]  # Airflow writes the time in front of the first line only.
+    lines += ["  ".join(map(_aligned, row, widths, sides)).rstrip() for row in rows]
     if len(shown) < len(replicas):
         lines += _rest(batch, others, len(replicas) - len(shown))
     return "\n".join(lines)

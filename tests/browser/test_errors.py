@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: How the message of each task begins, and how it ends: with what to do.
 MESSAGES = {
     "unknown_tag": ("1 of 1 replicas failed.", "registry_secret in the connection."),
-    "foreign_image": ("POST session failed with status 400", "one of [images.canfar.net]."),
+    "foreign_image": ("POST session failed with status 400", "push yours to it."),
     "rendered_value": ("Invalid cores 'two'", "must be a number, more than 0."),
     "rendered_name": ("Invalid name 'mistakes_24.07'", "Try 'mistakes-24-07'."),
     "template": ("Invalid image: its template cannot be rendered", "Correct the template."),

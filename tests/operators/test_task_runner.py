@@ -285,8 +285,8 @@ def test_what_has_ended_by_then_is_recorded_and_told(
     (published,) = phase.published
     assert published.outcomes[1].succeeded
     assert "log of 1" in phase.told
-    (table,) = [told for told in phase.told if told.startswith("replica ")]
-    assert [row.split()[2] for row in table.splitlines()[1:]] == ["Completed", word]
+    (table,) = [told for told in phase.told if told.startswith("How each replica ended:")]
+    assert [row.split()[2] for row in table.splitlines()[2:]] == ["Completed", word]
 
 
 def test_a_session_that_does_not_start_is_told_also_where_its_name_is_not_known(

@@ -127,6 +127,15 @@ def test_replicas_that_failed_alike_are_described_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "reason", ["executable file not found in $PATH", "stat pyhton: no such file or directory"]
+)
+def test_a_program_that_the_image_does_not_have_is_named(reason: str) -> None:
+    runtime = f'OCI runtime create failed: runc create failed: exec: "pyhton": {reason}: unknown'
+    lines = str(failure(batch(1, outcome(1, "Failed")), {"id1": f"StartError: {runtime}"}, 0)).splitlines()
+    assert lines[-2:] == ["The image has no program 'pyhton': check the command.", ADVICE_FOR_ONE]
+
+
 def test_sessions_that_are_gone_are_described_once() -> None:
     known = batch(30, *(outcome(replica, GONE) for replica in range(1, 31)))
     assert str(failure(known, {}, 0)).splitlines() == [
