@@ -19,6 +19,7 @@ from threading import Event
 
 import httpx
 
+from airflow_provider_canfar.emulator.config import Settings
 from airflow_provider_canfar.skaha.errors import CanfarError
 from dev.airflow_settings import USER
 from dev.demo_home import DemoFailed, create_dag_folder, exclusive_home
@@ -165,6 +166,11 @@ class Demo:
 
     def _stay(self, airflow: LocalAirflow) -> None:
         login = "with the login above" if self.account else "without a login"
+        if self.account is None:
+            print(
+                f"\nOn the emulator, you are the user {Settings.user}. It runs commands on this machine and pulls no"
+            )
+            print("image, so it does not notice a misspelt tag.")
         print(f"\nYour own DAGs are in {self.dags}; Airflow shows a new file within five seconds.")
         print(f"Airflow is at {airflow.url}, {login}. Press Ctrl-C to stop everything.", flush=True)
         self.stop.wait()

@@ -49,18 +49,21 @@ def exclusive_home(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoFailed(f"Another demo is running in {home}. Stop it first.") from None
+            raise DemoFailed(f"`make up` or `make demo` is running in {home}. Stop it first.") from None
         yield
 
 
 def delete_home(home: Path) -> None:
-    """Delete a demo's folder, if there is one.
+    """Delete a demo's folder, if there is one, and say so.
 
     :raises DemoFailed: when a demo uses the folder, or when it has files that no demo created.
     """
     if home.exists():
         with exclusive_home(home):
             shutil.rmtree(home)
+        print(f"Deleted {home}: the database, logs, connections and results.")
+    else:
+        print(f"There is no {home}.")
 
 
 def create_dag_folder(folder: Path) -> None:

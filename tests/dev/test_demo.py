@@ -19,7 +19,7 @@ def test_a_second_demo_in_the_same_folder_is_rejected(
     with (tmp_path / "demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["--home", str(tmp_path)]) == 1
-    assert "Another demo is running" in capsys.readouterr().err
+    assert "`make up` or `make demo` is running" in capsys.readouterr().err
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

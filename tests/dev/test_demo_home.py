@@ -24,10 +24,10 @@ def test_only_its_owner_enters_a_home_and_what_is_in_it_stays(tmp_path: Path) ->
 def test_a_home_in_use_cannot_be_used_or_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with exclusive_home(tmp_path):
         (tmp_path / "airflow.db").touch()
-        with pytest.raises(DemoFailed, match="Another demo is running"), exclusive_home(tmp_path):
+        with pytest.raises(DemoFailed, match="`make up` or `make demo` is running"), exclusive_home(tmp_path):
             pass
         assert main([str(tmp_path)]) == 1
-        assert "Another demo is running" in capsys.readouterr().err
+        assert "`make up` or `make demo` is running" in capsys.readouterr().err
     assert (tmp_path / "airflow.db").exists()
 
 
