@@ -168,9 +168,9 @@ class Demo:
         login = "with the login above" if self.account else "without a login"
         if self.account is None:
             print(
-                f"\nOn the emulator, you are the user {Settings.user}. It runs commands on this machine and pulls no"
+                f"\nOn the emulator, you are the user {Settings.user}. It runs commands on this machine, and"
             )
-            print("image, so it does not notice a misspelt tag.")
+            print("pulls no image, so it does not notice a misspelt tag.")
         print(f"\nYour own DAGs are in {self.dags}; Airflow shows a new file within five seconds.")
         print(f"Airflow is at {airflow.url}, {login}. Press Ctrl-C to stop everything.", flush=True)
         self.stop.wait()
