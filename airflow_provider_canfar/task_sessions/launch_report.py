@@ -77,9 +77,15 @@ def retry_lines(
     :param failures: how earlier sessions of these replicas failed, as far as the platform still knows.
     :param tails: session id -> the last lines of its log, as far as there is one.
     """
-    kept = f"{batch.replicas - len(launch):,} of {batch.replicas:,} replicas"
-    which = "replica" if len(launch) == 1 else "replicas"
-    yield f"Try {batch.try_number} keeps {kept} and launches {which} {numbers(launch)}."
+    kept, adopted = batch.succeeded_count, len(batch.unsettled())
+    later = batch.replicas - kept - adopted - len(launch)
+    steps = [f"keeps {kept:,} of {batch.replicas:,} replicas"] if kept else []
+    steps += [f"adopts {adopted:,}"] if adopted else []
+    steps += [f"launches {'replica' if len(launch) == 1 else 'replicas'} {numbers(launch)}"]
+    steps += [f"the other {later:,} later"] if later else []
+    *first, last = steps
+    joined = " and ".join(steps) if len(steps) < 3 else f"{', '.join(first)}, and {last}"
+    yield f"Try {batch.try_number} {joined}."
     for failure in failures[:DESCRIBED]:
         name = SessionName.parse(failure.name)
         when = f"in try {name.try_number}" if name else "before"
@@ -92,4 +98,4 @@ def retry_lines(
     unknown = {*launch} - {one.replica for one in failures}
     if unknown:
         which = f"{'replica' if len(unknown) == 1 else 'replicas'} {numbers(unknown)}"
-        yield f"Earlier sessions of {which} are no longer listed; an earlier try's log tells how they ended."
+        yield f"No earlier session of {which} is listed; the logs of earlier tries tell if there was one."

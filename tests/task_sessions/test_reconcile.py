@@ -395,7 +395,7 @@ async def test_a_retry_adopts_what_lives_and_launches_what_does_not() -> None:
     assert launched.name == str(IDENTITY.name(2, 2))
     assert trial.told == [
         f"Adopted session {adopted.session_id} ({adopted.name}), which is alive.",
-        "Try 2 keeps 2 of 3 replicas and launches replica 2.",
+        "Try 2 keeps 1 of 3 replicas, adopts 1, and launches replica 2.",
         (
             f"Replica 2 failed in try 1, session {failed.session_id}: Failed. "
             "Its last line: OSError: no such plate"
