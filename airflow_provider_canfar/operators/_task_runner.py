@@ -294,7 +294,7 @@ class TaskRunner:
                     self._emit(failure_report.allowed_failures(self.batch, self._limits.max_failed))
                 return [outcome for _, outcome in sorted(self.batch.outcomes.items())]
             self._hook.call(lambda client: self._recorder.read_missing_tails(client, self.batch.failed()))
-            raise self._recorder.failure(self.batch, self._limits.max_failed)
+            raise self._recorder.failure(self.batch, self._limits.max_failed, resumes=self._options.resumes)
         finally:
             ended = [one.session_id for one in self.batch.outcomes.values() if self._options.destroys(one)]
             self._teardown.destroy_ended(ended)

@@ -54,7 +54,7 @@ class Teardown:
             self.leave_to_retry(type(error).__name__)
             return
         destroys = isinstance(error, Exception) or options.destroy_on_kill
-        if self._batch.unsettled():
+        if not self._reconciler.is_destroyed:
             action, ids = "Destroying" if destroys else "Leaving running", unsettled_ids(self._batch)
             self._emit(f"{action} the sessions of this task after {type(error).__name__}: {ids}.")
         if destroys:

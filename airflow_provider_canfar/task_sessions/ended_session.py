@@ -102,12 +102,13 @@ class OutcomeRecorder:
             return read.outcome
         return replace(read.outcome, usage=beside_asked(usage, self._asked))
 
-    def failure(self, batch: Batch, max_failed: int) -> SessionError:
+    def failure(self, batch: Batch, max_failed: int, *, resumes: bool) -> SessionError:
         """Say which replicas failed, with what has been read of each.
 
         :param max_failed: how many may.
+        :param resumes: whether clearing the task keeps what has succeeded.
         """
-        return failure_report.failure(batch, self.tails, max_failed, self.events)
+        return failure_report.failure(batch, self.tails, max_failed, self.events, resumes=resumes)
 
     async def read_events(self, client: SkahaClient, outcome: Outcome) -> None:
         """Read the events of a session that did not start, before it is destroyed; the error has them."""

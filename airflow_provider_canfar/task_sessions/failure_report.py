@@ -32,10 +32,8 @@ DESCRIBED = 5
 #: How the container runtime says that it cannot find the first word of the command.
 _NOT_IN_IMAGE = re.compile(r'exec: "([^"]+)": (?:executable file not found|(?:stat \S+: )?no such file)')
 
-_ADVICE = (
-    "Fix the cause. A retry runs only the failed replicas again; clearing the task runs all of them, unless "
-    "on_clear is 'resume'."
-)
+_ADVICE = "Fix the cause. A retry runs only what has not succeeded; clearing the task runs all of it."
+_ADVICE_TO_RESUME = "Fix the cause. A retry runs only what has not succeeded, and so does clearing the task."
 _ADVICE_FOR_ONE = "Fix the cause. A retry runs it again, and so does clearing the task."
 
 
@@ -44,6 +42,8 @@ def failure(
     tails: Mapping[str, str],
     max_failed: int,
     events: Mapping[str, Sequence[Event]] = MappingProxyType({}),
+    *,
+    resumes: bool = False,
 ) -> SessionError:
     """Say which replicas failed, with the last lines of each, or why it did not start.
 
@@ -52,6 +52,7 @@ def failure(
     :param tails: session id -> the last lines of its log, as far as there is one.
     :param max_failed: how many may.
     :param events: session id -> its events, as far as they have been read.
+    :param resumes: whether clearing the task keeps what has succeeded.
     """
     failed = batch.failed()
     first = failed[0]
@@ -65,7 +66,8 @@ def failure(
     if kind is SessionGone:
         parts.append("How they ended is not known. A retry runs them again, and so does clearing the task.")
     elif kind is SessionFailed:
-        parts.append(_ADVICE if batch.replicas > 1 else _ADVICE_FOR_ONE)
+        several = _ADVICE_TO_RESUME if resumes else _ADVICE
+        parts.append(several if batch.replicas > 1 else _ADVICE_FOR_ONE)
     error = kind(
         "\n".join(parts),
         session_id=first.session_id,

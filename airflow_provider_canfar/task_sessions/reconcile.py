@@ -10,11 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from airflow_provider_canfar.skaha.errors import PartialFailure, RequestError, ServiceBusy, Unreachable
+from airflow_provider_canfar.skaha.errors import RequestError, ServiceBusy, Unreachable
 from airflow_provider_canfar.skaha.metrics import Metric
 from airflow_provider_canfar.skaha.statuses import Status
 from airflow_provider_canfar.task_sessions import launch_report
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.destroyer import Destroyer
 from airflow_provider_canfar.task_sessions.ended_session import EndedSession, OutcomeRecorder
 from airflow_provider_canfar.task_sessions.failure_report import never_started
 from airflow_provider_canfar.task_sessions.launcher import Launcher
@@ -83,6 +84,7 @@ class Reconciler:
         self._limits = limits
         self._recorder = recorder
         self._emit = emit
+        self._destroyer = Destroyer(emit)
         self._clock = clock
         self._sleep = sleep
 
@@ -149,6 +151,11 @@ class Reconciler:
         """Destroy every live session of this task instance, and return the ids of those that stay alive."""
         now = self._plan(await self._list(client))
         return await self._destroy(client, [*now.destroy, *now.alive.values()], now.missing)
+
+    @property
+    def is_destroyed(self) -> bool:
+        """Whether each session that has not ended by itself has been destroyed."""
+        return all(one.session_id in self._destroyer.destroyed for one in self.batch.unsettled().values())
 
     async def _observe(self, client: SkahaClient) -> Plan:
         """List the sessions, and record what has ended."""
@@ -278,24 +285,8 @@ class Reconciler:
         """
         listed = [*listed]
         # The table shows it, and afterwards no list does.
-        self.batch = self.batch.with_start_times(
-            {one.session_id: one.started.isoformat() for one in listed if one.started is not None}
-        )
+        starts = {one.session_id: one.started.isoformat() for one in listed if one.started is not None}
+        self.batch = self.batch.with_start_times(starts)
         names = {one.session_id: str(one.name) for one in listed}
         names |= {one.session_id: one.name for one in unlisted.values()}
-        if not names:
-            return []
-        try:
-            destroyed = await client.destroy(names)
-        except PartialFailure as failure:
-            destroyed = failure.results
-        except RequestError as error:
-            # The error of a single session, which counts as alive until the platform says that it is gone.
-            self._emit(launch_report.not_destroyed(names, error))
-            destroyed = {}
-        alive = [session_id for session_id in names if not destroyed.get(session_id)]
-        for session_id in alive:
-            self._emit(launch_report.not_confirmed(session_id, names[session_id]))
-        if gone := {session_id: name for session_id, name in names.items() if session_id not in alive}:
-            self._emit(launch_report.destroyed(gone))
-        return alive
+        return await self._destroyer.destroy(client, names)

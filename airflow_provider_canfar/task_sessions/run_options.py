@@ -29,6 +29,7 @@ class RunOptions:
     :param on_finish_action: what becomes of sessions that have ended: ``keep``, ``destroy``,
         ``destroy_succeeded``.
     :param execution_timeout: the task's, for a message.
+    :param on_clear: ``resume`` if a clear keeps what has succeeded, else ``fresh``.
     :param destroy_on_kill: whether live sessions are destroyed when somebody ends the task, or it times out.
     """
 
@@ -41,6 +42,7 @@ class RunOptions:
     launch_concurrency: int = LAUNCH_CONCURRENCY
     on_finish_action: str = "keep"
     execution_timeout: timedelta | None = None
+    on_clear: str = "fresh"
     destroy_on_kill: bool = True
 
     @classmethod
@@ -48,6 +50,11 @@ class RunOptions:
         """Take from an operator's parsed arguments those that say how to go about its sessions."""
         known = {one.name for one in fields(cls)}
         return cls(**{name: value for name, value in arguments.items() if name in known})
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a clear keeps what has succeeded."""
+        return self.on_clear == "resume"
 
     def destroys(self, outcome: Outcome) -> bool:
         """Whether to destroy a session that has ended."""

@@ -31,10 +31,7 @@ from airflow_provider_canfar.task_sessions.run_options import RunOptions
 IDENTITY = Identity("stars", "k3v5x2qamd", 0)
 
 #: How each failure ends.
-ADVICE = (
-    "Fix the cause. A retry runs only the failed replicas again; clearing the task runs all of them, unless "
-    "on_clear is 'resume'."
-)
+ADVICE = "Fix the cause. A retry runs only what has not succeeded; clearing the task runs all of it."
 ADVICE_FOR_ONE = "Fix the cause. A retry runs it again, and so does clearing the task."
 
 
@@ -111,6 +108,13 @@ def test_of_many_failures_a_few_are_described_and_the_others_numbered() -> None:
     words = str(failure(known, {f"id{replica}": f"plate {replica}" for replica in range(1, 9)}, 0))
     assert words.count("(stars-k3v5x2qamd-0-") == DESCRIBED
     assert words.endswith(f"Replicas 6-8 failed too; their logs are above.\n{ADVICE}")
+
+
+def test_where_a_clear_resumes_the_advice_says_so() -> None:
+    error = failure(batch(2, outcome(1, "Failed")), {"id1": ""}, 0, resumes=True)
+    assert str(error).endswith(
+        "Fix the cause. A retry runs only what has not succeeded, and so does clearing the task."
+    )
 
 
 def test_replicas_that_failed_alike_are_described_once() -> None:
