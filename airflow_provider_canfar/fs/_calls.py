@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.skaha.errors import AuthenticationError, NotFound, RequestError
 
@@ -29,6 +29,7 @@ class StorageCalls:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self._hook: tuple[int, CanfarHook] | None = None
+        self._user: str | None = None
 
     def __call__(self, verb: Callable[[StorageClient], Awaitable[T]]) -> T:
         """Call a function with a client, and return its result.
@@ -37,51 +38,57 @@ class StorageCalls:
         :raises OSError: for what a local file system would raise one, too.
         :raises CanfarError: for anything else.
         """
-        with os_errors(self.conn_id):
-            hook = self._current_hook()
-            try:
-                return _run(hook, verb)
-            except AuthenticationError:
-                renewed = CanfarHook(self.conn_id)
-                if renewed.settings.account == hook.settings.account:
-                    raise
-                self._hook = (os.getpid(), renewed)
-                return _run(renewed, verb)
+        try:
+            return self._run_renewed(verb)
+        except RequestError as error:
+            raise self._as_pythons_own(error) from None
+        except (IsADirectoryError, NotADirectoryError) as error:
+            if error.errno is None:  # The storage's client has raised it, and not the operating system.
+                explained(error)
+            raise
+
+    def _run_renewed(self, verb: Callable[[StorageClient], Awaitable[T]]) -> T:
+        hook = self._current_hook()
+        try:
+            return self._run(hook, verb)
+        except AuthenticationError:
+            renewed = CanfarHook(self.conn_id)
+            if renewed.settings.account == hook.settings.account:
+                raise
+            self._hook, self._user = (os.getpid(), renewed), None
+            return self._run(renewed, verb)
 
     def _current_hook(self) -> CanfarHook:
         if self._hook is None or self._hook[0] != os.getpid():
-            self._hook = (os.getpid(), CanfarHook(self.conn_id))
+            self._hook, self._user = (os.getpid(), CanfarHook(self.conn_id)), None
         return self._hook[1]
 
+    def _run(self, hook: CanfarHook, verb: Callable[[StorageClient], Awaitable[T]]) -> T:
+        async def use_client() -> T:
+            async with hook.storage() as client:
+                try:
+                    return await verb(client)
+                finally:
+                    self._user = client.user or self._user
 
-def _run(hook: CanfarHook, verb: Callable[[StorageClient], Awaitable[T]]) -> T:
-    async def use_client() -> T:
-        async with hook.storage() as client:
-            return await verb(client)
+        return hook.run(use_client)
 
-    return hook.run(use_client)
+    def _as_pythons_own(self, error: RequestError) -> Exception:
+        """Return an error as the class that Python has for it, and with a message for a person.
 
+        An outage is none of them: code that handles a missing file must not take an outage for one.
+        """
+        from airflow_provider_canfar.fs._messages import message_of
 
-@contextmanager
-def os_errors(conn_id: str) -> Iterator[None]:
-    """Raise the errors that Python has a class of its own for as that class.
-
-    An outage is none of them: code that handles a missing file must not take an outage for one.
-    """
-    try:
-        yield
-    except NotFound as error:
-        raise FileNotFoundError(str(error)) from error
-    except RequestError as error:
-        message = str(error)
+        message, server_message = message_of(error, self.conn_id, self._user), error.server_message
+        if isinstance(error, NotFound):
+            return explained(FileNotFoundError(message))
         if error.status == 409:
-            raise FileExistsError(message) from error
+            return explained(FileExistsError(message))
         if error.status == 403:
-            raise PermissionError(
-                f"{message} Does the account of connection {conn_id!r} have access?"
-            ) from error
-        if error.status == 400 and "is not empty" in error.server_message:
-            raise OSError(errno.ENOTEMPTY, message) from error
-        if error.status == 400 and "for directories" in error.server_message:
-            raise IsADirectoryError(message) from error
-        raise
+            return explained(PermissionError(message))
+        if error.status == 400 and "is not empty" in server_message:
+            return explained(OSError(errno.ENOTEMPTY, message))
+        if error.status == 400 and "for directories" in server_message:
+            return explained(IsADirectoryError(message))
+        return type(error)(message, **error.facts)

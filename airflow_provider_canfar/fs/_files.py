@@ -9,6 +9,8 @@ from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Any
 
+from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
+
 log = logging.getLogger(__name__)
 
 #: Files of more bytes than this are held in a temporary file.
@@ -67,6 +69,7 @@ class ArcReader(io.BufferedIOBase):
         super().close()
 
 
+@with_short_tracebacks
 class ArcWriter(io.BufferedIOBase):
     """A file that is uploaded when it is closed, and only then.
 
@@ -151,6 +154,7 @@ class ArcWriter(io.BufferedIOBase):
             self.discard()
 
 
+@with_short_tracebacks
 class ArcTextWriter(io.TextIOWrapper):
     """A text file that is uploaded when it is closed, as :class:`ArcWriter` is.
 

@@ -12,6 +12,8 @@ from fsspec.core import get_compression, has_magic
 
 from airflow_provider_canfar.fs._files import ArcReader, ArcTextWriter, ArcWriter
 from airflow_provider_canfar.fs._reading import ArcReadFileSystem
+from airflow_provider_canfar.hooks._explained import explained
+from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
 
 if TYPE_CHECKING:
     import io
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _TEXT_OPTIONS = ("encoding", "errors", "newline")
 
 
+@with_short_tracebacks
 class ArcFileSystem(ArcReadFileSystem):
     """Files and folders in the storage of a connection.
 
@@ -47,9 +50,11 @@ class ArcFileSystem(ArcReadFileSystem):
         exclusive create.
         """
         if "r" not in mode and get_compression(path, compression) is not None:
-            raise ValueError(
-                f"Invalid compression {compression!r}: a file is not compressed while it is written. "
-                "Compress the bytes, and write them."
+            raise explained(
+                ValueError(
+                    f"Invalid compression {compression!r}: a file is not compressed while it is written. "
+                    "Compress the bytes, and write them."
+                )
             )
         if "b" not in mode and set(mode) & set("wx"):
             options = {name: kwargs.pop(name) for name in _TEXT_OPTIONS if name in kwargs}
@@ -76,9 +81,11 @@ class ArcFileSystem(ArcReadFileSystem):
         if mode == "xb":
             self._require_free(path)
             return ArcWriter(path, lambda source: self._create(path, source), autocommit=autocommit)
-        raise ValueError(
-            f"Invalid mode {mode!r}: must be one of r, w, x, rb, wb, xb. The storage cannot append to a file "
-            "or change a part of it. Read it, and write the whole file."
+        raise explained(
+            ValueError(
+                f"Invalid mode {mode!r}: must be one of r, w, x, rb, wb, xb. The storage cannot append to a "
+                "file or change a part of it. Read it, and write the whole file."
+            )
         )
 
     def _create(self, path: str, source: IO[bytes]) -> None:
@@ -87,7 +94,7 @@ class ArcFileSystem(ArcReadFileSystem):
 
     def _require_free(self, path: str) -> None:
         if self.exists(path):
-            raise FileExistsError(f"{path} exists already.")
+            raise explained(FileExistsError(f"There is already a file or folder {self._url(path)}."))
 
     def _upload(self, path: str, source: IO[bytes]) -> None:
         from airflow_provider_canfar.skaha.storage.names import parent
@@ -136,7 +143,7 @@ class ArcFileSystem(ArcReadFileSystem):
     def touch(self, path: str, truncate: bool = True, **_kwargs: Any) -> None:
         """Create an empty file. The storage cannot change the time of one that exists."""
         if not truncate and self.exists(path):
-            raise NotImplementedError(f"The storage cannot change the time of {path}.")
+            raise explained(NotImplementedError(f"The storage cannot change the time of {self._url(path)}."))
         self.pipe_file(path, b"")
 
     def mkdir(self, path: str, create_parents: bool = True, **_kwargs: Any) -> None:
@@ -158,7 +165,7 @@ class ArcFileSystem(ArcReadFileSystem):
         try:
             self._call(lambda client: client.makedirs(path))
         except NotADirectoryError as error:
-            raise FileExistsError(str(error)) from None
+            raise explained(FileExistsError(str(error))) from None
 
     def rmdir(self, path: str) -> None:
         """Delete an empty folder. It is never an allocation, such as ``/home/jdoe``."""
@@ -166,7 +173,7 @@ class ArcFileSystem(ArcReadFileSystem):
 
         path = check_removable(self._strip_protocol(path))
         if not self._is_folder_itself(path):
-            raise NotADirectoryError(f"{path} is not a folder.")
+            raise explained(NotADirectoryError(f"Not a folder: {self._url(path)}."))
         self._call(lambda client: client.delete(path))
 
     def rm_file(self, path: str) -> None:
@@ -175,7 +182,12 @@ class ArcFileSystem(ArcReadFileSystem):
 
         path = check_removable(self._strip_protocol(path))
         if self._is_folder_itself(path):
-            raise IsADirectoryError(f"{path} is a folder. Remove it with rmdir(), or with recursive=True.")
+            raise explained(
+                IsADirectoryError(
+                    f"Not a file but a folder: {self._url(path)}. Remove it with rmdir(), or with "
+                    "recursive=True."
+                )
+            )
         self._call(lambda client: client.delete(path))
 
     def _is_folder_itself(self, path: str) -> bool:

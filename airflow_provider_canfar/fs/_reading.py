@@ -15,6 +15,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike
 
 from airflow_provider_canfar.fs._calls import StorageCalls
+from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _CONNECTION = re.compile(r"arc://([^/@]+)@")
 
 
+@with_short_tracebacks
 class ArcReadFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no annotations.
     """Reads files and folders in the storage of a connection.
 
@@ -142,6 +144,11 @@ class ArcReadFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             raise
         callback.set_size(size)
         callback.absolute_update(size)
+
+    def _url(self, path: str) -> str:
+        from airflow_provider_canfar.fs._messages import url_of
+
+        return url_of(path, self.conn_id)
 
     def _download(self, path: str, target: IO[bytes]) -> int:
         return self._call(lambda client: client.get(path, target))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fsspec
 from upath import UPath
 
+from airflow_provider_canfar.hooks._short_traceback import with_short_traceback
+
 # universal_pathlib splits a path by the rules of its file system's class, if that is loaded by then, and by
 # those of a URL otherwise: then ``name`` would be wrong.
 fsspec.get_filesystem_class("arc")
@@ -15,6 +17,7 @@ class ArcPath(UPath):
 
     __slots__ = ()
 
+    @with_short_traceback
     def rmdir(self, recursive: bool = True) -> None:
         """Delete a folder; by default with all that is in it, as for every other store of Airflow's.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import fsspec
 
+from airflow_provider_canfar.hooks._short_traceback import with_short_traceback
+
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
@@ -21,6 +23,7 @@ _DEFAULT_CONNECTION = "canfar_default"
 _URL = re.compile(r"arc://(?:(?P<connection>[^/@]*)@)?(?P<path>.*)", re.DOTALL)
 
 
+@with_short_traceback
 def container_path(path: ObjectStoragePath | str) -> str:
     """Return the path of a file as a session sees it, for its command and environment.
 
@@ -57,6 +60,7 @@ def container_path(path: ObjectStoragePath | str) -> str:
     return CanfarHook(conn_id).storage_mount() + check_path(below)
 
 
+@with_short_traceback
 def home_path(conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
     """Return the account's own folder in the storage; call it in a task.
 
@@ -78,6 +82,7 @@ def home_path(conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
     return ObjectStoragePath(f"arc://{conn_id}@{check_path(f'/home/{user}')}")
 
 
+@with_short_traceback
 def storage_path(path: str, conn_id: str = _DEFAULT_CONNECTION) -> ObjectStoragePath:
     """Return Airflow's path of a file that a session names; call it in a task.
 

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from airflow_provider_canfar.hooks._explained import explained
+
 T = TypeVar("T")
 
 
@@ -70,9 +72,11 @@ def require_no_running_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError(
-        "A blocking call of CanfarHook inside a running event loop would stop that loop. "
-        "Use `async with hook.client() as client:` there and await the client's own methods."
+    raise explained(
+        RuntimeError(
+            "A blocking call of CanfarHook inside a running event loop would stop that loop. "
+            "Use `async with hook.client() as client:` there and await the client's own methods."
+        )
     )
 
 

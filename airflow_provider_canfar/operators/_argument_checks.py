@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
 from airflow_provider_canfar.operators._argument_parsers import ABSENT, check_known, mapped_to_none
 from airflow_provider_canfar.operators._environment import HiddenEnv
-from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._session_arguments import (
     TEXT_FIELDS,

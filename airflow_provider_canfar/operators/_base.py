@@ -8,13 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators import _airflow_api
 from airflow_provider_canfar.operators._argument_parsers import flag, seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
 from airflow_provider_canfar.operators._deferral import backstop_of, carried_in_process, carry, deadline_of
-from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._lineage import LineageMixin
 from airflow_provider_canfar.operators._session_arguments import COMMON
 from airflow_provider_canfar.operators._tries import TriesMixin

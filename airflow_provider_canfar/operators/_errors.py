@@ -33,24 +33,6 @@ def airflow_errors(log: Any, *, is_folded: bool = False, may_skip: bool = False)
     return AirflowErrors(log, is_folded, may_skip)
 
 
-class ShortTraceback:
-    """Leave this provider's calls out of the traceback of what :func:`airflow_errors` within it has raised.
-
-    A class: :mod:`contextlib` restores the traceback.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
-    ) -> Literal[False]:
-        if error is not None and getattr(error, "is_logged", False):
-            # The with statement raises it again with the traceback that it has now.
-            error.__traceback__ = None
-        return False
-
-
 class AirflowErrors:
     """A context manager."""
 
@@ -84,13 +66,14 @@ class AirflowErrors:
 def shown(error: BaseException) -> BaseException:
     """Return the exception that ends the task, with the first sentence of an error's message."""
     from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException
+    from airflow_provider_canfar.hooks._explained import explained
 
     message = str(error)
     if getattr(error, "retryable", True):
         short = copy.copy(error)
         short.args = (first_sentence(message),)
     else:
-        short = AirflowFailException(f"{type(error).__name__}: {first_sentence(message)}")
+        short = explained(AirflowFailException(f"{type(error).__name__}: {first_sentence(message)}"))
     vars(short)["is_logged"] = True
     if first_sentence(message) != message:
         short.add_note(message)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -20,25 +22,15 @@ def in_task(task_id: Any) -> AbstractContextManager[None]:
     return _InTask(task_id)
 
 
-class _InTask:
-    """A class: :mod:`contextlib` restores the traceback."""
-
+class _InTask(ShortTraceback):
     def __init__(self, task_id: Any) -> None:
         self._task_id = task_id
 
-    def __enter__(self) -> None:
-        pass
-
     def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
         if isinstance(error, Exception):
-            from airflow_provider_canfar.skaha.errors import SpecError
-
             note = f"In the task {self._task_id!r}."
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-            if isinstance(error, SpecError) or getattr(error, "is_explained", False):
-                # The with statement raises it again with the traceback that it has now.
-                error.__traceback__ = None
-        return False
+        return super().__exit__(kind, error, trace)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow.sdk import BaseOperator
 
 from airflow_provider_canfar.hooks._log import LogLinesMixin
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.links import SciencePortalLink
 from airflow_provider_canfar.operators._argument_parsers import flag, is_rendered_later, seconds
-from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,

@@ -13,10 +13,11 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.hooks._log import LogLinesMixin
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators._argument_parsers import seconds
 from airflow_provider_canfar.operators._deferrable import is_deferrable
-from airflow_provider_canfar.operators._errors import ShortTraceback, airflow_errors
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._selection_arguments import GivenArguments
 from airflow_provider_canfar.operators._text_fields import TextFieldsMixin
 from airflow_provider_canfar.operators._work import outer_task

@@ -23,6 +23,7 @@ from airflow_provider_canfar.triggers.sensors import CanfarResourceSensorTrigger
 from tests.airflow_versions import IS_AIRFLOW_3_1
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, quick_triggers
+from tests.tracebacks import calls_of_ours
 
 __all__ = ["quick_triggers"]
 

@@ -106,8 +106,7 @@ def error_from(response: ApiResponse) -> RequestError:
         "server_message": quote,
         "maybe_applied": response.status >= 500,
     }
-    summary = f"{response.method} {response.path} failed with status {response.status}"
-    message = f"{summary}: {quote.rstrip('.')}." if quote else f"{summary} and no message."
+    message = summary(response.method, response.path, response.status, quote)
     if response.status < 400:
         target = response.excerpt(without_secrets(response.headers.get("location", "")))
         return Rejected(
@@ -128,6 +127,18 @@ def error_from(response: ApiResponse) -> RequestError:
             "something in the request.)"
         )
     return ServerError(message, **facts)
+
+
+def summary(method: str, path: str, status: int | None, quote: str) -> str:
+    """Return the sentence with which the message of an unsuccessful response begins.
+
+    >>> summary("GET", "image", 400, "no such kind"), summary("GET", "image", 500, "")
+    ('GET image failed with status 400: no such kind.', 'GET image failed with status 500 and no message.')
+
+    :param quote: the server's own words.
+    """
+    failed = f"{method} {path} failed with status {status}"
+    return f"{failed}: {quote.rstrip('.')}." if quote else f"{failed} and no message."
 
 
 # A request without any credential gets 400 (the group client's own words); a proxy certificate that the

@@ -143,10 +143,16 @@ class StorageClient(StorageUploader):
             content=lambda: _bytes(documents.move(node.uri, uri)),
             see_other=True,
         )
-        # A job that was created twice runs once.
-        response = await self._http.send(request, _response, timeout=self._timeout)
-        job = f"transfers/{response.headers.get('location', '').rpartition('/')[2]}"
-        destination = await self._run(job)
+        failed = f"The server did not move {source} to {target}"
+        try:
+            # A job that was created twice runs once.
+            response = await self._http.send(request, _response, timeout=self._timeout)
+            job = f"transfers/{response.headers.get('location', '').rpartition('/')[2]}"
+            destination = await self._run(job, failed)
+        except RequestError as error:
+            if str(error).startswith(failed):
+                raise
+            raise type(error)(f"While moving {source} to {target}: {error}", **error.facts) from None
         if destination and names.is_inside(destination, source, target):
             raise _exists(
                 target,
@@ -166,8 +172,11 @@ class StorageClient(StorageUploader):
         if await self._find(path) is not None:
             raise _exists(path, f"{path} exists already.")
 
-    async def _run(self, job: str) -> str | None:
-        """Run a job that moves a node, wait for its end, and return where the node is then."""
+    async def _run(self, job: str, failed: str) -> str | None:
+        """Run a job that moves a node, wait for its end, and return where the node is then.
+
+        :param failed: what to say if it fails.
+        """
         run = Request("POST", f"{job}/phase", form="PHASE=RUN", see_other=True)
         deadline = self._clock() + _MOVE_TIMEOUT
         await self._http.send(run, _response, timeout=self._timeout)
@@ -179,7 +188,7 @@ class StorageClient(StorageUploader):
             if state.phase in _JOB_ENDS:
                 exists = "DuplicateNode" in state.message or "exists" in state.message
                 raise Rejected(
-                    f"The server did not move it: {state.message or state.phase}.",
+                    f"{failed}: {state.message or state.phase}.",
                     method="POST",
                     path=job,
                     status=CONFLICT if exists else 400,
@@ -189,7 +198,7 @@ class StorageClient(StorageUploader):
                 await self._http.send(run, _response, timeout=self._timeout)
             await self._sleep(_JOB_PAUSE)
         raise ServerError(
-            f"The move had not ended after {_MOVE_TIMEOUT:g} s. Check whether it has since.",
+            f"{failed} within {_MOVE_TIMEOUT:g} s. Check whether it has since.",
             method="POST",
             path=job,
             maybe_applied=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import unquote
 
 from airflow_provider_canfar.skaha.account_client import DEFAULT_TIMEOUTS, Timeouts
 from airflow_provider_canfar.skaha.errors import NotFound, Rejected, RequestError, ServerError
@@ -47,8 +48,10 @@ class StorageReader:
     def __init__(
         self, url: str, credential: Credential, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, **options: Any
     ) -> None:
-        self._http = HttpClient(url, credential, error=storage_error, **options)
+        self._http = HttpClient(url, credential, error=self._error_of, **options)
         self._timeout = timeouts.other
+        #: The account's user name, once a response has said it.
+        self.user: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r}, {self._http.credential!r})"
@@ -205,7 +208,16 @@ class StorageReader:
         """Return a response whose body has a bounded length."""
         async with self._http.open(request, timeout=self._timeout) as response:
             content = await body.read(response, documents.MAX_DOCUMENT, request.path)
-        return exchange.response_of(response, request.path, self.url, content)
+        return self._noted(exchange.response_of(response, request.path, self.url, content))
+
+    def _error_of(self, response: ApiResponse) -> RequestError:
+        return storage_error(self._noted(response))
+
+    def _noted(self, response: ApiResponse) -> ApiResponse:
+        """Note whom the server has authenticated (RestServlet.setAuthenticateHeaders)."""
+        if name := response.headers.get("x-vo-authenticated"):
+            self.user = response.excerpt(name)
+        return response
 
 
 def node_url(path: str) -> str:
@@ -216,6 +228,16 @@ def node_url(path: str) -> str:
 def file_url(path: str) -> str:
     """Return the path of a file's content below the service's URL."""
     return f"files/{names.url_path(path)}"
+
+
+def path_in(url: str) -> str | None:
+    """Return the path of the node or the file that a URL below the service's is of; None for any other URL.
+
+    >>> path_in(file_url("/home/jdoe/a+b")), path_in(node_url("/")), path_in("transfers/7")
+    ('/home/jdoe/a+b', '/', None)
+    """
+    kind, _, path = url.partition("/")
+    return f"/{unquote(path)}" if kind in {"nodes", "files"} else None
 
 
 def _rewind(target: IO[bytes]) -> None:

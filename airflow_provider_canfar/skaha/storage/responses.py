@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_canfar.skaha.errors import NotFound
-from airflow_provider_canfar.skaha.http.response import error_from, first_line
+from airflow_provider_canfar.skaha.http.response import error_from, first_line, summary
 
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.errors import RequestError
@@ -25,7 +25,7 @@ def storage_error(response: ApiResponse) -> RequestError:
         quote = first_line(response)
         if _MISSING.match(quote) or response.method == "HEAD":
             return NotFound(
-                f"{response.method} {response.path} failed with status 404: {quote or 'no message'}.",
+                summary(response.method, response.path, response.status, quote),
                 method=response.method,
                 path=response.path,
                 status=404,

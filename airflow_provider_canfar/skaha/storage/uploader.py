@@ -125,7 +125,7 @@ class StorageUploader(StorageReader):
         node = await self.node(folder)
         if not node.is_writable:
             raise Rejected(
-                f"PUT below {node_url(folder)} is not allowed: the account may not write to {folder}.",
+                f"Not allowed to write to {folder}.",
                 method="PUT",
                 path=node_url(folder),
                 status=403,
@@ -149,7 +149,7 @@ class StorageUploader(StorageReader):
 
     async def _explained(self, error: RequestError, path: str) -> RequestError:
         """Add to a failed upload's error what is there now, as far as anyone can say."""
-        message = f"{error} {path} may be empty now: the storage truncates a file when its upload fails."
+        message = f"{error} The file {path} may be empty now: the storage truncates it when an upload fails."
         allocation = names.allocation_of(path)
         if allocation is not None:
             try:

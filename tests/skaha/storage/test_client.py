@@ -14,6 +14,7 @@ from airflow_provider_canfar.skaha.errors import (
     AuthenticationError,
     NotFound,
     Rejected,
+    RequestError,
     ResponseTooLarge,
     ServerError,
     SpecError,
@@ -279,6 +280,15 @@ async def test_nothing_is_moved_onto_what_exists(client: StorageClient, tree: Fa
     with pytest.raises(Rejected, match="DuplicateNode") as caught:
         await client.move(f"{BASE}/parts/1.csv", f"{BASE}/new")
     assert caught.value.status == 409
+
+
+async def test_a_move_that_fails_names_both_paths(client: StorageClient, tree: FakeStorage) -> None:
+    for status, facts in ((403, "permission denied"), (500, "out of memory")):
+        tree.faults["POST"] = [responds(status, facts)] * 100
+        with pytest.raises(RequestError, match=facts) as caught:
+            await client.move(f"{BASE}/parts/1.csv", f"{BASE}/new")
+        assert str(caught.value).startswith(f"While moving {BASE}/parts/1.csv to {BASE}/new: POST transfers")
+        assert caught.value.status == status
 
 
 async def test_a_folder_that_appears_at_the_target_meanwhile_is_not_taken_for_the_moved_one(
