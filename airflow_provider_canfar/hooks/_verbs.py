@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
+
 if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.client import SkahaClient
     from airflow_provider_canfar.skaha.credentials import RegistryCredential
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@with_short_tracebacks
 class Verbs(ABC):
     """The verbs of :class:`~airflow_provider_canfar.skaha.client.SkahaClient`, without ``await``.
 

@@ -12,6 +12,7 @@ from airflow_provider_canfar.hooks._airflow_compat import read_connection
 from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
 from airflow_provider_canfar.hooks._connection_errors import connection_errors
 from airflow_provider_canfar.hooks._legacy_form import connection_form_widgets, ui_field_behaviour
+from airflow_provider_canfar.hooks._short_traceback import with_short_traceback
 from airflow_provider_canfar.hooks._verbs import Verbs
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class CanfarHook(Verbs, BaseHook):
 
         return await pollers().stats(self.canfar_conn_id, self._read_settings)(max_age)
 
+    @with_short_traceback
     def call(
         self,
         verb: Callable[[SkahaClient], Awaitable[T]],

@@ -19,6 +19,7 @@ from airflow_provider_canfar.operators._session_arguments import (
     check_literals,
     rendered_later,
 )
+from airflow_provider_canfar.operators._unrenderable import unrenderable
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
@@ -146,19 +147,17 @@ class CheckedArguments(BaseOperator):
         """
         from jinja2 import TemplateError
 
-        from airflow_provider_canfar.skaha.errors import SpecError
-
         try:
             return self._rendered(content, context, jinja_env, seen_oids)
         except TemplateError as error:
-            argument = next(
-                (one for one in self.template_fields if getattr(self, one, None) is content), None
-            )
-            if argument is None:  # A part of one, in which this is called again.
+            invalid = unrenderable(self, content, error)
+            if invalid is None:
                 raise
-            raise SpecError(
-                f"Invalid {argument}: its template cannot be rendered: {error.message}. Correct the template."
-            ) from None
+        if not getattr(self, "_BaseOperator__from_mapped", False):
+            raise invalid
+        # Airflow renders a mapped task without calling render_template_fields.
+        with ShortTraceback(), airflow_errors(self.log, is_folded=True):
+            raise invalid
 
     def _rendered(
         self, content: Any, context: Context, jinja_env: Environment | None, seen_oids: set[int] | None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Columns of a line of Airflow's log that its page shows without scrolling, in a window of 1400 pixels.
 LINE_LENGTH = 100
 
+#: The most characters of an exception's text, which mails and alerts show.
+SENTENCE_LENGTH = 250
+
 
 def airflow_errors(log: Any, *, is_folded: bool = False, may_skip: bool = False) -> AirflowErrors:
     """Log an error of this provider, and fail the task with a short one; without retries if none can help.
@@ -100,11 +103,11 @@ def log_lines(message: str) -> Iterator[str]:
 
 
 def first_sentence(message: str) -> str:
-    r"""Return the first sentence of a message, in at most one line.
+    r"""Return the first sentence of a message, in at most :data:`SENTENCE_LENGTH` characters.
 
     >>> first_sentence("2 of 3 replicas failed.\nReplica 1 ..."), first_sentence("Invalid ram -1. Omit it.")
     ('2 of 3 replicas failed.', 'Invalid ram -1.')
     """
     first_line = message.strip().partition("\n")[0]
     sentence = re.split(r"(?<=[.!?]) +(?=[A-Z])", first_line, maxsplit=1)[0]
-    return textwrap.shorten(sentence, LINE_LENGTH, placeholder=" ...")
+    return textwrap.shorten(sentence, SENTENCE_LENGTH, placeholder=" ...")

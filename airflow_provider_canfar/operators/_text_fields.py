@@ -6,9 +6,12 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
 from airflow_provider_canfar.operators._argument_parsers import check_known, mapped_to_none
+from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import ALSO_CALLED
+from airflow_provider_canfar.operators._unrenderable import unrenderable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,7 +75,23 @@ class TextFieldsMixin:
             self._check_literals(given)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render a template; one in a field that chooses sessions, as text."""
+        """Render a template; one in a field that chooses sessions, as text.
+
+        :raises AirflowFailException: for an argument whose template cannot be rendered.
+        """
+        from jinja2 import TemplateError
+
+        operator: Any = self
+        try:
+            return self._rendered(content, context, *args, **kwargs)
+        except TemplateError as error:
+            invalid = unrenderable(operator, content, error)
+            if invalid is None:
+                raise
+        with ShortTraceback(), airflow_errors(operator.log, is_folded=True):
+            raise invalid
+
+    def _rendered(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         from airflow_provider_canfar.operators._templates import rendered
 
         operator: Any = self

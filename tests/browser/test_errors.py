@@ -26,7 +26,7 @@ MESSAGES = {
     "foreign_image": ("POST session failed with status 400", "push yours to it."),
     "rendered_value": ("Invalid cores 'two'", "must be a number, more than 0."),
     "rendered_name": ("Invalid name 'mistakes_24.07'", "Try 'mistakes-24-07'."),
-    "template": ("Invalid image: its template cannot be rendered", "Correct the template."),
+    "template": ("Invalid image: its template cannot be rendered", "around text that is none."),
     "failing_replica": ("1 of 3 replicas failed.", "clearing the task runs all of it."),
     "refused_token": ("GET session failed with status 401", "which fetch tokens as needed."),
     "unknown_host": ("No response from https://ws-uv.canfar.invalid", "that this machine can reach it."),

@@ -27,7 +27,6 @@ from tests.tracebacks import calls_of_ours
 
 __all__ = ["quick_triggers"]
 
-from tests.tracebacks import calls_of_ours
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,10 @@ from structlog.testing import capture_logs
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
-from airflow_provider_canfar.operators._errors import LINE_LENGTH, airflow_errors, log_lines
+from airflow_provider_canfar.operators._errors import LINE_LENGTH, SENTENCE_LENGTH, airflow_errors, log_lines
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
+from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 from airflow_provider_canfar.skaha.errors import SessionFailed, SpecError
 from tests.fake_task import FakeTask
@@ -139,12 +142,50 @@ def test_a_template_that_cannot_be_rendered_names_its_argument_below_what_airflo
     operator: Any = CanfarHeadlessOperator(task_id="a", **{"image": IMAGE, **run, argument: given[argument]})
     with capture_logs() as entries, pytest.raises(AirflowFailException) as failure:
         operator.render_template_fields({"params": {}})
-    shown = [str(entry["event"]) % entry.get("positional_args", ()) for entry in entries]
+    shown = [_shown(entry) for entry in entries]
     message = (
-        f"Invalid {argument}: its template cannot be rendered: 'parms' is undefined. Correct the template."
+        f"Invalid {argument}: its template cannot be rendered: 'parms' is undefined. Correct the template, "
+        "or write {% raw %}...{% endraw %} around text that is none."
     )
-    assert shown[-2:] == ["::endgroup::", message]
+    assert shown[-3:-2] == ["::endgroup::"]
+    assert " ".join(shown[-2:]) == message
     assert failure.value.__suppress_context__
+
+
+def _shown(entry: Any) -> str:
+    words = entry.get("positional_args", ())
+    return str(entry["event"]) % words if words else str(entry["event"])
+
+
+WRONG = "{{ parms.tag }}"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value"),
+    [
+        (CanfarSessionSensor, "prefix", WRONG),
+        (CanfarCleanupOperator, "regex", WRONG),
+        (CanfarResourceSensor, "cores", WRONG),
+        (partial(CanfarHeadlessOperator, image=IMAGE), "command", ["echo", WRONG]),
+    ],
+)
+def test_a_template_that_cannot_be_rendered_fails_every_task_at_once(
+    make: Callable[..., Any], name: str, value: Any
+) -> None:
+    """Of a mapped task, Airflow renders one argument after the other."""
+    single = make(task_id="a", **{name: value})
+    mapped = make(task_id="a", **{name: value})
+    mapped._BaseOperator__from_mapped = True
+    renders: list[Callable[[], Any]] = [
+        partial(single.render_template_fields, {"params": {}}),
+        partial(mapped.render_template, getattr(mapped, name), {"params": {}}),
+    ]
+    for render in renders:
+        refused = pytest.raises(AirflowFailException, match=f"Invalid {name}")
+        with capture_logs() as entries, refused as failure:
+            render()
+        assert "::endgroup::" in [entry["event"] for entry in entries]
+        assert calls_of_ours(failure.value) == []
 
 
 def test_what_a_sensor_found_is_explained_first_too() -> None:
@@ -153,7 +194,7 @@ def test_what_a_sensor_found_is_explained_first_too() -> None:
     error, lines = failed(explained(AirflowSensorTimeout(message)))
     assert isinstance(error, AirflowSensorTimeout)
     assert " ".join(lines) == message
-    assert len(str(error)) <= LINE_LENGTH
+    assert len(str(error)) <= SENTENCE_LENGTH
     assert error.__notes__ == [message]
 
 
