@@ -106,7 +106,7 @@ def test_the_grid_moves_while_a_task_keeps_twenty_four_of_its_replicas_running(
     run = local_airflow.rest.trigger("survey")
     run.wait_for("detect_stars", "deferred", timeout=180)
     tab = airflow.open_sessions(run, "detect_stars")
-    half = re.compile(r"waiting.* running, (?:[4-9]\d) succeeded, 1 failed")
+    half = re.compile(r"not launched.* running, (?:[4-9]\d) succeeded, 1 failed")
     expect(tab.headline).to_contain_text(half, timeout=240_000)
     tab.open(29)
     expect(tab.details).to_contain_text("tile 29: no such plate")
@@ -123,7 +123,7 @@ def test_a_running_task_shows_its_counts_pace_and_expected_end_in_airflow_s_them
     made_up.wait_for("moving", "running", timeout=120)
     airflow.page.emulate_media(color_scheme="light")
     tab = airflow.open_sessions(made_up, "moving")
-    counts = "61 waiting, 12 pending, 96 running, 328 succeeded, 3 failed"
+    counts = "61 not launched, 12 pending, 96 running, 328 succeeded, 3 failed"
     expect(tab.headline).to_have_text(f"500 replicas: {counts}")
     expect(tab.frame.get_by_text(re.compile(r"^Since .+ · 166 per hour · Expected end .+"))).to_be_visible()
     expect(tab.cells).to_have_count(500)

@@ -15,6 +15,8 @@ from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions import outcome_table, report
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+from airflow_provider_canfar.task_sessions.progress import progress_line
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -122,6 +124,17 @@ def test_a_replica_s_state_comes_from_its_outcome_or_else_from_the_progress(
 ) -> None:
     given = {"progress": progress(states), "sessions": sessions, "taskState": task_state}
     assert [one["state"] for one in call("replicas", "replicasOf", given)] == expected
+
+
+def test_a_replica_without_a_session_is_not_launched_as_the_log_counts_pending_ones_as_waiting_too(
+    call: Call,
+) -> None:
+    given = {"progress": progress("2.3p"), "sessions": [], "taskState": "deferred"}
+    replicas = call("replicas", "replicasOf", given)
+    counts = call("replicas", "countStates", replicas)
+    assert call("wording", "headline", counts, 5) == "5 replicas: 2 not launched, 3 pending"
+    assert call("wording", "cellLabel", replicas[0]) == "Replica 1, not launched"
+    assert "5 waiting" in progress_line(ReplicaStates("..ppp"))
 
 
 def test_a_task_that_does_not_wait_for_the_end_has_launched_its_sessions(call: Call) -> None:

@@ -4,7 +4,8 @@
 export const STATES = ["waiting", "pending", "running", "launched", "succeeded", "failed", "unfinished"];
 
 export const LABELS = {
-  waiting: "Waiting",
+  // Not "waiting": the task's log counts pending ones as waiting, too.
+  waiting: "Not launched",
   pending: "Pending",
   running: "Running",
   launched: "Launched",
@@ -14,7 +15,7 @@ export const LABELS = {
 };
 
 export const MEANINGS = {
-  waiting: "no session yet",
+  waiting: "it has no session yet",
   pending: "its session has not started",
   running: "its session runs",
   launched: "it has a session, whose state the task has not recorded",
