@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import airflow_provider_canfar.plugin
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions import outcome_table, report
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
@@ -19,42 +17,11 @@ from airflow_provider_canfar.task_sessions.progress import progress_line
 from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Page
 
     Call = Callable[..., Any]
 
-STATIC = Path(airflow_provider_canfar.plugin.__file__).parent / "static"
-HOST = "http://sessions.test"
 IDENTITY = Identity("find-stars", "k3v5x2qamd", 0)
-
-
-@pytest.fixture(name="modules", scope="module")
-def _modules(browser: Browser) -> Iterator[Page]:
-    """Open a page from whose host the modules can be imported; all tests share it."""
-
-    def respond(route: Route) -> None:
-        name = route.request.url.rsplit("/", 1)[1]
-        if name == "empty.html":
-            route.fulfill(body="<!doctype html>", content_type="text/html")
-        else:
-            route.fulfill(path=STATIC / name, content_type="text/javascript")
-
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.route(f"{HOST}/**", respond)
-        page.goto(f"{HOST}/empty.html")
-        yield page
-
-
-@pytest.fixture(name="call")
-def _call(modules: Page) -> Call:
-    """Return a function that calls one of a module, with arguments that JSON can carry."""
-
-    def call(module: str, function: str, *arguments: Any) -> Any:
-        program = "async ([module, name, given]) => (await import(`/${module}.js`))[name](...given)"
-        return modules.evaluate(program, [module, function, arguments])
-
-    return call
 
 
 def row(replica: int, succeeded: bool | None = None, try_number: int = 1) -> dict[str, Any]:
@@ -217,7 +184,7 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         const { TaskLog } = await import("/task_log.js");
         const log = new TaskLog();
         for (const line of lines) log.addJson(line);
-        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.get("bbbb2222")];
+        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.of("bbbb2222")];
         return { replicas: log.replicas(), tail, notes, followed: [...log.followed.values()] };
     }"""
     messages = [json.dumps({"event": line, "timestamp": "2026-03-04T18:22:10Z"}) for line in lines]

@@ -91,8 +91,8 @@ function logParts(one, log, tryNumber) {
   parts.push(element("h3", {}, tail ? `Last lines of its log, at most ${TAIL}` : "Its log"));
   if (tail) parts.push(element("pre", { tabindex: "0" }, tail.join("\n")));
   else parts.push(element("p", { class: "muted" }, whyNoLog(one)));
-  const notes = log.notes.get(sessionId);
-  if (notes) parts.push(element("h3", {}, `In the task's log, try ${tryNumber}`), element("pre", { tabindex: "0" }, notes.join("\n")));
+  const notes = log.notes.of(sessionId);
+  if (notes.length) parts.push(element("h3", {}, `In the task's log, try ${tryNumber}`), element("pre", { tabindex: "0" }, notes.join("\n")));
   if (!log.isComplete) parts.push(element("p", { class: "muted" }, "The task's log is too large for this page, which has read its beginning; the tab Logs has all of it."));
   return parts;
 }

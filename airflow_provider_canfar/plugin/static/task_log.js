@@ -1,5 +1,6 @@
 // What a task's log says of its replicas. Pure.
 
+import { Notes } from "./notes.js";
 import { tryOfName } from "./replicas.js";
 
 /** The most replicas of a task: what a log says of more is no table of ours. */
@@ -7,9 +8,6 @@ const MOST_REPLICAS = 10_000;
 
 /** How many of a session's last lines are kept. */
 export const TAIL = 40;
-
-/** How many lines are kept that tell of one session, such as why it does not start. */
-export const NOTES = 12;
 
 const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
 const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-)(?: +[\d./e+-]+ +[\d./e+-]+)? +(\S+)$/;
@@ -24,8 +22,8 @@ export class TaskLog {
     this.tails = new Map();
     /** Name -> the last lines of a session that logging_interval follows. */
     this.followed = new Map();
-    /** Session id -> lines that tell of it: launched, adopted, waiting for something, destroyed. */
-    this.notes = new Map();
+    /** The lines that tell of one session: launched, adopted, waiting for something, destroyed. */
+    this.notes = new Notes();
     /** Replica -> how it ended, where the table has no row of it. */
     this.rest = new Map();
     /** The replicas that an earlier try has launched, as far as the table has no row of them. */
@@ -47,10 +45,10 @@ export class TaskLog {
       return;
     }
     const when = typeof message.timestamp === "string" ? message.timestamp : "";
-    for (const text of String(message.event ?? "").split("\n")) this.add(text, when);
+    for (const text of String(message.event ?? "").split("\n")) this.add(text, when, message.level === "error");
   }
 
-  add(text, when = "") {
+  add(text, when = "", isError = false) {
     const group = GROUP.exec(text);
     if (group) {
       this.open = group[3];
@@ -60,11 +58,11 @@ export class TaskLog {
     } else if (this.open !== null) {
       keep(this.tails, this.open, text, TAIL);
     } else {
-      this.read(text, when);
+      this.read(text, when, isError);
     }
   }
 
-  read(text, when) {
+  read(text, when, isError) {
     const row = ROW.exec(text);
     if (row) {
       const [, replica, sessionId, status, , started, name] = row;
@@ -86,10 +84,7 @@ export class TaskLog {
     }
     const launched = LAUNCHED.exec(text);
     if (launched) this.launched.set(Number(launched[1]), { sessionId: launched[2], name: launched[3], when });
-    // A session's id is eight letters and digits; a line may tell of several.
-    for (const word of new Set(text.match(/\b[a-z0-9]{8}\b/g) ?? [])) {
-      if (/\d/.test(word) || text.includes(` ${word} `)) keep(this.notes, word, when ? `${when.slice(11, 19)}  ${text}` : text, NOTES);
-    }
+    this.notes.add(text, when, isError);
   }
 
   /** The replicas of this try as its table and the lines below it show them, in the form of replicas.js. */
