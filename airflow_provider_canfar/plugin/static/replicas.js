@@ -20,7 +20,7 @@ export const MEANINGS = {
   running: "its session runs",
   launched: "it has a session, whose state the task has not recorded",
   succeeded: "its session has completed",
-  failed: "its session has failed, or could not start",
+  failed: "its session has failed, did not start, or is no longer on the platform",
   unfinished: "the task ended first; its session was destroyed, left running, or never launched",
 };
 
