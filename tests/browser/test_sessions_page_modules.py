@@ -49,6 +49,12 @@ def test_the_address_is_read_as_each_release_of_airflow_writes_it(
     assert (address["runId"], address["mapIndex"]) == (run_id, map_index)
 
 
+def test_the_address_of_a_tab_quotes_ids_as_airflow_s_own_links_do(call: Call) -> None:
+    address = {"dagId": "étoiles", "runId": "a b?#/:+~", "taskId": "stars", "mapIndex": 7}
+    path = "dags/%C3%A9toiles/runs/a%20b%3F%23%2F:+~/tasks/stars/mapped/7/plugin/canfar-sessions"
+    assert call("address", "tabPath", address) == path
+
+
 @pytest.mark.parametrize(
     ("service", "url", "expected"),
     [
