@@ -263,3 +263,25 @@ def test_the_log_of_a_session_is_found_by_its_replica(modules: Page) -> None:
         return log.tailOf({ replica: 7, sessionId: "", name: "" });
     }"""
     assert modules.evaluate(program, [*report.log_lines(lost, "no such plate")]) == ["no such plate"]
+
+
+def test_the_panel_of_a_replica_that_timed_out_says_that_its_session_was_destroyed(modules: Page) -> None:
+    batch = batch_of_five()
+    names = {one.session_id: one.name for one in batch.launched.values()}
+    program = """async ([texts, one]) => {
+        const { TaskLog } = await import("/task_log.js");
+        const { Details } = await import("/details.js");
+        const log = new TaskLog();
+        for (const event of texts) log.addJson(JSON.stringify({ event }));
+        const details = new Details(document.createElement("div"), { read: async () => log }, () => {});
+        await details.show({ one, tryNumber: 1, isOver: true, serviceUrl: "" });
+        return [...details.box.querySelectorAll("dd, p, h3")].map((part) => part.textContent);
+    }"""
+    replica = one("unfinished") | {"name": "", "started": "", "reason": "", "used": "", "launchedIn": None}
+    texts = [launch_report.destroyed(names), outcome_table.table(batch)]
+    assert modules.evaluate(program, [texts, replica]) == [
+        "Not finished: the task ended first, and its session was destroyed",
+        "yxnizp7n",
+        "Its log",
+        "The task's log has none of its lines.",
+    ]
