@@ -175,8 +175,8 @@ class Run:
 
     @property
     def page_url(self) -> str:
-        """The address of its page in Airflow's UI."""
-        return f"{self.airflow.url}/dags/{self.dag_id}/runs/{quote(self.run_id)}"
+        """The address of its page in Airflow's UI, as Airflow's own links have it."""
+        return f"{self.airflow.url}/dags/{self.dag_id}/runs/{quote(self.run_id, safe=':+')}"
 
     @property
     def exists(self) -> bool:

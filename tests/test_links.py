@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SERVICE = "https://ws-uv.canfar.net/skaha/v1"
 PAGE = "https://ws-uv.canfar.net/session/notebook/k3v9x2qa/"
 TI_KEY = TaskInstanceKey("survey", "stars", "manual__2026-03-04T18:22:10+00:00", 1, -1)
-TAB = "dags/survey/runs/manual__2026-03-04T18%3A22%3A10%2B00%3A00/tasks/stars/plugin/canfar-sessions"
+TAB = "dags/survey/runs/manual__2026-03-04T18:22:10+00:00/tasks/stars/plugin/canfar-sessions"
 
 
 Pushed = dict[str, Any]
@@ -120,6 +120,13 @@ def test_the_button_opens_the_only_session_or_the_tab_with_all_of_them(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/below/")
     pushed.update(sessions=sessions, service_url=sessions and SERVICE)
     assert open_session() == opened
+
+
+def test_the_tab_s_address_quotes_ids_as_airflow_s_own_links_do() -> None:
+    """With a quoted colon, Airflow shows the tab and does not highlight it."""
+    url = task_tab_url(TI_KEY._replace(dag_id="étoiles", run_id="a b?#/:+~"))
+    assert url is not None
+    assert url.endswith("/dags/%C3%A9toiles/runs/a%20b%3F%23%2F:+~/tasks/stars/plugin/canfar-sessions")
 
 
 @pytest.mark.parametrize(("map_index", "mapped"), [(-1, ""), (0, "/mapped/0"), (7, "/mapped/7")])

@@ -74,7 +74,10 @@ def task_tab_url(ti_key: TaskInstanceKey) -> str | None:
     # As Airflow's build_airflow_dagrun_url does; without a setting, Airflow's pages are at the root.
     base = conf.get("api", "base_url", fallback=None) or ""
     mapped = f"/mapped/{ti_key.map_index}" if ti_key.map_index >= 0 else ""
-    dag_id, run_id, task_id = (quote(one, safe="") for one in (ti_key.dag_id, ti_key.run_id, ti_key.task_id))
+    # Airflow highlights a tab whose own address equals the page's, and quotes neither ":" nor "+" in it.
+    dag_id, run_id, task_id = (
+        quote(one, safe=":+") for one in (ti_key.dag_id, ti_key.run_id, ti_key.task_id)
+    )
     task = f"dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
     return f"{base.rstrip('/')}/{task}/plugin/{TASK_ROUTE}"
 

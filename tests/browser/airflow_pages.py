@@ -94,8 +94,12 @@ class AirflowPages:
     def open_sessions(self, run: Run, task_id: str) -> SessionsPage:
         """Go to the tab *Sessions* of a task."""
         self.page.goto(f"{run.page_url}/tasks/{task_id}/plugin/canfar-sessions")
-        expect(self.page.get_by_role("link", name="Sessions", exact=True)).to_be_visible()
+        expect(self.tab("Sessions")).to_be_visible()
         return SessionsPage(self.page)
+
+    def tab(self, name: str) -> Locator:
+        """Return the link that shows one tab of a task's or a run's page."""
+        return self.page.get_by_role("link", name=name, exact=True)
 
     def show_graph(self) -> None:
         """Show the DAG as a graph beside the task's page."""

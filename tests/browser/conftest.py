@@ -11,11 +11,12 @@ import shlex
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+import airflow_provider_canfar.plugin
 from dev.local_airflow import LocalAirflow
 from dev.platforms import Emulator
 from dev.programs import Programs
@@ -25,11 +26,17 @@ from tests.browser.airflow_pages import AirflowPages
 from tests.browser.emulator_page import EmulatorPage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCREENSHOTS = Path(os.environ.get("CANFAR_SCREENSHOTS", ROOT / "build" / "screenshots"))
+
+#: The files of the tab *Sessions*.
+PLUGIN = Path(airflow_provider_canfar.plugin.__file__).parent / "static"
+
+#: Where the tests of its modules find them; no such host exists.
+HOST = "http://sessions.test"
 
 #: Milliseconds to wait for an element: Airflow's pages are slow on a busy machine.
 PAGE_TIMEOUT = 60_000
@@ -75,6 +82,35 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=chromium.arguments())
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def modules(browser: Browser) -> Iterator[Page]:
+    """Open a page from whose host the modules can be imported; all tests of its modules share it."""
+
+    def respond(route: Route) -> None:
+        name = route.request.url.rsplit("/", 1)[1]
+        if name == "empty.html":
+            route.fulfill(body="<!doctype html>", content_type="text/html")
+        else:
+            route.fulfill(path=PLUGIN / name, content_type="text/javascript")
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route(f"{HOST}/**", respond)
+        page.goto(f"{HOST}/empty.html")
+        yield page
+
+
+@pytest.fixture
+def call(modules: Page) -> Callable[..., Any]:
+    """Return a function that calls one of a module, with arguments that JSON can carry."""
+
+    def call(module: str, function: str, *arguments: Any) -> Any:
+        program = "async ([module, name, given]) => (await import(`/${module}.js`))[name](...given)"
+        return modules.evaluate(program, [module, function, arguments])
+
+    return call
 
 
 @pytest.fixture(scope="session")

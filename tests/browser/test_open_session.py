@@ -60,6 +60,7 @@ def test_open_session_of_many_shows_them_to_choose_one(
     airflow.page.get_by_role("link", name="Open session", exact=True).click()
     tab = SessionsPage(airflow.page)
     expect(tab.cells).to_have_count(8)
+    expect(airflow.tab("Sessions")).to_have_attribute("aria-current", "page")
     tab.open(3)
     with airflow.page.context.expect_page() as opened:
         tab.details.get_by_role("link", name="Open session").click()

@@ -66,6 +66,11 @@ def test_the_tab_fills_while_eight_replicas_run_one_fails_and_a_retry_runs_one(
     expect(tab.cells).to_have_count(8)
     expect(tab.headline).to_contain_text("8 replicas: ")
     assert "succeeded" not in tab.headline.inner_text()
+
+    (tmp_path / "1").touch()
+    expect(tab.cells.nth(0)).to_have_attribute("data-state", "succeeded")
+    later = "The task's log gets its lines when the task resumes; Open session shows them now."
+    expect(tab.open(1)).to_contain_text(later)
     expect(tab.open(3).get_by_role("heading", name="Replica 3")).to_be_visible()
 
     for replica in range(1, 9):
@@ -86,6 +91,8 @@ def test_the_tab_fills_while_eight_replicas_run_one_fails_and_a_retry_runs_one(
     expect(tab.tries.nth(1)).to_contain_text("1 ran again, 7 kept: 8 succeeded")
     expect(tab.details).to_contain_text("Replica 3 has finished")
     expect(tab.details).to_contain_text("try 2")
+    expect(airflow.page.get_by_text("Success", exact=True).first).to_be_visible()
+    airflow.page.set_viewport_size({"width": 1280, "height": 860})
     screenshot(airflow.page, "sessions-retry")
 
     expect(tab.open(5)).to_contain_text("Replica 5 has finished")
@@ -106,7 +113,7 @@ def test_the_grid_moves_while_a_task_keeps_twenty_four_of_its_replicas_running(
     run = local_airflow.rest.trigger("survey")
     run.wait_for("detect_stars", "deferred", timeout=180)
     tab = airflow.open_sessions(run, "detect_stars")
-    half = re.compile(r"waiting.* running, (?:[4-9]\d) succeeded, 1 failed")
+    half = re.compile(r"not launched.* running, (?:[4-9]\d) succeeded, 1 failed")
     expect(tab.headline).to_contain_text(half, timeout=240_000)
     tab.open(29)
     expect(tab.details).to_contain_text("tile 29: no such plate")
@@ -123,7 +130,7 @@ def test_a_running_task_shows_its_counts_pace_and_expected_end_in_airflow_s_them
     made_up.wait_for("moving", "running", timeout=120)
     airflow.page.emulate_media(color_scheme="light")
     tab = airflow.open_sessions(made_up, "moving")
-    counts = "61 waiting, 12 pending, 96 running, 328 succeeded, 3 failed"
+    counts = "61 not launched, 12 pending, 96 running, 328 succeeded, 3 failed"
     expect(tab.headline).to_have_text(f"500 replicas: {counts}")
     expect(tab.frame.get_by_text(re.compile(r"^Since .+ · 166 per hour · Expected end .+"))).to_be_visible()
     expect(tab.cells).to_have_count(500)
@@ -131,6 +138,12 @@ def test_a_running_task_shows_its_counts_pace_and_expected_end_in_airflow_s_them
     airflow.page.emulate_media(color_scheme="dark")
     expect(tab.frame.locator("html")).to_have_attribute("data-theme", "dark")
     screenshot(airflow.page, "sessions-running-dark")
+    for width in (1400, 800):
+        airflow.page.set_viewport_size({"width": width, "height": 800})
+        expect(tab.filter("Not launched")).to_be_in_viewport(ratio=1)
+        assert tab.evaluate("(root) => root.scrollWidth <= root.clientWidth")
+        screenshot(airflow.page, f"sessions-running-{width}")
+    airflow.page.set_viewport_size({"width": 1280, "height": 800})
 
     tab.filter("Failed").click()
     expect(tab.cells).to_have_count(3)
@@ -214,6 +227,7 @@ def test_the_tab_of_a_run_lists_its_tasks_with_sessions(airflow: AirflowPages, m
     expect(tab.frame.get_by_text("10,000 replicas: 9,983 succeeded, 17 failed")).to_be_visible()
     tab.frame.get_by_role("link", name="many").click()
     airflow.page.wait_for_url("**/tasks/many/plugin/canfar-sessions")
+    expect(airflow.tab("Sessions")).to_have_attribute("aria-current", "page")
     expect(tab.headline).to_contain_text("10,000 replicas")
 
 

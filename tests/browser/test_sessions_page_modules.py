@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import airflow_provider_canfar.plugin
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.task_sessions import log_report, outcome_table
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
+from airflow_provider_canfar.task_sessions.progress import progress_line
+from airflow_provider_canfar.task_sessions.replica_states import ReplicaStates
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Page
 
     Call = Callable[..., Any]
 
-STATIC = Path(airflow_provider_canfar.plugin.__file__).parent / "static"
-HOST = "http://sessions.test"
 IDENTITY = Identity("find-stars", "k3v5x2qamd", 0)
-
-
-@pytest.fixture(name="modules", scope="module")
-def _modules(browser: Browser) -> Iterator[Page]:
-    """Open a page from whose host the modules can be imported; all tests share it."""
-
-    def respond(route: Route) -> None:
-        name = route.request.url.rsplit("/", 1)[1]
-        if name == "empty.html":
-            route.fulfill(body="<!doctype html>", content_type="text/html")
-        else:
-            route.fulfill(path=STATIC / name, content_type="text/javascript")
-
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.route(f"{HOST}/**", respond)
-        page.goto(f"{HOST}/empty.html")
-        yield page
-
-
-@pytest.fixture(name="call")
-def _call(modules: Page) -> Call:
-    """Return a function that calls one of a module, with arguments that JSON can carry."""
-
-    def call(module: str, function: str, *arguments: Any) -> Any:
-        program = "async ([module, name, given]) => (await import(`/${module}.js`))[name](...given)"
-        return modules.evaluate(program, [module, function, arguments])
-
-    return call
 
 
 def row(replica: int, succeeded: bool | None = None, try_number: int = 1) -> dict[str, Any]:
@@ -78,6 +47,12 @@ def test_the_address_is_read_as_each_release_of_airflow_writes_it(
 ) -> None:
     address = call("address", "parseAddress", query)
     assert (address["runId"], address["mapIndex"]) == (run_id, map_index)
+
+
+def test_the_address_of_a_tab_quotes_ids_as_airflow_s_own_links_do(call: Call) -> None:
+    address = {"dagId": "étoiles", "runId": "a b?#/:+~", "taskId": "stars", "mapIndex": 7}
+    path = "dags/%C3%A9toiles/runs/a%20b%3F%23%2F:+~/tasks/stars/mapped/7/plugin/canfar-sessions"
+    assert call("address", "tabPath", address) == path
 
 
 @pytest.mark.parametrize(
@@ -122,6 +97,17 @@ def test_a_replica_s_state_comes_from_its_outcome_or_else_from_the_progress(
 ) -> None:
     given = {"progress": progress(states), "sessions": sessions, "taskState": task_state}
     assert [one["state"] for one in call("replicas", "replicasOf", given)] == expected
+
+
+def test_a_replica_without_a_session_is_not_launched_as_the_log_counts_pending_ones_as_waiting_too(
+    call: Call,
+) -> None:
+    given = {"progress": progress("2.3p"), "sessions": [], "taskState": "deferred"}
+    replicas = call("replicas", "replicasOf", given)
+    counts = call("replicas", "countStates", replicas)
+    assert call("wording", "headline", counts, 5) == "5 replicas: 2 not launched, 3 pending"
+    assert call("wording", "cellLabel", replicas[0]) == "Replica 1, not launched"
+    assert "5 waiting" in progress_line(ReplicaStates("..ppp"))
 
 
 def test_a_task_that_does_not_wait_for_the_end_has_launched_its_sessions(call: Call) -> None:
@@ -204,7 +190,7 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         const { TaskLog } = await import("/task_log.js");
         const log = new TaskLog();
         for (const line of lines) log.addJson(line);
-        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.get("bbbb2222")];
+        const [tail, notes] = [log.tails.get("bbbb2222"), log.notes.of("bbbb2222")];
         return { replicas: log.replicas(), tail, notes, followed: [...log.followed.values()] };
     }"""
     messages = [json.dumps({"event": line, "timestamp": "2026-03-04T18:22:10Z"}) for line in lines]

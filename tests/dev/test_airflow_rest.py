@@ -87,9 +87,9 @@ def test_health_is_empty_while_airflow_does_not_listen() -> None:
     assert AirflowRest("http://airflow", transport=httpx.MockTransport(refuse)).health() == {}
 
 
-def test_the_address_of_a_run_s_page_is_quoted() -> None:
+def test_the_address_of_a_run_s_page_is_quoted_as_airflow_s_own_links_are() -> None:
     run = Run(fake_airflow({}), "d", "manual__2026-11-23T12:00:26+00:00")
-    assert run.page_url == "http://airflow/dags/d/runs/manual__2026-11-23T12%3A00%3A26%2B00%3A00"
+    assert run.page_url == "http://airflow/dags/d/runs/manual__2026-11-23T12:00:26+00:00"
 
 
 def test_count_is_not_limited_to_one_page() -> None:

@@ -39,9 +39,14 @@ export function taskPath(address) {
 
 /** The path of the tab of a task instance in Airflow's own pages. */
 export function tabPath({ dagId, runId, taskId, mapIndex }) {
-  const run = `dags/${encodeURIComponent(dagId)}/runs/${encodeURIComponent(runId)}`;
+  const [dag, run, task] = [dagId, runId, taskId].map(inPage);
   const mapped = mapIndex >= 0 ? `/mapped/${mapIndex}` : "";
-  return `${run}/tasks/${encodeURIComponent(taskId)}${mapped}/plugin/canfar-sessions`;
+  return `dags/${dag}/runs/${run}/tasks/${task}${mapped}/plugin/canfar-sessions`;
+}
+
+/** An id as Airflow's own links have it; of a page with a quoted ":" or "+", Airflow highlights no tab. */
+function inPage(id) {
+  return encodeURIComponent(id).replaceAll("%3A", ":").replaceAll("%2B", "+");
 }
 
 /** The address of one replica's session: its page, or the log of one that has none. */

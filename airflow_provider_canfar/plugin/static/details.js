@@ -3,8 +3,8 @@
 import { sessionUrl } from "./address.js";
 import { ApiError } from "./airflow_api.js";
 import { button, element, outerLink } from "./dom.js";
-import { LABELS, MEANINGS } from "./replicas.js";
 import { TAIL } from "./task_log.js";
+import { stateLine, whyNoLog } from "./wording.js";
 
 export class Details {
   /** @param {() => void} onClose */
@@ -29,7 +29,9 @@ export class Details {
       if (this.shown === key) this.fill(element("p", { class: "muted" }, reason));
       return;
     }
-    if (this.shown === key) this.fill(...logParts(one, log, wanted));
+    if (this.shown !== key) return;
+    this.state.textContent = stateLine(one, log.statusOf(one));
+    this.fill(...logParts(one, log, wanted, { isOver, hasLink: sessionUrl(serviceUrl, one) !== "" }));
   }
 
   hide() {
@@ -41,9 +43,9 @@ export class Details {
     const url = sessionUrl(serviceUrl, one);
     const close = button("×", { class: "plain close", "aria-label": "Close details" }, this.onClose);
     this.log = element("div", { class: "log-parts" }, element("p", { class: "muted" }, "Reading the task's log…"));
-    this.facts = element("dl", {});
+    this.state = element("dd", {}, stateLine(one));
+    this.facts = element("dl", {}, element("dt", {}, "State"), this.state);
     for (const [name, value] of [
-      ["State", stateWords(one)],
       ["Session", one.sessionId],
       ["Name", one.name],
       ["Started", utc(one.started)],
@@ -72,33 +74,21 @@ export class Details {
   }
 }
 
-function stateWords(one) {
-  const said = one.status && one.status !== LABELS[one.state] ? ` (${one.status})` : "";
-  return `${LABELS[one.state]}${said}: ${MEANINGS[one.state]}`;
-}
-
 /** A time as the task's log writes it; all of the platform's are in UTC. Pure. */
 function utc(time) {
   return time && `${time.slice(0, 19).replace("T", " ")} UTC`;
 }
 
-function logParts(one, log, tryNumber) {
+function logParts(one, log, tryNumber, hints) {
   const row = log.rows.get(one.replica);
-  const sessionId = one.sessionId || row?.sessionId || log.launched.get(one.replica)?.sessionId;
   const parts = [];
   if (!one.started && row && row.started !== "-") parts.push(element("p", { class: "muted" }, `Started ${utc(row.started)}`));
-  const tail = log.tails.get(sessionId) ?? log.followed.get(one.name);
+  const tail = log.tailOf(one);
   parts.push(element("h3", {}, tail ? `Last lines of its log, at most ${TAIL}` : "Its log"));
   if (tail) parts.push(element("pre", { tabindex: "0" }, tail.join("\n")));
-  else parts.push(element("p", { class: "muted" }, whyNoLog(one)));
-  const notes = log.notes.get(sessionId);
-  if (notes) parts.push(element("h3", {}, `In the task's log, try ${tryNumber}`), element("pre", { tabindex: "0" }, notes.join("\n")));
+  else parts.push(element("p", { class: "muted" }, whyNoLog(one, hints)));
+  const notes = log.notesOf(one);
+  if (notes.length) parts.push(element("h3", {}, `In the task's log, try ${tryNumber}`), element("pre", { tabindex: "0" }, notes.join("\n")));
   if (!log.isComplete) parts.push(element("p", { class: "muted" }, "The task's log is too large for this page, which has read its beginning; the tab Logs has all of it."));
   return parts;
-}
-
-function whyNoLog(one) {
-  if (one.state === "waiting") return "It has no session yet.";
-  if (["succeeded", "failed", "unfinished"].includes(one.state)) return "The task's log has none of its lines.";
-  return "The task's log has it once the session has ended; Open session shows it now.";
 }

@@ -4,7 +4,8 @@
 export const STATES = ["waiting", "pending", "running", "launched", "succeeded", "failed", "unfinished"];
 
 export const LABELS = {
-  waiting: "Waiting",
+  // Not "waiting": the task's log counts pending ones as waiting, too.
+  waiting: "Not launched",
   pending: "Pending",
   running: "Running",
   launched: "Launched",
@@ -14,12 +15,12 @@ export const LABELS = {
 };
 
 export const MEANINGS = {
-  waiting: "no session yet",
+  waiting: "it has no session yet",
   pending: "its session has not started",
   running: "its session runs",
   launched: "it has a session, whose state the task has not recorded",
   succeeded: "its session has completed",
-  failed: "its session has failed, or could not start",
+  failed: "its session has failed, did not start, or is no longer on the platform",
   unfinished: "the task ended first; its session was destroyed, left running, or never launched",
 };
 

@@ -1,5 +1,7 @@
 // What a task's log says of its replicas. Pure.
 
+import { Endings } from "./endings.js";
+import { Notes } from "./notes.js";
 import { tryOfName } from "./replicas.js";
 
 /** The most replicas of a task: what a log says of more is no table of ours. */
@@ -8,14 +10,11 @@ const MOST_REPLICAS = 10_000;
 /** How many of a session's last lines are kept. */
 export const TAIL = 40;
 
-/** How many lines are kept that tell of one session, such as why it does not start. */
-export const NOTES = 12;
-
 const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
 const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-)(?: +[\d./e+-]+ +[\d./e+-]+)? +(\S+)$/;
 const REST = /^[\d,]+ (succeeded|failed|not run|destroyed|left running|launched|kept of an earlier try): (\d[\d, -]*)/;
 const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
-const LAUNCHED = /^Launched replica (\d+): session (\S+) \((\S+)\)\.$/;
+const LAUNCHED = /^Launched replica (\d+): session (\S+) \(/;
 
 /** Reads a log message by message, and keeps what a reader asks for; a log may have millions of lines. */
 export class TaskLog {
@@ -24,16 +23,17 @@ export class TaskLog {
     this.tails = new Map();
     /** Name -> the last lines of a session that logging_interval follows. */
     this.followed = new Map();
-    /** Session id -> lines that tell of it: launched, adopted, waiting for something, destroyed. */
-    this.notes = new Map();
+    /** The lines that tell of one session: launched, adopted, waiting for something, destroyed. */
+    this.notes = new Notes();
     /** Replica -> how it ended, where the table has no row of it. */
     this.rest = new Map();
     /** The replicas that an earlier try has launched, as far as the table has no row of them. */
     this.kept = new Set();
     /** Replica -> its row in the table that a try ends with. */
     this.rows = new Map();
-    /** Replica -> its session that this try launched. */
-    this.launched = new Map();
+    /** Replica -> the id of its session, as far as the log tells of it outside the table. */
+    this.sessions = new Map();
+    this.endings = new Endings();
     this.isComplete = true;
     this.open = null;
   }
@@ -47,24 +47,25 @@ export class TaskLog {
       return;
     }
     const when = typeof message.timestamp === "string" ? message.timestamp : "";
-    for (const text of String(message.event ?? "").split("\n")) this.add(text, when);
+    for (const text of String(message.event ?? "").split("\n")) this.add(text, when, message.level === "error");
   }
 
-  add(text, when = "") {
+  add(text, when = "", isError = false) {
     const group = GROUP.exec(text);
     if (group) {
       this.open = group[3];
+      this.sessions.set(Number(group[1]), group[3]);
       this.tails.set(this.open, []);
     } else if (text.startsWith("::endgroup::") || text.startsWith("::group::")) {
       this.open = null;
     } else if (this.open !== null) {
       keep(this.tails, this.open, text, TAIL);
     } else {
-      this.read(text, when);
+      this.read(text, when, isError);
     }
   }
 
-  read(text, when) {
+  read(text, when, isError) {
     const row = ROW.exec(text);
     if (row) {
       const [, replica, sessionId, status, , started, name] = row;
@@ -85,11 +86,36 @@ export class TaskLog {
       return;
     }
     const launched = LAUNCHED.exec(text);
-    if (launched) this.launched.set(Number(launched[1]), { sessionId: launched[2], name: launched[3], when });
-    // A session's id is eight letters and digits; a line may tell of several.
-    for (const word of new Set(text.match(/\b[a-z0-9]{8}\b/g) ?? [])) {
-      if (/\d/.test(word) || text.includes(` ${word} `)) keep(this.notes, word, when ? `${when.slice(11, 19)}  ${text}` : text, NOTES);
-    }
+    if (launched) this.sessions.set(Number(launched[1]), launched[2]);
+    this.endings.add(text);
+    this.notes.add(text, when, isError);
+  }
+
+  /** The id of a replica's session; the XCom does not have all of those of a large task. */
+  sessionOf({ replica, sessionId }) {
+    return sessionId || this.sessions.get(replica) || this.rowOf(replica)?.sessionId || "";
+  }
+
+  /** The last lines that a replica's session wrote, if there are any. */
+  tailOf(one) {
+    return this.tails.get(this.sessionOf(one)) ?? this.followed.get(one.name);
+  }
+
+  /** The lines that are about a replica's session. */
+  notesOf(one) {
+    return this.notes.of(this.sessionOf(one));
+  }
+
+  /** What the log has instead of a status that is not in the XCom; "" where it is not sure. */
+  statusOf(one) {
+    if (one.state !== "unfinished") return this.rowOf(one.replica)?.status ?? "";
+    return this.endings.of(this.sessionOf(one), this.rows.get(one.replica)?.status ?? this.rest.get(one.replica) ?? "");
+  }
+
+  /** A replica's row in the table, if that is of a session. */
+  rowOf(replica) {
+    const row = this.rows.get(replica);
+    return row && row.sessionId !== "-" ? row : null;
   }
 
   /** The replicas of this try as its table and the lines below it show them, in the form of replicas.js. */

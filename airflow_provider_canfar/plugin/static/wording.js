@@ -1,6 +1,6 @@
 // The page's sentences. Pure.
 
-import { LABELS, STATES, hasEnded } from "./replicas.js";
+import { LABELS, MEANINGS, STATES, hasEnded } from "./replicas.js";
 
 export const number = (value) => value.toLocaleString("en");
 
@@ -66,6 +66,47 @@ export function apiProblem(status) {
   if (status === 403) return "Airflow does not let you see this task. Ask an administrator for permission to read the DAG, its task instances and XComs.";
   if (status === 404) return "Airflow has no such task instance. Of a mapped task, open one of its instances.";
   return `Airflow answered ${status}. Trying again.`;
+}
+
+/** What the status of a failed replica means; the first three are words of our own, and no server's. */
+const FAILURES = [
+  [/^Gone$/, "the platform no longer has its session, and how it ended is not known"],
+  [/^NeverStarted$/, "its session did not start, and the task destroyed it"],
+  [/ without a result$/, "its session has completed, but the result of its function is missing"],
+  [/./, "its session has failed"],
+];
+
+const LEFT = {
+  destroyed: "the task ended first, and its session was destroyed",
+  "left running": "the task ended first, and left its session running",
+  "not run": "the task ended before it launched a session",
+};
+
+/** A replica's state, and what is known of it. @param {string} logged the status in the task's log */
+export function stateLine(one, logged = "") {
+  const status = one.status || (one.state === "failed" ? logged : "");
+  const label = LABELS[one.state];
+  const said = status.startsWith(label) ? status : status ? `${label} (${status})` : label;
+  return `${said}: ${meaning(one, status || logged)}`;
+}
+
+function meaning(one, status) {
+  if (one.state === "failed" && status) return FAILURES.find(([word]) => word.test(status))[1];
+  if (one.state !== "unfinished") return MEANINGS[one.state];
+  return LEFT[status] ?? (one.sessionId ? "the task ended first; its session was destroyed or left running" : MEANINGS.unfinished);
+}
+
+/** Where the lines of a session are that the task's log does not have. */
+export function whyNoLog(one, { isOver, hasLink }) {
+  const now = hasLink ? "; Open session shows them now." : ".";
+  if (one.state === "waiting") return "It has no session yet.";
+  if (one.state === "pending") return "Its session has not started yet.";
+  if (one.state === "launched" && isOver) return `The task did not wait for its end.${hasLink ? " Open session leads to it." : ""}`;
+  if (one.state === "running" || one.state === "launched") return `The task's log gets its lines once the session has ended${now}`;
+  if (one.status === "NeverStarted") return "It has none, as its session did not start.";
+  // The worker records an end, and shows the log, when it is woken next.
+  if (!isOver && !one.status) return `The task's log gets its lines when the task resumes${now}`;
+  return "The task's log has none of its lines.";
 }
 
 /** What a cell says to a screen reader, and in its tooltip. */
