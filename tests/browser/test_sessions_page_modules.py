@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_canfar.skaha.naming import Identity
-from airflow_provider_canfar.task_sessions import log_report, outcome_table
+from airflow_provider_canfar.task_sessions import failure_report, log_report, outcome_table
 from airflow_provider_canfar.task_sessions.batch import Batch, Outcome
 from airflow_provider_canfar.task_sessions.log_follower import LogFollower
 from airflow_provider_canfar.task_sessions.progress import progress_line
@@ -204,6 +204,28 @@ def test_the_page_reads_the_logs_that_tasks_write(modules: Page) -> None:
         ("failed", "bbbb2222", 2),
         ("unfinished", "", None),
     ]
+
+
+def test_why_many_replicas_did_not_start_is_told_of_each(modules: Page) -> None:
+    def stuck(replica: int, reason: str) -> Outcome:
+        name = str(IDENTITY.name(replica, 1))
+        return Outcome(replica, f"aaaa{replica:04}", name, "NeverStarted", False, 1, reason=reason)
+
+    lines = [
+        *failure_report.never_started(
+            [*(stuck(replica, "not found") for replica in (1, 2, 3, 7)), stuck(9, "denied")]
+        ),
+        "Replicas 1-3, 7 did not start: not found, as the error repeats",
+    ]
+    program = """async (lines) => {
+        const { TaskLog } = await import("/task_log.js");
+        const log = new TaskLog();
+        for (const line of lines) log.add(line, "2026-03-04T18:22:10Z");
+        return [2, 7, 8, 9].map((replica) => log.notesOf({ replica, sessionId: `aaaa000${replica}` }));
+    }"""
+    why = "18:22:10  Replicas 1-3, 7 did not start: not found"
+    denied = "18:22:10  Replica 9, session aaaa0009 (find-stars-k3v5x2qamd-0-9-1) did not start: denied"
+    assert modules.evaluate(program, lines) == [[why], [why], [], [denied]]
 
 
 def test_of_a_long_table_the_lines_below_it_give_the_rest(modules: Page) -> None:

@@ -14,6 +14,7 @@ const GROUP = /^::group::Log of replica (\d+): (\S+) (\S+)/;
 const ROW = /^ *(\d+) +(\S+) +(.+?) +(\d+|-) +(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|-)(?: +[\d./e+-]+ +[\d./e+-]+)? +(\S+)$/;
 const REST = /^[\d,]+ (succeeded|failed|not run|destroyed|left running|launched|kept of an earlier try): (\d[\d, -]*)/;
 const FOLLOWED = /^([a-z0-9-]+-[a-z2-7]{10,14}-\d{1,5}-\d{1,5}-\d{1,5}): (.*)$/;
+const STUCK = /^Replicas ([\d, -]+?)(?: and [\d,]+ more)? did not start: /;
 const LAUNCHED = /^Launched replica (\d+): session (\S+) \(/;
 
 /** Reads a log message by message, and keeps what a reader asks for; a log may have millions of lines. */
@@ -33,6 +34,8 @@ export class TaskLog {
     this.rows = new Map();
     /** Replica -> the id of its session, as far as the log tells of it outside the table. */
     this.sessions = new Map();
+    /** Replica -> why it did not start, and others for the same reason. */
+    this.stuck = new Map();
     this.endings = new Endings();
     this.isComplete = true;
     this.open = null;
@@ -87,6 +90,10 @@ export class TaskLog {
     }
     const launched = LAUNCHED.exec(text);
     if (launched) this.sessions.set(Number(launched[1]), launched[2]);
+    const stuck = STUCK.exec(text);
+    if (stuck && !this.stuck.has(Number.parseInt(stuck[1], 10))) {
+      for (const replica of replicasIn(stuck[1])) this.stuck.set(replica, when ? `${when.slice(11, 19)}  ${text}` : text);
+    }
     this.endings.add(text);
     this.notes.add(text, when, isError);
   }
@@ -103,7 +110,8 @@ export class TaskLog {
 
   /** The lines that are about a replica's session. */
   notesOf(one) {
-    return this.notes.of(this.sessionOf(one));
+    const why = this.stuck.get(one.replica);
+    return [...this.notes.of(this.sessionOf(one)), ...(why ? [why] : [])];
   }
 
   /** What the log has instead of a status that is not in the XCom; "" where it is not sure. */
