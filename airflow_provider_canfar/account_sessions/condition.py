@@ -212,7 +212,8 @@ class ConditionWatch:
         """Say what to wait for, and how far it is."""
         counts = Counter(row["status"] or "not listed yet" for row in self.tracker.rows.values())
         now = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"{self.condition}; now: {now or 'no session'}"
+        nothing = "no session" if self._has_listed else "the platform has not responded yet"
+        return f"{self.condition}; now: {now or nothing}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON, as Airflow carries it from one check to the next."""

@@ -188,7 +188,10 @@ def test_it_says_what_it_waits_for_and_how_far_it_is() -> None:
 
 def test_it_says_that_no_session_has_been_listed() -> None:
     condition = SessionCondition(Selection(kinds=("notebook",)), ("Running",))
-    assert str(ConditionWatch(condition)) == "all sessions of kind notebook to be Running; now: no session"
+    condition_watch, wait = ConditionWatch(condition), "all sessions of kind notebook to be Running"
+    assert str(condition_watch) == f"{wait}; now: the platform has not responded yet"
+    condition_watch.observe([])
+    assert str(condition_watch) == f"{wait}; now: no session"
 
 
 @pytest.mark.parametrize(("fault", "raises"), [(Rejected("no"), True), (ServerError("later"), False)])
