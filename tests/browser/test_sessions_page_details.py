@@ -205,9 +205,9 @@ def test_the_table_of_a_task_that_timed_out_says_what_became_of_a_session(
     state_line: Callable[..., str], others: str, words: str
 ) -> None:
     table = outcome_table.table(batch_of_five(), others=others)
-    assert state_line(one("unfinished"), table) == f"Not finished: {words}"
+    assert state_line(one("unfinished") | {"replica": 3}, table) == f"Not finished: {words}"
     many = outcome_table.table(replace(batch_of_five(), replicas=99), others=others)
-    assert state_line(one("unfinished") | {"replica": 99}, many) == (
+    assert state_line(one("unfinished", session_id="") | {"replica": 99}, many) == (
         "Not finished: the task ended before it launched a session"
     )
 
@@ -241,7 +241,7 @@ def test_a_session_that_may_be_alive_is_not_called_destroyed(
     state_line: Callable[..., str], line: str
 ) -> None:
     table = outcome_table.table(batch_of_five())
-    words = state_line(one("unfinished"), line, table)
+    words = state_line(one("unfinished") | {"replica": 3}, line, table)
     assert words.endswith("its session was destroyed or left running")
 
 
@@ -251,6 +251,26 @@ def test_the_table_names_the_status_that_a_large_task_s_xcom_leaves_out(
     gone = Outcome(1, "yxnizp7n", str(IDENTITY.name(1, 1)), GONE, False, 1)
     table = outcome_table.table(Batch(IDENTITY, 1, 1, outcomes={1: gone}))
     assert state_line(one("failed"), table).startswith("Failed (Gone): the platform no longer has")
+
+
+def test_a_replica_that_was_not_run_had_no_session_to_destroy(state_line: Callable[..., str]) -> None:
+    line = "Destroyed 5 of 5 sessions: the task's state is failed."
+    words = state_line(one("unfinished", session_id=""), line, outcome_table.table(Batch(IDENTITY, 1, 2)))
+    assert words.endswith("the task ended before it launched a session")
+
+
+def test_a_table_of_another_operator_s_sessions_says_nothing_of_a_replica(
+    state_line: Callable[..., str],
+) -> None:
+    """A @task may execute several operators, and they share its log."""
+    gone = Outcome(1, "aaaa1111", str(IDENTITY.name(1, 1)), GONE, False, 1)
+    for table in (
+        outcome_table.table(Batch(IDENTITY, 1, 1, outcomes={1: gone})),
+        outcome_table.table(Batch(IDENTITY, 1, 1)),
+        outcome_table.table(batch_of_five()),
+    ):
+        assert "Gone" not in state_line(one("failed"), table)
+        assert state_line(one("unfinished"), table).endswith("was destroyed or left running")
 
 
 def test_the_log_of_a_session_is_found_by_its_replica(modules: Page) -> None:

@@ -100,7 +100,8 @@ export class TaskLog {
 
   /** The id of a replica's session; the XCom does not have all of those of a large task. */
   sessionOf({ replica, sessionId }) {
-    return sessionId || this.sessions.get(replica) || this.rowOf(replica)?.sessionId || "";
+    const inTable = this.rows.get(replica)?.sessionId ?? "-";
+    return sessionId || this.sessions.get(replica) || (inTable === "-" ? "" : inTable);
   }
 
   /** The last lines that a replica's session wrote, if there are any. */
@@ -116,14 +117,12 @@ export class TaskLog {
 
   /** What the log has instead of a status that is not in the XCom; "" where it is not sure. */
   statusOf(one) {
-    if (one.state !== "unfinished") return this.rowOf(one.replica)?.status ?? "";
-    return this.endings.of(this.sessionOf(one), this.rows.get(one.replica)?.status ?? this.rest.get(one.replica) ?? "");
-  }
-
-  /** A replica's row in the table, if that is of a session. */
-  rowOf(replica) {
-    const row = this.rows.get(replica);
-    return row && row.sessionId !== "-" ? row : null;
+    const row = this.rows.get(one.replica);
+    // A @task may execute several operators, each with a table of its own replicas.
+    const isOther = row && one.sessionId && row.sessionId !== one.sessionId;
+    const status = isOther ? "" : (row?.status ?? "");
+    if (one.state !== "unfinished") return row?.sessionId === "-" ? "" : status;
+    return this.endings.of(this.sessionOf(one), row ? status : (this.rest.get(one.replica) ?? ""));
   }
 
   /** The replicas of this try as its table and the lines below it show them, in the form of replicas.js. */
