@@ -10,12 +10,14 @@ import datetime
 from airflow.sdk import dag
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task, task
+from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.replicas import REPLICA_COUNT, REPLICA_ID, chunk, stripe
 from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
+from airflow_provider_canfar.skaha.models import SessionSpec
 
 IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
@@ -53,6 +55,26 @@ def nonsense_function(frame: str) -> float:
 @canfar_cmd_task(image=IMAGE, command=["true"])  # type: ignore[call-overload,untyped-decorator]  # the function returns it
 def nonsense_cmd_function(frame: str) -> list[str]:
     return [frame]
+
+
+@task
+def launch() -> list[str]:
+    hook = CanfarHook()
+    hook.create(SessionSpec(name="fit", image=IMAGE, cores=2))
+    hook.create(name="fit", image=IMAGE, command=("true",), cores=2, ram=0.5, env={"BAND": "r", "N": 3})
+    hook.create(name="fit", image=IMAGE, nonsense=3)  # type: ignore[call-overload]  # there is no such field
+    hook.create(name="fit", image=IMAGE, cores="2")  # type: ignore[call-overload]  # not a number
+    hook.create(name="fit", image=IMAGE, command="echo hello")  # type: ignore[call-overload]  # not a list
+    hook.create(name="fit")  # type: ignore[call-overload]  # without an image
+    hook.create(SessionSpec(name="fit", image=IMAGE), cores=2)  # type: ignore[call-overload]  # a spec has its own
+    return hook.create(name="explore", image=IMAGE, kind="notebook")
+
+
+async def launch_async() -> list[str]:
+    async with CanfarHook().client() as client:
+        await client.create(name="fit", image=IMAGE, nonsense=3)  # type: ignore[call-overload]  # no such field
+        await client.create(name="fit", image=IMAGE, replicas="2")  # type: ignore[call-overload]  # not a number
+        return await client.create(name="fit", image=IMAGE, command=["true"], replicas=2)
 
 
 @dag(schedule=None)
