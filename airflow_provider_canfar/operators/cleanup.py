@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
-    from airflow_provider_canfar.operators._task_arguments import TaskArguments
+    from airflow_provider_canfar.operators._task_arguments import RunCleanupArguments, TaskArguments
     from airflow_provider_canfar.skaha.selection import Selection
 
 __all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
@@ -231,7 +231,9 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         return list(report.destroyed.values())
 
 
-def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> CanfarCleanupOperator:
+def sessions_of_this_run(
+    task_id: str = "destroy_sessions", **kwargs: Unpack[RunCleanupArguments]
+) -> CanfarCleanupOperator:
     """Make a task that destroys the sessions that this DAG run has launched, and no others.
 
     It finds them by name, so it also finds those of a task whose worker died while launching::

@@ -11,7 +11,7 @@ from airflow.sdk import dag
 
 from airflow_provider_canfar.decorators import canfar_cmd_task, canfar_task, task
 from airflow_provider_canfar.hooks.canfar import CanfarHook
-from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator, sessions_of_this_run
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
 from airflow_provider_canfar.replicas import REPLICA_COUNT, REPLICA_ID, chunk, stripe
@@ -84,6 +84,7 @@ def survey() -> None:
         task_id="fit", image=IMAGE, command=["true"], cores=2.5, retries=3, retry_delay=minute
     )
     fit >> CanfarSessionSensor(task_id="wait", prefix="fit-", timeout=3600, soft_fail=True)
+    fit >> sessions_of_this_run(kind="headless", settle_time=minute, retries=2).as_teardown(setups=fit)
     share(["m13.fits"]) >> calibrate("2026-03-04")
     plain("m13.fits")
 
@@ -92,6 +93,9 @@ def survey() -> None:
     CanfarHeadlessOperator(task_id="a", image=IMAGE, retries="3")  # type: ignore[arg-type]  # not a number
     CanfarInteractiveOperator(task_id="a", image=IMAGE, nonsense=4)  # type: ignore[call-arg]  # unknown
     CanfarCleanupOperator(task_id="a", nonsense=4)  # type: ignore[call-arg]  # unknown
+    sessions_of_this_run(nonsense=4)  # type: ignore[call-arg]  # unknown
+    sessions_of_this_run(prefix="fit-")  # type: ignore[call-arg]  # those of the run, whatever their names
+    sessions_of_this_run(older_than=[1])  # type: ignore[arg-type]  # not a duration
     CanfarSessionSensor(task_id="a", nonsense=4)  # type: ignore[call-arg]  # unknown
     CanfarResourceSensor(task_id="a", nonsense=4)  # type: ignore[call-arg]  # unknown
 
