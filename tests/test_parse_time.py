@@ -92,11 +92,17 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 with DAG("d"):
     EmptyOperator(task_id="e")
 before = set(sys.modules)
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.operators.interactive import CanfarInteractiveOperator
+from airflow_provider_canfar.sensors.resources import CanfarResourceSensor
+from airflow_provider_canfar.sensors.session import CanfarSessionSensor
 with DAG("dag"):
     CanfarHeadlessOperator(task_id="a", image="a/b:1", command=["echo", "a b"], env={"A": "é = $"})
     CanfarInteractiveOperator(task_id="b", image="a/b:1", keep_alive_for=60)
+    CanfarCleanupOperator(task_id="c", prefix="a-", kind="headless", status="Failed", older_than=60)
+    CanfarSessionSensor(task_id="d", prefix="a-", started_after="2026-03-04", fail_on="Failed")
+    CanfarResourceSensor(task_id="e", cores=1)
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
     probe = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -33,6 +33,6 @@ def test_it_is_looked_at_every_fifteen_seconds(block: type[Any]) -> None:
     assert signature(block.__init__).parameters["poll_interval"].default == 15.0
 
 
-@pytest.mark.parametrize("sensor", [CanfarSessionSensor, CanfarResourceSensor])
-def test_a_sensor_pokes_every_fifteen_seconds(sensor: type[Any]) -> None:
-    assert sensor(task_id="wait").poke_interval == 15.0
+def test_a_sensor_pokes_every_fifteen_seconds() -> None:
+    assert CanfarSessionSensor(task_id="wait", prefix="survey-").poke_interval == 15.0
+    assert CanfarResourceSensor(task_id="room", cores=1).poke_interval == 15.0

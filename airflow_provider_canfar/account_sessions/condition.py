@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.skaha.errors import RequestError, SpecError
 from airflow_provider_canfar.skaha.polling.outage_log import with_outage_log
-from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 from airflow_provider_canfar.skaha.polling.session_tracker import (
     SessionTracker,
     has_ended,
@@ -241,6 +240,9 @@ async def check_once(
     :param emit: logs one sentence per change.
     :raises RequestError: when the platform does not answer.
     """
+    # It loads httpx, which parsing a DAG file, where conditions are checked, must not.
+    from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
+
     while True:
         for sentence in condition_watch.observe(await client.fetch()):
             emit(sentence)
@@ -264,6 +266,7 @@ async def wait_for_condition(
     :param emit: logs one sentence per change.
     :raises RequestError: when the platform refuses the credential or a request; waiting cannot help.
     """
+    from airflow_provider_canfar.skaha.polling.session_reader import fetch_each
 
     def wake_at() -> float | None:
         return 0.0 if condition_watch.needs_list else deadline  # 0.0: with each poll.

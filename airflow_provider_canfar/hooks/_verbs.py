@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SessionSpec,
         Stats,
     )
+    from airflow_provider_canfar.skaha.spec import SpecFields
 
 T = TypeVar("T")
 
@@ -35,6 +36,14 @@ class Verbs(ABC):
     def call(self, verb: Callable[[SkahaClient], Awaitable[T]]) -> T:
         """Call a function with a client, and return its result."""
 
+    @overload
+    def create(self, spec: SessionSpec, *, registry: RegistryCredential | None = None) -> list[str]: ...
+
+    @overload
+    def create(
+        self, *, registry: RegistryCredential | None = None, **fields: Unpack[SpecFields]
+    ) -> list[str]: ...
+
     def create(
         self, spec: SessionSpec | None = None, *, registry: RegistryCredential | None = None, **fields: Any
     ) -> list[str]:
@@ -42,7 +51,8 @@ class Verbs(ABC):
 
         :param registry: credentials for a private image, if not the connection's.
         """
-        return self.call(lambda client: client.create(spec, registry=registry, **fields))
+        # The client says what is wrong with a spec together with fields.
+        return self.call(lambda client: client.create(cast("Any", spec), registry=registry, **fields))
 
     def fetch(
         self, kind: str | None = None, status: str | None = None, view: str | None = None

@@ -9,10 +9,11 @@ from airflow_provider_canfar.operators._argument_parsers import is_rendered_late
 from airflow_provider_canfar.skaha.errors import SpecError
 
 
-def check_together(given: Mapping[str, Any]) -> None:
+def check_together(given: Mapping[str, Any], *, is_partial: bool = False) -> None:
     """Check how an operator's arguments go together; what is rendered later passes.
 
     :param given: name -> value; literals when the DAG file is parsed, and what they mean in the task.
+    :param is_partial: whether ``expand``, ``override`` or ``default_args`` may give others.
     :raises SpecError: naming the arguments.
     """
     action = given.get("on_finish_action", "keep")
@@ -23,7 +24,7 @@ def check_together(given: Mapping[str, Any]) -> None:
         )
     prefix = given.get("account_sessions_prefix")
     limits = ("max_account_sessions", "max_pending_account_sessions")
-    if prefix is not None and all(given.get(name) is None for name in limits):
+    if prefix is not None and not is_partial and all(given.get(name) is None for name in limits):
         raise SpecError(
             f"Invalid account_sessions_prefix {shortened(prefix)}: it says which sessions count. Give "
             f"{' or '.join(limits)}, too, or leave it out."

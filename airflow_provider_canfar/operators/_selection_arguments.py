@@ -7,14 +7,14 @@ and one that rendered to nothing is an error, as it would choose sessions that t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_canfar.operators._argument_parsers import instant, is_rendered_later
 from airflow_provider_canfar.skaha import name_pattern, validation
 from airflow_provider_canfar.skaha.errors import SpecError
 
-# skaha.statuses has these too; it imports pydantic, which parsing a DAG file must not.
+# skaha.statuses has these too; not every DAG file that is parsed needs it.
 KINDS = ("headless", "notebook", "desktop", "carta", "contributed", "firefly", "desktop-app")
 STATUSES = ("Pending", "Running", "Terminating", "Completed", "Failed")
 END_STATUSES = (*STATUSES, "Gone")
@@ -68,6 +68,32 @@ def is_nothing(value: Any) -> bool:
     (True, True, True, False, False)
     """
     return value is None or (isinstance(value, str) and value.strip() in ("", "None"))
+
+
+def is_literal(value: Any) -> bool:
+    """Whether no part of a value is rendered later. An iterator, which can be read only once, is none.
+
+    >>> is_literal(["k3v9x2qa", None]), is_literal(["k3v9x2qa", "{{ params.id }}"])
+    (True, False)
+    """
+    if isinstance(value, Mapping):
+        return all(map(is_literal, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_literal, value))
+    return not isinstance(value, Iterator) and not is_rendered_later(value)
+
+
+def with_stand_ins(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments for a check of how they go together, where the DAG file is parsed.
+
+    A name stands for a choice by ids or by name that is not known yet. Any other argument that is rendered
+    later counts as left out.
+    """
+    known = {name: value if is_literal(value) else None for name, value in given.items()}
+    chosen_by = ("ids", "prefix", "regex")
+    if not all(is_literal(given[name]) for name in chosen_by):
+        known |= dict.fromkeys(chosen_by) | {"prefix": "x"}
+    return known
 
 
 class GivenArguments:

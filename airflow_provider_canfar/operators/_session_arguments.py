@@ -104,7 +104,7 @@ def check_literals(
     contents = {name: _content(value) for name, value in given.items() if name in arguments}
     for name, value in contents.items():
         arguments[name].check_literal(name, value)
-    check_together(contents)
+    check_together(contents, is_partial=is_partial)
     if "env" in arguments:
         _check_command(contents, has_other_program=is_partial or "command" not in arguments)
 

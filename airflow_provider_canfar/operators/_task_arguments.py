@@ -83,6 +83,19 @@ class TaskArguments(DecoratorArguments, total=False):
     multiple_outputs: bool
 
 
+class RunCleanupArguments(DecoratorArguments, total=False):
+    """What ``sessions_of_this_run`` takes besides the task's id: what goes with the sessions of the run."""
+
+    multiple_outputs: bool
+    kind: str | Sequence[str] | XComArg | None
+    status: str | Sequence[str] | XComArg | None
+    older_than: timedelta | float | str | XComArg | None
+    allow_all: bool | str | XComArg
+    dry_run: bool | str | XComArg
+    settle_time: float | timedelta | str | XComArg
+    canfar_conn_id: str
+
+
 class SensorArguments(TaskArguments, total=False):
     """What a sensor takes besides its own arguments."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.hooks._short_traceback import ShortTraceback
+from airflow_provider_canfar.operators._argument_checks import has_usual_delimiters
 from airflow_provider_canfar.operators._argument_parsers import check_known, mapped_to_none
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
@@ -64,15 +65,29 @@ class TextFieldsMixin:
         :raises SpecError: for a literal that an argument does not take.
         """
 
+    @classmethod
+    @abstractmethod
+    def _check_together(cls, given: Mapping[str, Any]) -> None:
+        """Check how the arguments go together, as ``execute`` does; pass what depends on one rendered later.
+
+        :param given: all of them, by name.
+        :raises SpecError: for arguments with which the task could only fail.
+        """
+
     def _check_given(self, **given: Any) -> None:
-        """Check the literals when the DAG file is parsed.
+        """Check the arguments when the DAG file is parsed.
 
         A mapped task is made in the worker, where an error ends the task without retries in execute only.
 
-        :raises SpecError: for a literal that an argument does not take.
+        :raises SpecError: for a literal that an argument does not take, and for arguments with which the task
+            could only fail.
         """
-        if not getattr(self, "_BaseOperator__from_mapped", False):
-            self._check_literals(given)
+        operator: Any = self
+        if getattr(self, "_BaseOperator__from_mapped", False):
+            return
+        self._check_literals(given)
+        if has_usual_delimiters(operator.get_dag()):
+            self._check_together(given)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a template; one in a field that chooses sessions, as text.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from airflow.sdk import BaseOperator
@@ -19,9 +20,11 @@ from airflow_provider_canfar.operators._selection_arguments import (
     STATUSES,
     GivenArguments,
     check_selection,
+    is_literal,
     name_prefix,
     name_regex,
     require_ids,
+    with_stand_ins,
     words_of,
 )
 from airflow_provider_canfar.operators._text_fields import TextFieldsMixin
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_canfar.account_sessions.cleanup import DestroyReport
-    from airflow_provider_canfar.operators._task_arguments import TaskArguments
+    from airflow_provider_canfar.operators._task_arguments import RunCleanupArguments, TaskArguments
     from airflow_provider_canfar.skaha.selection import Selection
 
 __all__ = ["CanfarCleanupOperator", "sessions_of_this_run"]
@@ -143,6 +146,13 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
             if duration is not None and not is_rendered_later(duration):
                 seconds(name, duration)
 
+    @classmethod
+    def _check_together(cls, given: Mapping[str, Any]) -> None:
+        # Without a kind, by name only headless ones are chosen.
+        if all(is_literal(given[name]) for name in ("of_this_run", "kind")):
+            allow_all = given["allow_all"] if is_literal(given["allow_all"]) else True
+            _selection_of({**with_stand_ins(given), "allow_all": allow_all}, tuple)
+
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Destroy the chosen sessions, and return them.
 
@@ -150,13 +160,14 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         :raises PartialFailure: when a session could not be destroyed.
         """
         from airflow_provider_canfar.account_sessions.cleanup import destroy_matching, find_sessions
+        from airflow_provider_canfar.operators._run_keys import keys_of_this_run
         from airflow_provider_canfar.skaha.polling.session_tracker import session_summary
 
         with ShortTraceback(), airflow_errors(self.log):
             self._given.require(**self._arguments())
             only_lists = flag("dry_run", self.only_lists)
             settle_time = seconds("settle_time", self.settle_time)
-            selection = self._selection(context)
+            selection = _selection_of(self._arguments(), partial(keys_of_this_run, context))
             hook = CanfarHook(self.canfar_conn_id)
             if only_lists:
                 found = hook.call(lambda client: find_sessions(client, selection))
@@ -177,36 +188,6 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         """Return what Airflow renders, by the names that the author uses."""
         names = {"only_lists": "dry_run"}
         return {names.get(field, field): getattr(self, field) for field in self.template_fields}
-
-    def _selection(self, context: Context) -> Selection:
-        """Return which sessions to destroy.
-
-        :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
-        """
-        from airflow_provider_canfar.account_sessions.cleanup import reject_all
-        from airflow_provider_canfar.operators._run_keys import keys_of_this_run
-        from airflow_provider_canfar.skaha.errors import SpecError
-        from airflow_provider_canfar.skaha.models import Kind
-        from airflow_provider_canfar.skaha.selection import Selection, session_ids
-
-        of_this_run = flag("of_this_run", self.of_this_run)
-        if of_this_run and any(value is not None for value in (self.ids, self.prefix, self.regex)):
-            raise SpecError(
-                "Invalid of_this_run True: must not be combined with ids, prefix or regex. Remove them."
-            )
-        by_name = self.ids is None and not of_this_run
-        selection = Selection(
-            ids=session_ids(require_ids(self.ids)),
-            prefix=name_prefix(self.prefix),
-            regex=name_regex(self.regex),
-            keys=keys_of_this_run(context) if of_this_run else None,
-            kinds=words_of("kind", self.kind) or ((Kind.HEADLESS.value,) if by_name else ()),
-            statuses=words_of("status", self.status),
-            older_than=None if self.older_than is None else seconds("older_than", self.older_than),
-        )
-        if not flag("allow_all", self.allow_all):
-            reject_all(selection)
-        return selection
 
     def _result(self, report: DestroyReport) -> list[dict[str, Any]]:
         """Return the destroyed sessions.
@@ -232,7 +213,9 @@ class CanfarCleanupOperator(LogLinesMixin, TextFieldsMixin, BaseOperator):
         return list(report.destroyed.values())
 
 
-def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> CanfarCleanupOperator:
+def sessions_of_this_run(
+    task_id: str = "destroy_sessions", **kwargs: Unpack[RunCleanupArguments]
+) -> CanfarCleanupOperator:
     """Make a task that destroys the sessions that this DAG run has launched, and no others.
 
     It finds them by name, so it also finds those of a task whose worker died while launching::
@@ -248,3 +231,36 @@ def sessions_of_this_run(task_id: str = "destroy_sessions", **kwargs: Any) -> Ca
 
 def _count(sessions: Sized) -> str:
     return f"{len(sessions):,} session{'s' if len(sessions) != 1 else ''}"
+
+
+def _selection_of(given: Mapping[str, Any], keys_of_this_run: Callable[[], tuple[str, ...]]) -> Selection:
+    """Return which sessions to destroy.
+
+    :param given: the arguments, by the names that the author uses.
+    :param keys_of_this_run: returns the keys in the names of the run's sessions.
+    :raises SpecError: for an invalid choice, and for all sessions without ``allow_all``.
+    """
+    from airflow_provider_canfar.account_sessions.cleanup import reject_all
+    from airflow_provider_canfar.skaha.errors import SpecError
+    from airflow_provider_canfar.skaha.selection import Selection, session_ids
+    from airflow_provider_canfar.skaha.statuses import Kind
+
+    of_this_run = flag("of_this_run", given["of_this_run"])
+    if of_this_run and any(given[name] is not None for name in ("ids", "prefix", "regex")):
+        raise SpecError(
+            "Invalid of_this_run True: must not be combined with ids, prefix or regex. Remove them."
+        )
+    by_name = given["ids"] is None and not of_this_run
+    older_than = given["older_than"]
+    selection = Selection(
+        ids=session_ids(require_ids(given["ids"])),
+        prefix=name_prefix(given["prefix"]),
+        regex=name_regex(given["regex"]),
+        keys=keys_of_this_run() if of_this_run else None,
+        kinds=words_of("kind", given["kind"]) or ((Kind.HEADLESS.value,) if by_name else ()),
+        statuses=words_of("status", given["status"]),
+        older_than=None if older_than is None else seconds("older_than", older_than),
+    )
+    if not flag("allow_all", given["allow_all"]):
+        reject_all(selection)
+    return selection

@@ -71,15 +71,14 @@ class CanfarResourceSensor(CanfarBaseSensor):
             if not is_rendered_later(given.get(name)):
                 _amount(name, given.get(name))
 
+    @classmethod
+    def _check_together(cls, given: Mapping[str, Any]) -> None:
+        if not any(map(is_rendered_later, given.values())):
+            _capacity_of(given)
+
     def _capacity(self) -> Capacity:
-        """Return what must be free.
-
-        :raises SpecError: for an invalid amount.
-        """
-        from airflow_provider_canfar.account_sessions.capacity import Capacity
-
         self._require_given()
-        return Capacity(_amount("cores", self.cores), _amount("ram", self.ram), _amount("gpus", self.gpus))
+        return _capacity_of({"cores": self.cores, "ram": self.ram, "gpus": self.gpus})
 
     def _describe_wait(self) -> str:
         return str(self._capacity())
@@ -112,6 +111,17 @@ class CanfarResourceSensor(CanfarBaseSensor):
         if free is None:
             self._time_out(event["deadline_from"], self._describe_wait())
         return free
+
+
+def _capacity_of(given: Mapping[str, Any]) -> Capacity:
+    """Return what must be free.
+
+    :param given: the amounts, by name.
+    :raises SpecError: for an invalid amount, and if all are zero.
+    """
+    from airflow_provider_canfar.account_sessions.capacity import Capacity
+
+    return Capacity(**{name: _amount(name, value) for name, value in given.items()})
 
 
 def _amount(name: str, value: Any) -> float:

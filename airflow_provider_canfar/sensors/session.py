@@ -14,9 +14,11 @@ from airflow_provider_canfar.operators._selection_arguments import (
     GivenArguments,
     check_selection,
     check_start,
+    is_literal,
     name_prefix,
     name_regex,
     require_ids,
+    with_stand_ins,
     words_of,
 )
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
@@ -141,48 +143,25 @@ class CanfarSessionSensor(CanfarBaseSensor):
                 whole_number(name, number, minimum=minimum)
         check_start(given.get("started_after"), given.get("ids"))
 
+    @classmethod
+    def _check_together(cls, given: Mapping[str, Any]) -> None:
+        # What the others mean depends on it.
+        if not is_literal(given["at_most"]):
+            return
+        known = with_stand_ins(given)
+        if not is_literal(given["kind"]):
+            known["kind"] = "headless"
+        if not is_literal(given["status"]) and known["fail_on"] is not None:
+            known["fail_on"] = []
+        _condition_of(known)
+
     def _session_condition(self) -> SessionCondition:
         """Return what to wait for.
 
-        :raises SpecError: for a selection of all sessions, or a condition that can never be met.
+        :raises SpecError: for an argument that has rendered to nothing, and as :func:`_condition_of` does.
         """
-        from airflow_provider_canfar.account_sessions.condition import LIVE_STATUSES, SessionCondition
-        from airflow_provider_canfar.skaha.errors import SpecError
-        from airflow_provider_canfar.skaha.models import Kind
-        from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
-        from airflow_provider_canfar.skaha.selection import Selection, session_ids
-
         self._require_given()
-        after = self.started_after
-        selection = Selection(
-            ids=session_ids(require_ids(self.ids)),
-            prefix=name_prefix(self.prefix),
-            regex=name_regex(self.regex),
-            kinds=words_of("kind", self.kind),
-            started_after=None if after is None else instant("started_after", after),
-        )
-        at_most = None if self.at_most is None else whole_number("at_most", self.at_most, minimum=0)
-        has_criterion = selection.ids is not None or selection.prefix or selection.regex or selection.kinds
-        if at_most is None and not has_criterion:
-            raise SpecError(
-                "Invalid selection: it would wait for every session of the account. "
-                "Set ids, prefix, regex or kind."
-            )
-        if selection.ids is None and Kind.DESKTOP_APP in selection.kinds:
-            raise SpecError(
-                f"Invalid kind {Kind.DESKTOP_APP.value!r}: the platform does not list a desktop's apps. "
-                "Wait for one by its id, or for the desktop."
-            )
-        status = self.status
-        if status is None:
-            status = "Completed" if at_most is None else LIVE_STATUSES
-        return SessionCondition(
-            selection,
-            parse_end_statuses(words_of("status", status)),
-            None if self.at_least is None else whole_number("at_least", self.at_least, minimum=1),
-            None if self.fail_on is None else parse_end_statuses(words_of("fail_on", self.fail_on)),
-            at_most,
-        )
+        return _condition_of({name: getattr(self, name) for name in self.template_fields})
 
     def _describe_wait(self) -> str:
         return str(self._condition_watch or self._session_condition())
@@ -252,3 +231,46 @@ class CanfarSessionSensor(CanfarBaseSensor):
         if not self._poke_result(condition_watch, is_met=event["met"]).is_done:
             self._time_out(event["deadline_from"], str(condition_watch))
         return condition_watch.summaries()
+
+
+def _condition_of(given: Mapping[str, Any]) -> SessionCondition:
+    """Return what to wait for.
+
+    :param given: the sensor's arguments, by name.
+    :raises SpecError: for a selection of all sessions, or a condition that can never be met.
+    """
+    from airflow_provider_canfar.account_sessions.condition import LIVE_STATUSES, SessionCondition
+    from airflow_provider_canfar.skaha.errors import SpecError
+    from airflow_provider_canfar.skaha.polling.session_tracker import parse_end_statuses
+    from airflow_provider_canfar.skaha.selection import Selection, session_ids
+    from airflow_provider_canfar.skaha.statuses import Kind
+
+    after, at_least, at_most = given["started_after"], given["at_least"], given["at_most"]
+    status, fail_on = given["status"], given["fail_on"]
+    selection = Selection(
+        ids=session_ids(require_ids(given["ids"])),
+        prefix=name_prefix(given["prefix"]),
+        regex=name_regex(given["regex"]),
+        kinds=words_of("kind", given["kind"]),
+        started_after=None if after is None else instant("started_after", after),
+    )
+    has_criterion = selection.ids is not None or selection.prefix or selection.regex or selection.kinds
+    if at_most is None and not has_criterion:
+        raise SpecError(
+            "Invalid selection: it would wait for every session of the account. "
+            "Set ids, prefix, regex or kind."
+        )
+    if selection.ids is None and Kind.DESKTOP_APP in selection.kinds:
+        raise SpecError(
+            f"Invalid kind {Kind.DESKTOP_APP.value!r}: the platform does not list a desktop's apps. "
+            "Wait for one by its id, or for the desktop."
+        )
+    if status is None:
+        status = "Completed" if at_most is None else LIVE_STATUSES
+    return SessionCondition(
+        selection,
+        parse_end_statuses(words_of("status", status)),
+        None if at_least is None else whole_number("at_least", at_least, minimum=1),
+        None if fail_on is None else parse_end_statuses(words_of("fail_on", fail_on)),
+        None if at_most is None else whole_number("at_most", at_most, minimum=0),
+    )

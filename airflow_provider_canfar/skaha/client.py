@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 from urllib.parse import urlencode
 
 from airflow_provider_canfar.skaha import refusals, wire
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_canfar.skaha.http.retrying import Clock, Sleep
     from airflow_provider_canfar.skaha.models import Session
     from airflow_provider_canfar.skaha.remembered_offer import RememberedOffer
+    from airflow_provider_canfar.skaha.spec import SpecFields
 
 __all__ = ["DEFAULT_TIMEOUTS", "SkahaClient", "Timeouts"]
 
@@ -82,6 +83,14 @@ class SkahaClient(SessionViews):
         self.metrics = metrics
         self._registry = registry
         self._sleep = sleep
+
+    @overload
+    async def create(self, spec: SessionSpec, *, registry: RegistryCredential | None = None) -> list[str]: ...
+
+    @overload
+    async def create(
+        self, *, registry: RegistryCredential | None = None, **fields: Unpack[SpecFields]
+    ) -> list[str]: ...
 
     async def create(
         self, spec: SessionSpec | None = None, *, registry: RegistryCredential | None = None, **fields: Any

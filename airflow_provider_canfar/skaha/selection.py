@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.skaha import validation
 from airflow_provider_canfar.skaha.errors import SpecError
-from airflow_provider_canfar.skaha.fields import time_of
 from airflow_provider_canfar.skaha.name_pattern import name_regex
 from airflow_provider_canfar.skaha.naming import SessionName
 from airflow_provider_canfar.skaha.statuses import Kind, Status
@@ -228,6 +227,9 @@ def _parse_rendered(text: str) -> list[Any]:
 
 
 def _starts_after(session: Session | Row, when: float) -> bool:
+    # It loads pydantic, which parsing a DAG file, where selections are checked, must not.
+    from airflow_provider_canfar.skaha.fields import time_of
+
     started = time_of(session.start_time)
     return started is None or started.timestamp() >= when
 

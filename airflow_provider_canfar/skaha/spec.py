@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Self, TypedDict
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,26 @@ if TYPE_CHECKING:
 
 #: As many values of one resource are listed one by one in an error, even if they have no gap.
 LISTED_OPTIONS = 8
+
+
+class SpecFields(TypedDict, total=False):
+    """What the fields of a :class:`SessionSpec` accept, for type checkers and editors.
+
+    It stands beside the spec's own annotations, which say what the spec keeps: a list becomes a tuple.
+    """
+
+    name: Required[str]
+    image: Required[str]
+    kind: Kind | str
+    cores: float | None
+    ram: float | None
+    gpus: int | None
+    command: list[str] | tuple[str, ...] | None
+    cmd: str | None
+    args: str | list[str] | tuple[str, ...] | None
+    env: Mapping[str, str | float] | None
+    replicas: int
+    command_encoding: Literal["auto", "plain", "bootstrap"]
 
 
 class SessionSpec(BaseModel):

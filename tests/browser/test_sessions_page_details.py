@@ -13,8 +13,9 @@ from airflow_provider_canfar.operators import _errors
 from airflow_provider_canfar.skaha.log_line import ErrorLine
 from airflow_provider_canfar.skaha.naming import Identity
 from airflow_provider_canfar.skaha.statuses import GONE, NEVER_STARTED
-from airflow_provider_canfar.task_sessions import launch_report, outcome_table, report
+from airflow_provider_canfar.task_sessions import failure_report, launch_report, log_report, outcome_table
 from airflow_provider_canfar.task_sessions.batch import AssignedSession, Batch, Outcome
+from airflow_provider_canfar.task_sessions.run_options import RunOptions
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -65,7 +66,7 @@ def test_a_line_that_names_several_sessions_is_no_replica_s_own(notes: Read, ses
     batch = batch_of_five()
     names = {one.session_id: one.name for one in batch.launched.values()}
     refused = launch_report.not_destroyed(names, RuntimeError("no route"))
-    lines = [launch_report.destroyed(names), refused, report.timed_out(batch, destroys=True)]
+    lines = [launch_report.destroyed(names), refused, failure_report.timed_out(batch, {}, RunOptions())]
     assert notes(session_id, *lines) == []
 
 
@@ -97,7 +98,7 @@ def test_a_sentence_that_the_log_breaks_is_whole_and_shows_once(notes: Read) -> 
     )
     lost = Outcome(1, "yxnizp7n", str(IDENTITY.name(1, 1)), "NeverStarted", False, 1, reason=reason)
     won = Outcome(2, "je2me63c", str(IDENTITY.name(2, 1)), "Completed", True, 1)
-    error = report.failure(Batch(IDENTITY, 1, 2, outcomes={1: lost, 2: won}), {}, 0)
+    error = failure_report.failure(Batch(IDENTITY, 1, 2, outcomes={1: lost, 2: won}), {}, 0)
     assert len([*_errors.log_lines(str(error))]) > len(str(error).splitlines())
     line = report.never_started(lost)
     assert notes("yxnizp7n", error) == [line]
@@ -282,7 +283,7 @@ def test_the_log_of_a_session_is_found_by_its_replica(modules: Page) -> None:
         for (const event of lines) log.addJson(JSON.stringify({ event }));
         return log.tailOf({ replica: 7, sessionId: "", name: "" });
     }"""
-    assert modules.evaluate(program, [*report.log_lines(lost, "no such plate")]) == ["no such plate"]
+    assert modules.evaluate(program, [*log_report.log_lines(lost, "no such plate")]) == ["no such plate"]
 
 
 def test_the_panel_of_a_replica_that_timed_out_says_that_its_session_was_destroyed(modules: Page) -> None:

@@ -16,6 +16,7 @@ from airflow.sdk import task as task_of_airflow
 from airflow_provider_canfar.decorators import task
 from airflow_provider_canfar.operators import _task_arguments as arguments
 from airflow_provider_canfar.operators._session_arguments import COMMAND_ARGUMENTS
+from airflow_provider_canfar.operators.cleanup import CanfarCleanupOperator
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.sensors._base import CanfarBaseSensor
 
@@ -40,6 +41,11 @@ def test_a_decorator_takes_what_the_operator_takes_without_its_command() -> None
     own -= set(arguments.DecoratorArguments.__annotations__)
     operator = names_of(CanfarHeadlessOperator) - set(COMMAND_ARGUMENTS)
     assert own - {"task_id", "on_failure_fail_dagrun"} == operator
+
+
+def test_the_sessions_of_a_run_are_destroyed_with_what_cleanup_takes_besides_a_choice() -> None:
+    own = set(arguments.RunCleanupArguments.__annotations__) - set(arguments.TaskArguments.__annotations__)
+    assert own == names_of(CanfarCleanupOperator) - {"of_this_run", "ids", "prefix", "regex"}
 
 
 def test_the_task_of_the_decorators_is_airflow_s_own() -> None:

@@ -365,6 +365,15 @@ def test_so_it_is_for_an_interactive_task_s_literal(name: str, value: Any) -> No
         interactive(**{name: value})
 
 
+def test_what_expand_or_override_may_still_give_is_not_missing() -> None:
+    with DAG("survey", default_args={"max_account_sessions": 4}):
+        chosen: dict[str, Any] = {"image": IMAGE, "account_sessions_prefix": "survey-"}
+        CanfarHeadlessOperator.partial(task_id="mapped", **chosen).expand(max_account_sessions=[1, 2])
+        canfar_task(**chosen)(stars)()
+    with pytest.raises(SpecError, match="Invalid account_sessions_prefix 'survey-'"):
+        headless(**chosen)
+
+
 def stars() -> list[str]:
     """Do what a decorated function may."""
     return ["true"]

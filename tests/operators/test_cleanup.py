@@ -106,20 +106,48 @@ def test_an_unknown_id_counts_as_destroyed(platform: Emulator) -> None:
         ({"regex": "-[0-9]+-[0-9]+-[0-9]+$"}, "matches every name that looks like 'calibrate-"),
         ({"regex": "-0-1-1$"}, "matches every name that looks like 'calibrate-"),
         ({"of_this_run": True, "prefix": "survey"}, "Invalid of_this_run"),
+        ({"older_than": "{{ params.age }}"}, "none of ids, prefix and regex"),
+        ({"of_this_run": True, "prefix": "{{ params.prefix }}"}, "Invalid of_this_run"),
         ({"ids": "k3v9x2qa/../x"}, "session id"),
         ({"ids": "[k3v9x2qa"}, "a list of ids"),
         ({"ids": [7]}, "session id 7"),
     ],
 )
-def test_a_choice_of_too_much_or_an_invalid_one_fails_before_any_request(
+def test_a_choice_of_too_much_or_an_invalid_one_fails_when_the_dag_file_is_parsed(
+    settings: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(SpecError, match=reason.replace("[", r"\[")) as error:
+        CanfarCleanupOperator(task_id="tidy", **settings)
+    assert error.value.__notes__ == ["In the task 'tidy'."]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"allow_all": "{{ 'no' }}"}, "none of ids, prefix and regex"),
+        ({"kind": "{{ 'notebook' }}"}, "none of ids, prefix and regex"),
+        ({"regex": "{{ '.*' }}"}, "matches every name"),
+        ({"of_this_run": "{{ 'yes' }}", "prefix": "survey"}, "Invalid of_this_run"),
+        ({"ids": "{{ 'k3v9x2qa/../x' }}"}, "session id"),
+        ({"ids": "{{ '[k3v9x2qa' }}"}, "a list of ids"),
+    ],
+)
+def test_what_depends_on_a_template_fails_before_any_request(
     platform: Emulator, settings: dict[str, Any], reason: str
 ) -> None:
     launch("survey-1", "sleep", "60")
     platform.forget_requests()
+    operator = rendered(CanfarCleanupOperator(task_id="tidy", **settings))
     with pytest.raises(AirflowFailException, match=reason.replace("[", r"\[")):
-        clean(**settings)
+        operator.execute(cast("Context", {}))
     assert platform.requests() == {}
     assert names(platform) == ["survey-1"]
+
+
+def test_what_an_expansion_may_still_give_is_not_missing() -> None:
+    with DAG("tidy", schedule=None):
+        CanfarCleanupOperator.partial(task_id="tidy").expand(prefix=["a-", "b-"])
+        CanfarCleanupOperator.partial(task_id="all", regex=".*").expand(allow_all=[True])
 
 
 @pytest.mark.parametrize(

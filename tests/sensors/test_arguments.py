@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_canfar.testing import Emulator
 
-ANY_SENSOR = pytest.mark.parametrize("sensor", [CanfarSessionSensor, CanfarResourceSensor])
+ANY_SENSOR = pytest.mark.parametrize(
+    "sensor", [partial(CanfarSessionSensor, prefix="survey-"), partial(CanfarResourceSensor, cores=1)]
+)
 
 
 def rendered(sensor: CanfarSessionSensor | CanfarResourceSensor, **params: Any) -> Any:
@@ -67,10 +70,77 @@ def test_an_invalid_literal_fails_when_the_dag_file_is_parsed(settings: dict[str
 
 
 @pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "wait for every session"),
+        ({"prefix": ""}, "wait for every session"),
+        ({"status": "{{ params.s }}"}, "wait for every session"),
+        ({"ids": []}, r"Invalid ids \[\]"),
+        ({"ids": "[k3v9x2qa"}, "Invalid ids"),
+        ({"ids": "k3v9x2qa", "at_least": 2}, "Invalid at_least 2"),
+        ({"prefix": "a", "status": []}, r"Invalid status \[\]"),
+        ({"prefix": "a", "status": "Failed", "fail_on": "Error"}, "Invalid fail_on"),
+        ({"prefix": "a", "fail_on": "Completed"}, "Invalid fail_on"),
+        ({"prefix": "a", "kind": "desktop-app"}, "does not list"),
+        ({"prefix": "a", "at_most": 1, "status": "Completed"}, "never leaves it"),
+        ({"at_most": 1, "at_least": 1}, "Invalid at_most 1 with at_least"),
+        ({"prefix": "{{ params.p }}", "at_most": 1, "at_least": 1}, "Invalid at_most 1 with at_least"),
+        ({"at_most": 1, "fail_on": "Failed", "status": "{{ params.s }}"}, "Invalid at_most 1 with at_least"),
+    ],
+)
+def test_a_condition_that_can_never_be_met_fails_when_the_dag_file_is_parsed(
+    settings: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(SpecError, match=reason) as error:
+        CanfarSessionSensor(task_id="wait", **settings)
+    assert error.value.__notes__ == ["In the task 'wait'."]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ids": "{{ params.ids }}", "at_least": 2},
+        {"ids": ["k3v9x2qa", "{{ params.id }}"], "at_least": 3},
+        {"kind": "{{ params.kind }}"},
+        {"kind": ["{{ params.kind }}"]},
+        {"at_most": "{{ params.n }}"},
+        {"prefix": "a", "status": "{{ params.s }}", "fail_on": "Completed"},
+        {"prefix": "a", "status": "{{ params.s }}", "at_most": 1},
+    ],
+)
+def test_what_depends_on_a_template_passes_until_the_task_runs(settings: dict[str, Any]) -> None:
+    CanfarSessionSensor(task_id="wait", **settings)
+
+
+@pytest.mark.parametrize("delimiters", [{"variable_start_string": "[["}, {"line_statement_prefix": "%"}])
+def test_what_may_be_a_template_of_other_delimiters_passes_too(delimiters: dict[str, str]) -> None:
+    with DAG("survey", schedule=None, jinja_environment_kwargs=delimiters):
+        CanfarSessionSensor(task_id="wait", ids="[[ params.ids ]]")
+
+
+def test_ids_that_can_be_read_only_once_are_left_for_the_task() -> None:
+    ids: Any = iter(["k3v9x2qa"])
+    CanfarSessionSensor(task_id="wait", ids=ids)
+    assert list(ids) == ["k3v9x2qa"]
+
+
+def test_what_an_expansion_may_still_give_is_not_missing() -> None:
+    with DAG("survey", schedule=None):
+        CanfarSessionSensor.partial(task_id="wait").expand(prefix=["a", "b"])
+        CanfarResourceSensor.partial(task_id="room").expand(cores=[1, 2])
+
+
+@pytest.mark.parametrize("settings", [{"prefix": "survey-"}, {"at_most": 0}])
+def test_default_args_may_choose_the_sessions(settings: dict[str, Any]) -> None:
+    with DAG("survey", schedule=None, default_args=settings):
+        CanfarSessionSensor(task_id="wait")
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         {"status": ["Completed", "Error", "Gone", "Failed (OOMKilled)", "running"]},
-        {"kind": list(Kind)},
+        {"kind": [kind for kind in Kind if kind is not Kind.DESKTOP_APP]},
         {"fail_on": []},
         {"started_after": "{{ dag_run.run_after }}"},
         {"started_after": datetime(2026, 3, 4, tzinfo=UTC)},
@@ -126,7 +196,9 @@ def test_each_sensor_suggests_its_own_arguments() -> None:
 
 
 def test_the_arguments_of_airflow_are_known() -> None:
-    task = CanfarSessionSensor(task_id="wait", retries=2, exponential_backoff=True, max_wait=60, pool="p")
+    task = CanfarSessionSensor(
+        task_id="wait", prefix="a", retries=2, exponential_backoff=True, max_wait=60, pool="p"
+    )
     assert (task.retries, task.pool) == (2, "p")
 
 
@@ -179,7 +251,8 @@ def test_a_number_can_come_from_a_template_and_is_checked(platform: Emulator) ->
 def test_an_upstream_s_output_in_any_argument_makes_it_upstream(name: str) -> None:
     with DAG("survey", schedule=None) as dag:
         up = CanfarResourceSensor(task_id="up", cores=1)
-        plain = CanfarSessionSensor(task_id="plain", **cast("Any", {name: up.output}))
+        chosen = {} if name in ("ids", "prefix", "regex") else {"prefix": "survey-"}
+        plain = CanfarSessionSensor(task_id="plain", **cast("Any", {**chosen, name: up.output}))
         mapped = CanfarSessionSensor.partial(task_id="mapped", **{name: up.output}).expand(poke_interval=[7])
     assert plain.upstream_task_ids == mapped.upstream_task_ids == {"up"}
     assert DagSerialization.to_dict(dag)

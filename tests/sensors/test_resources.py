@@ -118,13 +118,27 @@ def test_it_keeps_waiting_during_an_outage(wait: Callable[..., Any], platform: E
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"cores": None}, {"cores": "{{ 'many' }}"}, {"ram": "{{ -1 }}"}, {"gpus": "{{ -1 }}"}]
+    "settings",
+    [
+        {"cores": "{{ none }}"},
+        {"cores": "{{ 0 }}"},
+        {"cores": "{{ 'many' }}"},
+        {"ram": "{{ -1 }}"},
+        {"gpus": "{{ -1 }}"},
+    ],
 )
 def test_an_invalid_amount_fails_before_any_request(platform: Emulator, settings: dict[str, Any]) -> None:
     platform.forget_requests()
     with pytest.raises(AirflowFailException, match="Invalid"):
         sensor(**settings).run()
     assert platform.requests() == {}
+
+
+@pytest.mark.parametrize("settings", [{}, {"cores": None}, {"cores": 0, "ram": "0"}])
+def test_a_wait_for_nothing_fails_when_the_dag_file_is_parsed(settings: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="one must be above 0") as error:
+        CanfarResourceSensor(task_id="room", **settings)
+    assert error.value.__notes__ == ["In the task 'room'."]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ async def test_create_rejects_an_invalid_spec_before_any_request(
         with pytest.raises(SpecError):
             await client.create(**fields)
     with pytest.raises(SpecError, match="cores"):
-        await client.create(SessionSpec(**SPEC), cores=2)
+        await client.create(SessionSpec(**SPEC), cores=2)  # type: ignore[call-overload]  # a spec has its own
     with pytest.raises(SpecError, match="NUL"):
         await client.create(**SPEC, command=["a\0b"], replicas=3)
     assert platform.requests == []

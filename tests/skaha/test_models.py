@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Required, get_origin, get_type_hints
 
 import pytest
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from airflow_provider_canfar.skaha.models import (
     Stats,
     Status,
 )
+from airflow_provider_canfar.skaha.spec import SpecFields
 
 Sample = Callable[[str], bytes]
 
@@ -178,6 +180,12 @@ def test_images_are_parsed(sample: Sample) -> None:
         {"id": "a/b:1", "types": ["headless"]}
     )
     assert Image.model_validate({"id": "a/b:1"}).types == ()
+
+
+def test_type_checkers_know_each_field_of_a_spec_and_which_it_needs() -> None:
+    needed = {name: field.is_required() for name, field in SessionSpec.model_fields.items()}
+    hints = get_type_hints(SpecFields, include_extras=True)
+    assert {name: get_origin(hint) is Required for name, hint in hints.items()} == needed
 
 
 def test_a_spec_is_normalized_as_it_will_be_sent() -> None:
