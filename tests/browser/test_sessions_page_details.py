@@ -100,7 +100,7 @@ def test_a_sentence_that_the_log_breaks_is_whole_and_shows_once(notes: Read) -> 
     won = Outcome(2, "je2me63c", str(IDENTITY.name(2, 1)), "Completed", True, 1)
     error = failure_report.failure(Batch(IDENTITY, 1, 2, outcomes={1: lost, 2: won}), {}, 0)
     assert len([*_errors.log_lines(str(error))]) > len(str(error).splitlines())
-    line = report.never_started(lost)
+    (line,) = failure_report.never_started([lost])
     assert notes("yxnizp7n", error) == [line]
     assert notes("yxnizp7n", line, error) == [line]
 
