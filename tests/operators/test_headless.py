@@ -411,7 +411,7 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
 def test_a_callback_knows_a_refused_credential_by_its_public_class(
     platform: Emulator, task: Make, reason: WakeReason
 ) -> None:
-    """In the worker and in the triggerer; it is retryable all the same, unlike one that is refused at first."""
+    """In the worker and in the triggerer. It is retryable all the same."""
     stars = task("sleep", "60", deferrable=True)
     deferred = stars.defer()
     platform.faults(expired_token={})
