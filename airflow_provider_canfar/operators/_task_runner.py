@@ -270,7 +270,7 @@ class TaskRunner:
         try:
             plan = await reconciler.reconcile(client)
         except AuthenticationError as error:
-            # As where the trigger is refused: sessions, also of earlier tries, are not lost with the credential.
+            # As where the trigger is refused: no session, not even an earlier try's, is lost with it.
             if self.batch.unsettled() or self.batch.try_number > 1:
                 raise CredentialRefused.during(str(error), self.batch, **error.facts) from error
             raise
