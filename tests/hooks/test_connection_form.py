@@ -225,3 +225,4 @@ def test_the_connection_test_says_what_to_change(
     succeeded, result = press_test(monkeypatch, platform.connection | wrong)
     assert not succeeded
     assert message in result
+    assert "in the connection '" not in result, "Airflow makes up an id for what the form holds"
