@@ -47,7 +47,8 @@ class StorageReader:
     def __init__(
         self, url: str, credential: Credential, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, **options: Any
     ) -> None:
-        self._http = HttpClient(url, credential, error=storage_error, **options)
+        field = f"{exchange.HOST} and storage_url"
+        self._http = HttpClient(url, credential, error=storage_error, field=field, **options)
         self._timeout = timeouts.other
 
     def __repr__(self) -> str:

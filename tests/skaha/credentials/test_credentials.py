@@ -440,8 +440,10 @@ def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], ki
     assert type(credential_from_connection(**fields)) is kind
 
 
-USER = {"login": "mcurie", "password": "canary"}
-REFRESH_TOKEN = {"extra": {"client_id": "a", "client_secret": "canary", "refresh_token": "canary"}}
+USER: dict[str, Any] = {"login": "mcurie", "password": "canary"}
+REFRESH_TOKEN: dict[str, Any] = {
+    "extra": {"client_id": "a", "client_secret": "canary", "refresh_token": "canary"}
+}
 OWN_HOSTS = ["canfar.net", "ws-uv.canfar.net", "SRC.canfar.net", "ws-uv.canfar.net.", "ws-uv.canfar.net:443"]
 OTHER_HOSTS = ["127.0.0.1:8199", "skaha.test", "not-canfar.net", "canfar.net.evil.test", "canfar.test"]
 
@@ -505,7 +507,10 @@ def test_a_certificate_url_needs_no_login_url() -> None:
             },
             "client_secret_post",
         ),
-        ({"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}}, "URL of Login"),
+        (
+            {"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}},
+            "Invalid login_url",
+        ),
     ],
 )
 def test_fields_that_make_no_credential_or_several_are_rejected_by_name(
