@@ -75,7 +75,9 @@ CONNECTION_FIELDS = {
     ),
     # Not "token_url": Airflow masks names that contain "token", and this address should be visible.
     "oidc_url": _field(
-        "OIDC: token endpoint", "The URL that exchanges the refresh token; by default SKA IAM's.", "url"
+        "OIDC: token endpoint",
+        "The URL that exchanges the refresh token; on CANFAR's own hosts by default SKA IAM's.",
+        "url",
     ),
     "client_auth": _field(
         "OIDC: client authentication",
@@ -91,7 +93,9 @@ CONNECTION_FIELDS = {
         "password",
     ),
     "login_url": _field(
-        "Login URL", "The URL that exchanges user name and password for a token; by default CADC's.", "url"
+        "Login URL",
+        "The URL that exchanges user name and password for a token; on CANFAR's own hosts by default CADC's.",
+        "url",
     ),
     "certificate_url": _field(
         "Certificate URL",

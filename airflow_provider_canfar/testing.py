@@ -212,10 +212,9 @@ def _require_extra() -> None:
     try:
         import airflow_provider_canfar.emulator.server  # noqa: F401 (only whether it can be imported counts)
     except ModuleNotFoundError as missing:
-        raise ModuleNotFoundError(
-            f"The emulator needs the package {missing.name}. Install airflow-provider-canfar[emulator].",
-            name=missing.name,
-        ) from None
+        from airflow_provider_canfar.emulator.extra import missing_package
+
+        raise ModuleNotFoundError(missing_package(missing), name=missing.name) from None
 
 
 @pytest.fixture(scope="session")

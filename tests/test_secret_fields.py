@@ -124,6 +124,7 @@ def test_no_part_of_a_url_that_does_not_answer_is_told_if_it_may_be_a_token(
     is_good, message = CanfarHook().test_connection()
     assert not is_good
     assert f"No response from {NO_ONE}" in message
+    assert f"check {field if field in kinds else 'the host'} in the connection" in message
     assert "connect_tcp.started" in heard.text
     with pytest.raises(CanfarError) as refusal:
         CanfarHook().call(lambda client: client.whoami(), retry_for=0)

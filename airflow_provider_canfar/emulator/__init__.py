@@ -42,6 +42,7 @@ Imports point down this list::
       kubelet              $(NAME)
     faults/                what can be made to go wrong
     config, images         settings, and known images
+    extra                  what to install
 """
 
 from __future__ import annotations

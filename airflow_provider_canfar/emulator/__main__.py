@@ -12,12 +12,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_canfar.emulator.api.same_origin import is_loopback
-from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
-from airflow_provider_canfar.emulator.faults.switched import KINDS
-from airflow_provider_canfar.emulator.images import ImageLibrary
-from airflow_provider_canfar.emulator.runtime.sessions import HEADLESS
-from airflow_provider_canfar.emulator.server import EmulatorServer
+from airflow_provider_canfar.emulator.extra import missing_package
+
+try:
+    from airflow_provider_canfar.emulator.api.same_origin import is_loopback
+    from airflow_provider_canfar.emulator.config import EmulatorConfig, Settings
+    from airflow_provider_canfar.emulator.faults.switched import KINDS
+    from airflow_provider_canfar.emulator.images import ImageLibrary
+    from airflow_provider_canfar.emulator.runtime.sessions import HEADLESS
+    from airflow_provider_canfar.emulator.server import EmulatorServer
+except ModuleNotFoundError as error:
+    if __name__ != "__main__":
+        raise
+    sys.exit(missing_package(error))
 
 TOKEN_VARIABLE = "CANFAR_EMULATOR_TOKEN"  # noqa: S105 - a variable's name
 PASSWORD_VARIABLE = "CANFAR_EMULATOR_PASSWORD"  # noqa: S105 - a variable's name

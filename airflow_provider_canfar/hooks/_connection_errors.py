@@ -23,11 +23,20 @@ def connection_errors(conn_id: str) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        raise SpecError(f"{error} This is in the connection {conn_id!r}.") from None
+        raise SpecError(f"{error}{in_connection(conn_id)}") from None
     except Exception as error:  # By its name: Airflow 3.1 has the class in another module.
         if type(error).__name__ != "AirflowNotFoundException":
             raise
         raise explained(type(error)(not_found(conn_id))) from None
+
+
+def in_connection(conn_id: str) -> str:
+    """Return the sentence that names the connection, as it follows on another.
+
+    >>> in_connection("canfar_default")
+    " This is in the connection 'canfar_default'."
+    """
+    return f" This is in the connection {conn_id!r}."
 
 
 def not_found(conn_id: str) -> str:
@@ -41,7 +50,8 @@ def not_found(conn_id: str) -> str:
     else:
         problem = (
             f"The connection {conn_id!r} is not defined. Create it under Admin > Connections in Airflow, or "
-            f"set the environment variable {variable} where the task runs"
+            f"set the environment variable {variable} where the task runs. A script outside of a task sees "
+            "only the variable"
         )
     # Airflow's page takes what touches an address for a part of it.
     return f"{problem}. See {DOCUMENTATION}"

@@ -94,7 +94,7 @@ class Settings:
         url = service_url(host, port, schema)
         return cls(
             url=url,
-            credential=credential_from_connection(login=login, password=password, extra=extra),
+            credential=credential_from_connection(login=login, password=password, extra=extra, platform=url),
             registry=_registry(extra.get("registry_username"), extra.get("registry_secret")),
             timeouts=Timeouts(
                 create=_seconds(extra, "create_timeout", DEFAULT_TIMEOUTS.create),

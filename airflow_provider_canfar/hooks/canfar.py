@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_canfar.hooks._airflow_compat import read_connection
 from airflow_provider_canfar.hooks._bridge import BRIDGE, require_no_running_loop
-from airflow_provider_canfar.hooks._connection_errors import connection_errors
+from airflow_provider_canfar.hooks._connection_errors import connection_errors, in_connection
 from airflow_provider_canfar.hooks._legacy_form import connection_form_widgets, ui_field_behaviour
 from airflow_provider_canfar.hooks._short_traceback import with_short_traceback
 from airflow_provider_canfar.hooks._verbs import Verbs
@@ -218,7 +218,8 @@ class CanfarHook(Verbs, BaseHook):
         try:
             user = self.call(lambda client: client.whoami(), retry_for=0)
         except CanfarError as error:
-            return False, str(error)
+            # Airflow tests the form's fields under an id that it makes up.
+            return False, str(error).removesuffix(in_connection(self.canfar_conn_id))
         credential = self.settings.credential
         expires_at = credential.expires_at
         expiry = f", expires {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""

@@ -104,7 +104,8 @@ class InteractiveRunner(TaskRunner):
         fate = "destroyed" if self._options.destroy_on_kill else "left running"
         return SessionTimeout(
             f"{limit} has passed. The session of this task is {fate}: "
-            f"{failure_report.unsettled_ids(self.batch)}."
+            f"{failure_report.unsettled_ids(self.batch)}.",
+            **failure_report.first_left(self.batch, self._recorder.tails),
         )
 
     def _handle_wake(self, wake: WakeEvent) -> None:
@@ -187,6 +188,7 @@ class InteractiveRunner(TaskRunner):
                 f"The ended session {outcome.session_id} of an earlier try could not be destroyed.",
                 session_id=outcome.session_id,
                 name=outcome.name,
+                replica=outcome.replica,
                 status=outcome.status,
             )
         self._reconciler.batch = replace(self.batch, outcomes={}, ended={})
@@ -207,6 +209,7 @@ class InteractiveRunner(TaskRunner):
             f"Session {outcome.session_id} ({outcome.name}) ended {when}: {outcome.status}.",
             session_id=outcome.session_id,
             name=outcome.name,
+            replica=outcome.replica,
             status=outcome.status,
             log_tail=self._recorder.tails.get(outcome.session_id, ""),
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_canfar.hooks._airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_canfar.operators._errors import shown
-from airflow_provider_canfar.skaha.errors import CanfarError, SessionError
+from airflow_provider_canfar.skaha.errors import AuthenticationError, CanfarError, SessionError
 from airflow_provider_canfar.task_sessions.failure_report import unsettled_ids
 
 if TYPE_CHECKING:
@@ -19,20 +19,28 @@ if TYPE_CHECKING:
 VERDICTS = (SessionError, AirflowFailException, AirflowSkipException)
 
 
-class CredentialRefused(CanfarError):
-    """The platform refused the credential while the task waited for its sessions. They are still running."""
+class CredentialRefused(AuthenticationError):
+    """The platform refused the credential while sessions of the task ran, or may have. They run on."""
 
     retryable = True
 
     @classmethod
-    def during(cls, message: str, batch: Batch) -> Self:
-        """Say which sessions are still running.
+    def during(cls, message: str, batch: Batch, **facts: Any) -> Self:
+        """Say which sessions are still running, and what becomes of them.
 
         :param message: what the platform said.
+        :param facts: the attributes of its refusal.
         """
+        running = f"The sessions of this task are still running: {unsettled_ids(batch)}."
+        if not batch.unsettled():  # In a new try, those of the tries before it are not known yet.
+            running = "Sessions of earlier tries of this task may still be running."
+        relaunched = "launches all replicas again (with on_clear='resume', those without success)"
+        if batch.replicas == 1:
+            relaunched = "launches another"
         return cls(
-            f"{message} The sessions of this task are still running: {unsettled_ids(batch)}. "
-            "Renew the credential; a retry of this task then adopts them."
+            f"{message} {running} Renew the credential; a retry of this task, if one is left, then adopts "
+            f"them. Clearing the task destroys them and {relaunched}.",
+            **facts,
         )
 
 

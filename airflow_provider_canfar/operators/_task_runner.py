@@ -270,10 +270,10 @@ class TaskRunner:
         try:
             plan = await reconciler.reconcile(client)
         except AuthenticationError as error:
-            if not self.batch.unsettled():
-                raise
-            # As where the trigger is refused: running sessions are not lost with the credential.
-            raise CredentialRefused.during(str(error), self.batch) from error
+            # As where the trigger is refused: no session, not even an earlier try's, is lost with it.
+            if self.batch.unsettled() or self.batch.try_number > 1:
+                raise CredentialRefused.during(str(error), self.batch, **error.facts) from error
+            raise
         except RequestError as error:
             if reconciler.launcher.refused or not is_outage(error, self.batch):
                 raise

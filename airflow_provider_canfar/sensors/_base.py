@@ -246,11 +246,20 @@ class CanfarBaseSensor(LogLinesMixin, TextFieldsMixin, BaseSensorOperator):
         self._given.require(**{name: getattr(self, name) for name in self.template_fields})
 
     def _fail_if_refused(self, event: dict[str, Any]) -> None:
-        """Fail the task if the platform has refused the trigger's request; a retry checks again."""
+        """Fail the task if the platform has refused the trigger's request; a retry checks again.
+
+        :raises AuthenticationError: a retryable one, if it has refused the credential.
+        """
         from airflow_provider_canfar.hooks._airflow_compat import AirflowException
+        from airflow_provider_canfar.skaha.errors import AuthenticationError
 
         if refused := event.get("refused"):
-            raise explained(AirflowException(f"{refused} A retry of this sensor checks again."))
+            message = f"{refused} A retry of this sensor checks again."
+            if not event.get("is_credential"):
+                raise explained(AirflowException(message))
+            error = AuthenticationError(message)
+            error.retryable = True
+            raise error
 
     def _time_out(self, deadline_from: str, waited_for: str) -> NoReturn:
         """Fail the task because a deadline has passed.

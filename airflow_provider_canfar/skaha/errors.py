@@ -154,7 +154,7 @@ class SessionError(CanfarError):
 
     :param session_id: its id on the platform.
     :param name: its name.
-    :param replica: its replica number, from 1, or None if there is only one.
+    :param replica: its replica number, from 1, or None where no session is known.
     :param status: the platform's own last word for its status.
     :param log_tail: the last lines of its log.
     :param events: the events that explain it.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_canfar.skaha.errors import (
     SessionError,
@@ -16,7 +16,7 @@ from airflow_provider_canfar.skaha.errors import (
     SessionTimeout,
 )
 from airflow_provider_canfar.skaha.log_line import ErrorLine, WarningLine
-from airflow_provider_canfar.skaha.statuses import GONE
+from airflow_provider_canfar.skaha.statuses import GONE, Status
 from airflow_provider_canfar.task_sessions.log_report import quoted
 from airflow_provider_canfar.task_sessions.replica_numbers import NUMBERED, numbers
 from airflow_provider_canfar.task_sessions.usage_report import out_of_memory
@@ -201,7 +201,26 @@ def timed_out(batch: Batch, tails: Mapping[str, str], options: RunOptions) -> Se
         "Raise execution_timeout, or give each replica less to do. A retry "
         f"{'runs again' if destroys else 'adopts'} what had not ended."
     )
-    return SessionTimeout("\n".join(parts))
+    return SessionTimeout("\n".join(parts), **first_left(batch, tails))
+
+
+def first_left(batch: Batch, tails: Mapping[str, str]) -> dict[str, Any]:
+    """Return the attributes of an error about the first session that had not ended; empty if there is none.
+
+    Its status is as far as it is known: a batch knows only whether a session has started.
+
+    :param tails: session id -> the last lines of its log, as far as there is one.
+    """
+    for replica, session in sorted(batch.unsettled().items()):
+        has_started = session.has_started or session.started is not None
+        return {
+            "session_id": session.session_id,
+            "name": session.name,
+            "replica": replica,
+            "status": str(Status.RUNNING if has_started else Status.PENDING),
+            "log_tail": tails.get(session.session_id, ""),
+        }
+    return {}
 
 
 def execution_timeout(timeout: timedelta | None) -> str:

@@ -17,7 +17,8 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
     """Wait until a condition is met, or a deadline has passed.
 
     If the platform refuses the credential or a request, or does not say whether the condition is met, the
-    event says so in ``refused``. It says in ``deadline_from`` which argument of the sensor set the deadline.
+    event says so in ``refused``, with ``is_credential`` where it is the credential. Else it says in
+    ``deadline_from`` which argument of the sensor set the deadline.
 
     :param canfar_conn_id: the Airflow connection.
     :param condition: what to wait for, as JSON.
@@ -47,14 +48,15 @@ class CanfarSensorTrigger(CanfarTaskTrigger):
 
     async def _wait(self, hook: CanfarHook) -> dict[str, Any]:
         from airflow_provider_canfar.hooks._airflow_compat import AirflowException
-        from airflow_provider_canfar.skaha.errors import RequestError, SpecError
+        from airflow_provider_canfar.skaha.errors import AuthenticationError, RequestError, SpecError
 
         try:
             payload = await self._wait_for_condition(hook)
         except (RequestError, SpecError) as error:
             if error.retryable:
                 raise
-            return {"refused": str(error)}
+            credential = {"is_credential": True} if isinstance(error, AuthenticationError) else {}
+            return {"refused": str(error), **credential}
         except AirflowException as error:
             if not getattr(error, "is_explained", False):
                 raise

@@ -14,6 +14,7 @@ PACKAGE = emulator.__name__
 
 #: From the bottom to the top. A module may import its own folder and those before it.
 ORDER = (
+    "extra",
     "images",
     "config",
     "faults",

@@ -108,6 +108,17 @@ time.sleep(600)
             until(lambda: not any(is_running(process) for process in processes))
 
 
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_without_the_extra_one_line_names_it(tmp_path: Path, package: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules[{package!r}] = None")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=False)
+    assert ended.stderr == (
+        f"The emulator needs the package {package}. Install airflow-provider-canfar[emulator].\n"
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+
+
 def test_a_given_state_folder_is_kept(tmp_path: Path) -> None:
     with program("--state-folder", str(tmp_path / "state")) as running, calling(announced(running)) as caller:
         session = caller.shell("echo\thi>result")

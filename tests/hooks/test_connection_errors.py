@@ -32,8 +32,8 @@ IMAGE = "images.canfar.net/skaha/astroml:24.07"
 
 UNDEFINED = (
     "The connection 'canfar_defualt' is not defined. Create it under Admin > Connections in Airflow, or set "
-    "the environment variable AIRFLOW_CONN_CANFAR_DEFUALT where the task runs. See "
-    "https://github.com/canfar/airflow-provider-canfar/blob/main/docs/connection.md"
+    "the environment variable AIRFLOW_CONN_CANFAR_DEFUALT where the task runs. A script outside of "
+    "a task sees only the variable. See https://github.com/canfar/airflow-provider-canfar/blob/main/docs/connection.md"
 )
 
 pytestmark = pytest.mark.skipif(

@@ -191,6 +191,14 @@ def test_the_connection_test_shows_the_url_and_the_user(
     )
 
 
+def test_the_connection_test_names_the_field_of_a_storage_that_cannot_be_reached(
+    platform: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = {"extra": {"storage_url": "http://127.0.0.1:9/arc"}}
+    _, message = press_test(monkeypatch, platform.connection | storage)
+    assert "check the host and storage_url in the connection" in message
+
+
 @pytest.mark.parametrize(("path", "words"), [("nowhere", "does not respond"), ("skaha", "is not a storage")])
 def test_the_connection_test_says_that_the_storage_is_not_there_and_succeeds(
     platform: Emulator, monkeypatch: pytest.MonkeyPatch, path: str, words: str
@@ -225,3 +233,4 @@ def test_the_connection_test_says_what_to_change(
     succeeded, result = press_test(monkeypatch, platform.connection | wrong)
     assert not succeeded
     assert message in result
+    assert "in the connection '" not in result, "Airflow makes up an id for what the form holds"

@@ -149,7 +149,7 @@ def test_a_hash_distinguishes_accounts() -> None:
     others = [
         settings("another-token"),
         settings(host="https://other.test/skaha/v1"),
-        settings(login="mcurie"),
+        settings(extra={"login_url": "https://login.test"}, login="jdoe"),
         settings(extra={"login_url": "https://login.test"}, login="mcurie"),
     ]
     assert len({settings().account, *(one.account for one in others)}) == 5

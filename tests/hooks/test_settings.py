@@ -127,6 +127,11 @@ def test_login_and_password_are_a_login_and_a_password_alone_is_a_token() -> Non
         settings(password=None)
 
 
+def test_a_host_that_is_not_canfar_s_has_no_default_login() -> None:
+    with pytest.raises(SpecError, match="Missing login_url"):
+        settings(host="http://127.0.0.1:8199", login="mcurie", password="a-password")
+
+
 def test_registry_credentials_must_be_a_pair() -> None:
     assert settings().registry is None
     both = {"registry_username": "mcurie", "registry_secret": "a-secret"}

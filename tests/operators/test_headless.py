@@ -18,6 +18,7 @@ from airflow_provider_canfar.hooks._task_instance import TaskInstanceId
 from airflow_provider_canfar.operators._phase_errors import CredentialRefused, Killed
 from airflow_provider_canfar.operators.headless import CanfarHeadlessOperator
 from airflow_provider_canfar.skaha.errors import (
+    AuthenticationError,
     SessionFailed,
     SessionTimeout,
 )
@@ -404,6 +405,53 @@ def test_a_credential_refused_in_the_worker_leaves_what_runs_to_a_retry(
     platform.clear_faults()
     assert len(platform.live()) == 1
     stars.operator.on_kill()
+
+
+@pytest.mark.parametrize("reason", [WakeReason.RECORD, WakeReason.REFUSED])
+def test_a_callback_knows_a_refused_credential_by_its_public_class(
+    platform: Emulator, task: Make, reason: WakeReason
+) -> None:
+    """In the worker and in the triggerer. It is retryable all the same."""
+    stars = task("sleep", "60", deferrable=True)
+    deferred = stars.defer()
+    platform.faults(expired_token={})
+    with pytest.raises(AuthenticationError) as refusal:
+        stars.resume(deferred, WakeEvent(reason, message="the token has expired").to_json())
+    assert refusal.value.retryable
+    (note,) = refusal.value.__notes__
+    assert "a retry of this task, if one is left, then adopts them. Clearing the task destroys them" in note
+    assert note.endswith(" and launches another.")
+    platform.clear_faults()
+    stars.operator.on_kill()
+
+
+def test_a_retry_whose_credential_is_still_expired_leaves_the_sessions_to_the_retry_after_it(
+    platform: Emulator, task: Make
+) -> None:
+    """What an earlier try has launched is not known before the first list."""
+    stars = task("sh", "-c", "sleep 2", replicas=2, deferrable=True, retries=3)
+    deferred = stars.defer()
+    platform.faults(expired_token={})
+    with pytest.raises(CredentialRefused):
+        stars.resume(deferred, WakeEvent(WakeReason.REFUSED, message="the token has expired").to_json())
+    stars.retry()
+    with pytest.raises(CredentialRefused) as refusal:
+        stars.run()
+    (note,) = refusal.value.__notes__
+    assert "Sessions of earlier tries of this task may still be running. Renew the credential" in note
+    assert note.endswith("launches all replicas again (with on_clear='resume', those without success).")
+    platform.clear_faults()
+    assert len(platform.live()) == 2
+    stars.retry()
+    stars.make = task("sh", "-c", "sleep 2", replicas=2, retries=3).make
+    assert [outcome["succeeded"] for outcome in stars.run()] == [True, True]
+    assert created(platform) == {"1": 1, "2": 1}
+
+
+def test_a_first_try_whose_credential_is_refused_fails_at_once(platform: Emulator, task: Make) -> None:
+    platform.faults(expired_token={})
+    with pytest.raises(AirflowFailException, match="AuthenticationError"):
+        task("true", retries=3).run()
 
 
 def test_a_trigger_that_failed_takes_the_sessions_down(platform: Emulator, task: Make) -> None:

@@ -217,8 +217,11 @@ def test_a_session_that_cannot_start_fails_the_task_and_is_destroyed(platform: E
 
 def test_a_session_outlives_no_task_that_runs_out_of_time(platform: Emulator, task: Make) -> None:
     platform.configure(start_delay=60)
-    with pytest.raises(SessionTimeout, match="The session of this task is destroyed"):
+    with pytest.raises(SessionTimeout, match="The session of this task is destroyed") as over:
         task(execution_timeout=timedelta(seconds=1)).run()
+    (session,) = platform.all_sessions()
+    assert (over.value.replica, over.value.session_id) == (1, session["id"])
+    assert (over.value.name, over.value.status) == (session["name"], "Pending")
     assert platform.live() == []
     with pytest.raises(SessionTimeout, match="The session of this task is left running"):
         task(execution_timeout=timedelta(seconds=1), destroy_on_kill=False).run()

@@ -19,6 +19,7 @@ from airflow_provider_canfar.hooks._airflow_compat import (
 )
 from airflow_provider_canfar.hooks.canfar import CanfarHook
 from airflow_provider_canfar.sensors.session import CanfarSessionSensor
+from airflow_provider_canfar.skaha.errors import AuthenticationError
 from tests.airflow_versions import AirflowRescheduleException
 from tests.fake_task import FakeTask
 from tests.on_emulator import event_of, launch, shown, wait_until
@@ -301,9 +302,14 @@ def test_a_refused_credential_fails_it_and_a_retry_checks_again(
     task = sensor(prefix="survey-")
     deferral = task.defer()
     platform.rotate_token()
-    with pytest.raises(AirflowException, match="A retry of this sensor checks again") as failure:
-        task.resume(deferral, event_of(deferral.trigger))
-    assert not isinstance(failure.value, AirflowFailException)
+    event = event_of(deferral.trigger)
+    assert event["is_credential"]
+    assert platform.token not in str(event)
+    with pytest.raises(AuthenticationError, match="failed with status 401") as failure:
+        task.resume(deferral, event)
+    assert failure.value.retryable
+    (note,) = failure.value.__notes__
+    assert note.endswith("A retry of this sensor checks again.")
 
 
 def test_a_retry_ignores_what_the_try_before_has_observed(platform: Emulator) -> None:

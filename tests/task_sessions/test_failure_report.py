@@ -227,6 +227,18 @@ def test_a_task_that_ran_out_of_time_says_which_replicas_had_not_ended_and_which
     ]
 
 
+def test_a_callback_finds_the_first_session_that_had_not_ended_when_the_time_was_over() -> None:
+    known = batch(4, outcome(1)).assign(assigned(3, 2, 1))
+    tails = {"id2": "fitting NGC 628"}
+    waiting = timed_out(known, tails, RunOptions())
+    assert (waiting.replica, waiting.session_id, waiting.name) == (2, "id2", "stars-k3v5x2qamd-0-2-1")
+    assert (waiting.status, waiting.log_tail) == ("Pending", "fitting NGC 628")
+    assert timed_out(known.with_observations({}, (), ["id2"]), tails, RunOptions()).status == "Running"
+    assert timed_out(known.with_start_times({"id2": "12:00"}), tails, RunOptions()).status == "Running"
+    nothing_launched = timed_out(batch(2), {}, RunOptions())
+    assert (nothing_launched.replica, nothing_launched.session_id) == (None, "")
+
+
 def test_sessions_that_run_on_after_the_time_are_said_to() -> None:
     error = timed_out(batch(1).assign(assigned(1)), {}, RunOptions(destroy_on_kill=False))
     assert str(error).splitlines() == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_canfar.skaha.credentials.certificate import Certificate
 from airflow_provider_canfar.skaha.credentials.login import LOGIN_URL, Login, ProxyCertificate
@@ -26,12 +27,16 @@ _CHOICES = (
 
 _OIDC = ("client_id", "client_secret", "refresh_token")
 
+#: The domain of CANFAR's own sites, whose users log in at CADC or at SKA IAM.
+_CANFAR = "canfar.net"
+
 
 def credential_from_connection(
     *,
     login: str | None = None,
     password: str | None = None,
     extra: Mapping[str, Any] | None = None,
+    platform: str | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Credential:
     """Choose the credential by the fields that are given; an empty field counts as omitted.
@@ -42,12 +47,16 @@ def credential_from_connection(
     ``login_url``, where login and password are exchanged for a token; or ``certificate_url``, where they are
     exchanged for a proxy certificate, which is then used. Its other fields are ignored here.
 
+    Only CANFAR's own platforms have a default for ``login_url`` and ``oidc_url``: the password of another
+    site is not for CADC.
+
     >>> credential_from_connection(password="a-token")
     Token(expires_at=None)
 
     :param login: a CADC user name.
     :param password: the user's password; without a login, a bearer token.
     :param extra: more fields, by their names.
+    :param platform: the platform's base URL; None for CANFAR's own.
     :param transport: sends requests for tokens and certificates, for tests.
     :raises SpecError: with the fields, if they make no credential, or several.
     """
@@ -62,9 +71,9 @@ def credential_from_connection(
         both = " as well as ".join(", ".join(names) for names in given)
         raise SpecError(f"Invalid credential: {both} are given, and only one can be used. {_CHOICES}")
     if "password" in fields or "login" in fields:
-        return _password(fields, transport)
+        return _password(fields, platform, transport)
     if any(name in fields for name in _OIDC):
-        return _oidc(fields, transport)
+        return _oidc(fields, platform, transport)
     return _certificate(fields)
 
 
@@ -92,7 +101,19 @@ def _may_be_path(text: str) -> bool:
     return not is_pem and not re.match(r"(?:MI[A-Za-z0-9+/]{2}|LS0tLS1)[A-Za-z0-9+/=\s]{60,}", text)
 
 
-def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
+def _is_canfar(platform: str | None) -> bool:
+    """Whether a platform is one of CANFAR's own sites, by its host.
+
+    >>> _is_canfar("https://ws-uv.canfar.net/skaha/v1"), _is_canfar("https://not-canfar.net/skaha/v1")
+    (True, False)
+    """
+    host = _CANFAR if platform is None else (urlsplit(platform).hostname or "").rstrip(".")
+    return host == _CANFAR or host.endswith(f".{_CANFAR}")
+
+
+def _password(
+    fields: Mapping[str, str], platform: str | None, transport: httpx.AsyncBaseTransport | None
+) -> Credential:
     if "password" not in fields:
         raise SpecError(f"Missing password: the login has no password. {_CHOICES}")
     if "login" not in fields:
@@ -100,10 +121,18 @@ def _password(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | N
     user = (fields["login"], fields["password"])
     if "certificate_url" in fields:
         return ProxyCertificate(*user, fields["certificate_url"], transport=transport)
+    if "login_url" not in fields and not _is_canfar(platform):
+        raise SpecError(
+            f"Missing login_url: the host is none of CANFAR's ({_CANFAR}), and the password of another site "
+            "is not sent to CADC. Give as login_url where the site exchanges login and password for a token, "
+            f"or {LOGIN_URL!r} if they are CADC's; or leave out the login and give a token as the password."
+        )
     return Login(*user, fields.get("login_url", LOGIN_URL), transport=transport)
 
 
-def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None) -> Credential:
+def _oidc(
+    fields: Mapping[str, str], platform: str | None, transport: httpx.AsyncBaseTransport | None
+) -> Credential:
     if missing := [name for name in _OIDC if name not in fields]:
         raise SpecError(f"Missing {' and '.join(missing)}: OIDC needs {', '.join(_OIDC)}. {_CHOICES}")
     chosen = fields.get("client_auth", "client_secret_basic")
@@ -111,6 +140,12 @@ def _oidc(fields: Mapping[str, str], transport: httpx.AsyncBaseTransport | None)
     if client_auth is None:
         raise SpecError(
             f"Invalid client_auth ({described(chosen)}): must be one of {', '.join(CLIENT_AUTHS)}."
+        )
+    if "oidc_url" not in fields and not _is_canfar(platform):
+        raise SpecError(
+            f"Missing oidc_url: the host is none of CANFAR's ({_CANFAR}), and the refresh token of another "
+            "issuer is not sent to SKA IAM. Give as oidc_url the token endpoint of its issuer, or "
+            f"{TOKEN_URL!r} if it is SKA IAM's."
         )
     return OidcRefresh(
         fields["client_id"],

@@ -42,6 +42,8 @@ class FetchedCredential(ABC):
     """
 
     renewal: str
+    #: What of a connection has the URL, for messages.
+    field: str
     _shown_url = ""
 
     def __init__(
@@ -51,7 +53,7 @@ class FetchedCredential(ABC):
         transport: httpx.AsyncBaseTransport | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._url = service_url(url, f"URL of {type(self).__name__}")
+        self._url = service_url(url, self.field)
         self._shown_url = shown(self._url)
         parts = urlsplit(self._shown_url)
         self._origin, self._shown_path = f"{parts.scheme}://{parts.netloc}", parts.path
@@ -114,7 +116,7 @@ class FetchedCredential(ABC):
         form, secrets = concealed(form), (*hidden_words(self._url), *map(Secret, secrets))
         origin, path = self._origin, self._shown_path
         try:
-            with exchange.translate_errors(method, path, origin, secrets):
+            with exchange.translate_errors(method, path, origin, secrets, field=self.field):
                 async with (
                     await asyncio.to_thread(self._new_client) as client,
                     client.stream(

@@ -44,6 +44,7 @@ class Login(FetchedCredential):
     """
 
     renewal = "Correct the user name and the password."
+    field = "login_url"
 
     def __init__(
         self,
@@ -88,6 +89,8 @@ class ProxyCertificate(Login):
     :param days_valid: the lifetime to request; it is fetched again before it expires. If the service has a
         lower limit, its limit is requested instead.
     """
+
+    field = "certificate_url"
 
     def __init__(
         self,

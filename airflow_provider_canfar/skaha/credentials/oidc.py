@@ -53,6 +53,7 @@ class OidcRefresh(FetchedCredential):
 
     name = "an access token for the refresh token"
     renewal = "Log in again where the refresh token came from, and configure the new one."
+    field = "oidc_url"
 
     def __init__(
         self,

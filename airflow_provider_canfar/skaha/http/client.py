@@ -77,6 +77,7 @@ class HttpClient:
     :param retry_for: seconds in which the last try may start; 0 for a single try.
     :param concurrency: the number of requests in flight at once.
     :param error: makes the error that an unsuccessful response of this service means.
+    :param field: what of a connection has the URL, for messages.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class HttpClient:
         retry_for: float = RETRY_FOR,
         concurrency: int = 32,
         error: Callable[[ApiResponse], RequestError] = error_from,
+        field: str = exchange.HOST,
     ) -> None:
         self.url = service_url(url)
         self._shown_url = shown(self.url)
@@ -97,6 +99,7 @@ class HttpClient:
         self.credential = credential
         self._retry_for = retry_for
         self._error = error
+        self._field = field
         self._transport = transport
         self._clock = clock
         self._sleep = sleep
@@ -208,7 +211,9 @@ class HttpClient:
         if request.form is not None:
             headers["Content-Type"] = exchange.FORM_TYPE
         async with self._borrowed_client(authorization.tls) as client:
-            with exchange.translate_errors(request.method, request.path, self._shown_url, secrets):
+            with exchange.translate_errors(
+                request.method, request.path, self._shown_url, secrets, field=self._field
+            ):
                 async with client.stream(
                     request.method,
                     f"{self.url}/{request.path}",

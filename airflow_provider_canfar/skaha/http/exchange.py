@@ -31,6 +31,9 @@ FORM_TYPE = "application/x-www-form-urlencoded; charset=UTF-8"
 #: A host that does not accept a connection in this many seconds is unreachable.
 CONNECT_TIMEOUT = 15.0
 
+#: What of a connection has the platform's address, for a message.
+HOST = "the host"
+
 # These happen before any part of the request has left. After any other failure, the server may have acted.
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -133,13 +136,16 @@ def response_of(
 
 
 @contextmanager
-def translate_errors(method: str, path: str, base: str, secrets: Iterable[str] = ()) -> Iterator[None]:
+def translate_errors(
+    method: str, path: str, base: str, secrets: Iterable[str] = (), *, field: str = HOST
+) -> Iterator[None]:
     """Raise httpx's errors as ours.
 
     Theirs do not go along as the cause: their frames hold the request, and their words may be the server's.
 
     :param base: the server, for the message.
     :param secrets: secrets in the request, which no message may repeat.
+    :param field: what of a connection has the server's address, for the message.
     """
     try:
         yield
@@ -147,7 +153,7 @@ def translate_errors(method: str, path: str, base: str, secrets: Iterable[str] =
     # With TLS 1.3 the server checks the client's certificate after the handshake, and its alert arrives with
     # the first read, where httpcore does not translate it.
     except (httpx.RequestError, ssl.SSLError) as error:
-        failure = _request_error(error, base, {"method": method, "path": path}, Redactor(secrets))
+        failure = _request_error(error, base, field, {"method": method, "path": path}, Redactor(secrets))
     try:
         raise failure
     finally:
@@ -155,7 +161,9 @@ def translate_errors(method: str, path: str, base: str, secrets: Iterable[str] =
         failure.__context__ = None
 
 
-def _request_error(error: Exception, base: str, facts: dict[str, Any], redactor: Redactor) -> RequestError:
+def _request_error(
+    error: Exception, base: str, field: str, facts: dict[str, Any], redactor: Redactor
+) -> RequestError:
     tls = _tls_error(error)
     if isinstance(tls, ssl.SSLCertVerificationError):
         return TLSVerificationError(
@@ -170,7 +178,7 @@ def _request_error(error: Exception, base: str, facts: dict[str, Any], redactor:
     # A response that is not HTTP is quoted by h11.
     why = _TIMEOUTS.get(type(error)) or excerpt(str(error), redactor) or type(error).__name__
     return Unreachable(
-        f"No response from {base} to {facts['method']} {facts['path']}: {why}. If that lasts, check the host "
+        f"No response from {base} to {facts['method']} {facts['path']}: {why}. If that lasts, check {field} "
         "in the connection, and that this machine can reach it.",
         maybe_applied=not isinstance(error, _NEVER_SENT),
         **facts,

@@ -48,7 +48,8 @@ class StorageReader:
     def __init__(
         self, url: str, credential: Credential, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, **options: Any
     ) -> None:
-        self._http = HttpClient(url, credential, error=self._error_of, **options)
+        field = f"{exchange.HOST} and storage_url"
+        self._http = HttpClient(url, credential, error=self._error_of, field=field, **options)
         self._timeout = timeouts.other
         #: The account's user name, once a response has said it.
         self.user: str | None = None

@@ -440,6 +440,43 @@ def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], ki
     assert type(credential_from_connection(**fields)) is kind
 
 
+USER: dict[str, Any] = {"login": "mcurie", "password": "canary"}
+REFRESH_TOKEN: dict[str, Any] = {
+    "extra": {"client_id": "a", "client_secret": "canary", "refresh_token": "canary"}
+}
+OWN_HOSTS = ["canfar.net", "ws-uv.canfar.net", "SRC.canfar.net", "ws-uv.canfar.net.", "ws-uv.canfar.net:443"]
+OTHER_HOSTS = ["127.0.0.1:8199", "skaha.test", "not-canfar.net", "canfar.net.evil.test", "canfar.test"]
+
+
+@pytest.mark.parametrize("host", OWN_HOSTS)
+def test_canfar_s_own_hosts_have_a_default_for_where_to_log_in(host: str) -> None:
+    platform = f"https://{host}/skaha/v1"
+    assert "ws-cadc.canfar.net" in repr(credential_from_connection(**USER, platform=platform))
+    assert "ska-iam.stfc.ac.uk" in repr(credential_from_connection(**REFRESH_TOKEN, platform=platform))
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS)
+@pytest.mark.parametrize(
+    ("fields", "field"), [(USER, "login_url"), (REFRESH_TOKEN, "oidc_url")], ids=["login", "oidc"]
+)
+def test_the_credential_of_another_site_goes_to_no_default_login(
+    host: str, fields: dict[str, Any], field: str
+) -> None:
+    """Else the password of any site would go to CADC."""
+    platform = f"https://{host}/skaha/v1"
+    with pytest.raises(SpecError, match=rf"Missing {field}: .* Give as {field} ") as refusal:
+        credential_from_connection(**fields, platform=platform)
+    assert "canary" not in str(refusal.value)
+    own = {**fields, "extra": {**fields.get("extra", {}), field: "https://login.test/ac"}}
+    assert "login.test" in repr(credential_from_connection(**own, platform=platform))
+
+
+def test_a_certificate_url_needs_no_login_url() -> None:
+    fields = {**USER, "extra": {"certificate_url": "https://cred.test/generate"}}
+    credential = credential_from_connection(**fields, platform="https://skaha.test/skaha/v1")
+    assert isinstance(credential, ProxyCertificate)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -470,7 +507,10 @@ def test_the_credential_is_chosen_by_the_given_fields(fields: dict[str, Any], ki
             },
             "client_secret_post",
         ),
-        ({"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}}, "URL of Login"),
+        (
+            {"login": "a", "password": "canary", "extra": {"login_url": "http://login.test"}},
+            "Invalid login_url",
+        ),
     ],
 )
 def test_fields_that_make_no_credential_or_several_are_rejected_by_name(
