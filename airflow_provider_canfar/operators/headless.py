@@ -47,9 +47,9 @@ class CanfarHeadlessOperator(SessionOperator):
         )
 
     The task returns a list with one dict per replica, in order: ``replica``, ``session_id``, ``name``,
-    ``status``, ``succeeded``, ``try_number``, ``started``, ``reason``, ``usage``. While it waits, the XCom
-    ``sessions`` has the ids. With ``wait_for_completion=False``, it returns what this XCom has, once all
-    replicas have been launched.
+    ``status``, ``succeeded``, ``try_number``, ``started``, ``result`` (None for a command), ``reason``,
+    ``usage``. While it waits, the XCom ``sessions`` has the ids. With ``wait_for_completion=False``, it
+    returns what this XCom has, once all replicas have been launched.
 
     Every argument except ``deferrable`` may be a template or another task's output. Literals are checked when
     the DAG file is parsed, rendered values before anything is launched. One that renders to nothing (None,
@@ -57,7 +57,7 @@ class CanfarHeadlessOperator(SessionOperator):
     or a number of seconds.
 
     :param image: the container image, ``images.canfar.net/project/name:tag``.
-    :param name: the stem of the sessions' names: letters, digits and ``-``; by default from the task's id.
+    :param name: the stem of the sessions' names: letters, digits and ``-``, cut to 30; by default the task's id.
     :param command: the program and its arguments: a list with one string each. They arrive as they are
         written, and a rendered value stays one argument.
     :param cmd: the program, as the platform's own client has it: a string.

@@ -43,7 +43,8 @@ class CanfarResourceSensor(CanfarBaseSensor):
     :param ram: memory in GB; what renders to nothing counts as left out. (templated)
     :param gpus: GPUs; what renders to nothing counts as left out. (templated)
     :param canfar_conn_id: the Airflow connection. (templated)
-    :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given.
+    :param deferrable: wait in the triggerer, not as ``mode`` says; the default unless ``mode`` is given, or
+        the variable ``AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE`` is false; ``airflow.cfg`` does not count.
     :param poll_interval: seconds between two polls, or a timedelta; 15 s by default. The same as
         ``poke_interval``. With ``mode="reschedule"``, give 10 or more.
     """
