@@ -57,7 +57,7 @@ class CanfarHeadlessOperator(SessionOperator):
     or a number of seconds.
 
     :param image: the container image, ``images.canfar.net/project/name:tag``.
-    :param name: the stem of the sessions' names: letters, digits and ``-``, cut to 30; by default the task's id.
+    :param name: the stem of the sessions' names: letters, digits, ``-``, cut to 30; by default the task's id.
     :param command: the program and its arguments: a list with one string each. They arrive as they are
         written, and a rendered value stays one argument.
     :param cmd: the program, as the platform's own client has it: a string.

@@ -48,7 +48,7 @@ class CanfarInteractiveOperator(SessionOperator):
 
     :param image: the container image, ``images.canfar.net/project/name:tag``.
     :param kind: ``notebook``, ``desktop``, ``carta``, ``firefly`` or ``contributed``.
-    :param name: the stem of the session's name: letters, digits and ``-``, cut to 30; by default the task's id.
+    :param name: the stem of the session's name: letters, digits, ``-``, cut to 30; by default the task's id.
     :param cores: CPU cores, a number; with neither ``cores`` nor ``ram``, resources are flexible.
     :param ram: memory in GB, a number.
     :param gpus: GPUs, 1 or more; leave out for none.
