@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -13,6 +14,12 @@ IMAGE = "images.canfar.net/skaha/astroml:24.07"
 FIT = """
 echo "replica $REPLICA_ID reads the plate"
 [ "$REPLICA_ID" != 2 ] || { echo "FileNotFoundError: /arc/home/jdoe/plate-2.fits" >&2; exit 1; }
+"""
+
+SLOW = """
+[ "$REPLICA_ID" != 1 ] || exit 0
+[ "$REPLICA_ID" != 2 ] || { echo "ZeroDivisionError: division by zero" >&2; exit 1; }
+echo "replica $REPLICA_ID fits NGC 628"; sleep 600
 """
 
 
@@ -29,6 +36,8 @@ with DAG("mistakes", schedule=None, params={"cores": "two", "tag": "24.07"}, tag
     sessions("rendered_name", name="{{ dag.dag_id }}_{{ params.tag }}")
     sessions("template", image="images.canfar.net/skaha/astroml:{{ parms.tag }}")
     sessions("failing_replica", command=["sh", "-c", FIT], replicas=3)
+    sessions("missing_program", command=["pyhton", "fit.py"], replicas=3)
+    sessions("time_out", command=["sh", "-c", SLOW], replicas=4, execution_timeout=timedelta(seconds=30))
     sessions("refused_token", canfar_conn_id="refused_token")
     sessions("unknown_host", canfar_conn_id="unknown_host")
     sessions("port_only", canfar_conn_id="port_only")
