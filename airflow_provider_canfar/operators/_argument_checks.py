@@ -19,7 +19,6 @@ from airflow_provider_canfar.operators._session_arguments import (
     check_literals,
     rendered_later,
 )
-from airflow_provider_canfar.operators._unrenderable import unrenderable
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
@@ -146,6 +145,8 @@ class CheckedArguments(BaseOperator):
         :raises SpecError: for an argument whose template cannot be rendered.
         """
         from jinja2 import TemplateError
+
+        from airflow_provider_canfar.operators._unrenderable import unrenderable
 
         try:
             return self._rendered(content, context, jinja_env, seen_oids)

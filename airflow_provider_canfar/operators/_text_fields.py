@@ -12,7 +12,6 @@ from airflow_provider_canfar.operators._argument_parsers import check_known, map
 from airflow_provider_canfar.operators._errors import airflow_errors
 from airflow_provider_canfar.operators._in_task import in_task
 from airflow_provider_canfar.operators._selection_arguments import ALSO_CALLED
-from airflow_provider_canfar.operators._unrenderable import unrenderable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -95,6 +94,8 @@ class TextFieldsMixin:
         :raises AirflowFailException: for an argument whose template cannot be rendered.
         """
         from jinja2 import TemplateError
+
+        from airflow_provider_canfar.operators._unrenderable import unrenderable
 
         operator: Any = self
         try:
