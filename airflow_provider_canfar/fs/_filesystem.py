@@ -12,6 +12,7 @@ from fsspec.core import get_compression, has_magic
 
 from airflow_provider_canfar.fs._files import ArcReader, ArcTextWriter, ArcWriter
 from airflow_provider_canfar.fs._reading import ArcReadFileSystem
+from airflow_provider_canfar.fs._transaction import ArcTransaction
 from airflow_provider_canfar.hooks._explained import explained
 from airflow_provider_canfar.hooks._short_traceback import with_short_tracebacks
 
@@ -34,6 +35,8 @@ class ArcFileSystem(ArcReadFileSystem):
     :param conn_id: the Airflow connection; None for ``canfar_default``.
     :param options: fsspec's own.
     """
+
+    transaction_type = ArcTransaction
 
     def open(
         self,

@@ -277,3 +277,23 @@ def test_a_transaction_writes_all_or_nothing(arc: ArcFileSystem, base: str) -> N
     with arc.transaction, arc.open(f"{base}/x", "wb") as file:
         file.write(b"x")
     assert arc.cat_file(f"{base}/x") == b"x"
+
+
+def test_what_is_written_after_a_failed_transaction_is_uploaded(
+    arc: ArcFileSystem, base: str, emulator: Emulator
+) -> None:
+    """Airflow keeps a connection's file system for as long as its process lives."""
+
+    def fail() -> None:
+        with arc.transaction:
+            arc.pipe_file(f"{base}/x", b"x")
+            arc.pipe_file(f"{base}/y", b"y")
+            emulator.faults(forbidden={"path": "/x$", "message": "permission denied"})
+
+    with pytest.raises(PermissionError):
+        fail()
+    emulator.clear_faults()
+    assert not arc.exists(f"{base}/x")
+    assert not arc.exists(f"{base}/y")
+    arc.pipe_file(f"{base}/z", b"z")
+    assert arc.cat_file(f"{base}/z") == b"z"

@@ -13,6 +13,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_canfar.fs.paths import home_path, storage_path
 from airflow_provider_canfar.skaha.errors import CanfarError
 from airflow_provider_canfar.skaha.storage.client import StorageClient
+from tests.airflow_versions import IS_AIRFLOW_3_1
 from tests.tracebacks import calls_of_ours
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def test_an_unreachable_host_shows_none_of_ours(call: str, monkeypatch: pytest.M
     check(error_of(CALLS[call], ObjectStoragePath("arc://down@home/jdoe/x")))
 
 
+@pytest.mark.skipif(
+    IS_AIRFLOW_3_1, reason="Airflow 3.1 looks for a connection only in a task that a supervisor runs"
+)
 @pytest.mark.parametrize("call", CALLS)
 def test_an_undefined_connection_shows_none_of_ours(call: str) -> None:
     error = error_of(CALLS[call], ObjectStoragePath("arc://misspelt@home/jdoe/x"))
