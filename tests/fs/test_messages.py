@@ -167,8 +167,8 @@ def test_a_refused_certificate_is_not_about_the_path() -> None:
 
 
 def test_a_refusal_of_the_client_s_own_is_left_as_it_is() -> None:
-    facts = {"method": "PUT", "path": "files/home/jdoe/x", "status": 400}
-    assert said(Rejected("/home/jdoe/x is a link.", **facts)) == "/home/jdoe/x is a link."  # type: ignore[arg-type]
+    refusal = Rejected("/home/jdoe/x is a link.", method="PUT", path="files/home/jdoe/x", status=400)
+    assert said(refusal) == "/home/jdoe/x is a link."
 
 
 def test_the_account_is_known_from_an_earlier_response(
